@@ -1,0 +1,57 @@
+"""Package-wide settings: seed, device, verbosity, cache folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from scmamba import _log
+from scmamba._errors import ScmambaError
+
+_LEVELS = ("error", "warning", "info", "debug")
+
+
+def _default_cache() -> Path:
+    if chosen := os.environ.get("SCMAMBA_CACHE"):
+        return Path(chosen)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "scmamba"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "scmamba"
+
+
+class Settings:
+    """Settings that every task reads when its own argument is left out.
+
+    Attributes
+    ----------
+    seed
+        Seed of everything random, 0 by default.
+    device
+        ``"auto"`` (CUDA, then MPS, then CPU) or a PyTorch device such as ``"cpu"`` or ``"cuda:1"``.
+    verbosity
+        ``"error"``, ``"warning"``, ``"info"`` (default) or ``"debug"``.
+    cache_dir
+        Where downloads are kept; ``SCMAMBA_CACHE`` in the environment sets it too.
+    """
+
+    def __init__(self) -> None:
+        self.seed: int = 0
+        self.device: str = "auto"
+        self.cache_dir: Path = _default_cache()
+        self.verbosity = "info"
+
+    @property
+    def verbosity(self) -> str:
+        """How much is told: ``"error"``, ``"warning"``, ``"info"`` or ``"debug"``."""
+        return self._verbosity
+
+    @verbosity.setter
+    def verbosity(self, level: str) -> None:
+        if level not in _LEVELS:
+            raise ScmambaError(f"verbosity={level!r}; allowed: {', '.join(map(repr, _LEVELS))}")
+        self._verbosity = level
+        _log.set_verbosity(level)
+
+
+settings = Settings()
