@@ -1,0 +1,105 @@
+"""Whether a confidence means what it says: of cells given 0.8, eight in ten should be right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from scmamba._errors import ScmambaError
+
+
+def expected_calibration_error(
+    confidence: ArrayLike, correct: ArrayLike, n_bins: int = 15
+) -> float:
+    """Mean distance between confidence and accuracy over equally wide bins of confidence.
+
+    Parameters
+    ----------
+    confidence : (n_cells,)
+        Probability of each cell's predicted label, in [0, 1].
+    correct : (n_cells,)
+        True where the predicted label is the true one.
+    n_bins
+        Number of bins in [0, 1], each closed on its left; the last one holds 1 as well.
+
+    Returns
+    -------
+    Sum over bins of (share of cells) * abs(accuracy - mean confidence), in [0, 1]; 0 is best.
+
+    Raises
+    ------
+    ScmambaError
+        If the lengths differ, there is no cell, or a confidence is outside [0, 1].
+
+    Notes
+    -----
+    Guo et al., On Calibration of Modern Neural Networks, ICML 2017; computed by torchmetrics.
+    """
+    import torch
+    from torchmetrics.functional.classification import binary_calibration_error
+
+    confidence, correct = _checked(confidence, correct, n_bins)
+    return float(
+        binary_calibration_error(
+            torch.from_numpy(_below_one(confidence)), torch.from_numpy(correct), n_bins=n_bins
+        )
+    )
+
+
+def calibration_table(confidence: ArrayLike, correct: ArrayLike, n_bins: int = 15) -> pd.DataFrame:
+    """What a reliability diagram draws: the bins of :func:`expected_calibration_error`.
+
+    Parameters
+    ----------
+    confidence, correct, n_bins
+        As in :func:`expected_calibration_error`.
+
+    Returns
+    -------
+    One row a bin: ``left`` and ``right`` (its edges), ``n_cells``, ``confidence`` (the mean) and
+    ``accuracy``; the last two are NaN in an empty bin.
+    """
+    confidence, correct = _checked(confidence, correct, n_bins)
+    edges = np.linspace(0, 1, n_bins + 1)
+    bins = np.searchsorted(edges, _below_one(confidence), side="right") - 1
+    count = np.bincount(bins, minlength=n_bins)
+    with np.errstate(invalid="ignore"):
+        mean_confidence = np.bincount(bins, weights=confidence, minlength=n_bins) / count
+        accuracy = np.bincount(bins, weights=correct, minlength=n_bins) / count
+    return pd.DataFrame(
+        {
+            "left": edges[:-1],
+            "right": edges[1:],
+            "n_cells": count,
+            "confidence": mean_confidence,
+            "accuracy": accuracy,
+        }
+    )
+
+
+def _below_one(confidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A confidence of exactly 1 belongs into the last bin, not behind it."""
+    return np.minimum(confidence, np.nextafter(1.0, 0.0))
+
+
+def _checked(
+    confidence: ArrayLike, correct: ArrayLike, n_bins: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    confidence = np.asarray(confidence, dtype=np.float64)
+    correct = np.asarray(correct, dtype=bool).astype(np.int64)
+    if confidence.ndim != 1 or confidence.shape != correct.shape:
+        raise ScmambaError(
+            f"confidence has shape {confidence.shape} and correct {correct.shape}; "
+            "give one number and one truth value for each cell"
+        )
+    if len(confidence) == 0:
+        raise ScmambaError("confidence holds no cells; give at least one")
+    if not np.all((confidence >= 0) & (confidence <= 1)):
+        raise ScmambaError(
+            f"confidence spans [{confidence.min():.3g}, {confidence.max():.3g}]; allowed: [0, 1], "
+            "no NaN. Give probabilities, not logits"
+        )
+    if n_bins < 1:
+        raise ScmambaError(f"n_bins={n_bins}; allowed: 1 or more")
+    return confidence, correct
