@@ -1,0 +1,270 @@
+"""The cell model: one backbone for published and new weights, heads as the config asks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from scmamba._errors import ScmambaError
+from scmamba.models.config import CellConfig
+from scmamba.nn.adversary import BatchDiscriminator
+from scmamba.nn.embed import COMBINE, GeneEmbedding, LabelEmbedding, ValueEmbedding
+from scmamba.nn.heads import ClassHead, ExpressionHead, MVCHead
+from scmamba.nn.norm import DomainBatchNorm, MaskedBatchNorm1d
+from scmamba.nn.pool import AttentionPool, ClsPool, MeanPool
+from scmamba.nn.stack import Stack
+
+if TYPE_CHECKING:
+    from scmamba.models.report import LoadReport
+    from scmamba.tokens.vocab import Vocab
+
+HEADS = ("expression", "mvc", "class", "batch")
+
+
+@dataclass(frozen=True)
+class CellOutput:
+    """What :class:`CellModel` gives for B cells of L tokens; None where the head is absent.
+
+    Attributes
+    ----------
+    hidden
+        (B, L, D); what stands at padding has no meaning.
+    cell_embedding
+        (B, D), not normalised.
+    expression, mvc_expression
+        (B, L): predicted values from each token, and from the cell embedding.
+    expression_zero_prob, mvc_zero_prob
+        (B, L) in [0, 1]: the published "zero probability", trained as P(value > 0).
+    class_logits
+        (B, n_classes).
+    batch_logits
+        (B, n_batches), behind gradient reversal.
+    """
+
+    hidden: Tensor
+    cell_embedding: Tensor
+    expression: Tensor | None = None
+    expression_zero_prob: Tensor | None = None
+    mvc_expression: Tensor | None = None
+    mvc_zero_prob: Tensor | None = None
+    class_logits: Tensor | None = None
+    batch_logits: Tensor | None = None
+
+
+class CellModel(nn.Module):
+    """Bidirectional Mamba-2 over the genes of a cell.
+
+    Parameters
+    ----------
+    config
+        Sizes, norms and heads.
+
+    Attributes
+    ----------
+    config
+        As given.
+    vocab
+        Names of the genes, or None.
+    report
+        What loading matched and missed, or None for a model that was not loaded.
+    name
+        Where the weights come from, or None.
+    """
+
+    def __init__(self, config: CellConfig) -> None:
+        super().__init__()
+        self.config = c = config
+        self.vocab: Vocab | None = None
+        self.report: LoadReport | None = None
+        self.name: str | None = None
+
+        self.gene_embedding = GeneEmbedding(c.n_genes, c.d_model, norm=c.gene_norm)
+        self.value_embedding = ValueEmbedding(c.d_model, dropout=c.dropout, clip=c.value_clip)
+        self.input_norm: nn.Module | None = None
+        if c.input_norm == "batch":
+            self.input_norm = MaskedBatchNorm1d(c.d_model, affine=c.input_norm_affine)
+        elif c.input_norm == "domain":
+            self.input_norm = DomainBatchNorm(c.d_model, c.n_domains, affine=c.input_norm_affine)
+        self.stack = Stack(
+            c.n_layer,
+            c.d_model,
+            pre_norm=c.pre_norm,
+            mlp_ratio=c.mlp_ratio,
+            dropout=c.layer_dropout,
+            d_state=c.d_state,
+            d_conv=c.d_conv,
+            expand=c.expand,
+            headdim=c.headdim,
+            ngroups=c.ngroups,
+            chunk_size=c.chunk_size,
+        )
+        self.final_norm = nn.LayerNorm(c.d_model) if c.pre_norm else None
+        self.pool = _pool(c)
+
+        self.batch_embedding = LabelEmbedding(c.n_batches, c.d_model) if c.n_batches else None
+        self.modality_embedding = (
+            LabelEmbedding(c.n_modalities, c.d_model) if c.n_modalities else None
+        )
+        label = {
+            "d_label": c.d_model if c.n_batches or c.n_modalities else 0,
+            "explicit_zero": c.explicit_zero,
+        }
+        self.expression_head = ExpressionHead(c.d_model, **label) if c.expression else None
+        self.mvc_head = MVCHead(c.d_model, **label) if c.mvc else None
+        self.class_head = (
+            ClassHead(c.d_model, c.n_classes, n_layer=c.class_layers) if c.n_classes else None
+        )
+        self.batch_discriminator = (
+            BatchDiscriminator(c.d_model, c.n_batches, n_layer=c.adversary_layers)
+            if c.adversary
+            else None
+        )
+
+    def encode(
+        self,
+        gene_ids: Tensor,
+        values: Tensor,
+        padding_mask: Tensor | None = None,
+        batch_ids: Tensor | None = None,
+    ) -> Tensor:
+        """Hidden states (B, L, D), in the order of the tokens given.
+
+        Parameters
+        ----------
+        gene_ids
+            (B, L) integers in [0, n_genes).
+        values
+            (B, L) binned expression.
+        padding_mask
+            (B, L), True where padded.
+        batch_ids
+            (B,) the domain of each cell; needed by ``input_norm="domain"`` alone.
+        """
+        genes = self.gene_embedding(gene_ids)
+        return self._encode(genes, values, padding_mask, batch_ids)
+
+    def _encode(
+        self, genes: Tensor, values: Tensor, padding_mask: Tensor | None, batch_ids: Tensor | None
+    ) -> Tensor:
+        x = COMBINE[self.config.value_encoding](genes, self.value_embedding(values))
+        if isinstance(self.input_norm, DomainBatchNorm):
+            x = self.input_norm(x, _given(batch_ids, "batch_ids", "a domain norm"), padding_mask)
+        elif self.input_norm is not None:
+            x = self.input_norm(x, padding_mask)
+        x = self.stack(x, padding_mask)
+        return x if self.final_norm is None else self.final_norm(x)
+
+    def forward(
+        self,
+        gene_ids: Tensor,
+        values: Tensor,
+        padding_mask: Tensor | None = None,
+        batch_ids: Tensor | None = None,
+        modality_ids: Tensor | None = None,
+        *,
+        heads: Collection[str] = HEADS,
+    ) -> CellOutput:
+        """Hidden states, cell embedding, and what the heads make of them.
+
+        Parameters
+        ----------
+        gene_ids, values, padding_mask
+            As in :meth:`encode`.
+        batch_ids
+            (B,) the batch of each cell; needed where the config counts batches or domains.
+        modality_ids
+            (B, L) the modality of each token; needed where the config counts modalities.
+        heads
+            Which heads to run where the model has them: ``"expression"``, ``"mvc"``,
+            ``"class"``, ``"batch"``. Leaving one out saves its time.
+        """
+        if unknown := set(heads) - set(HEADS):
+            raise ScmambaError(f"heads={sorted(unknown)}; allowed: {', '.join(map(repr, HEADS))}")
+        genes = self.gene_embedding(gene_ids)
+        hidden = self._encode(genes, values, padding_mask, batch_ids)
+        cell = self.pool(hidden, gene_ids, padding_mask)
+        expression = zero = mvc = mvc_zero = None
+        token_label: Tensor | None = None
+        if {"expression", "mvc"} & set(heads):
+            token_label = self._labels(batch_ids, modality_ids, gene_ids)
+        if self.expression_head is not None and "expression" in heads:
+            expression, zero = self.expression_head(hidden, token_label)
+        if self.mvc_head is not None and "mvc" in heads:
+            # The cell side takes the <cls> token's labels.
+            cell_label = None if token_label is None else token_label[:, 0]
+            mvc, mvc_zero = self.mvc_head(cell, genes, cell_label, token_label)
+        classes = batches = None
+        if self.class_head is not None and "class" in heads:
+            classes = self.class_head(cell)
+        if self.batch_discriminator is not None and "batch" in heads:
+            batches = self.batch_discriminator(cell)
+        return CellOutput(hidden, cell, expression, zero, mvc, mvc_zero, classes, batches)
+
+    def _labels(
+        self, batch_ids: Tensor | None, modality_ids: Tensor | None, gene_ids: Tensor
+    ) -> Tensor | None:
+        """Sum of batch and modality embeddings, one a token (B, L, D), for the decoders."""
+        label: Tensor | None = None
+        if self.batch_embedding is not None:
+            batch = self.batch_embedding(_given(batch_ids, "batch_ids", "batch labels"))
+            label = batch[:, None].expand(-1, gene_ids.shape[1], -1)
+        if self.modality_embedding is not None:
+            ids = _given(modality_ids, "modality_ids", "modality labels")
+            modality = self.modality_embedding(ids)
+            label = modality if label is None else label + modality
+        return label
+
+    @torch.no_grad()
+    def init_gene_embedding(
+        self, matrix: np.ndarray | Tensor, gene_ids: np.ndarray | Tensor | None = None
+    ) -> None:
+        """Start gene embeddings from what is known of the genes, for example loadings of an SVD.
+
+        The matrix is brought to a root mean square of 1, that of random embeddings. Columns
+        beyond its own stay random at a tenth of that, and rows that are not given stay as they are.
+
+        Parameters
+        ----------
+        matrix
+            (n, d) with d <= d_model, finite; n is ``n_genes`` where ``gene_ids`` is None.
+        gene_ids
+            (n,) the vocabulary id of each row.
+        """
+        table = self.gene_embedding.embedding.weight
+        rows = torch.as_tensor(matrix, dtype=table.dtype, device=table.device)
+        n = len(table) if gene_ids is None else len(gene_ids)
+        if rows.ndim != 2 or len(rows) != n or not 0 < rows.shape[1] <= table.shape[1]:
+            raise ScmambaError(
+                f"matrix has shape {tuple(rows.shape)}; give ({n}, d) with d from 1 to "
+                f"d_model={table.shape[1]}"
+            )
+        if not bool(rows.isfinite().all()):
+            raise ScmambaError("matrix holds NaN or infinite numbers; leave those genes out")
+        start = 0.1 * torch.randn(n, table.shape[1], device=table.device, dtype=table.dtype)
+        scale = rows.square().mean().sqrt().clamp(min=torch.finfo(rows.dtype).tiny)
+        start[:, : rows.shape[1]] = rows / scale
+        ids = slice(None) if gene_ids is None else torch.as_tensor(gene_ids, device=table.device)
+        table[ids] = start
+
+
+def n_parameters(config: CellConfig) -> int:
+    """Number of parameters of a model of ``config``, counted without making it."""
+    with torch.device("meta"):
+        return sum(p.numel() for p in CellModel(config).parameters())
+
+
+def _pool(config: CellConfig) -> nn.Module:
+    if config.pool == "attention":
+        return AttentionPool(config.d_model, config.pool_heads, config.n_genes)
+    return ClsPool() if config.pool == "cls" else MeanPool()
+
+
+def _given(ids: Tensor | None, name: str, reason: str) -> Tensor:
+    if ids is None:
+        raise ScmambaError(f"{name} is missing: this model has {reason}; give one id a cell")
+    return ids

@@ -1,0 +1,260 @@
+"""The configuration of a cell model: frozen, checked at construction, round-tripped as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scmamba._errors import ScmambaError
+from scmamba.nn.embed import COMBINE
+
+FORMAT_VERSION = 1
+"""Version of the saved format; a reader refuses a newer one."""
+
+POOLS = ("cls", "mean", "attention")
+INPUT_NORMS = ("batch", "domain", "none")
+
+
+@dataclass(frozen=True)
+class CellConfig:
+    """Everything that decides the shape and the numbers of a :class:`~scmamba.models.CellModel`.
+
+    Parameters
+    ----------
+    n_genes
+        Size of the vocabulary, special tokens included.
+    d_model, n_layer
+        Width, and number of Mamba-2 layers (0: a bag of tokens).
+    d_state, d_conv, expand, headdim, ngroups, chunk_size
+        See :class:`~scmamba.nn.mamba2.Mamba2`.
+    n_bins
+        Bins of the values, 0 included.
+    pad_value, mask_value, cls_value
+        Value of a padded token, of a masked one and of ``<cls>``.
+    value_clip
+        Values above it count as it.
+    value_encoding
+        ``"continuous"`` (gene + value) or ``"scaled"`` (gene * (1 + value)).
+    gene_norm
+        LayerNorm on gene embeddings.
+    dropout, layer_dropout
+        On value embeddings; on what a layer adds. In [0, 1).
+    input_norm, input_norm_affine
+        ``"batch"``, ``"domain"`` (one per domain) or ``"none"``; with learned scale and shift.
+    pre_norm, mlp_ratio
+        LayerNorm before each layer (and behind the last); an MLP of that ratio in each layer.
+    pool, pool_heads
+        ``"cls"``, ``"mean"`` or ``"attention"`` with that many heads.
+    expression, mvc, explicit_zero
+        Whether there is an expression head, an MVC head, and their probability of expression.
+    n_classes, class_layers
+        Classes of the class head (0: none), and its Linear layers.
+    n_batches, n_modalities
+        Batch and modality labels that the decoders see; 0: none.
+    n_domains
+        Domains of ``input_norm="domain"``.
+    adversary, adversary_layers
+        Batch discriminator behind gradient reversal, and its Linear layers.
+    ecs_threshold
+        Threshold of the elastic cell similarity, in [0, 1].
+    """
+
+    n_genes: int
+    d_model: int = 64
+    n_layer: int = 2
+    d_state: int = 16
+    d_conv: int = 4
+    expand: int = 2
+    headdim: int = 32
+    ngroups: int = 1
+    chunk_size: int = 64
+    n_bins: int = 51
+    pad_value: float = -2.0
+    mask_value: float = -1.0
+    cls_value: float = 0.0
+    value_clip: float = 512.0
+    value_encoding: str = "continuous"
+    gene_norm: bool = True
+    dropout: float = 0.0
+    layer_dropout: float = 0.0
+    input_norm: str = "batch"
+    input_norm_affine: bool = True
+    pre_norm: bool = False
+    mlp_ratio: float = 0.0
+    pool: str = "cls"
+    pool_heads: int = 8
+    expression: bool = True
+    mvc: bool = False
+    explicit_zero: bool = False
+    n_classes: int = 0
+    class_layers: int = 3
+    n_batches: int = 0
+    n_modalities: int = 0
+    n_domains: int = 0
+    adversary: bool = False
+    adversary_layers: int = 3
+    ecs_threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _typed(field, getattr(self, field.name)))
+        self._check_ranges()
+        self._check_together()
+
+    def _check_ranges(self) -> None:
+        for name in ("n_genes", "d_model", "d_state", "d_conv", "expand", "headdim", "ngroups"):
+            self._at_least(name, 1)
+        for name in ("chunk_size", "pool_heads", "class_layers", "adversary_layers"):
+            self._at_least(name, 1)
+        for name in ("n_layer", "n_classes", "n_batches", "n_modalities", "n_domains", "mlp_ratio"):
+            self._at_least(name, 0)
+        self._at_least("n_bins", 3)
+        for name in ("dropout", "layer_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ScmambaError(f"{name}={getattr(self, name)}; give a number in [0, 1)")
+        if not 0 <= self.ecs_threshold <= 1:
+            raise ScmambaError(f"ecs_threshold={self.ecs_threshold}; give a number in [0, 1]")
+        _one_of("value_encoding", self.value_encoding, tuple(COMBINE))
+        _one_of("input_norm", self.input_norm, INPUT_NORMS)
+        _one_of("pool", self.pool, POOLS)
+
+    def _check_together(self) -> None:
+        inner = self.expand * self.d_model
+        if inner % self.headdim:
+            raise ScmambaError(
+                f"headdim={self.headdim} does not divide expand * d_model = {inner}; "
+                "choose a headdim that does"
+            )
+        if (inner // self.headdim) % self.ngroups:
+            raise ScmambaError(
+                f"ngroups={self.ngroups} does not divide the {inner // self.headdim} heads "
+                "(expand * d_model / headdim)"
+            )
+        if (self.input_norm == "domain") != (self.n_domains > 0):
+            raise ScmambaError(
+                f"input_norm={self.input_norm!r} with n_domains={self.n_domains}; "
+                'a domain norm needs n_domains >= 1, and only input_norm="domain" takes it'
+            )
+        if self.adversary and self.n_batches < 2:
+            raise ScmambaError(
+                f"adversary=True with n_batches={self.n_batches}; it needs n_batches >= 2 to guess"
+            )
+        if self.explicit_zero and not (self.expression or self.mvc):
+            raise ScmambaError("explicit_zero=True needs expression=True or mvc=True")
+        if self.mask_value == self.pad_value:
+            raise ScmambaError(
+                f"mask_value={self.mask_value} equals pad_value={self.pad_value}; make them differ"
+            )
+
+    def _at_least(self, name: str, low: int) -> None:
+        if getattr(self, name) < low:
+            raise ScmambaError(f"{name}={getattr(self, name)}; give {low} or more")
+
+    def replace(self, **changes: Any) -> CellConfig:
+        """A copy with ``changes``, checked again."""
+        _known(changes)
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, ``format_version`` first."""
+        return {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+
+    def to_json(self) -> str:
+        """The same as text."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    @classmethod
+    def from_dict(cls, entries: Mapping[str, Any]) -> CellConfig:
+        """Read what :meth:`to_dict` gave, of this format version or an older one.
+
+        Raises
+        ------
+        ScmambaError
+            A newer format version, an unknown field or a value that is not allowed.
+        """
+        version = entries.get("format_version")
+        if not isinstance(version, int) or version < 1:
+            raise ScmambaError(
+                f"format_version={version!r} in the configuration; "
+                f"a saved model carries a whole number from 1 to {FORMAT_VERSION}"
+            )
+        if version > FORMAT_VERSION:
+            raise ScmambaError(
+                f"this model was saved in format version {version}, and this scmamba reads up to "
+                f"{FORMAT_VERSION}; update scmamba (pip install -U scmamba)"
+            )
+        fields = {key: value for key, value in entries.items() if key != "format_version"}
+        _known(fields)
+        if "n_genes" not in fields:
+            raise ScmambaError("n_genes is missing from the configuration")
+        return cls(**fields)
+
+    @classmethod
+    def from_json(cls, text: str) -> CellConfig:
+        """Read what :meth:`to_json` gave."""
+        try:
+            entries = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ScmambaError(f"the configuration is not valid JSON: {error}") from error
+        if not isinstance(entries, dict):
+            raise ScmambaError("the configuration is not a JSON object")
+        return cls.from_dict(entries)
+
+
+_COMPACT = {"pre_norm": True, "pool": "attention", "mvc": True, "dropout": 0.1}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "mini": {"d_model": 64, "n_layer": 2, "d_state": 16, "headdim": 32, **_COMPACT},
+    "base": {"d_model": 256, "n_layer": 8, "d_state": 64, "headdim": 64, **_COMPACT},
+    "large": {"d_model": 1536, "n_layer": 36, "d_state": 64, "headdim": 64, "mvc": True}
+    | {"dropout": 0.2},
+}
+"""``large`` has the published sizes and structure; the others are for training from scratch."""
+
+
+def preset(name: str, *, n_genes: int = 60_530, **changes: Any) -> CellConfig:
+    """A configuration by name.
+
+    Parameters
+    ----------
+    name
+        ``"mini"`` (about 0.1 M parameters beside the genes), ``"base"`` (4 M) or ``"large"``
+        (the published sizes: 625 M with 60,530 genes).
+    n_genes
+        Size of the vocabulary, special tokens included.
+    **changes
+        Fields of :class:`CellConfig` to set otherwise.
+    """
+    _one_of("preset", name, tuple(PRESETS))
+    _known(changes)
+    return CellConfig(n_genes=n_genes, **{**PRESETS[name], **changes})
+
+
+def _known(fields: Mapping[str, Any]) -> None:
+    names = [field.name for field in dataclasses.fields(CellConfig)]
+    if unknown := sorted(set(fields) - set(names)):
+        raise ScmambaError(
+            f"unknown configuration field(s) {', '.join(unknown)}; known: {', '.join(names)}"
+        )
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ScmambaError(f"{name}={value!r}; allowed: {', '.join(map(repr, allowed))}")
+
+
+def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
+    """``value`` if it is of the field's type (a whole number does for a float)."""
+    wanted = {"int": int, "float": (int, float), "bool": bool, "str": str}[str(field.type)]
+    odd_bool = isinstance(value, bool) and field.type != "bool"
+    if odd_bool or not isinstance(value, wanted):
+        raise ScmambaError(f"{field.name}={value!r}; give a value of type {field.type}")
+    if field.type != "float":
+        return value
+    if not math.isfinite(value):
+        raise ScmambaError(f"{field.name}={value!r}; give a finite number")
+    return float(value)

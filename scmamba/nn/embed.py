@@ -1,0 +1,90 @@
+"""Embeddings of genes, of expression values and of cell-level labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class GeneEmbedding(nn.Module):
+    """One learned vector per gene id, layer-normed.
+
+    Parameters
+    ----------
+    n_genes
+        Size of the vocabulary, special tokens included.
+    d_model
+        Width.
+    norm
+        Whether the LayerNorm is there (it is in the published model).
+    """
+
+    def __init__(self, n_genes: int, d_model: int, *, norm: bool = True) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(n_genes, d_model)
+        self.norm = nn.LayerNorm(d_model) if norm else nn.Identity()
+
+    def forward(self, gene_ids: Tensor) -> Tensor:
+        """Embed ``gene_ids`` (...) of integers in [0, n_genes): (..., d_model)."""
+        return self.norm(self.embedding(gene_ids))
+
+
+class ValueEmbedding(nn.Module):
+    """A continuous value as a vector: Linear(1, D), ReLU, Linear, LayerNorm, dropout.
+
+    Parameters
+    ----------
+    d_model
+        Width.
+    dropout
+        Probability of dropping a feature.
+    clip
+        Values above it count as it.
+    """
+
+    def __init__(self, d_model: int, *, dropout: float = 0.0, clip: float = 512.0) -> None:
+        super().__init__()
+        self.clip = clip
+        self.linear1 = nn.Linear(1, d_model)
+        self.linear2 = nn.Linear(d_model, d_model)
+        self.norm = nn.LayerNorm(d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Embed ``values`` (...): (..., d_model)."""
+        x = values[..., None].clamp(max=self.clip)
+        return self.dropout(self.norm(self.linear2(F.relu(self.linear1(x)))))
+
+
+class LabelEmbedding(nn.Embedding):
+    """One learned vector per label (batch, modality), layer-normed.
+
+    Parameters
+    ----------
+    n_labels
+        Number of labels.
+    d_model
+        Width.
+    """
+
+    def __init__(self, n_labels: int, d_model: int) -> None:
+        super().__init__(n_labels, d_model)
+        self.norm = nn.LayerNorm(d_model)
+
+    def forward(self, labels: Tensor) -> Tensor:
+        """Embed ``labels`` (...) of integers in [0, n_labels): (..., d_model)."""
+        return self.norm(super().forward(labels))
+
+
+def _add(genes: Tensor, values: Tensor) -> Tensor:
+    return genes + values
+
+
+def _scale(genes: Tensor, values: Tensor) -> Tensor:
+    return genes * (1 + values)
+
+
+COMBINE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"continuous": _add, "scaled": _scale}
+"""How a gene's vector and its value's (both (B, L, D)) make a token, by ``value_encoding``."""

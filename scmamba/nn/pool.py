@@ -1,0 +1,74 @@
+"""Pooling: hidden states of tokens to one embedding per cell, blind to padding.
+
+Every pool is called with (hidden (B, L, D), gene_ids (B, L), padding_mask (B, L) or None).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class ClsPool(nn.Module):
+    """The hidden state of the first token, ``<cls>``."""
+
+    def forward(self, hidden: Tensor, gene_ids: Tensor, padding_mask: Tensor | None) -> Tensor:
+        """Cell embedding (B, D)."""
+        return hidden[:, 0]
+
+
+class MeanPool(nn.Module):
+    """The mean over unpadded tokens; zero where there are none."""
+
+    def forward(self, hidden: Tensor, gene_ids: Tensor, padding_mask: Tensor | None) -> Tensor:
+        """Cell embedding (B, D)."""
+        if padding_mask is None:
+            return hidden.mean(1)
+        count = (~padding_mask).sum(1, keepdim=True).clamp(min=1)
+        return hidden.masked_fill(padding_mask[..., None], 0).sum(1) / count
+
+
+class AttentionPool(nn.Module):
+    """A softmax average per head, steered by a learned query and a learned bias per gene.
+
+    The score of token t for head h is ``query_h . hidden_t / sqrt(D) + bias[gene_t, h]``: a head
+    can single out a marker gene among a thousand tokens. The heads' averages stand side by side
+    and are projected back to D.
+
+    Parameters
+    ----------
+    d_model
+        Width D.
+    n_heads
+        Number of queries.
+    n_genes
+        Size of the vocabulary, special tokens included.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, n_genes: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.empty(n_heads, d_model))
+        self.bias = nn.Embedding(n_genes, n_heads)
+        self.project = nn.Linear(n_heads * d_model, d_model)
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw queries from N(0, 1), set gene biases to zero, draw the projection anew."""
+        self.query.normal_()
+        self.bias.weight.zero_()
+        self.project.reset_parameters()
+
+    def forward(self, hidden: Tensor, gene_ids: Tensor, padding_mask: Tensor | None) -> Tensor:
+        """Cell embedding (B, D); a cell of padding alone gets the projection's bias."""
+        scores = hidden @ self.query.T / math.sqrt(hidden.shape[-1]) + self.bias(gene_ids)
+        if padding_mask is None:
+            weights = scores.softmax(1)  # (B, L, H)
+        else:
+            pad = padding_mask[..., None]
+            weights = scores.masked_fill(pad, torch.finfo(scores.dtype).min).softmax(1)
+            weights = weights.masked_fill(pad, 0)
+            hidden = hidden.masked_fill(pad, 0)
+        return self.project((weights.transpose(1, 2) @ hidden).flatten(1))
