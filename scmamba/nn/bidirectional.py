@@ -18,6 +18,6 @@ class BidirectionalMamba2(Mamba2):
     def forward(self, u: Tensor, padding_mask: Tensor | None = None) -> Tensor:
         """Mix ``u`` (B, L, d_model); ``padding_mask`` (B, L) is True where padded."""
         z, xbc, dt = self._project(u, padding_mask)
-        ahead = self._mix(z, xbc, dt, reverse=False)
-        back = self._mix(z, xbc, dt, reverse=True)
+        ahead = self.norm(self._scan(xbc, dt, reverse=False), z)
+        back = self.norm(self._scan(xbc, dt, reverse=True), z)
         return self.out_proj(((ahead + back) / 2).to(u.dtype))

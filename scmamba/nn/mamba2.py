@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
+from scmamba.nn import kernels
 from scmamba.nn.norm import RMSNormGated
 from scmamba.nn.ssd import ssd
 
@@ -81,7 +82,7 @@ class Mamba2(nn.Module):
 
     @torch.no_grad()
     def reset_scan_parameters(self) -> None:
-        """Draw ``dt_bias``, ``A_log`` and ``D`` as mamba-ssm does: dt log-uniform in [1e-3, 1e-1]."""
+        """Draw ``dt_bias``, ``A_log`` and ``D`` as mamba-ssm does: dt in [1e-3, 1e-1], -A in [1, 16]."""
         dt = torch.empty(self.nheads).uniform_(math.log(1e-3), math.log(1e-1)).exp().clamp(min=1e-4)
         self.dt_bias.copy_(dt + (-(-dt).expm1()).log())  # inverse of softplus
         self.A_log.copy_(torch.empty(self.nheads).uniform_(1, 16).log())
@@ -93,7 +94,8 @@ class Mamba2(nn.Module):
         Padding, wherever it sits, changes nothing at other positions, whatever it holds.
         """
         z, xbc, dt = self._project(u, padding_mask)
-        return self.out_proj(self._mix(z, xbc, dt, reverse=False).to(u.dtype))
+        y = self.norm(self._scan(xbc, dt, reverse=False), z)
+        return self.out_proj(y.to(u.dtype))
 
     def _project(self, u: Tensor, padding_mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Gate z (B, L, d_inner), convolution input (B, L, conv_dim), step sizes (B, L, nheads)."""
@@ -105,22 +107,29 @@ class Mamba2(nn.Module):
         dt = F.softplus(dt + self.dt_bias).clamp(*self.dt_limit)
         return z, xbc, _blank(dt, padding_mask)
 
-    def _mix(self, z: Tensor, xbc: Tensor, dt: Tensor, *, reverse: bool) -> Tensor:
-        """Convolution, scan, gate and norm in one direction: (B, L, d_inner)."""
-        xbc = F.silu(self._conv(xbc, reverse))
+    def _scan(self, xbc: Tensor, dt: Tensor, *, reverse: bool) -> Tensor:
+        """Convolution, SiLU and scan in one direction: (B, L, d_inner)."""
+        A, sizes = -self.A_log.exp(), (self.headdim, self.ngroups, self.d_state)
+        if xbc.dtype != torch.float64 and kernels.backend(xbc.device) == "cuda":
+            weight, bias = self.conv1d.weight, self.conv1d.bias
+            y = kernels.conv_scan(
+                xbc,
+                dt,
+                weight,
+                bias,
+                A,
+                self.D,
+                sizes=sizes,
+                chunk_size=self.chunk_size,
+                reverse=reverse,
+            )
+            return y.flatten(-2)
         state = self.ngroups * self.d_state
-        x, B, C = xbc.split([self.d_inner, state, state], -1)
-        y = ssd(
-            x.unflatten(-1, (self.nheads, self.headdim)),
-            dt,
-            -self.A_log.exp(),
-            B.unflatten(-1, (self.ngroups, self.d_state)),
-            C.unflatten(-1, (self.ngroups, self.d_state)),
-            D=self.D,
-            chunk_size=self.chunk_size,
-            reverse=reverse,
-        )
-        return self.norm(y.flatten(-2), z)
+        x, B, C = F.silu(self._conv(xbc, reverse)).split([self.d_inner, state, state], -1)
+        x = x.unflatten(-1, (self.nheads, self.headdim))
+        B, C = (t.unflatten(-1, (self.ngroups, self.d_state)) for t in (B, C))
+        y = ssd(x, dt, A, B, C, D=self.D, chunk_size=self.chunk_size, reverse=reverse)
+        return y.flatten(-2)
 
     def _conv(self, xbc: Tensor, reverse: bool) -> Tensor:
         """Depthwise convolution over what came before, or (``reverse``) over what comes after."""

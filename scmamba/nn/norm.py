@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,15 +61,15 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
         """Norm ``x`` (..., d); ``padding_mask`` (...) is True where padded."""
-        real = _real_tokens(x, padding_mask)
-        return torch.zeros_like(x).masked_scatter(real[..., None], self._norm(x[real]))
+        if padding_mask is None:
+            return self._norm(x.flatten(0, -2)).view_as(x)
+        return _where(x, ~padding_mask, self._norm)
 
     def _norm(self, tokens: Tensor) -> Tensor:
-        """Norm tokens (n, d); fewer than two leave the statistics alone and use the running ones."""
+        """Norm tokens (n, d); a single one has no variance and takes the running statistics."""
         if self.training and len(tokens) < 2:
-            return F.batch_norm(
-                tokens, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
+            mean, var = self.running_mean, self.running_var
+            return F.batch_norm(tokens, mean, var, self.weight, self.bias, eps=self.eps)
         return super().forward(tokens)
 
 
@@ -105,15 +107,18 @@ class DomainBatchNorm(nn.Module):
                 f"domain ids run from {present[0]} to {present[-1]}; "
                 f"this norm knows 0 to {len(self.bns) - 1}"
             )
-        real = _real_tokens(x, padding_mask)
+        padded = torch.zeros_like(x[..., 0], dtype=torch.bool)
+        padded = padded if padding_mask is None else padding_mask
         normed = torch.zeros_like(x)
         for domain in present:
-            mine = real & (domain_ids == domain)[:, None]
-            normed = normed.masked_scatter(mine[..., None], self.bns[domain]._norm(x[mine]))
+            mine = ~padded & (domain_ids == domain)[:, None]
+            normed = normed + _where(x, mine, self.bns[domain]._norm)
         return normed
 
 
-def _real_tokens(x: Tensor, padding_mask: Tensor | None) -> Tensor:
-    if padding_mask is None:
-        return torch.ones(x.shape[:-1], dtype=torch.bool, device=x.device)
-    return ~padding_mask
+def _where(x: Tensor, real: Tensor, norm: Callable[[Tensor], Tensor]) -> Tensor:
+    """``norm`` of the tokens of ``x`` (..., d) where ``real`` (...) is True, 0 elsewhere."""
+    index = real.flatten().nonzero().squeeze(1)
+    tokens = x.flatten(0, -2)
+    normed = norm(tokens.index_select(0, index))
+    return torch.zeros_like(tokens, dtype=normed.dtype).index_copy(0, index, normed).view_as(x)

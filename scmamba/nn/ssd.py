@@ -9,8 +9,8 @@ Inside a chunk it is a masked matrix product, between chunks a short recurrence 
 Gu, "Transformers are SSMs", 2024, section 6). Nothing is flipped: the anti-causal form differs only
 in its decays. With cum the inclusive and ex the exclusive running sum of a inside a chunk:
 
-    causal        seg[t, s] = cum_t - cum_s  (s <= t)    into the state tot - cum    out of it cum
-    anti-causal   seg[t, s] = ex_s - ex_t    (s >= t)    into the state ex           out of it tot - ex
+    causal        seg[t, s] = cum_t - cum_s  (s <= t)   into the state tot - cum   out of it cum
+    anti-causal   seg[t, s] = ex_s - ex_t    (s >= t)   into the state ex          out of it tot - ex
 """
 
 from __future__ import annotations

@@ -1,0 +1,141 @@
+"""The one place that chooses how a mixer computes: plain PyTorch, or CUDA kernels where installed.
+
+``SCMAMBA_KERNELS`` in the environment overrides the choice: ``torch``, ``cuda`` or ``auto``.
+The CUDA kernels are those of the packages mamba-ssm and causal-conv1d, imported when first used.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from scmamba._errors import ScmambaError
+
+Backend = Literal["torch", "cuda"]
+_VARIABLE = "SCMAMBA_KERNELS"
+_CHOICES = ("auto", "torch", "cuda")
+_INSTALL = "pip install 'scmamba[cuda]' (needs an NVIDIA card and its CUDA toolkit)"
+
+
+def backend(device: torch.device | str) -> Backend:
+    """Which kernels run a mixer on ``device``.
+
+    Raises
+    ------
+    ScmambaError
+        If ``SCMAMBA_KERNELS`` is not a known choice, or asks for kernels that cannot run here.
+    """
+    wish, kind = _wish(), torch.device(device).type
+    if wish == "torch" or (wish == "auto" and kind != "cuda"):
+        return "torch"
+    problem = _problem() if kind == "cuda" else f"the device is {kind!r}, not a CUDA one"
+    if problem is None:
+        return "cuda"
+    if wish == "cuda":
+        raise ScmambaError(
+            f"{_VARIABLE}=cuda, but {problem}. Install the kernels with {_INSTALL} and use a CUDA "
+            f"device, or set {_VARIABLE}=auto or torch"
+        )
+    return "torch"
+
+
+def explain() -> str:
+    """One sentence: which kernels run on the best device of this machine, and why."""
+    wish = _wish()
+    if wish == "torch":
+        return f"PyTorch, because {_VARIABLE}=torch"
+    if not torch.cuda.is_available():
+        because = "PyTorch sees no CUDA device"
+        fix = f"; {_VARIABLE}=cuda will fail: set it to auto or torch" if wish == "cuda" else ""
+        return f"PyTorch, because {because}{fix}"
+    problem = _problem()
+    if problem is None:
+        return (
+            "CUDA kernels of mamba-ssm and causal-conv1d, because a CUDA device and both are there"
+        )
+    return f"PyTorch on CUDA, because {problem}; for the faster kernels: {_INSTALL}"
+
+
+def conv_scan(
+    xbc: Tensor,
+    dt: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    A: Tensor,
+    D: Tensor,
+    *,
+    sizes: tuple[int, int, int],
+    chunk_size: int,
+    reverse: bool = False,
+) -> Tensor:
+    """Depthwise convolution, SiLU and scan by the CUDA kernels.
+
+    Parameters
+    ----------
+    xbc
+        (batch, L, conv_dim) input of the convolution, 0 at padding.
+    dt
+        (batch, L, heads) step sizes after softplus, 0 at padding.
+    weight, bias
+        (conv_dim, 1, width) and (conv_dim,) of the depthwise convolution.
+    A, D
+        (heads,) decay rates and skip connection.
+    sizes
+        headdim, ngroups, d_state.
+    chunk_size
+        Chunk of the scan.
+    reverse
+        Run from the last position to the first. The kernels are causal, so the input is flipped;
+        padding that comes to lie in front is zero and does nothing.
+
+    Returns
+    -------
+    y
+        (batch, L, heads, headdim).
+    """
+    headdim, ngroups, d_state = sizes
+    convolve, scan = _load()
+    if reverse:
+        xbc, dt = xbc.flip(1), dt.flip(1)
+    xbc = convolve(xbc.transpose(1, 2), weight.squeeze(1), bias, activation="silu").transpose(1, 2)
+    state = ngroups * d_state
+    x, B, C = xbc.split([xbc.shape[-1] - 2 * state, state, state], -1)
+    y = scan(
+        x.unflatten(-1, (-1, headdim)),
+        dt,
+        A,
+        B.unflatten(-1, (ngroups, d_state)),
+        C.unflatten(-1, (ngroups, d_state)),
+        chunk_size=chunk_size,
+        D=D,
+    )
+    return y.flip(1) if reverse else y
+
+
+def _wish() -> str:
+    wish = os.environ.get(_VARIABLE, "auto")
+    if wish not in _CHOICES:
+        raise ScmambaError(f"{_VARIABLE}={wish!r}; allowed: {', '.join(_CHOICES)}")
+    return wish
+
+
+@functools.cache
+def _load() -> tuple[Any, Any]:
+    convolution = importlib.import_module("causal_conv1d")
+    scan = importlib.import_module("mamba_ssm.ops.triton.ssd_combined")
+    return convolution.causal_conv1d_fn, scan.mamba_chunk_scan_combined
+
+
+@functools.cache
+def _problem() -> str | None:
+    """What keeps the CUDA kernels from being used, if anything."""
+    try:
+        _load()
+    except Exception as error:  # a broken build fails in many ways, and PyTorch can step in
+        return f"mamba-ssm and causal-conv1d cannot be imported ({type(error).__name__}: {error})"
+    return None

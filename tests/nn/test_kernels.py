@@ -1,0 +1,124 @@
+"""Choice of kernels, and the CUDA ones against PyTorch where there is a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from scmamba._errors import ScmambaError
+from scmamba.nn import kernels
+from scmamba.nn.bidirectional import BidirectionalMamba2
+
+
+@pytest.fixture
+def no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "_problem", lambda: "they are not installed")
+
+
+@pytest.fixture
+def all_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "_problem", lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def _no_wish(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SCMAMBA_KERNELS", raising=False)
+
+
+@pytest.mark.usefixtures("all_kernels")
+def test_auto_takes_what_the_device_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kernels.backend("cpu") == "torch"
+    assert kernels.backend("mps") == "torch"
+    assert kernels.backend("cuda") == "cuda"
+    monkeypatch.setenv("SCMAMBA_KERNELS", "torch")
+    assert kernels.backend("cuda") == "torch"
+    assert "SCMAMBA_KERNELS=torch" in kernels.explain()
+
+
+@pytest.mark.usefixtures("no_kernels")
+def test_auto_steps_back_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kernels.backend("cuda") == "torch"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert "they are not installed" in kernels.explain()
+    assert "pip install" in kernels.explain()
+
+
+@pytest.mark.usefixtures("no_kernels")
+@pytest.mark.parametrize(
+    ("device", "reason"), [("cuda", "they are not installed"), ("cpu", "'cpu', not a CUDA one")]
+)
+def test_asking_for_what_is_missing_names_the_fix(
+    monkeypatch: pytest.MonkeyPatch, device: str, reason: str
+) -> None:
+    monkeypatch.setenv("SCMAMBA_KERNELS", "cuda")
+    with pytest.raises(ScmambaError, match=reason) as error:
+        kernels.backend(device)
+    assert "scmamba[cuda]" in str(error.value) and "auto" in str(error.value)
+
+
+def test_unknown_wish_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCMAMBA_KERNELS", "triton")
+    with pytest.raises(ScmambaError, match="'triton'; allowed: auto, torch, cuda"):
+        kernels.backend("cpu")
+
+
+def test_explain_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert kernels.explain() == "PyTorch, because PyTorch sees no CUDA device"
+    monkeypatch.setenv("SCMAMBA_KERNELS", "cuda")
+    assert "will fail" in kernels.explain()
+
+
+def test_kernels_are_called_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand-ins with the documented interfaces, computed by PyTorch, give the mixer's result."""
+    from scmamba.nn.ssd import ssd
+
+    def causal_conv1d_fn(x, weight, bias=None, activation=None):  # type: ignore[no-untyped-def]
+        assert activation == "silu" and weight.dim() == 2
+        padded = F.pad(x, (weight.shape[1] - 1, 0))
+        return F.silu(F.conv1d(padded, weight[:, None], bias, groups=x.shape[1]))
+
+    def mamba_chunk_scan_combined(x, dt, A, B, C, chunk_size, D=None):  # type: ignore[no-untyped-def]
+        return ssd(x, dt, A, B, C, D=D, chunk_size=chunk_size)
+
+    mixer = BidirectionalMamba2(16, d_state=6, headdim=4, ngroups=2, chunk_size=8)
+    u = torch.randn(3, 20, 16)
+    mask = torch.arange(20) >= torch.tensor([[5], [17], [20]])
+    expected = mixer(u, mask)
+    monkeypatch.setattr(kernels, "backend", lambda device: "cuda")
+    monkeypatch.setattr(kernels, "_load", lambda: (causal_conv1d_fn, mamba_chunk_scan_combined))
+    torch.testing.assert_close(mixer(u, mask)[~mask], expected[~mask], atol=1e-5, rtol=1e-5)
+
+
+@pytest.fixture
+def cuda() -> Iterator[torch.device]:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    if problem := kernels._problem():
+        pytest.skip(problem)
+    yield torch.device("cuda")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("autocast", [False, True])
+def test_cuda_kernels_equal_torch(
+    cuda: torch.device, autocast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixer = BidirectionalMamba2(128, d_state=64, headdim=64).to(cuda)
+    u = torch.randn(3, 300, 128, device=cuda)
+    mask = torch.arange(300, device=cuda) >= torch.tensor([[31], [256], [300]], device=cuda)
+    results = {}
+    for wish in ("torch", "cuda"):
+        monkeypatch.setenv("SCMAMBA_KERNELS", wish)
+        mixer.zero_grad()
+        with torch.autocast("cuda", torch.bfloat16, enabled=autocast and wish == "cuda"):
+            y = mixer(u, mask)
+        y[~mask].float().square().sum().backward()
+        gradients = [p.grad.clone() for p in mixer.parameters() if p.grad is not None]
+        results[wish] = [y[~mask].detach(), *gradients]
+    tolerance = 2e-2 if autocast else 1e-3
+    for got, expected in zip(results["cuda"], results["torch"], strict=True):
+        assert (got - expected).norm() < tolerance * expected.norm()
