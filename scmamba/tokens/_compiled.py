@@ -1,0 +1,56 @@
+"""How the compiled loops over cells are built and run: numba without the GIL, blocks on threads.
+
+``prange`` is not used: its thread pools abort the process when they are entered from two Python
+threads or after a fork, and data loaders do both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+
+_MIN_WORK = 1 << 17  # elements below which starting threads costs more than it saves
+_BLOCKS_PER_THREAD = 4
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile ``function`` with numba, keeping the machine code on disk where a folder allows.
+
+    numba sees a change in the function's own file only: whoever edits a compiled function that
+    other files call clears ``__pycache__``.
+    """
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # no writable cache folder: compile anew in every process
+        return numba.njit(nogil=True)(function)
+
+
+def for_rows(work: Callable[[int, int], None], n_rows: int, n_elements: int) -> None:
+    """Call ``work(start, stop)`` over blocks that cover ``range(n_rows)``.
+
+    As many threads as :func:`torch.get_num_threads` says are used, so that a data loader's worker
+    uses one. ``work`` must write each row's result to a place of its own: then the number of
+    threads changes nothing.
+
+    Parameters
+    ----------
+    work
+        Called with the first row and the row after the last; must release the GIL to gain.
+    n_rows
+        Number of rows.
+    n_elements
+        Elements in all rows together; few of them are done in this thread.
+    """
+    threads = min(torch.get_num_threads(), n_rows)
+    if threads <= 1 or n_elements < _MIN_WORK:
+        work(0, n_rows)
+        return
+    bounds = np.linspace(0, n_rows, min(n_rows, threads * _BLOCKS_PER_THREAD) + 1).astype(int)
+    starts, stops = bounds[:-1].tolist(), bounds[1:].tolist()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, starts, stops))

@@ -1,0 +1,262 @@
+"""Cells to tokens: gene ids and binned values, ragged, in vocabulary order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from scmamba._errors import ScmambaError
+from scmamba.tokens._compiled import compiled, for_rows
+from scmamba.tokens._sampling import choose, mix
+from scmamba.tokens.binning import HISTOGRAM, as_float, bin_row, quantile_positions
+
+_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+_BIT = np.zeros(64, dtype=np.int64)  # (lowest bit * _DE_BRUIJN) >> 58 -> its place
+for _place in range(64):
+    _BIT[(int(_DE_BRUIJN) << _place & 0xFFFFFFFFFFFFFFFF) >> 58] = _place
+
+
+@dataclass(frozen=True)
+class CellTokens:
+    """Tokens of cells, one after the other, without ``<cls>`` and padding.
+
+    Attributes
+    ----------
+    indptr
+        Cell ``i`` holds the tokens ``indptr[i]:indptr[i + 1]``; int64, shape (n_cells + 1,).
+    gene_ids
+        Vocabulary ids, ascending within a cell; int32, shape (n_tokens,).
+    values
+        Bins (int16) or unbinned values (float32), shape (n_tokens,).
+    """
+
+    indptr: npt.NDArray[np.int64]
+    gene_ids: npt.NDArray[np.int32]
+    values: npt.NDArray[np.int16] | npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Number of tokens of each cell, shape (n_cells,); 0 for a cell without counts."""
+        return np.diff(self.indptr)
+
+    def take(self, rows: npt.ArrayLike) -> CellTokens:
+        """Return the cells ``rows`` (integers, any order, or a boolean mask) as tokens."""
+        chosen = np.asarray(rows)
+        chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
+        starts = self.indptr[:-1][chosen]
+        lengths = self.indptr[1:][chosen] - starts
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        source = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
+        return CellTokens(indptr, self.gene_ids[source], self.values[source])
+
+
+def tokenize(
+    X: sparse.csr_matrix | sparse.csr_array,
+    columns: npt.ArrayLike,
+    *,
+    n_bins: int | None = 51,
+    include_zero_genes: bool = False,
+    max_length: int | None = None,
+    seed: int = 0,
+) -> CellTokens:
+    """Turn the rows of a sparse matrix into tokens, in vocabulary order.
+
+    A cell's tokens depend on its own values alone: not on the order of cells or genes, nor on the
+    number of threads. Genes outside the vocabulary are dropped before binning. Columns with one
+    id, and entries stored twice, are added up before binning; stored zeros count as zeros.
+
+    Parameters
+    ----------
+    X
+        Expression, shape (n_cells, n_columns), non-negative and finite, in CSR (indices may be
+        unsorted).
+    columns
+        Vocabulary id of each column, -1 where it has none; shape (n_columns,).
+    n_bins
+        Number of value bins with the zero bin (see :func:`~scmamba.tokens.binning.bin_values`);
+        None keeps the values as they are, in float32.
+    include_zero_genes
+        Give every cell a token for each vocabulary id in ``columns``, with value 0 where the cell
+        has none.
+    max_length
+        At most this many genes a cell (``<cls>`` is not counted); of longer cells that many are
+        drawn at random, by a seed made from the cell's own tokens and ``seed``.
+    seed
+        Seed of that draw, 0 or more.
+
+    Raises
+    ------
+    ScmambaError
+        If ``X`` is not CSR, holds negative or non-finite values, or does not fit ``columns``; if
+        ``n_bins``, ``max_length`` or ``seed`` is out of range.
+    """
+    slot_of_column, gene_ids = _slots(X, columns)
+    if max_length is not None and max_length < 1:
+        raise ScmambaError(f"max_length={max_length}; allowed: at least 1, or None for all genes")
+    if seed < 0:
+        raise ScmambaError(f"seed={seed}; allowed: 0 or more")
+    data = as_float(X.data)
+    if len(data) and not (data.min() >= 0 and np.isfinite(data.max())):  # NaN fails both
+        raise ScmambaError(
+            "X holds negative or non-finite values; tokens are made from counts or log-normalised "
+            "counts: take them with scmamba.pp.expression, which says where the trouble is"
+        )
+    positions = quantile_positions(51 if n_bins is None else n_bins)
+    indptr = X.indptr.astype(np.int64)
+    indices = X.indices.astype(np.int32, copy=False)
+    n_cells = X.shape[0]
+    room = np.full(n_cells, len(gene_ids)) if include_zero_genes else np.diff(indptr)
+    room = np.minimum(room, len(gene_ids) if max_length is None else max_length)
+    offsets = np.concatenate([[0], np.cumsum(room)])
+    out_ids = np.empty(offsets[-1], dtype=np.int32)
+    out_values = np.empty(offsets[-1], dtype=np.float32 if n_bins is None else np.int16)
+    lengths = np.empty(n_cells, dtype=np.int64)
+    limit = len(gene_ids) if max_length is None else max_length
+
+    def work(start: int, stop: int) -> None:
+        _tokenize_rows(
+            indptr, indices, data, slot_of_column, gene_ids, positions, n_bins is not None,
+            include_zero_genes, limit, np.uint64(seed), offsets, start, stop,
+            out_ids, out_values, lengths,
+        )  # fmt: skip
+
+    for_rows(work, n_cells, len(data))
+    tokens = CellTokens(np.concatenate([[0], np.cumsum(lengths)]), out_ids, out_values)
+    if tokens.indptr[-1] == offsets[-1]:
+        return tokens
+    return _squeeze(tokens, offsets)
+
+
+def _slots(
+    X: sparse.csr_matrix | sparse.csr_array, columns: npt.ArrayLike
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Place of each column among the ids in use (-1: none), and those ids ascending."""
+    if not (sparse.issparse(X) and X.format == "csr" and X.ndim == 2):
+        raise ScmambaError(
+            f"X is a {type(X).__name__}; allowed: a scipy CSR matrix of shape (n_cells, n_genes): "
+            "convert it with scipy.sparse.csr_matrix(X)"
+        )
+    ids = np.asarray(columns)
+    if ids.shape != (X.shape[1],) or not np.issubdtype(ids.dtype, np.integer):
+        raise ScmambaError(
+            f"columns has shape {ids.shape} and dtype {ids.dtype}; allowed: one integer for each "
+            f"of X's {X.shape[1]} columns, -1 where the vocabulary does not hold it"
+        )
+    used = np.unique(ids[ids >= 0])
+    slot_of_column = np.where(ids >= 0, np.searchsorted(used, ids), -1)
+    return slot_of_column.astype(np.int32), used.astype(np.int32)
+
+
+def _squeeze(tokens: CellTokens, offsets: npt.NDArray[np.int64]) -> CellTokens:
+    """Close the gaps behind rows that needed less than their room."""
+    n = tokens.indptr[-1]
+    ids, values = np.empty(n, tokens.gene_ids.dtype), np.empty(n, tokens.values.dtype)
+
+    def work(start: int, stop: int) -> None:
+        _copy_rows(offsets, tokens.indptr, tokens.gene_ids, tokens.values, start, stop, ids, values)
+
+    for_rows(work, len(tokens), n)
+    return CellTokens(tokens.indptr, ids, values)
+
+
+@compiled
+def _copy_rows(offsets, indptr, from_ids, from_values, start, stop, ids, values):  # type: ignore[no-untyped-def]
+    for row in range(start, stop):
+        gap = offsets[row] - indptr[row]
+        for i in range(indptr[row], indptr[row + 1]):
+            ids[i] = from_ids[i + gap]
+            values[i] = from_values[i + gap]
+
+
+@compiled
+def _tokenize_rows(  # type: ignore[no-untyped-def]
+    indptr, indices, data, slot_of_column, gene_ids, positions, binned, include_zeros, limit, seed,
+    offsets, start, stop, out_ids, out_values, lengths,
+):  # fmt: skip
+    n_slots = len(gene_ids)
+    sums = np.zeros(n_slots, dtype=np.float64)
+    touched = np.zeros((n_slots + 63) // 64, dtype=np.uint64)  # one bit a slot
+    slots = np.empty(n_slots, dtype=np.int64)
+    values = np.empty(n_slots, dtype=data.dtype)
+    kept = np.empty(n_slots, dtype=np.int64)
+    bins = np.empty(n_slots, dtype=np.int16)
+    edges = np.empty(len(positions), dtype=np.float64)
+    counts = np.zeros(HISTOGRAM, dtype=np.int64)
+    for row in range(start, stop):
+        for i in range(indptr[row], indptr[row + 1]):
+            slot = slot_of_column[indices[i]]
+            if slot >= 0:
+                sums[slot] += data[i]
+                touched[slot >> 6] |= np.uint64(1) << np.uint64(slot & 63)
+        n = _gather(touched, sums, slots, values)
+        if binned:
+            bin_row(values[:n], positions, edges, counts, bins)
+        n_all = n
+        if include_zeros:
+            n_all = n_slots
+            _spread(n, n_slots, slots, values, bins)
+        cell_seed = seed
+        if n_all > limit:
+            cell_seed = _cell_seed(n_all, slots, gene_ids, values, bins, binned, seed)
+        n_kept = choose(n_all, limit, cell_seed, kept)
+        base = offsets[row]
+        for i in range(n_kept):
+            out_ids[base + i] = gene_ids[slots[kept[i]]]
+            if binned:
+                out_values[base + i] = bins[kept[i]]
+            else:
+                out_values[base + i] = values[kept[i]]
+        lengths[row] = n_kept
+
+
+@compiled
+def _gather(touched, sums, slots, values):  # type: ignore[no-untyped-def]
+    """List the non-zero sums by slot, ascending, and clear both working arrays."""
+    n = 0
+    for w in range(len(touched)):
+        word = touched[w]
+        while word != np.uint64(0):
+            lowest = word & (~word + np.uint64(1))
+            slot = (w << 6) + _BIT[np.int64((lowest * _DE_BRUIJN) >> np.uint64(58))]
+            if sums[slot] != 0:
+                slots[n] = slot
+                values[n] = sums[slot]
+                n += 1
+            sums[slot] = 0
+            word ^= lowest
+        touched[w] = 0
+    return n
+
+
+@compiled
+def _spread(n, n_slots, slots, values, bins):  # type: ignore[no-untyped-def]
+    """Move the first ``n`` entries to their slots, from the back, with zeros between them."""
+    source = n - 1
+    for slot in range(n_slots - 1, -1, -1):
+        if source >= 0 and slots[source] == slot:
+            values[slot] = values[source]
+            bins[slot] = bins[source]
+            source -= 1
+        else:
+            values[slot] = 0
+            bins[slot] = 0
+        slots[slot] = slot
+
+
+@compiled
+def _cell_seed(n, slots, gene_ids, values, bins, binned, seed):  # type: ignore[no-untyped-def]
+    """Hash of a cell's ids and values, so that the draw is the cell's own."""
+    number = np.empty(1, dtype=np.float32)
+    bits = number.view(np.uint32)
+    state = mix(seed)
+    for i in range(n):
+        number[0] = bins[i] if binned else values[i]
+        token = (np.uint64(gene_ids[slots[i]]) << np.uint64(32)) | np.uint64(bits[0])
+        state = mix(state ^ token)
+    return state

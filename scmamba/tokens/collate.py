@@ -1,0 +1,135 @@
+"""Tokens of some cells to one padded batch of tensors, ``<cls>`` first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from scmamba._errors import ScmambaError
+from scmamba.tokens._compiled import compiled, for_rows
+from scmamba.tokens._sampling import choose
+from scmamba.tokens.cells import CellTokens
+
+
+@dataclass(frozen=True)
+class CellBatch:
+    """A padded batch of cells.
+
+    Attributes
+    ----------
+    gene_ids
+        Vocabulary ids, ``<cls>`` at position 0; int64, shape (B, L).
+    values
+        Bins or values; float32, shape (B, L).
+    padding_mask
+        True where padded; bool, shape (B, L).
+    """
+
+    gene_ids: torch.Tensor
+    values: torch.Tensor
+    padding_mask: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.gene_ids)
+
+    def to(self, device: str | torch.device) -> CellBatch:
+        """Return the batch on ``device``."""
+        return CellBatch(
+            self.gene_ids.to(device, non_blocking=True),
+            self.values.to(device, non_blocking=True),
+            self.padding_mask.to(device, non_blocking=True),
+        )
+
+
+def collate(
+    tokens: CellTokens,
+    rows: npt.ArrayLike | None = None,
+    *,
+    pad_id: int,
+    cls_id: int,
+    cls_value: float,
+    pad_value: float,
+    max_tokens: int | None = None,
+    rng: np.random.Generator | None = None,
+) -> CellBatch:
+    """Pad the tokens of some cells to one length, with ``<cls>`` in front.
+
+    Parameters
+    ----------
+    tokens
+        Cells to choose from.
+    rows
+        Which of them, in the order of the batch; None for all.
+    pad_id, cls_id
+        Ids of ``<pad>`` and ``<cls>``.
+    cls_value, pad_value
+        Values that stand at ``<cls>`` and at padding.
+    max_tokens
+        At most this many genes a cell (``<cls>`` is not counted): a random subset, in order, drawn
+        from ``rng``; for training.
+    rng
+        Needed with ``max_tokens``.
+
+    Returns
+    -------
+    A batch of length L = 1 + the largest number of genes; L is 1 where no cell has a gene.
+
+    Raises
+    ------
+    ScmambaError
+        If ``max_tokens`` is less than 1 or comes without ``rng``, or a row does not exist.
+    """
+    if max_tokens is not None and (max_tokens < 1 or rng is None):
+        raise ScmambaError(
+            f"max_tokens={max_tokens}, rng={rng}; allowed: at least 1, with a numpy.random"
+            ".Generator to draw from"
+        )
+    n_cells = len(tokens)
+    chosen = np.arange(n_cells) if rows is None else np.asarray(rows, dtype=np.int64)
+    if len(chosen) and (chosen.min() < 0 or chosen.max() >= n_cells):
+        raise ScmambaError(
+            f"rows go from {chosen.min()} to {chosen.max()}; allowed: 0 to {n_cells - 1}"
+        )
+    longest = int(tokens.lengths[chosen].max(initial=0))
+    seeds = np.zeros(len(chosen), dtype=np.uint64)
+    if rng is not None and max_tokens is not None and longest > max_tokens:
+        seeds = rng.integers(0, np.iinfo(np.uint64).max, size=len(chosen), dtype=np.uint64)
+        longest = max_tokens
+    shape = (len(chosen), longest + 1)
+    gene_ids, values = np.empty(shape, np.int64), np.empty(shape, np.float32)
+    padding_mask = np.empty(shape, np.bool_)
+
+    def work(start: int, stop: int) -> None:
+        _fill(
+            tokens.indptr, tokens.gene_ids, tokens.values, chosen, seeds, start, stop, pad_id,
+            cls_id, cls_value, pad_value, gene_ids, values, padding_mask,
+        )  # fmt: skip
+
+    for_rows(work, len(chosen), gene_ids.size)
+    return CellBatch(
+        torch.from_numpy(gene_ids), torch.from_numpy(values), torch.from_numpy(padding_mask)
+    )
+
+
+@compiled
+def _fill(  # type: ignore[no-untyped-def]
+    indptr, from_ids, from_values, rows, seeds, start, stop, pad_id, cls_id, cls_value, pad_value,
+    gene_ids, values, padding_mask,
+):  # fmt: skip
+    room = gene_ids.shape[1] - 1
+    kept = np.empty(room, dtype=np.int64)
+    for b in range(start, stop):
+        first = indptr[rows[b]]
+        n = choose(indptr[rows[b] + 1] - first, room, seeds[b], kept)
+        gene_ids[b, 0] = cls_id
+        values[b, 0] = cls_value
+        for i in range(n):
+            gene_ids[b, i + 1] = from_ids[first + kept[i]]
+            values[b, i + 1] = from_values[first + kept[i]]
+        gene_ids[b, n + 1 :] = pad_id
+        values[b, n + 1 :] = pad_value
+        padding_mask[b, : n + 1] = False
+        padding_mask[b, n + 1 :] = True

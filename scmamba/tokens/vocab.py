@@ -1,0 +1,145 @@
+"""The vocabulary of a model: which token has which id."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scmamba._errors import ScmambaError
+
+PAD, CLS, EOC = "<pad>", "<cls>", "<eoc>"
+SPECIAL = (PAD, CLS, EOC)
+
+
+class Vocab:
+    """Tokens in the order of their ids, with ``<pad>``, ``<cls>`` and ``<eoc>`` among them.
+
+    Parameters
+    ----------
+    tokens
+        Token ``i`` has id ``i``. Special tokens that are missing are appended in the order
+        ``<pad>``, ``<cls>``, ``<eoc>``.
+
+    Attributes
+    ----------
+    tokens
+        All tokens in the order of their ids.
+    pad_id, cls_id, eoc_id
+        Ids of the special tokens.
+
+    Raises
+    ------
+    ScmambaError
+        If a token comes twice or is not a string.
+    """
+
+    def __init__(self, tokens: Iterable[str]) -> None:
+        listed = list(tokens)
+        if wrong := next((token for token in listed if not isinstance(token, str)), None):
+            raise ScmambaError(f"a vocabulary holds strings; got {wrong!r}: convert it with str()")
+        present = set(listed)
+        listed += [token for token in SPECIAL if token not in present]
+        self.tokens: tuple[str, ...] = tuple(listed)
+        self._ids = {token: i for i, token in enumerate(self.tokens)}
+        if len(self._ids) < len(self.tokens):
+            twice = sorted({t for i, t in enumerate(self.tokens) if self._ids[t] != i})
+            raise ScmambaError(
+                f"a vocabulary holds each token once; {len(twice)} come more often, for example "
+                f"{', '.join(twice[:5])}: drop the repetitions"
+            )
+        self.pad_id, self.cls_id, self.eoc_id = (self._ids[token] for token in SPECIAL)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __contains__(self, token: object) -> bool:
+        return token in self._ids
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tokens)
+
+    def __getitem__(self, token: str) -> int:
+        return self._ids[token]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocab) and self.tokens == other.tokens
+
+    def __hash__(self) -> int:
+        return hash(self.tokens)
+
+    def __repr__(self) -> str:
+        return f"Vocab({len(self)} tokens, {len(self.genes)} genes)"
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """The tokens that are genes: all but the special ones, in the order of their ids."""
+        return tuple(token for token in self.tokens if token not in SPECIAL)
+
+    def index(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
+        """Return the id of each of ``names``, -1 where it is not in the vocabulary."""
+        ids = self._ids
+        return np.fromiter((ids.get(name, -1) for name in names), dtype=np.int64)
+
+    @classmethod
+    def from_json(cls, path: str | os.PathLike[str]) -> Vocab:
+        """Read ``{"token": id, ...}`` or ``["token", ...]``; missing special tokens are appended.
+
+        Raises
+        ------
+        ScmambaError
+            If the file is missing, is not JSON, or its ids are not 0, 1, 2, ... each once.
+        """
+        path = Path(path)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ScmambaError(
+                f"no vocabulary at {path}: a model's folder holds vocab.json"
+            ) from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ScmambaError(f"{path} is not JSON ({error}): fetch the file again") from None
+        return cls(_in_order(content, path))
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Write ``{"token": id, ...}``, whole or not at all."""
+        path = Path(path)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(self._ids, file, ensure_ascii=False)
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def _in_order(content: Any, path: Path) -> list[str]:
+    """Tokens of a vocabulary file in the order of their ids."""
+    if isinstance(content, list):
+        return content
+    if not isinstance(content, dict):
+        raise ScmambaError(
+            f"{path} holds a {type(content).__name__}; a vocabulary is an object "
+            '{"token": id} or a list of tokens'
+        )
+    ids = list(content.values())
+    if any(type(i) is not int for i in ids) or sorted(ids) != list(range(len(ids))):
+        raise ScmambaError(
+            f"{path}: the ids of {len(ids)} tokens must be 0 to {len(ids) - 1}, each once; "
+            "number the tokens without gaps"
+        )
+    return sorted(content, key=content.__getitem__)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
