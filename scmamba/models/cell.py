@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -72,8 +72,8 @@ class CellModel(nn.Module):
         Names of the genes, or None.
     report
         What loading matched and missed, or None for a model that was not loaded.
-    name
-        Where the weights come from, or None.
+    name, sha256
+        Where the weights come from and the hash of their file, or None.
     """
 
     def __init__(self, config: CellConfig) -> None:
@@ -82,6 +82,7 @@ class CellModel(nn.Module):
         self.vocab: Vocab | None = None
         self.report: LoadReport | None = None
         self.name: str | None = None
+        self.sha256: str | None = None
 
         self.gene_embedding = GeneEmbedding(c.n_genes, c.d_model, norm=c.gene_norm)
         self.value_embedding = ValueEmbedding(c.d_model, dropout=c.dropout, clip=c.value_clip)
@@ -106,12 +107,13 @@ class CellModel(nn.Module):
         self.final_norm = nn.LayerNorm(c.d_model) if c.pre_norm else None
         self.pool = _pool(c)
 
-        self.batch_embedding = LabelEmbedding(c.n_batches, c.d_model) if c.n_batches else None
+        batch_labels = c.batch_labels and c.n_batches > 0
+        self.batch_embedding = LabelEmbedding(c.n_batches, c.d_model) if batch_labels else None
         self.modality_embedding = (
             LabelEmbedding(c.n_modalities, c.d_model) if c.n_modalities else None
         )
-        label = {
-            "d_label": c.d_model if c.n_batches or c.n_modalities else 0,
+        label: dict[str, Any] = {
+            "d_label": c.d_model if batch_labels or c.n_modalities else 0,
             "explicit_zero": c.explicit_zero,
         }
         self.expression_head = ExpressionHead(c.d_model, **label) if c.expression else None
@@ -176,7 +178,7 @@ class CellModel(nn.Module):
         gene_ids, values, padding_mask
             As in :meth:`encode`.
         batch_ids
-            (B,) the batch of each cell; needed where the config counts batches or domains.
+            (B,) the batch of each cell; needed by batch labels and by a domain norm.
         modality_ids
             (B, L) the modality of each token; needed where the config counts modalities.
         heads

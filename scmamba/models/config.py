@@ -53,8 +53,10 @@ class CellConfig:
         Whether there is an expression head, an MVC head, and their probability of expression.
     n_classes, class_layers
         Classes of the class head (0: none), and its Linear layers.
-    n_batches, n_modalities
-        Batch and modality labels that the decoders see; 0: none.
+    n_batches, batch_labels
+        Batches (0: none), and whether the decoders see a cell's batch.
+    n_modalities
+        Modalities of tokens, seen by the decoders; 0: none.
     n_domains
         Domains of ``input_norm="domain"``.
     adversary, adversary_layers
@@ -93,11 +95,12 @@ class CellConfig:
     n_classes: int = 0
     class_layers: int = 3
     n_batches: int = 0
+    batch_labels: bool = True
     n_modalities: int = 0
     n_domains: int = 0
     adversary: bool = False
     adversary_layers: int = 3
-    ecs_threshold: float = 0.0
+    ecs_threshold: float = 0.3
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -139,10 +142,8 @@ class CellConfig:
                 f"input_norm={self.input_norm!r} with n_domains={self.n_domains}; "
                 'a domain norm needs n_domains >= 1, and only input_norm="domain" takes it'
             )
-        if self.adversary and self.n_batches < 2:
-            raise ScmambaError(
-                f"adversary=True with n_batches={self.n_batches}; it needs n_batches >= 2 to guess"
-            )
+        if self.adversary and not self.n_batches:
+            raise ScmambaError("adversary=True with n_batches=0; say how many batches there are")
         if self.explicit_zero and not (self.expression or self.mvc):
             raise ScmambaError("explicit_zero=True needs expression=True or mvc=True")
         if self.mask_value == self.pad_value:
@@ -247,11 +248,18 @@ def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
         raise ScmambaError(f"{name}={value!r}; allowed: {', '.join(map(repr, allowed))}")
 
 
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "str": (str,),
+}
+
+
 def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
     """``value`` if it is of the field's type (a whole number does for a float)."""
-    wanted = {"int": int, "float": (int, float), "bool": bool, "str": str}[str(field.type)]
     odd_bool = isinstance(value, bool) and field.type != "bool"
-    if odd_bool or not isinstance(value, wanted):
+    if odd_bool or not isinstance(value, _TYPES[str(field.type)]):
         raise ScmambaError(f"{field.name}={value!r}; give a value of type {field.type}")
     if field.type != "float":
         return value

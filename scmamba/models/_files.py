@@ -1,0 +1,119 @@
+"""Folders written whole or not at all, JSON read with clear errors, hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from scmamba._errors import ScmambaError
+
+
+@contextmanager
+def atomic_folder(folder: Path, *, replaces: frozenset[str]) -> Iterator[Path]:
+    """A temporary folder that takes the place of ``folder`` when the block ends well.
+
+    Parameters
+    ----------
+    folder
+        Where the result goes. What stands there is replaced if it holds nothing but files
+        named in ``replaces``.
+    replaces
+        Names of files that may be replaced.
+
+    Raises
+    ------
+    ScmambaError
+        Before anything is written: the folder cannot be made, or holds other files.
+    """
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and not folder.is_dir():
+        raise ScmambaError(f"{folder} is a file; give a folder")
+    if folder.is_dir() and (others := sorted({p.name for p in folder.iterdir()} - replaces)):
+        raise ScmambaError(
+            f"{folder} holds other files ({', '.join(others[:5])}); give a new or an empty folder"
+        )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    except OSError as error:
+        raise ScmambaError(
+            f"cannot write in {folder.parent} ({error.strerror}); give a folder you may write to"
+        ) from error
+    try:
+        temporary.chmod(0o777 & ~_umask())
+        yield temporary
+        _take_place(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_place(temporary: Path, folder: Path) -> None:
+    """Move ``temporary`` to ``folder``; what stood there comes back if that fails."""
+    if not folder.exists():
+        os.replace(temporary, folder)
+        return
+    old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    os.replace(folder, old / "old")
+    try:
+        os.replace(temporary, folder)
+    except BaseException:
+        os.replace(old / "old", folder)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in ``path``.
+
+    Raises
+    ------
+    ScmambaError
+        There is no such file, it is not JSON, or it holds something else than an object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScmambaError(f"cannot read {path} ({error.strerror})") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ScmambaError(f"{path} is not JSON ({error}); fetch or save it again") from error
+    if not isinstance(content, dict):
+        raise ScmambaError(f"{path} holds a {type(content).__name__}; a JSON object is needed")
+    return content
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write ``content`` to ``path``, whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    except OSError as error:
+        raise ScmambaError(
+            f"cannot write {path} ({error.strerror}); give a place you may write to"
+        ) from error
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """Hash of the file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,45 @@
+"""Which device a model goes to."""
+
+from __future__ import annotations
+
+import torch
+
+from scmamba._errors import ScmambaError
+from scmamba._settings import settings
+
+
+def resolve_device(device: str | torch.device | None = None) -> torch.device:
+    """The device that ``device`` means; None asks ``settings.device``.
+
+    Parameters
+    ----------
+    device
+        ``"auto"`` (CUDA, then MPS, then CPU), or a PyTorch device: ``"cpu"``, ``"cuda:1"``.
+
+    Raises
+    ------
+    ScmambaError
+        The name is not a device, or that device is not here.
+    """
+    wish = settings.device if device is None else device
+    if wish == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        found = torch.device(wish)
+    except (RuntimeError, TypeError) as error:
+        raise ScmambaError(
+            f"device={wish!r} is no device; give 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"
+        ) from error
+    here = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }.get(found.type, 0)
+    if (found.index or 0) >= here:
+        raise ScmambaError(
+            f"device={str(wish)!r} is not here (PyTorch sees {torch.cuda.device_count()} CUDA "
+            "devices); give 'auto' or 'cpu'"
+        )
+    return found
