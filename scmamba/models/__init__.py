@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from scmamba.models.about import ModelInfo, info
-from scmamba.models.cell import CellModel, CellOutput, n_parameters
+from scmamba.models.cell import CellModel, n_parameters
 from scmamba.models.checkpoint import save
 from scmamba.models.config import PRESETS, CellConfig, preset
 from scmamba.models.device import resolve_device
 from scmamba.models.loading import fetch, load
+from scmamba.models.output import CellOutput
 from scmamba.models.report import LoadReport
 
 __all__ = [

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from scmamba._errors import ScmambaError
+from scmamba._files import atomic
 
 
 @contextmanager
@@ -41,13 +42,13 @@ def atomic_folder(folder: Path, *, replaces: frozenset[str]) -> Iterator[Path]:
         )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+        temporary = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+        temporary.mkdir()
     except OSError as error:
         raise ScmambaError(
             f"cannot write in {folder.parent} ({error.strerror}); give a folder you may write to"
         ) from error
     try:
-        temporary.chmod(0o777 & ~_umask())
         yield temporary
         _take_place(temporary, folder)
     finally:
@@ -59,15 +60,14 @@ def _take_place(temporary: Path, folder: Path) -> None:
     if not folder.exists():
         os.replace(temporary, folder)
         return
-    old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    os.replace(folder, old / "old")
+    old = temporary.with_name(f"{temporary.name}-old")
+    os.replace(folder, old)
     try:
         os.replace(temporary, folder)
     except BaseException:
-        os.replace(old / "old", folder)
+        os.replace(old, folder)
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -91,29 +91,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write ``content`` to ``path``, whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    except OSError as error:
-        raise ScmambaError(
-            f"cannot write {path} ({error.strerror}); give a place you may write to"
-        ) from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 def sha256(path: Path) -> str:
     """Hash of the file, as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -107,12 +107,11 @@ def _registered(entry: Entry) -> ModelInfo:
         state = "locked: sha256 of every file ships with scmamba"
     else:
         state = "checked by the record's checksums, sha256 of every file locked in the cache"
-    licence = (lock or {}).get("licence") or "unknown until fetched (unverified)"
     return ModelInfo(
         name=entry.name,
         n_parameters=n_parameters(config),
         size=_size(root / RECORD, root / MODEL) if fetched else None,
-        licence=f"{licence} for the record; {entry.code_licence} for the code",
+        licence=entry.terms((lock or {}).get("licence")),
         source=f"https://doi.org/{(lock or {}).get('doi') or entry.doi}",
         verification=state,
         config=config,
@@ -139,7 +138,7 @@ def _published(folder: Path) -> ModelInfo:
         name=folder.name,
         n_parameters=n_parameters(config),
         size=_size(folder),
-        licence=f"that of its source; SC-MAMBA2's code: {SC_MAMBA2.code_licence}",
+        licence=f"that of its source; {SC_MAMBA2.code_licence}",
         source=str(folder),
         verification="unverified: a folder of the published layout, without a lock",
         config=config,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
 from scmamba.models.config import CellConfig
+from scmamba.models.output import CellOutput
 from scmamba.nn.adversary import BatchDiscriminator
 from scmamba.nn.embed import COMBINE, GeneEmbedding, LabelEmbedding, ValueEmbedding
 from scmamba.nn.heads import ClassHead, ExpressionHead, MVCHead
@@ -24,36 +24,6 @@ if TYPE_CHECKING:
     from scmamba.tokens.vocab import Vocab
 
 HEADS = ("expression", "mvc", "class", "batch")
-
-
-@dataclass(frozen=True)
-class CellOutput:
-    """What :class:`CellModel` gives for B cells of L tokens; None where the head is absent.
-
-    Attributes
-    ----------
-    hidden
-        (B, L, D); what stands at padding has no meaning.
-    cell_embedding
-        (B, D), not normalised.
-    expression, mvc_expression
-        (B, L): predicted values from each token, and from the cell embedding.
-    expression_zero_prob, mvc_zero_prob
-        (B, L) in [0, 1]: the published "zero probability", trained as P(value > 0).
-    class_logits
-        (B, n_classes).
-    batch_logits
-        (B, n_batches), behind gradient reversal.
-    """
-
-    hidden: Tensor
-    cell_embedding: Tensor
-    expression: Tensor | None = None
-    expression_zero_prob: Tensor | None = None
-    mvc_expression: Tensor | None = None
-    mvc_zero_prob: Tensor | None = None
-    class_logits: Tensor | None = None
-    batch_logits: Tensor | None = None
 
 
 class CellModel(nn.Module):

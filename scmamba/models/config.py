@@ -261,7 +261,7 @@ def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
     odd_bool = isinstance(value, bool) and field.type != "bool"
     if odd_bool or not isinstance(value, _TYPES[str(field.type)]):
         raise ScmambaError(f"{field.name}={value!r}; give a value of type {field.type}")
-    if field.type != "float":
+    if not isinstance(value, int | float) or field.type != "float":
         return value
     if not math.isfinite(value):
         raise ScmambaError(f"{field.name}={value!r}; give a finite number")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scmamba._errors import ScmambaError
+from scmamba._files import writable
 from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.models._files import read_json, sha256, write_json
@@ -83,6 +84,7 @@ def fetch(entry: Entry, *, base_url: str | None = None) -> list[Path]:
 
 def write_lock(entry: Entry, path: Path, *, base_url: str | None = None) -> Path:
     """Fetch ``entry`` and write its lock to ``path``, to be kept with a project or with scmamba."""
+    writable(path)
     fetch(entry, base_url=base_url)
     write_json(path, read_json(cache_folder(entry) / LOCK))
     return path

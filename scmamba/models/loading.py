@@ -15,7 +15,7 @@ from scmamba.models.cell import CellModel
 from scmamba.models.checkpoint import CONFIG, WEIGHTS, is_own, load_own, save
 from scmamba.models.device import resolve_device
 from scmamba.models.published import is_published, load_published
-from scmamba.models.registry import REGISTRY, Entry, find, say_licence
+from scmamba.models.registry import REGISTRY, SC_MAMBA2, Entry, find, say_licence
 
 
 def load(
@@ -57,7 +57,8 @@ def load(
         fetch(name)
         model = load_own(_copy(REGISTRY[name]), **options)
         model.name = name
-        say_licence(REGISTRY[name], (download.read_lock(REGISTRY[name]) or {}).get("licence"))
+        known = download.read_lock(REGISTRY[name]) or {}
+        say_licence(name, REGISTRY[name].terms(known.get("licence")))
     else:
         raise ScmambaError(
             f"{name!r} is no folder and no known name; give a folder with {CONFIG} and {WEIGHTS} "
@@ -120,7 +121,9 @@ def _load_folder(folder: Path, options: dict[str, Any]) -> CellModel:
     if is_own(folder):
         return load_own(folder, **options)
     if is_published(folder):
-        return load_published(folder, **options)
+        model = load_published(folder, **options)
+        say_licence(str(folder), f"that of its source; {SC_MAMBA2.code_licence}")
+        return model
     names = sorted(p.name for p in folder.iterdir())
     raise ScmambaError(
         f"{folder} holds no model: give a folder with {CONFIG} and {WEIGHTS}, or one of the "

@@ -30,11 +30,16 @@ class Entry:
     code_licence: str
     expected: CellConfig
 
+    def terms(self, record_licence: str | None) -> str:
+        """The licence in words; ``record_licence`` is what the record says, if it was asked."""
+        record = record_licence or "unknown (unverified)"
+        return f"{record} for the record; {self.code_licence}"
+
 
 SC_MAMBA2 = Entry(
     name="sc-mamba2-whole-body",
     doi="10.5281/zenodo.14404063",
-    code_licence="CC BY-NC (SC-MAMBA2's public code)",
+    code_licence="CC BY-NC for SC-MAMBA2's public code",
     expected=preset("large"),
 )
 
@@ -56,16 +61,8 @@ def find(name: str) -> Entry:
     return REGISTRY[name]
 
 
-def say_licence(of: Entry, weights: str | None = None) -> None:
-    """Say once, through the logger, under which terms ``of`` comes; ``weights`` of the record."""
-    if of.name in _said:
-        return
-    _said.add(of.name)
-    logger.info(
-        "%s (https://doi.org/%s): licence of the record: %s; of the code: %s. "
-        "Check that your use is allowed.",
-        of.name,
-        of.doi,
-        weights or "not said there",
-        of.code_licence,
-    )
+def say_licence(name: str, terms: str) -> None:
+    """Say once for ``name``, through the logger, under which ``terms`` its weights come."""
+    if name not in _said:
+        _said.add(name)
+        logger.info("Licence of %s: %s. Check that your use is allowed.", name, terms)

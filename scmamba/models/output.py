@@ -1,0 +1,37 @@
+"""What a cell model gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class CellOutput:
+    """What :class:`~scmamba.models.CellModel` gives for B cells of L tokens; None where the head is absent.
+
+    Attributes
+    ----------
+    hidden
+        (B, L, D); what stands at padding has no meaning.
+    cell_embedding
+        (B, D), not normalised.
+    expression, mvc_expression
+        (B, L): predicted values from each token, and from the cell embedding.
+    expression_zero_prob, mvc_zero_prob
+        (B, L) in [0, 1]: the published "zero probability", trained as P(value > 0).
+    class_logits
+        (B, n_classes).
+    batch_logits
+        (B, n_batches), behind gradient reversal.
+    """
+
+    hidden: Tensor
+    cell_embedding: Tensor
+    expression: Tensor | None = None
+    expression_zero_prob: Tensor | None = None
+    mvc_expression: Tensor | None = None
+    mvc_zero_prob: Tensor | None = None
+    class_logits: Tensor | None = None
+    batch_logits: Tensor | None = None
