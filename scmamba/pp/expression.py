@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
@@ -91,7 +92,8 @@ def expression(
         X = to_csr(adata.raw.X, source)
         found = _look(X)
     _refuse_bad_values(adata, X, found, source)
-    names = _gene_names(adata, gene_key, raw=source == "raw.X")
+    var, where = (adata.raw.var, "adata.raw.var") if source == "raw.X" else (adata.var, "adata.var")
+    names = gene_names(var, gene_key, where)
     _tell_repeated(adata, names)
     return Expression(X, names, source, found.integer)
 
@@ -184,20 +186,20 @@ def _place(adata: AnnData, X: sparse.csr_matrix, position: int) -> str:
     )
 
 
-def _gene_names(adata: AnnData, gene_key: str | None, *, raw: bool) -> npt.NDArray[np.object_]:
-    var = adata.raw.var if raw else adata.var
+def gene_names(var: pd.DataFrame, gene_key: str | None, where: str) -> npt.NDArray[np.object_]:
+    """Return the names in column ``gene_key`` of ``var`` (None: its index), "" where missing.
+
+    ``where`` is what an error calls ``var``.
+    """
     if gene_key is None:
         return np.array([str(name) for name in var.index], dtype=object)
     if gene_key not in var.columns:
-        where = "adata.raw.var" if raw else "adata.var"
         raise ScmambaError(
             f"gene_key={gene_key!r} is not a column of {where}; allowed: "
             f"{', '.join(map(repr, var.columns)) or 'none here'}, or None for var_names"
         )
-    column = var[gene_key]
-    missing = column.isna().to_numpy()
-    names = np.array([str(name) for name in column], dtype=object)
-    names[missing] = ""
+    names = np.array([str(name) for name in var[gene_key]], dtype=object)
+    names[var[gene_key].isna().to_numpy()] = ""
     return names
 
 

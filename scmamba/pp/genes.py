@@ -1,0 +1,50 @@
+"""How a data set's gene names meet a model's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from anndata import AnnData
+
+from scmamba._errors import ScmambaError
+from scmamba._log import logger
+from scmamba.pp.expression import gene_names
+from scmamba.tokens.genes import GeneMatch, resolve
+from scmamba.tokens.vocab import Vocab
+
+
+def match_genes(
+    adata: AnnData, model: Vocab | Sequence[str] | Any, *, gene_key: str | None = None
+) -> GeneMatch:
+    """Resolve the gene names of an AnnData against a model's, and log what was found.
+
+    Parameters
+    ----------
+    adata
+        Cells by genes; left as it is.
+    model
+        A model (its ``vocab`` is taken), a :class:`~scmamba.tokens.Vocab`, or gene names.
+    gene_key
+        Column of ``adata.var`` that holds gene names; None for ``var_names``.
+
+    Returns
+    -------
+    The match (see :class:`~scmamba.tokens.GeneMatch`); nothing is refused: call its ``require()``
+    for that.
+
+    Raises
+    ------
+    ScmambaError
+        If ``gene_key`` is no column of ``adata.var``, or the model knows no genes.
+    """
+    known = getattr(model, "vocab", model)
+    targets = known.tokens if isinstance(known, Vocab) else known
+    if targets is None or isinstance(targets, str):
+        raise ScmambaError(
+            f"got {model!r} as the model; allowed: a model with a vocabulary, a Vocab or a list of "
+            "gene names"
+        )
+    match = resolve(gene_names(adata.var, gene_key, "adata.var"), targets)
+    logger.info(match.report())
+    return match

@@ -1,0 +1,49 @@
+"""Which species gene names seem to be of, where it is not human."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+_ENSEMBL = re.compile(r"ENS([A-Z]{3,4})?G\d{11}(\.\d+)?")
+_SPECIES = {
+    "MUS": "mouse",
+    "RNO": "rat",
+    "DAR": "zebrafish",
+    "SSC": "pig",
+    "MMU": "macaque",
+    "MFA": "macaque",
+    "PTR": "chimpanzee",
+    "BTA": "cow",
+    "OCU": "rabbit",
+    "GAL": "chicken",
+}
+_ORGANISM = {"mouse": "mmusculus", "rat": "rnorvegicus", "zebrafish": "drerio", "pig": "sscrofa"}
+_ORF = re.compile(r"(?<=\d)orf(?=\d)")
+
+
+def species_hint(names: Sequence[str]) -> str | None:
+    """Return the species that most of ``names`` look like, None for human or unknown ones.
+
+    Ensembl ids tell by their prefix; symbols in capitals and small letters (``Cd3e``, ``mt-Co1``)
+    are read as mouse, though rat's look alike. Open reading frames (``C1orf112``) are human.
+    """
+    prefixes = Counter(found[1] for name in names if (found := _ENSEMBL.fullmatch(name)))
+    prefix, n_ids = prefixes.most_common(1)[0] if prefixes else (None, 0)
+    if n_ids * 2 > len(names):
+        return _SPECIES.get(prefix, f"another species (ENS{prefix}G)") if prefix else None
+    symbols = [_ORF.sub("", name) for name in names if not name.startswith("ENS")]
+    n_mixed = sum(name != name.upper() and name != name.lower() for name in symbols)
+    return "mouse" if symbols and n_mixed * 2 > len(symbols) else None
+
+
+def orthologue_advice(species: str) -> str:
+    """Say how to bring genes of ``species`` to human ones."""
+    organism = _ORGANISM.get(species, "...")
+    return (
+        f"these look like {species} genes: map them to human orthologues first, for example with "
+        "Ensembl BioMart or g:Profiler (pip install gprofiler-official; GProfiler().orth("
+        f"organism={organism!r}, target='hsapiens', query=names)), keep the result in a column of "
+        "adata.var and name it with gene_key"
+    )

@@ -1,0 +1,192 @@
+"""Gene names to the genes of a vocabulary, whatever names either of them uses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from scmamba._errors import ScmambaError
+from scmamba.tokens._gene_table import AMBIGUOUS, ensembl_number, fold, human_genes, unique
+from scmamba.tokens._species import orthologue_advice, species_hint
+from scmamba.tokens.vocab import SPECIAL
+
+WAYS = ("exact", "ensembl", "case", "previous_or_alias")  # the best first
+
+
+@dataclass(frozen=True)
+class GeneMatch:
+    """Which target each gene name stands for, and how that was found.
+
+    Attributes
+    ----------
+    index
+        Place in the targets, -1 where there is none; int64, shape (n_names,).
+    how
+        Names matched in each way: ``exact``; ``ensembl`` (by an Ensembl id, with or without
+        version); ``case`` (but for case, or ``.`` and ``_`` in place of ``-``);
+        ``previous_or_alias``.
+    n_names, n_matched
+        Number of names, and of those with a target.
+    n_shadowed
+        Names left out because a better name of the same target is there too.
+    missing
+        Names without a target, in the order given.
+    n_targets
+        Number of targets that are genes.
+    fraction
+        Share of targets found, or of names matched where there are fewer names than targets: in
+        [0, 1], 1 where nothing that could match is missed.
+    species_hint
+        ``"mouse"`` or the like where most names look like another species' genes.
+    examples
+        Some targets.
+    """
+
+    index: npt.NDArray[np.int64]
+    how: dict[str, int]
+    n_names: int
+    n_matched: int
+    n_shadowed: int
+    missing: tuple[str, ...]
+    n_targets: int
+    fraction: float
+    species_hint: str | None
+    examples: tuple[str, ...] = field(repr=False)
+
+    def report(self) -> str:
+        """Return one line: how many matched, in which ways, and some that did not."""
+        ways = ", ".join(f"{way.replace('_', ' ')} {n:,}" for way, n in self.how.items() if n)
+        text = f"{self.n_matched:,} of {self.n_names:,} genes matched"
+        text += f" ({ways})" if ways else ""
+        if self.n_shadowed:
+            text += f"; {self.n_shadowed:,} left out beside a better name of the same gene"
+        if self.missing:
+            text += f"; {len(self.missing):,} not known, such as {_some(self.missing)}"
+        return text
+
+    def require(self, fraction: float = 0.5) -> GeneMatch:
+        """Return this match, or raise where less than ``fraction`` matched.
+
+        Raises
+        ------
+        ScmambaError
+            With examples of the names given and of the targets, and the way to mend it.
+        """
+        if self.fraction >= fraction and self.n_matched:
+            return self
+        if self.species_hint:
+            advice = orthologue_advice(self.species_hint)
+        else:
+            advice = (
+                "symbols or Ensembl ids of human genes are allowed; if a column of adata.var "
+                "holds them, name it with gene_key"
+            )
+        raise ScmambaError(
+            f"only {self.n_matched:,} of {self.n_names:,} genes match the {self.n_targets:,} that "
+            f"are known here; given: {_some(self.missing)}; known: {_some(self.examples)}; "
+            f"{advice}"
+        )
+
+
+def resolve(names: Iterable[str], targets: Sequence[str]) -> GeneMatch:
+    """Find the target that each gene name stands for.
+
+    Either side may hold symbols, previous symbols, aliases or Ensembl ids with or without version,
+    in any case. A previous symbol or alias counts only where it belongs to one gene, a previous
+    symbol before an alias. If several
+    names stand for one target, those found in the best way are kept (all of them: their values are
+    added up) and the others left out. Where most names look like another species' (``Cd3e``), only
+    exact matches count: the same letters would find a human gene, but not the one that was meant.
+
+    Parameters
+    ----------
+    names
+        Gene names of a data set; an empty one matches nothing.
+    targets
+        Genes to be found, such as a vocabulary's tokens (special tokens are passed over); of a
+        target that comes twice the first counts.
+    """
+    names = [str(name) for name in names]
+    exact: dict[str, int] = {}
+    for i, target in enumerate(targets):
+        if target not in SPECIAL:
+            exact.setdefault(target, i)
+    index = np.fromiter((exact.get(name, -1) for name in names), np.int64, len(names))
+    ways = np.where(index >= 0, 0, -1)
+    hint = None
+    if 2 * (index >= 0).sum() < min(len(names), len(exact)):
+        hint = species_hint(names)
+    if hint is None and (index < 0).any():
+        others = _OtherNames(exact)
+        for i in np.flatnonzero(index < 0).tolist():
+            index[i], ways[i] = others.find(names[i])
+    n_found = int((index >= 0).sum())
+    _drop_worse(index, ways)
+    kept = index >= 0
+    counted = Counter(ways[kept].tolist())
+    n_possible = min(len(set(names)), len(exact))
+    n_distinct = len(np.unique(index[kept]))
+    return GeneMatch(
+        index=index,
+        how={way: counted[i] for i, way in enumerate(WAYS)},
+        n_names=len(names),
+        n_matched=int(kept.sum()),
+        n_shadowed=n_found - int(kept.sum()),
+        missing=tuple(names[i] for i in np.flatnonzero(ways < 0)),
+        n_targets=len(exact),
+        fraction=n_distinct / n_possible if n_possible else 0.0,
+        species_hint=hint,
+        examples=tuple(list(exact)[:5]),
+    )
+
+
+class _OtherNames:
+    """The targets, found by other names than their own."""
+
+    def __init__(self, exact: dict[str, int]) -> None:
+        self._folded = unique((fold(target), i) for target, i in exact.items())
+        self._numbers: dict[int, int] = {}
+        self._genes: dict[int, tuple[int, int]] = {}  # gene -> best rank, place
+        for target, i in exact.items():
+            if (number := ensembl_number(target)) is not None:
+                self._numbers.setdefault(number, i)
+            if (identity := human_genes().identify(target)) is None:
+                continue
+            best = self._genes.get(identity.gene)
+            if best is None or identity.rank < best[0]:
+                self._genes[identity.gene] = (identity.rank, i)
+            elif identity.rank == best[0]:
+                self._genes[identity.gene] = (identity.rank, AMBIGUOUS)
+        self._with_number = set(self._numbers.values())
+
+    def find(self, name: str) -> tuple[int, int]:
+        """Return place and way (of WAYS) of the target that ``name`` stands for, or -1, -1."""
+        if not name:
+            return -1, -1
+        number = ensembl_number(name)
+        if number in self._numbers:
+            return self._numbers[number], 1
+        if (place := self._folded.get(fold(name), AMBIGUOUS)) != AMBIGUOUS:
+            return place, 2
+        identity = human_genes().identify(name)
+        place = AMBIGUOUS if identity is None else self._genes.get(identity.gene, (0, AMBIGUOUS))[1]
+        if place == AMBIGUOUS:
+            return -1, -1
+        return place, 1 if number is not None or place in self._with_number else 3
+
+
+def _drop_worse(index: npt.NDArray[np.int64], ways: npt.NDArray[np.int64]) -> None:
+    """Of names with one target keep those found in the best way, in place."""
+    found = np.flatnonzero(index >= 0)
+    best = np.full(int(index.max(initial=-1)) + 1, len(WAYS))
+    np.minimum.at(best, index[found], ways[found])
+    index[found[ways[found] > best[index[found]]]] = -1
+
+
+def _some(names: Sequence[str], n: int = 5) -> str:
+    shown = [name or "(empty)" for name in names[:n]]
+    return ", ".join(shown + ["..."] * (len(names) > n)) or "none"
