@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class CellOutput:
-    """What :class:`~scmamba.models.CellModel` gives for B cells of L tokens; None where the head is absent.
+    """What a cell model gives for B cells of L tokens; None where the head is absent.
 
     Attributes
     ----------
