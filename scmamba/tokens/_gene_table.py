@@ -68,6 +68,12 @@ class GeneTable:
             (fold(name), gene) for gene, row in enumerate(rows) for name in _split(row[4])
         )
 
+    @property
+    def symbols(self) -> list[str]:
+        """Symbols of the genes that have one main Ensembl id."""
+        main = set(self._main.values())
+        return [symbol for symbol, gene in self._symbol.items() if gene in main]
+
     def identify(self, name: str) -> Identity | None:
         """Return the gene that ``name`` stands for, None where there is none or no single one.
 

@@ -144,6 +144,11 @@ def resolve(names: Iterable[str], targets: Sequence[str]) -> GeneMatch:
     )
 
 
+def human_symbols() -> list[str]:
+    """Return the symbols in use of human genes with one main Ensembl id, in alphabetical order."""
+    return human_genes().symbols
+
+
 class _OtherNames:
     """The targets, found by other names than their own."""
 

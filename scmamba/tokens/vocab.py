@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba._errors import ScmambaError
+from scmamba._files import atomic
 
 PAD, CLS, EOC = "<pad>", "<cls>", "<eoc>"
 SPECIAL = (PAD, CLS, EOC)
@@ -109,16 +109,8 @@ class Vocab:
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write ``{"token": id, ...}``, whole or not at all."""
-        path = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(self._ids, file, ensure_ascii=False)
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with atomic(path) as temporary:
+            temporary.write_text(json.dumps(self._ids, ensure_ascii=False), encoding="utf-8")
 
 
 def _in_order(content: Any, path: Path) -> list[str]:
@@ -137,9 +129,3 @@ def _in_order(content: Any, path: Path) -> list[str]:
             "number the tokens without gaps"
         )
     return sorted(content, key=content.__getitem__)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,0 +1,112 @@
+"""Files fetched once, by a manifest that says where they are and what they must be."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pooch
+import requests
+
+from scmamba._errors import ScmambaError
+from scmamba._log import logger
+from scmamba._settings import settings
+
+_TIMEOUT = 30  # seconds without a byte
+
+
+def fetch(
+    name: str,
+    manifest: str | os.PathLike[str] | Mapping[str, Mapping[str, Any]],
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    progressbar: bool = True,
+) -> Path:
+    """Return the path of a file named in a manifest, downloaded where it is not there yet.
+
+    Parameters
+    ----------
+    name
+        Which entry.
+    manifest
+        ``{name: {"url": ..., "sha256": ..., "licence": ..., ...}}``, or a JSON file that holds it.
+        ``sha256`` None means that nobody has seen the file: it is fetched with a warning that
+        tells its hash, and held against nothing.
+    folder
+        Where files are kept; None for ``datasets`` in ``scmamba.settings.cache_dir``.
+    progressbar
+        Show how far a download is.
+
+    Raises
+    ------
+    ScmambaError
+        If the manifest or the entry is missing or wrong, the download fails, or the file is not
+        what the manifest says; nothing half downloaded stays.
+    """
+    entry = _entry(name, manifest)
+    url, sha256 = entry["url"], entry.get("sha256")
+    target = Path(settings.cache_dir) / "datasets" if folder is None else Path(folder)
+    known = f"sha256:{sha256}" if sha256 else None
+    downloader = pooch.HTTPDownloader(progressbar=progressbar, timeout=_TIMEOUT)
+    try:
+        path = Path(
+            pooch.retrieve(
+                url, known, fname=_file_name(url), path=target / name, downloader=downloader
+            )
+        )
+    except ValueError as error:  # pooch's word for another hash
+        raise ScmambaError(
+            f"{name}: what {url} sends is not the file that the manifest describes ({error}); "
+            "delete the file and try again, and do not use it if that fails"
+        ) from error
+    except (requests.RequestException, OSError) as error:
+        raise ScmambaError(
+            f"{name}: cannot fetch {url} ({error}); check the network, or put the file at "
+            f"{target / name / _file_name(url)} yourself"
+        ) from error
+    if sha256 is None:
+        logger.warning(
+            "%s is unverified: %s has sha256 %s; put it into the manifest once you trust the file",
+            name,
+            path.name,
+            pooch.file_hash(str(path)),
+        )
+    logger.info("%s: licence %s", name, entry.get("licence") or "not stated")
+    return path
+
+
+def _entry(
+    name: str, manifest: str | os.PathLike[str] | Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    entries = manifest if isinstance(manifest, Mapping) else _read(Path(manifest))
+    if name not in entries:
+        raise ScmambaError(
+            f"{name!r} is not in the manifest; allowed: {', '.join(sorted(entries)) or 'none'}"
+        )
+    entry = entries[name]
+    url = entry.get("url") if isinstance(entry, Mapping) else None
+    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+        raise ScmambaError(
+            f"{name}: the manifest's url is {url!r}; allowed: an address beginning with https://"
+        )
+    return entry
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ScmambaError(f"no manifest at {path}") from None
+    except ValueError as error:
+        raise ScmambaError(f"{path} is not JSON ({error})") from None
+    if not isinstance(entries, dict):
+        raise ScmambaError(f"{path} holds a {type(entries).__name__}; allowed: an object of files")
+    return entries
+
+
+def _file_name(url: str) -> str:
+    """Last part of an address, such as ``cells.h5ad``."""
+    return url.split("?")[0].rstrip("/").rsplit("/", 1)[-1] or "file"
