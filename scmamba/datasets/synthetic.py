@@ -30,9 +30,9 @@ def synthetic(
 ) -> AnnData:
     """Draw counts of cells whose types differ in marker genes and whose batches differ a little.
 
-    Counts are negative binomial with more than half of them zeros. Half the genes are markers, shared
-    out evenly, each six times as high in its type. Types and batches are balanced and
-    independent of one another.
+    Counts are negative binomial, more than half of them zeros. Half the genes are markers, shared
+    out evenly, each six times as high in its type. Types and batches are balanced and independent
+    of one another.
 
     Parameters
     ----------
