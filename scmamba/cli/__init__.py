@@ -1,0 +1,1 @@
+"""The ``scmamba`` command: files in, files out, made from the functions of the other rooms."""

@@ -1,0 +1,110 @@
+"""Scores and pictures of annotated cells, for the commands that make them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scmamba import metrics, pl
+from scmamba._keys import UNKNOWN, Keys
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+    from matplotlib.figure import Figure
+
+    from scmamba.tasks import Annotator
+
+
+def counts(adata: AnnData, keys: Keys) -> pd.DataFrame:
+    """Cells of each predicted label with their median confidence; rows by size, unknown last."""
+    groups = adata.obs.groupby(keys.cell_type, observed=True)[keys.confidence]
+    table = groups.agg(["size", "median"]).sort_values("size", ascending=False)
+    table.columns = ["cells", "median confidence"]
+    return table.rename_axis(None).sort_index(key=lambda names: names == UNKNOWN, kind="stable")
+
+
+def score(adata: AnnData, keys: Keys, truth_key: str) -> metrics.AnnotationScores:
+    """Scores of the best guesses on those cells whose true label is known."""
+    obs = adata.obs[adata.obs[truth_key].notna() & adata.obs[keys.best_guess].notna()]
+    return metrics.annotation(
+        obs[truth_key],
+        obs[keys.best_guess],
+        proba=obs[keys.confidence],
+        abstained=(obs[keys.cell_type] == UNKNOWN).to_numpy(dtype=bool),
+    )
+
+
+def draw(
+    adata: AnnData, keys: Keys, truth_key: str | None, history: pd.DataFrame | None
+) -> dict[str, Figure]:
+    """Pictures by name: umap, and where they can be drawn confusion, reliability and training."""
+    figures = {
+        "umap": pl.umap_triptych(
+            _with_umap(adata, keys), truth_key, keys.best_guess, keys.confidence
+        )
+    }
+    if truth_key is not None:
+        obs = adata.obs[adata.obs[truth_key].notna() & adata.obs[keys.best_guess].notna()]
+        right = obs[truth_key].astype(str) == obs[keys.best_guess].astype(str)
+        figures["confusion"] = pl.confusion(score(adata, keys, truth_key).confusion)
+        figures["reliability"] = pl.reliability(obs[keys.confidence], right)
+    if history is not None and len(history):
+        figures["training"] = pl.training_curve(history)
+    return figures
+
+
+CAPTIONS = {
+    "umap": "The annotated cells. One colour is one label in every panel; doubtful cells are warm "
+    "and lie on top.",
+    "confusion": "Rows are true labels, columns best guesses; colour is the share of the row.",
+    "reliability": "Points on the dashed line keep what they promise; whiskers are 95 % intervals.",
+    "training": "What was learned, and the epoch that the validation cells chose.",
+}
+
+
+def write_report(
+    path: Path,
+    title: str,
+    adata: AnnData,
+    keys: Keys,
+    truth_key: str | None,
+    annotator: Annotator,
+) -> None:
+    """Write the report of ``scmamba annotate``."""
+    figures = draw(adata, keys, truth_key, annotator.history)
+    parts = {CAPTIONS[name]: figure for name, figure in figures.items()}
+    tables = {"Predicted labels": counts(adata, keys)}
+    labelled = adata.obs[keys.cell_type].astype(str) != UNKNOWN
+    tiles = {"cells": f"{adata.n_obs:,}", "coverage": f"{labelled.mean():.1%}"}
+    tiles["median confidence"] = f"{adata.obs[keys.confidence].median():.2f}"
+    if truth_key is not None:
+        scores = score(adata, keys, truth_key)
+        tables["By true label"] = scores.per_class
+        tiles |= tile(scores)
+    pl.report(path, title, parts | tables, tiles=tiles)
+
+
+def tile(scores: metrics.AnnotationScores) -> dict[str, str]:
+    """The few numbers to show large."""
+    return {
+        "accuracy of the best guess": f"{scores.accuracy:.3f}",
+        "macro-F1": f"{scores.macro_f1:.3f}",
+        "calibration error": f"{scores.ece:.3f}",
+        "cells given a label": f"{scores.coverage:.1%}",
+        "accuracy among those": f"{scores.selective_accuracy:.3f}",
+    }
+
+
+def _with_umap(adata: AnnData, keys: Keys) -> AnnData:
+    """``adata`` if it has a UMAP, else a light copy of its annotations with one."""
+    if "X_umap" in adata.obsm:
+        return adata
+    import anndata
+    import scanpy as sc
+
+    light = anndata.AnnData(obs=adata.obs, obsm={keys.embedding: adata.obsm[keys.embedding]})
+    light.uns = {name: value for name, value in adata.uns.items() if name.endswith("_colors")}
+    sc.pp.neighbors(light, use_rep=keys.embedding, n_neighbors=min(15, adata.n_obs - 1))
+    sc.tl.umap(light, random_state=0)
+    return light

@@ -1,0 +1,119 @@
+"""The frame of the command line: finds the command, makes its parser, turns errors into one line.
+
+A command is a function in a module of its own; its signature and docstring make its parser. What
+it passes on as ``**options`` to a function of ``tasks`` becomes options too, so that both stay one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from scmamba._errors import ScmambaError
+from scmamba._settings import settings
+from scmamba._version import __version__
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+
+# Help stands here so that ``scmamba --help`` imports none of the modules.
+COMMANDS = {
+    "demo": "annotate real blood cells that ship with scanpy, with pictures and a report",
+    "annotate": "predict cell types from labelled cells, a reference or a saved annotator",
+    "embed": "write cell embeddings of a pretrained model",
+    "download": "fetch a published model, checked and locked by its checksums",
+    "info": "this machine: device and kernels; or a model: size, licence, source",
+}
+_WRONG, _INTERRUPTED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that ``argv`` names.
+
+    Returns
+    -------
+    0 if it worked, 2 if an input was wrong, 130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    first = arguments[0] if arguments else "--help"
+    if first in ("-h", "--help"):
+        print(_overview())
+        return 0
+    if first == "--version":
+        print(f"scmamba {__version__}")
+        return 0
+    if first not in COMMANDS:
+        return _fail(f"{first!r} is no command; there are {', '.join(COMMANDS)}")
+    try:
+        _run(first, arguments[1:])
+    except ScmambaError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _stopped()
+    except SystemExit as stop:
+        # Lightning answers Ctrl-C during training with an exit of its own.
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            return _stopped()
+        raise
+    return 0
+
+
+def _run(name: str, arguments: list[str]) -> None:
+    command: Callable[..., None] = getattr(importlib.import_module(f"scmamba.cli.{name}"), name)
+    chosen = vars(_parser(name, command).parse_args(_named(command, arguments)))
+    chosen.pop("config")
+    settings.device = chosen.pop("device")
+    settings.verbosity = chosen.pop("verbosity")
+    command(**chosen)
+
+
+def _named(command: Callable[..., None], arguments: list[str]) -> list[str]:
+    """Let a bare first argument stand for the first parameter where that one may be left out."""
+    first = next(iter(inspect.signature(command).parameters.values()))
+    bare = bool(arguments) and not arguments[0].startswith("-")
+    if bare and first.kind is first.POSITIONAL_OR_KEYWORD and first.default is not first.empty:
+        return [f"--{first.name}", *arguments]
+    return arguments
+
+
+def _parser(name: str, command: Callable[..., None]) -> ArgumentParser:
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(prog=f"scmamba {name}", description=COMMANDS[name].capitalize() + ".")
+    parser.add_argument("--config", action="config", help="YAML file that holds these options")
+    parser.add_function_arguments(command, as_group=False, as_positional=True)
+    parser.add_argument(
+        "--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1, mps, ..."
+    )
+    parser.add_argument(
+        "--verbosity", choices=("error", "warning", "info", "debug"), default="info"
+    )
+    return parser
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS)) + 2
+    return "\n".join(
+        [
+            "usage: scmamba COMMAND [options]",
+            "",
+            "A single-cell foundation model on a bidirectional Mamba-2.",
+            "",
+            *(f"  {name:<{width}}{about}" for name, about in COMMANDS.items()),
+            "",
+            "scmamba COMMAND --help tells the options; --config FILE.yaml holds them in a file.",
+        ]
+    )
+
+
+def _fail(message: str) -> int:
+    print(f"scmamba: {' '.join(message.split())}", file=sys.stderr)
+    return _WRONG
+
+
+def _stopped() -> int:
+    print("\nscmamba: stopped; nothing was half written", file=sys.stderr)
+    return _INTERRUPTED

@@ -1,0 +1,29 @@
+"""What this machine and a model are."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from scmamba.cli.main import main
+
+
+def test_machine(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCMAMBA_KERNELS", "torch")
+    assert main(["info"]) == 0
+    text = capsys.readouterr().out
+    assert f"torch {torch.__version__}" in text
+    assert "PyTorch, because SCMAMBA_KERNELS=torch" in text
+    assert "sc-mamba2-whole-body" in text
+
+
+def test_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "sc-mamba2-whole-body"]) == 0
+    text = capsys.readouterr().out
+    assert "10.5281/zenodo.14404063" in text
+    assert "verification" in text
+
+
+def test_unknown_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "nope"]) == 2
+    assert capsys.readouterr().err.startswith("scmamba: 'nope' is no folder")

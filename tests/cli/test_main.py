@@ -1,0 +1,154 @@
+"""The frame: parsers from signatures, errors in one line, exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from scmamba import ScmambaError, settings
+from scmamba.cli import main as frame
+from scmamba.cli.main import main
+
+seen: dict[str, Any] = {}
+
+
+def work(cells: str, *, layer: str | None = None, seed: int = 0) -> None:
+    """Stands for a function of tasks.
+
+    Parameters
+    ----------
+    cells
+        Cells.
+    layer
+        Where counts are.
+    seed
+        Of everything.
+    """
+    seen.update(cells=cells, layer=layer, seed=seed)
+
+
+def toy(input: Path, *, output: Path, fail: str = "", **options: Any) -> None:
+    """Stands for a command.
+
+    Parameters
+    ----------
+    input
+        Cells to read.
+    output
+        File to write.
+    fail
+        How to fail.
+    """
+    errors: dict[str, BaseException] = {
+        "wrong": ScmambaError("layer='x'\n  is not there"),
+        "stop": KeyboardInterrupt(),
+        "bug": ZeroDivisionError(),
+    }
+    if fail == "lightning":
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)
+    if fail:
+        raise errors[fail]
+    work(str(input), **options)
+
+
+@pytest.fixture(autouse=True)
+def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    module = ModuleType("scmamba.cli.toy")
+    module.toy = toy  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "scmamba.cli.toy", module)
+    monkeypatch.setitem(frame.COMMANDS, "toy", "play")
+    seen.clear()
+    device, verbosity = settings.device, settings.verbosity
+    yield
+    settings.device, settings.verbosity = device, verbosity
+
+
+def test_options_of_the_command_and_of_what_it_calls() -> None:
+    assert main(["toy", "in.h5ad", "--output", "o", "--seed", "3"]) == 0
+    assert seen == {"cells": "in.h5ad", "layer": None, "seed": 3}
+
+
+def test_config_file_and_options_that_override_it(tmp_path: Path) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text("input: a.h5ad\noutput: b.h5ad\nlayer: counts\nseed: 1\n")
+    assert main(["toy", "--config", str(config), "--seed", "2"]) == 0
+    assert seen == {"cells": "a.h5ad", "layer": "counts", "seed": 2}
+
+
+def test_settings_are_set_from_options() -> None:
+    assert main(["toy", "i", "--output", "o", "--device", "cpu", "--verbosity", "error"]) == 0
+    assert (settings.device, settings.verbosity) == ("cpu", "error")
+
+
+def test_help_tells_options_from_docstrings(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["toy", "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert "Cells to read." in text
+    assert "Where counts are." in text
+    assert "--cells" not in text
+
+
+@pytest.mark.parametrize(
+    ("fail", "code", "line"),
+    [
+        ("wrong", 2, "scmamba: layer='x' is not there\n"),
+        ("stop", 130, "\nscmamba: stopped; nothing was half written\n"),
+        ("lightning", 130, "\nscmamba: stopped; nothing was half written\n"),
+    ],
+)
+def test_errors_are_one_line_and_a_code(
+    fail: str, code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["toy", "i", "--output", "o", "--fail", fail]) == code
+    assert capsys.readouterr().err == line
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        main(["toy", "i", "--output", "o", "--fail", "bug"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["toy", "i"], "--output"),
+        (["toy", "i", "--output", "o", "--seed", "many"], "Got value: many"),
+        (["toy", "i", "--output", "o", "--nope", "1"], "--nope"),
+    ],
+)
+def test_wrong_options_exit_2(
+    arguments: list[str], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert part in capsys.readouterr().err
+
+
+def test_unknown_commands_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["anotate"]) == 2
+    assert "'anotate' is no command; there are demo, annotate" in capsys.readouterr().err
+
+
+def test_version_and_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert main([]) == 0
+    assert "usage: scmamba COMMAND" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["demo", "embed", "annotate", "download", "info"])
+def test_every_command_is_a_function_of_its_module(name: str) -> None:
+    module = __import__(f"scmamba.cli.{name}", fromlist=[name])
+    function: Callable[..., None] = getattr(module, name)
+    assert function.__doc__
+    assert name in frame.COMMANDS

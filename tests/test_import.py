@@ -1,0 +1,61 @@
+"""Importing the package, and asking the command for help, costs nothing and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+HEAVY = ("torch", "scanpy", "anndata", "lightning", "numpy", "pandas", "matplotlib", "jsonargparse")
+
+
+def modules_after(code: str) -> tuple[set[str], str]:
+    """Modules loaded by ``code`` in a new interpreter, and what it printed before."""
+    script = f"{code}\nimport json, sys\nprint('\\n' + json.dumps(sorted(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    printed, _, names = run.stdout.rstrip().rpartition("\n")
+    return set(json.loads(names)), printed + run.stderr
+
+
+def test_import_drags_in_nothing_and_says_nothing() -> None:
+    loaded, printed = modules_after("import scmamba")
+    assert not loaded.intersection(HEAVY)
+    assert not printed.strip()
+
+
+def test_import_is_quick() -> None:
+    code = "import time; t = time.perf_counter(); import scmamba; print(time.perf_counter() - t)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(run.stdout) < 0.5
+
+
+def test_import_leaves_the_process_as_it_was() -> None:
+    code = """
+import logging, os, random, warnings
+before = (dict(os.environ), logging.root.handlers[:], logging.root.level, random.getstate(),
+          warnings.filters[:])
+import scmamba
+after = (dict(os.environ), logging.root.handlers[:], logging.root.level, random.getstate(),
+         warnings.filters[:])
+assert before == after
+"""
+    modules_after(code)
+
+
+def test_rooms_open_when_asked_for() -> None:
+    loaded, _ = modules_after("import scmamba\nscmamba.metrics")
+    assert "scmamba.metrics" in loaded
+    assert "scmamba.nn" not in loaded
+
+
+def test_help_is_quick_and_imports_nothing() -> None:
+    start = time.perf_counter()
+    code = "from scmamba.cli.main import main\nassert main(['--help']) == 0"
+    loaded, printed = modules_after(code)
+    assert not loaded.intersection(HEAVY)
+    assert time.perf_counter() - start < 2
+    for command in ("demo", "annotate", "embed", "download", "info"):
+        assert command in printed
