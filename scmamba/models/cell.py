@@ -76,6 +76,7 @@ class CellModel(nn.Module):
         )
         self.final_norm = nn.LayerNorm(c.d_model) if c.pre_norm else None
         self.pool = _pool(c)
+        self.cell_norm = nn.BatchNorm1d(c.d_model) if c.cell_norm else None
 
         batch_labels = c.batch_labels and c.n_batches > 0
         self.batch_embedding = LabelEmbedding(c.n_batches, c.d_model) if batch_labels else None
@@ -89,13 +90,23 @@ class CellModel(nn.Module):
         self.expression_head = ExpressionHead(c.d_model, **label) if c.expression else None
         self.mvc_head = MVCHead(c.d_model, **label) if c.mvc else None
         self.class_head = (
-            ClassHead(c.d_model, c.n_classes, n_layer=c.class_layers) if c.n_classes else None
+            ClassHead(
+                c.d_model, c.n_classes, n_layer=c.class_layers, dropout=c.class_dropout
+            )
+            if c.n_classes
+            else None
         )
         self.batch_discriminator = (
             BatchDiscriminator(c.d_model, c.n_batches, n_layer=c.adversary_layers)
             if c.adversary
             else None
         )
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Those of ``"expression"``, ``"mvc"``, ``"class"``, ``"batch"`` that the model has."""
+        made = (self.expression_head, self.mvc_head, self.class_head, self.batch_discriminator)
+        return tuple(name for name, head in zip(HEADS, made, strict=True) if head is not None)
 
     def encode(
         self,
@@ -160,6 +171,8 @@ class CellModel(nn.Module):
         genes = self.gene_embedding(gene_ids)
         hidden = self._encode(genes, values, padding_mask, batch_ids)
         cell = self.pool(hidden, gene_ids, padding_mask)
+        if self.cell_norm is not None:
+            cell = self.cell_norm(cell)
         expression = zero = mvc = mvc_zero = None
         token_label: Tensor | None = None
         if {"expression", "mvc"} & set(heads):

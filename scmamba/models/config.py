@@ -49,10 +49,12 @@ class CellConfig:
         LayerNorm before each layer (and behind the last); an MLP of that ratio in each layer.
     pool, pool_heads
         ``"cls"``, ``"mean"`` or ``"attention"`` with that many heads.
+    cell_norm
+        BatchNorm on the pooled cell embedding.
     expression, mvc, explicit_zero
         Whether there is an expression head, an MVC head, and their probability of expression.
-    n_classes, class_layers
-        Classes of the class head (0: none), and its Linear layers.
+    n_classes, class_layers, class_dropout
+        Classes of the class head (0: none), its Linear layers, and dropout before the last.
     n_batches, batch_labels
         Batches (0: none), and whether the decoders see a cell's batch.
     n_modalities
@@ -89,11 +91,13 @@ class CellConfig:
     mlp_ratio: float = 0.0
     pool: str = "cls"
     pool_heads: int = 8
+    cell_norm: bool = False
     expression: bool = True
     mvc: bool = False
     explicit_zero: bool = False
     n_classes: int = 0
     class_layers: int = 3
+    class_dropout: float = 0.0
     n_batches: int = 0
     batch_labels: bool = True
     n_modalities: int = 0
@@ -116,7 +120,7 @@ class CellConfig:
         for name in ("n_layer", "n_classes", "n_batches", "n_modalities", "n_domains", "mlp_ratio"):
             self._at_least(name, 0)
         self._at_least("n_bins", 3)
-        for name in ("dropout", "layer_dropout"):
+        for name in ("dropout", "layer_dropout", "class_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ScmambaError(f"{name}={getattr(self, name)}; give a number in [0, 1)")
         if not 0 <= self.ecs_threshold <= 1:

@@ -96,7 +96,7 @@ class MVCHead(nn.Module):
 
 
 class ClassHead(nn.Module):
-    """Class logits: ``n_layer - 1`` times (Linear, activation, LayerNorm), then Linear.
+    """Class logits: ``n_layer - 1`` times (Linear, activation, LayerNorm), dropout, then Linear.
 
     Parameters
     ----------
@@ -108,6 +108,8 @@ class ClassHead(nn.Module):
         Number of Linear layers, the last included; 1 is a linear head.
     activation
         Makes the activation.
+    dropout
+        Probability of dropping a feature before the last layer.
     """
 
     def __init__(
@@ -117,13 +119,15 @@ class ClassHead(nn.Module):
         *,
         n_layer: int = 3,
         activation: type[nn.Module] = nn.ReLU,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.hidden = nn.Sequential()
         for _ in range(n_layer - 1):
             self.hidden.extend([nn.Linear(d_model, d_model), activation(), nn.LayerNorm(d_model)])
+        self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(d_model, n_classes)
 
     def forward(self, cell: Tensor) -> Tensor:
         """Logits (B, n_classes) of ``cell`` (B, d_model)."""
-        return self.out(self.hidden(cell))
+        return self.out(self.dropout(self.hidden(cell)))

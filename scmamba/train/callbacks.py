@@ -1,0 +1,130 @@
+"""What happens around training steps: averaged weights, draws per epoch, the curve, the bar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import Callback, WeightAveraging
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+from tqdm.auto import tqdm
+
+from scmamba._settings import settings
+from scmamba.stream.batches import CellBatches
+from scmamba.train.config import FitConfig
+
+
+def averaging(decay: float) -> WeightAveraging:
+    """Exponential moving average of the weights: validated during training, kept after it."""
+    return WeightAveraging(use_buffers=True, multi_avg_fn=get_ema_multi_avg_fn(decay))
+
+
+class Epochs(Callback):
+    """Tells the training batches which epoch it is; the last one sees longer cells."""
+
+    def __init__(self, batches: CellBatches, config: FitConfig) -> None:
+        self.batches, self.config = batches, config
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Set epoch and number of tokens before the first batch is drawn."""
+        last = trainer.current_epoch == self.config.epochs - 1
+        self.batches.max_tokens = self.config.last_max_tokens if last else self.config.max_tokens
+        self.batches.set_epoch(trainer.current_epoch)
+
+
+class History(Callback):
+    """Collects one row of losses an epoch; a resumed run keeps the rows from before."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Add the epoch's means."""
+        logged = {k: float(v) for k, v in trainer.callback_metrics.items()}
+        self.rows.append({"epoch": trainer.current_epoch + 1, **logged})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rows so far, for the checkpoint."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Rows from a checkpoint."""
+        self.rows = list(state_dict["rows"])
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row an epoch, indexed by it from 1."""
+        return pd.DataFrame(self.rows, columns=None if self.rows else ["epoch"]).set_index("epoch")
+
+
+class Best(Callback):
+    """Keeps the weights of the epoch with the lowest validation loss, and stops when it is past."""
+
+    def __init__(self, patience: int | None) -> None:
+        self.patience = patience
+        self.score, self.epoch = float("inf"), 0
+        self.weights: dict[str, torch.Tensor] = {}
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Compare, while the module still holds the averaged weights that were validated."""
+        score, epoch = float(trainer.callback_metrics["val_loss"]), trainer.current_epoch + 1
+        if score < self.score or not self.weights:
+            self.score, self.epoch = score, epoch
+            self.weights = {k: v.detach().clone() for k, v in pl_module.state_dict().items()}
+        elif self.patience is not None and epoch - self.epoch >= self.patience:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was best so far, for the checkpoint."""
+        return {"score": self.score, "epoch": self.epoch, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """What was best in a checkpoint."""
+        self.score, self.epoch = state_dict["score"], state_dict["epoch"]
+        self.weights = dict(state_dict["weights"])
+
+
+class Bar(Callback):
+    """One progress bar over all steps, with the loss and the share of padding beside it."""
+
+    def __init__(self, text: str, total: int, batches: CellBatches) -> None:
+        self.text, self.total, self.batches = text, total, batches
+        self.bar: tqdm[Any] | None = None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Open the bar, at the step a resumed run is at."""
+        self.bar = tqdm(
+            desc=self.text,
+            total=self.total,
+            initial=trainer.global_step,
+            leave=False,
+            unit="step",
+            disable=settings.verbosity in ("error", "warning"),
+        )
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Move on by one step."""
+        assert self.bar is not None
+        self.bar.update()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Show the epoch's losses."""
+        assert self.bar is not None
+        shown = ("train_loss", "val_loss", "val_accuracy")
+        logged = {k: f"{float(v):.3f}" for k, v in trainer.callback_metrics.items() if k in shown}
+        self.bar.set_postfix({**logged, "padding": f"{self.batches.padding_share:.1%}"})
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Close the bar, after an error too."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None

@@ -1,0 +1,109 @@
+"""The one training module: a model, its objectives, AdamW with warm-up and cosine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from scmamba.models.cell import CellModel
+from scmamba.stream.batches import TrainBatch
+from scmamba.train.config import FitConfig
+from scmamba.train.objectives import Objective, total
+
+Metric = Callable[[Tensor, Tensor], float]
+
+
+class TrainingModule(L.LightningModule):
+    """Trains the parameters of ``model`` that take gradients.
+
+    Parameters
+    ----------
+    model
+        Changed in place.
+    objectives
+        Those that are on.
+    config
+        Rates and seeds.
+    total_steps
+        Steps of the whole training, for the schedule.
+    """
+
+    def __init__(
+        self,
+        model: CellModel,
+        objectives: Sequence[Objective],
+        config: FitConfig,
+        total_steps: int,
+    ) -> None:
+        super().__init__()
+        self.model, self.objectives = model, tuple(objectives)
+        self.config, self.total_steps = config, total_steps
+        self._seen: list[tuple[Tensor, Tensor]] = []
+
+    def _losses(self, batch: TrainBatch) -> tuple[dict[str, Tensor], Tensor | None]:
+        output = self.model(
+            batch.gene_ids,
+            batch.values,
+            batch.padding_mask,
+            batch.batch_ids,
+            heads={objective.head for objective in self.objectives},
+        )
+        return {o.name: o(output, batch) for o in self.objectives}, output.class_logits
+
+    def on_train_epoch_start(self) -> None:
+        """Seed each epoch by itself, so that a resumed run continues as if never stopped."""
+        torch.manual_seed(self.config.seed * 100_003 + self.current_epoch)
+
+    def training_step(self, batch: TrainBatch, batch_idx: int) -> Tensor:
+        """Weighted sum of the objectives on one batch."""
+        losses, _ = self._losses(batch)
+        loss = total(losses, self.objectives)
+        logged = {f"train_{name}": value for name, value in losses.items()}
+        self.log_dict(
+            {**logged, "train_loss": loss}, on_step=False, on_epoch=True, batch_size=len(batch)
+        )
+        return loss
+
+    def validation_step(self, batch: TrainBatch, batch_idx: int) -> None:
+        """The same on held-out cells, and their accuracy where there are labels."""
+        losses, logits = self._losses(batch)
+        logged = {f"val_{name}": value for name, value in losses.items()}
+        if logits is not None and batch.labels is not None:
+            logged["val_accuracy"] = (logits.argmax(1) == batch.labels).float().mean()
+        self.log_dict(
+            {**logged, "val_loss": total(losses, self.objectives)}, batch_size=len(batch)
+        )
+
+    def configure_optimizers(self) -> Any:
+        """AdamW; weight decay spares vectors: biases, norms, decay rates."""
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": [p for p in trained if p.ndim > 1]},
+                {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+            ],
+            lr=self.config.lr,
+            weight_decay=self.config.weight_decay,
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _factor(self, step: int) -> float:
+        share, warmup = step / self.total_steps, self.config.warmup
+        if share < warmup:
+            return (step + 1) / (warmup * self.total_steps + 1)
+        return 0.5 * (1 + math.cos(math.pi * min((share - warmup) / (1 - warmup), 1.0)))
+
+    def transfer_batch_to_device(
+        self, batch: TrainBatch, device: torch.device, dataloader_idx: int
+    ) -> TrainBatch:
+        """Lightning does not know our batches."""
+        return batch.to(device)
