@@ -90,9 +90,7 @@ class CellModel(nn.Module):
         self.expression_head = ExpressionHead(c.d_model, **label) if c.expression else None
         self.mvc_head = MVCHead(c.d_model, **label) if c.mvc else None
         self.class_head = (
-            ClassHead(
-                c.d_model, c.n_classes, n_layer=c.class_layers, dropout=c.class_dropout
-            )
+            ClassHead(c.d_model, c.n_classes, n_layer=c.class_layers, dropout=c.class_dropout)
             if c.n_classes
             else None
         )

@@ -65,7 +65,7 @@ def load(
             f"(or args.json, vocab.json and best_model.pt), or one of: {', '.join(REGISTRY)}"
         )
     if (report := model.report) is not None:
-        (logger.info if report.complete else logger.warning)(str(report))
+        (logger.warning if report.started_at_random else logger.info)(str(report))
     return model.to(where)
 
 

@@ -39,7 +39,12 @@ class LoadReport:
     @property
     def complete(self) -> bool:
         """Whether every tensor found its place, on both sides."""
-        return not (self.fresh or self.mismatched or self.unused)
+        return not (self.started_at_random or self.unused)
+
+    @property
+    def started_at_random(self) -> bool:
+        """Whether some weights of heads did not come from the checkpoint."""
+        return bool(self.fresh or self.mismatched)
 
     def __str__(self) -> str:
         lines = [

@@ -79,8 +79,7 @@ def _mixer(shapes: Shapes) -> tuple[dict[str, tuple[int, ...]], int]:
             return layer, max(layers) + 1
     raise ScmambaError(
         "the checkpoint holds no whole Mamba-2 layer: mamba_encoder.layers.N.mamba."
-        f"{{{', '.join(_MIXER)}}} are needed. Its tensors begin with: "
-        f"{', '.join(sorted({name.split('.')[0] for name in shapes}))}"
+        f"{{{', '.join(_MIXER)}}} are needed. Use a checkpoint of SC-MAMBA2"
     )
 
 

@@ -57,13 +57,11 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = _MOST_BYTES) -> lis
                     if (left := left - len(piece)) < 0:
                         raise ScmambaError(f"{archive} unpacks to more than {most_bytes} bytes")
                     out.write(piece)
+    except ScmambaError:
+        raise
     except FileExistsError as error:
         raise ScmambaError(f"{archive} holds {error.filename} twice or in the way") from error
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, RuntimeError) as error:
-        raise ScmambaError(f"cannot unpack {archive} ({error}); fetch it again") from error
-    except Exception as error:
-        if isinstance(error, ScmambaError):
-            raise
+    except Exception as error:  # a damaged archive fails in many ways
         raise ScmambaError(f"cannot unpack {archive} ({error}); fetch it again") from error
     return written
 

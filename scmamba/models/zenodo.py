@@ -131,7 +131,9 @@ def _fetch(file: RecordFile, doi: str, folder: Path) -> Path:
 def _record(content: dict[str, Any], doi: str, base: str) -> Record:
     known = {content["doi"], content.get("conceptdoi")}
     if doi not in known:
-        raise ScmambaError(f"asked for {doi}, {base} answered with {content['doi']}")
+        raise ScmambaError(
+            f"asked for {doi}, but {base} answered with {content['doi']}. {by_hand(doi)}"
+        )
     licence = content["metadata"].get("license") or {}
     files = tuple(_file(entry, content["id"], base) for entry in content["files"])
     if not files:

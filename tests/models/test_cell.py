@@ -1,0 +1,169 @@
+"""The cell model: outputs as the config asks, and nothing about batch mates, padding or order."""
+
+import numpy as np
+import pytest
+import torch
+
+from scmamba._errors import ScmambaError
+from scmamba.models import CellModel, preset
+
+GENES = 40
+FULL = {
+    "n_classes": 4,
+    "n_batches": 3,
+    "n_modalities": 2,
+    "explicit_zero": True,
+    "adversary": True,
+}
+
+
+def model(**changes):
+    torch.manual_seed(0)
+    sizes = {"d_model": 16, "d_state": 8, "headdim": 8, "chunk_size": 4}
+    return CellModel(preset("mini", n_genes=GENES, **sizes, **changes)).eval()
+
+
+def cells(lengths=(9, 5, 1), width=None):
+    width = width or max(lengths)
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(0, GENES, (len(lengths), width), generator=generator)
+    values = torch.randint(0, 51, ids.shape, generator=generator).float()
+    padding = torch.arange(width) >= torch.tensor(lengths)[:, None]
+    return ids, values, padding
+
+
+@pytest.mark.parametrize("pool", ["cls", "mean", "attention"])
+@pytest.mark.parametrize("norm", ["batch", "domain", "none"])
+@pytest.mark.parametrize("encoding", ["continuous", "scaled"])
+def test_every_output_has_its_shape(pool, norm, encoding):
+    domains = {"n_domains": 3} if norm == "domain" else {}
+    net = model(pool=pool, input_norm=norm, value_encoding=encoding, mlp_ratio=2, **FULL, **domains)
+    ids, values, padding = cells()
+    modality = (ids > 20).long()
+    out = net(ids, values, padding, torch.tensor([0, 2, 1]), modality)
+    tokens = ("expression", "expression_zero_prob", "mvc_expression", "mvc_zero_prob")
+    assert out.hidden.shape == (3, 9, 16)
+    assert out.cell_embedding.shape == (3, 16)
+    assert all(getattr(out, name).shape == (3, 9) for name in tokens)
+    assert out.class_logits.shape == (3, 4)
+    assert out.batch_logits.shape == (3, 3)
+    assert all(t.isfinite().all() for t in vars(out).values())
+
+
+def test_absent_heads_give_none_and_heads_can_be_left_out():
+    ids, values, padding = cells()
+    out = model(mvc=False, expression=False)(ids, values, padding)
+    assert out.expression is out.mvc_expression is out.class_logits is out.batch_logits is None
+    net = model(n_classes=3)
+    part = net(ids, values, padding, heads=("class",))
+    whole = net(ids, values, padding)
+    assert part.expression is part.mvc_expression is None
+    assert torch.equal(part.class_logits, whole.class_logits)
+    with pytest.raises(ScmambaError, match="'expression', 'mvc', 'class', 'batch'"):
+        net(ids, values, padding, heads=("cls",))
+
+
+def test_encode_is_the_hidden_of_forward():
+    net, (ids, values, padding) = model(), cells()
+    assert torch.equal(net.encode(ids, values, padding), net(ids, values, padding).hidden)
+
+
+@pytest.mark.parametrize("pool", ["cls", "mean", "attention"])
+def test_batch_mates_and_padding_change_nothing(pool):
+    net = model(pool=pool, n_classes=4)
+    ids, values, padding = cells()
+    together = net(ids, values, padding)
+    wider = cells((9, 5, 1), 14)
+    wider[0][:, :9], wider[1][:, :9] = ids, values
+    padded = net(*wider)
+    for row, length in enumerate((9, 5, 1)):
+        alone = net(ids[row : row + 1, :length], values[row : row + 1, :length])
+        for other in (together, padded):
+            torch.testing.assert_close(other.hidden[row, :length], alone.hidden[0])
+            torch.testing.assert_close(other.class_logits[row], alone.class_logits[0])
+            torch.testing.assert_close(other.mvc_expression[row, :length], alone.mvc_expression[0])
+
+
+def test_every_cell_is_normed_by_its_own_domain():
+    net = model(input_norm="domain", n_domains=3)
+    for bn in net.input_norm.bns:
+        torch.nn.init.normal_(bn.running_mean)
+    ids, values, padding = cells((6, 6, 6))
+    batch = torch.tensor([2, 0, 2])
+    mixed = net.encode(ids, values, padding, batch)
+    for row in range(3):
+        alone = net.encode(ids[row : row + 1], values[row : row + 1], None, batch[row : row + 1])
+        torch.testing.assert_close(mixed[row], alone[0])
+    assert not torch.allclose(mixed, net.encode(ids, values, padding, torch.zeros(3).long()))
+
+
+def test_labels_reach_the_decoders_and_never_the_encoder():
+    net, (ids, values, padding) = model(**FULL), cells()
+    modality = (ids > 20).long()
+    one = net(ids, values, padding, torch.tensor([0, 0, 0]), modality)
+    two = net(ids, values, padding, torch.tensor([1, 2, 1]), 1 - modality)
+    assert torch.equal(one.hidden, two.hidden)
+    assert torch.equal(one.cell_embedding, two.cell_embedding)
+    assert not torch.allclose(one.expression, two.expression)
+    assert not torch.allclose(one.mvc_expression, two.mvc_expression)
+
+
+def test_missing_labels_are_asked_for():
+    ids, values, padding = cells()
+    with pytest.raises(ScmambaError, match="batch_ids is missing: this model has batch labels"):
+        model(n_batches=2)(ids, values, padding)
+    with pytest.raises(ScmambaError, match="modality_ids is missing"):
+        model(n_modalities=2)(ids, values, padding)
+    with pytest.raises(ScmambaError, match="batch_ids is missing: this model has a domain norm"):
+        model(input_norm="domain", n_domains=2).encode(ids, values, padding)
+    no_labels = model(n_batches=2, batch_labels=False, adversary=True)
+    assert no_labels(ids, values, padding).batch_logits.shape == (3, 2)
+
+
+def test_every_head_and_the_backbone_learn():
+    net = model(pool="attention", **FULL).train()
+    ids, values, padding = cells((9, 7, 8))
+    out = net(ids, values, padding, torch.tensor([0, 2, 1]), (ids > 20).long())
+    sum(t.square().sum() for t in vars(out).values()).backward()
+    still = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not still
+
+
+def test_without_layers_it_is_a_bag_of_tokens():
+    net, (ids, values, _) = model(n_layer=0, pool="mean"), cells((9,))
+    order = torch.randperm(9)
+    torch.testing.assert_close(
+        net(ids[:, order], values[:, order]).cell_embedding, net(ids, values).cell_embedding
+    )
+
+
+def test_gene_embeddings_start_from_a_matrix():
+    net = model()
+    table = net.gene_embedding.embedding.weight
+    matrix = 7 * torch.randn(GENES, 5, dtype=torch.float64).numpy()
+    net.init_gene_embedding(matrix)
+    np.testing.assert_allclose(
+        table[:, :5].detach(), matrix / np.sqrt((matrix**2).mean()), rtol=1e-5
+    )
+    assert table[:, 5:].std().item() == pytest.approx(0.1, rel=0.2)
+    before = table.detach().clone()
+    net.init_gene_embedding(matrix[:2], gene_ids=np.array([7, 3]))
+    changed = (table != before).any(1).nonzero().ravel().tolist()
+    assert changed == [3, 7]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (np.zeros((GENES, 17)), r"shape \(40, 17\); give \(40, d\) with d from 1 to d_model=16"),
+        (np.zeros((3, 4)), r"give \(40, d\)"),
+        (np.zeros(GENES), r"shape \(40,\)"),
+        (np.full((GENES, 4), np.nan), "NaN"),
+    ],
+)
+def test_a_wrong_matrix_changes_nothing(matrix, message):
+    net = model()
+    before = net.gene_embedding.embedding.weight.detach().clone()
+    with pytest.raises(ScmambaError, match=message):
+        net.init_gene_embedding(matrix)
+    assert torch.equal(net.gene_embedding.embedding.weight, before)
