@@ -10,74 +10,91 @@ from matplotlib.ticker import MaxNLocator
 from scmamba._errors import ScmambaError
 from scmamba.pl._style import INK, MUTED, ORANGE, canvas, palette, place, quiet, title
 
-_VALIDATION = "val_"
+_VALIDATION, _STAGE = "val_", "stage"
 
 
-def training_curve(
-    history: pd.DataFrame, metric: str | None = None, best_epoch: float | None = None
-) -> Figure:
-    """Draw the parts of the loss and the validation metric over training.
+def training_curve(history: pd.DataFrame, metric: str | None = None) -> Figure:
+    """Draw the losses, and what else was measured on validation cells, over training.
 
     Parameters
     ----------
     history
-        One row an epoch (the index). Columns that begin with ``val_`` were measured on the
-        validation cells, a text column ``stage`` names stages of training, every other numeric
-        column is a part of the training loss. Values may be NaN where nothing was measured.
+        One row an epoch, indexed by it; where the index starts again (a second stage), rows are
+        counted through. Columns that begin with ``val_`` were measured on the validation cells, a
+        text column ``stage`` names stages of training, every other numeric column is a part of
+        the training loss. Values may be NaN where nothing was measured.
     metric
-        Validation column that chose the best epoch; None takes the last ``val_`` column.
-    best_epoch
-        Index of the epoch that was kept; None takes the best of ``metric``: the lowest where its
-        name holds "loss", else the highest.
+        Column that chose the epoch, lower is better where its name holds "loss", else higher;
+        None takes ``val_loss``, else the last ``val_`` column.
 
     Returns
     -------
-    A figure; ``figure.savefig(path)`` writes it.
+    A figure; ``figure.savefig(path)`` writes it. The chosen epoch is the best of ``metric`` in the
+    last stage.
 
     Raises
     ------
     ScmambaError
         If ``history`` holds no numbers, or ``metric`` is not one of its columns.
     """
-    numbers = history.select_dtypes("number").dropna(axis="columns", how="all")
-    if numbers.empty:
-        raise ScmambaError("history holds no numbers to draw; give one row for each epoch")
-    measured = [name for name in numbers if str(name).startswith(_VALIDATION)]
-    parts = [name for name in numbers if name not in measured]
-    if metric is None:
-        metric = measured[-1] if measured else None
-    elif metric not in numbers:
+    numbers, stage = _tidy(history)
+    measured = [name for name in numbers if name.startswith(_VALIDATION)]
+    if metric is None and measured:
+        metric = "val_loss" if "val_loss" in measured else measured[-1]
+    elif metric is not None and metric not in numbers:
         raise ScmambaError(f"metric={metric!r} is not in history, which has {list(numbers)}")
+    best = None if metric is None else _best(numbers[metric], stage)
 
-    both = bool(parts) and metric is not None
-    figure = canvas(9.2 if both else 4.9, 3.5)
-    if parts:
-        axes = place(figure, 0.7, 0.6, 3.8, 2.2)
-        _lines(axes, numbers[parts])
-        title(axes, "Training loss", "its parts by epoch")
-        _span(axes, history)
-    if metric is not None:
-        axes = place(figure, 5.2 if both else 0.7, 0.6, 3.8, 2.2)
-        column = numbers[metric].dropna()
-        if best_epoch is None:
-            best_epoch = column.idxmin() if "loss" in metric else column.idxmax()
-        _lines(axes, column.to_frame(_plain(metric)))
-        axes.axvline(best_epoch, color=ORANGE, linewidth=1.2, linestyle=(0, (4, 3)))
-        kept = f"epoch {best_epoch:g} was kept"
-        if best_epoch in column.index:
-            axes.plot([best_epoch], [column[best_epoch]], "o", color=ORANGE, markersize=7, zorder=4)
-            kept = f"{column[best_epoch]:.3f} at epoch {best_epoch:g}, which was kept"
-        title(axes, "Validation", f"{_plain(metric)}: {kept}")
-        _span(axes, history)
+    scores = [name for name in measured if "loss" not in name]
+    losses = [name for name in numbers if name not in scores]
+    panels = [names for names in (losses, scores) if names]
+    figure = canvas(0.4 + 4.5 * len(panels), 3.5)
+    for position, names in enumerate(panels):
+        axes = place(figure, 0.7 + 4.5 * position, 0.6, 3.8, 2.2)
+        _lines(axes, numbers[names])
+        _stages(axes, stage)
+        if best is not None:
+            axes.axvline(best, color=ORANGE, linewidth=1.2, linestyle=(0, (4, 3)))
+        heading = "Loss" if names is losses else "On validation cells"
+        title(axes, heading, _beneath(numbers, names, metric, best))
     return figure
 
 
+def _tidy(history: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series | None]:
+    """Numbers and names of stages by an index that rises."""
+    if not history.index.is_monotonic_increasing or history.index.has_duplicates:
+        history = history.set_axis(range(1, len(history) + 1))
+    numbers = history.select_dtypes("number").dropna(axis="columns", how="all")
+    if numbers.empty:
+        raise ScmambaError("history holds no numbers to draw; give one row for each epoch")
+    stage = history[_STAGE].astype(str) if _STAGE in history else None
+    return numbers.rename(columns=str), stage
+
+
+def _best(column: pd.Series, stage: pd.Series | None) -> float:
+    """Epoch that ``column`` chooses among those of the last stage in which it was measured."""
+    column = column.dropna()
+    if stage is not None:
+        column = column[stage[column.index] == stage[column.index[-1]]]
+    return column.idxmin() if "loss" in str(column.name) else column.idxmax()
+
+
+def _beneath(
+    numbers: pd.DataFrame, names: list[str], metric: str | None, best: float | None
+) -> str:
+    """What a panel says of the epoch that was kept."""
+    shown = [name for name in names if name.startswith(_VALIDATION)]
+    if best is None or not shown:
+        return "parts, by epoch"
+    name = metric if metric in shown else shown[-1]
+    return f"{_plain(name)} {numbers.at[best, name]:.3f} at epoch {best:g}, which was kept"
+
+
 def _plain(name: str) -> str:
-    return str(name).removeprefix(_VALIDATION).replace("_", " ")
+    return name.replace(_VALIDATION, "validation ").replace("_", " ")
 
 
 def _lines(axes: Axes, values: pd.DataFrame) -> None:
-    marker = "o" if len(values) < 30 else None
     for (name, column), color in zip(values.items(), palette(values.shape[1]), strict=True):
         column = column.dropna()
         axes.plot(
@@ -86,25 +103,23 @@ def _lines(axes: Axes, values: pd.DataFrame) -> None:
             color=color,
             label=_plain(str(name)),
             linewidth=1.6,
-            marker=marker,
+            marker="o" if len(column) < 30 else None,
             markersize=3,
         )
+    first, last = values.index.min(), values.index.max()
+    axes.set_xlim(first - 0.03 * (last - first) - 0.1, last + 0.03 * (last - first) + 0.1)
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if values.shape[1] > 1:
-        axes.legend(fontsize=8, labelcolor=INK, handlelength=1.2, framealpha=0.85, edgecolor="none")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
+    axes.legend(fontsize=8, labelcolor=INK, handlelength=1.2, framealpha=0.85, edgecolor="none")
     quiet(axes, grid=True)
 
 
-def _span(axes: Axes, history: pd.DataFrame) -> None:
-    """All of training on the x axis, with a line and a name where each named stage begins."""
-    first, last = history.index.min(), history.index.max()
-    axes.set_xlim(first - 0.03 * (last - first) - 0.1, last + 0.03 * (last - first) + 0.1)
-    if "stage" not in history:
+def _stages(axes: Axes, stage: pd.Series | None) -> None:
+    """A thin line and a name where each named stage begins."""
+    if stage is None:
         return
-    stage = history["stage"].astype(str)
     for epoch, name in stage[stage != stage.shift()].items():
-        if epoch != first:
+        if epoch != stage.index[0]:
             axes.axvline(epoch, color=MUTED, linewidth=0.8, alpha=0.5)
         axes.annotate(
             name,

@@ -79,19 +79,29 @@ def subtitles(figure: Figure) -> str:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"metric": "val_macro_f1"}, "0.700 at epoch 3"),
-        ({"metric": "val_loss"}, "0.200 at epoch 4"),
-        ({}, "loss: 0.200 at epoch 4"),
-        ({"metric": "val_macro_f1", "best_epoch": 5}, "0.600 at epoch 5"),
+        ({}, ["validation loss 0.200 at epoch 4", "validation macro f1 0.600 at epoch 4"]),
+        ({"metric": "val_macro_f1"}, ["loss 0.300 at epoch 3", "macro f1 0.700 at epoch 3"]),
     ],
 )
-def test_training_curve_marks_the_best_epoch(arguments: dict, expected: str) -> None:
+def test_training_curve_marks_the_epoch_that_was_kept(
+    arguments: dict[str, str], expected: list[str]
+) -> None:
     figure = training_curve(history(), **arguments)
-    assert expected in subtitles(figure)
+    assert all(text in subtitles(figure) for text in expected)
     assert "pretrain" in subtitles(figure)
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert labels == ["gep", "cls"]
+    losses = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert losses == ["gep", "cls", "validation loss"]
     assert everything_is_inside(figure)
+
+
+def test_stages_that_count_anew_are_drawn_one_after_another() -> None:
+    first = pd.DataFrame({"gep": [3.0, 2.0], "val_loss": [0.1, 0.2], "stage": "pretrain"}, [1, 2])
+    second = pd.DataFrame({"cls": [3.0, 2.0], "val_loss": [9.0, 8.0], "stage": "fit"}, [1, 2])
+    figure = training_curve(pd.concat([first, second]))
+    assert "validation loss 8.000 at epoch 4" in subtitles(figure)
+    lines = {line.get_label(): list(line.get_xdata()) for line in figure.axes[0].lines}
+    assert lines["gep"] == [1, 2]
+    assert lines["cls"] == [3, 4]
 
 
 def test_training_curve_of_losses_alone() -> None:
