@@ -15,7 +15,7 @@ from scmamba.models.cell import CellModel
 from scmamba.models.checkpoint import CONFIG, WEIGHTS, is_own, load_own, save
 from scmamba.models.device import resolve_device
 from scmamba.models.published import is_published, load_published
-from scmamba.models.registry import REGISTRY, SC_MAMBA2, Entry, find, say_licence
+from scmamba.models.registry import REGISTRY, SC_MAMBA2, Entry, entry, say_licence
 
 
 def load(
@@ -93,28 +93,30 @@ def fetch(
     ScmambaError
         No such name, a download fails, or a file is not what the record or the lock says.
     """
-    entry = find(name)
+    wanted = entry(name)
+    copy = _copy(wanted)
     if lock is not None:
-        download.write_lock(entry, Path(lock), base_url=base_url)
-    if not _copy(entry).is_dir():
-        with download.published_folder(entry, download.fetch(entry, base_url=base_url)) as folder:
+        download.write_lock(wanted, Path(lock), base_url=base_url)
+    if not copy.is_dir():
+        files = download.fetch(wanted, base_url=base_url)
+        with download.published_folder(wanted, files) as folder:
             model = load_published(folder)
-        known, report = download.read_lock(entry) or {}, model.report
+        known, report = download.read_lock(wanted) or {}, model.report
         assert report is not None
         about = {
-            "name": entry.name,
+            "name": name,
             "doi": known.get("doi"),
             "licence": known.get("licence"),
             "sha256": model.sha256,
             "left_out": list(report.unused),
             "notes": list(report.notes),
         }
-        save(model, _copy(entry), about=about)
-    return _copy(entry)
+        save(model, copy, about=about)
+    return copy
 
 
-def _copy(entry: Entry) -> Path:
-    return download.cache_folder(entry) / download.MODEL
+def _copy(of: Entry) -> Path:
+    return download.cache_folder(of) / download.MODEL
 
 
 def _load_folder(folder: Path, options: dict[str, Any]) -> CellModel:

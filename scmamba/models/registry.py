@@ -48,7 +48,7 @@ REGISTRY: dict[str, Entry] = {SC_MAMBA2.name: SC_MAMBA2}
 _said: set[str] = set()
 
 
-def find(name: str) -> Entry:
+def entry(name: str) -> Entry:
     """The entry of that name.
 
     Raises

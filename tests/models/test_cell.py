@@ -108,6 +108,18 @@ def test_labels_reach_the_decoders_and_never_the_encoder():
     assert not torch.allclose(one.mvc_expression, two.mvc_expression)
 
 
+def test_the_cell_side_of_mvc_takes_the_modality_of_cls():
+    net, (ids, values, padding) = model(n_modalities=2), cells()
+    modality = (torch.arange(9) > 0).long().expand(3, -1)
+    out = net(ids, values, padding, modality_ids=modality)
+    label = net.modality_embedding(modality)
+    genes = net.gene_embedding(ids)
+    wanted, _ = net.mvc_head(
+        out.cell_embedding, genes, net.modality_embedding(torch.zeros(3).long()), label
+    )
+    torch.testing.assert_close(out.mvc_expression, wanted)
+
+
 def test_missing_labels_are_asked_for():
     ids, values, padding = cells()
     with pytest.raises(ScmambaError, match="batch_ids is missing: this model has batch labels"):
