@@ -20,7 +20,7 @@ from scmamba.metrics import AnnotationScores, annotation
 PEERS: dict[str, Callable[[int], ClassifierMixin]] = {
     "logistic regression": lambda seed: LogisticRegression(max_iter=1000, random_state=seed),
     "15-NN on 30 PCs": lambda seed: make_pipeline(
-        PCA(30, svd_solver="full", random_state=seed), KNeighborsClassifier(15)
+        PCA(30, random_state=seed), KNeighborsClassifier(15)
     ),
 }
 

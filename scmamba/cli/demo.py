@@ -102,10 +102,11 @@ def _make(output: Path) -> None:
 def _split(seed: int) -> tuple[AnnData, AnnData]:
     """Cells to learn from and cells held out, 30 % of every label."""
     import numpy as np
-    import scanpy as sc
     from sklearn.model_selection import train_test_split
 
-    adata = sc.datasets.pbmc68k_reduced()
+    from scmamba.datasets import pbmc68k_reduced
+
+    adata = pbmc68k_reduced()
     learn, hold = train_test_split(
         np.arange(adata.n_obs), test_size=_HELD_OUT, stratify=adata.obs[_LABELS], random_state=seed
     )
