@@ -75,10 +75,12 @@ def write_report(
     figures = draw(adata, keys, truth_key, annotator.history)
     parts = {CAPTIONS[name]: figure for name, figure in figures.items()}
     tables = {"Predicted labels": counts(adata, keys)}
-    labelled = adata.obs[keys.cell_type].astype(str) != UNKNOWN
-    tiles = {"cells": f"{adata.n_obs:,}", "coverage": f"{labelled.mean():.1%}"}
-    tiles["median confidence"] = f"{adata.obs[keys.confidence].median():.2f}"
-    if truth_key is not None:
+    tiles = {"cells": f"{adata.n_obs:,}"}
+    if truth_key is None:
+        labelled = adata.obs[keys.cell_type].astype(str) != UNKNOWN
+        tiles["cells given a label"] = f"{labelled.mean():.1%}"
+        tiles["median confidence"] = f"{adata.obs[keys.confidence].median():.2f}"
+    else:
         scores = score(adata, keys, truth_key)
         tables["By true label"] = scores.per_class
         tiles |= tile(scores)

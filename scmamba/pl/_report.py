@@ -131,12 +131,12 @@ def _table(heading: str, table: pd.DataFrame) -> str:
     head = "".join(f"<th>{escape(str(name))}</th>" for name in ["", *table.columns])
     best = {name: _best(str(name), table[name]) for name in table.columns}
     rows = []
-    for position, (label, row) in enumerate(table.iterrows()):
+    for position, values in enumerate(table.itertuples()):
         cells = "".join(
             f"<td{' class=best' if position in best[name] else ''}>{escape(_text(value))}</td>"
-            for name, value in row.items()
+            for name, value in zip(table.columns, values[1:], strict=True)
         )
-        rows.append(f"<tr><th>{escape(str(label))}</th>{cells}</tr>")
+        rows.append(f"<tr><th>{escape(str(values[0]))}</th>{cells}</tr>")
     return (
         f'<h2>{escape(heading)}</h2><div class="scroll"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"

@@ -60,6 +60,9 @@ def test_words_are_escaped_and_numbers_formatted(tmp_path: Path) -> None:
     assert "<td>&lt;b&gt;</td>" in page
     assert "<td>1,200</td>" in page
     assert "<td>–</td>" in page
+    numbers = pd.DataFrame({"f1": [0.5], "cells": [39]})
+    report(tmp_path / "n.html", "t", {"n": numbers})
+    assert "<td>0.500</td><td>39</td>" in (tmp_path / "n.html").read_text(encoding="utf-8")
 
 
 def test_best_of_a_column_is_bold_in_the_direction_of_its_arrow(tmp_path: Path) -> None:
