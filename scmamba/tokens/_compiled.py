@@ -14,7 +14,7 @@ import numba
 import numpy as np
 import torch
 
-_MIN_WORK = 1 << 17  # elements below which starting threads costs more than it saves
+_MIN_WORK = 1 << 20  # elements below which starting threads costs more than it saves
 _BLOCKS_PER_THREAD = 4
 
 

@@ -22,23 +22,41 @@ def mix(state: np.uint64) -> np.uint64:
 
 
 @compiled
-def choose(n: int, k: int, seed: np.uint64, chosen: npt.NDArray[np.int64]) -> int:
-    """Write ``min(k, n)`` of ``range(n)``, ascending, to ``chosen`` and return how many.
+def draw(n: int, k: int, seed: np.uint64, drawn: npt.NDArray[np.bool_]) -> None:
+    """Set ``k`` of the first ``n`` of ``drawn`` to True, the others to False; ``k`` <= ``n``.
 
-    Every subset is equally likely (selection sampling: Knuth, TAOCP 2, 3.4.2, algorithm S).
+    Every subset is equally likely, but for 2^-32 n (Fisher and Yates' shuffle, cut short, of what
+    is drawn or of what is not, whichever is less).
+    """
+    few = min(k, n - k)
+    drawn[:n] = few < k
+    places = np.arange(n)
+    state = seed
+    for i in range(few):
+        state = state + _GOLDEN
+        left = np.uint64(n - i)
+        j = i + np.int64(((mix(state) >> np.uint64(32)) * left) >> np.uint64(32))
+        place = places[j]
+        places[j] = places[i]
+        drawn[place] = few == k
+
+
+@compiled
+def choose(n: int, k: int, seed: np.uint64, chosen: npt.NDArray[np.int64]) -> int:
+    """Write ``min(k, n)`` of ``range(n)``, drawn at random, ascending to ``chosen``.
+
+    ``chosen`` has room for as many; how many is returned.
     """
     if k >= n:
         for i in range(n):
             chosen[i] = i
         return n
+    drawn = np.empty(n, dtype=np.bool_)
+    draw(n, k, seed, drawn)
     taken = 0
-    state = seed
     for i in range(n):
-        state = state + _GOLDEN
-        uniform = np.float64(mix(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
-        if uniform * (n - i) < k - taken:
-            chosen[taken] = i
-            taken += 1
-            if taken == k:
-                break
+        if taken == k:
+            break
+        chosen[taken] = i
+        taken += drawn[i]
     return taken

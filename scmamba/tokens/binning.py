@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from scmamba._errors import ScmambaError
 from scmamba.tokens._compiled import compiled, for_rows
+from scmamba.tokens._ranks import as_keys, bin_row, scratch
 
 MAX_BINS = 32_767  # bins are held as int16
-HISTOGRAM = 1 << 14  # integer values below this are counted, larger ones sorted
 
 
 def bin_values(
@@ -25,7 +25,7 @@ def bin_values(
     Parameters
     ----------
     data
-        Values of all rows, shape (n_values,): finite float32, float64 or integers.
+        Values of all rows, shape (n_values,): at least 0, finite; float32, float64 or integers.
     indptr
         Row ``i`` holds ``data[indptr[i]:indptr[i + 1]]``; shape (n_rows + 1,).
     n_bins
@@ -38,15 +38,17 @@ def bin_values(
     Raises
     ------
     ScmambaError
-        If ``n_bins`` is out of range.
+        If ``n_bins`` is out of range, or a value is negative, NaN or infinite.
     """
     values = as_float(np.asarray(data))
     pointers = np.ascontiguousarray(indptr, dtype=np.int64)
     positions = quantile_positions(n_bins)
-    bins = np.zeros(len(values), dtype=np.int16)
+    longest = int(np.diff(pointers).max(initial=0))
+    bins = np.empty(len(values), dtype=np.int16)
 
     def work(start: int, stop: int) -> None:
-        _bin_rows(values, pointers, positions, bins, start, stop)
+        room = scratch(longest, len(positions), values.dtype)
+        _bin_rows(values, as_keys(values), pointers, positions, room, bins, start, stop)
 
     for_rows(work, len(pointers) - 1, len(values))
     return bins
@@ -60,108 +62,24 @@ def quantile_positions(n_bins: int) -> npt.NDArray[np.float64]:
 
 
 def as_float(data: npt.NDArray[np.generic]) -> npt.NDArray[np.floating]:
-    """Return ``data`` as contiguous float32 if it is float32, else as float64."""
-    return np.ascontiguousarray(data, dtype=np.float32 if data.dtype == np.float32 else np.float64)
+    """Return ``data`` as contiguous float32 if it is float32, else as float64.
 
-
-@compiled
-def _bin_rows(data, indptr, positions, bins, start, stop):  # type: ignore[no-untyped-def]
-    longest = 0
-    for row in range(start, stop):
-        longest = max(longest, indptr[row + 1] - indptr[row])
-    values = np.empty(longest, dtype=data.dtype)
-    row_bins = np.empty(longest, dtype=np.int16)
-    edges = np.empty(len(positions), dtype=np.float64)
-    counts = np.zeros(HISTOGRAM, dtype=np.int64)
-    for row in range(start, stop):
-        n = 0
-        for i in range(indptr[row], indptr[row + 1]):
-            if data[i] != 0:
-                values[n] = data[i]
-                n += 1
-        bin_row(values[:n], positions, edges, counts, row_bins)
-        n = 0
-        for i in range(indptr[row], indptr[row + 1]):
-            if data[i] != 0:
-                bins[i] = row_bins[n]
-                n += 1
-
-
-@compiled
-def bin_row(values, positions, edges, counts, bins):  # type: ignore[no-untyped-def]
-    """Bin one cell's non-zero ``values`` (n,) into ``bins`` (at least n,).
-
-    ``positions`` (n_bins - 1,) from :func:`quantile_positions`; ``edges`` like it and ``counts``
-    (HISTOGRAM,) are working space; ``counts`` must hold zeros and does again afterwards.
+    Raises
+    ------
+    ScmambaError
+        If a value is negative, NaN or infinite.
     """
-    n = len(values)
-    if n == 0:
-        return
-    largest = 0
-    counted = 0
-    for i in range(n):
-        value = values[i]
-        if not (value > 0 and value < HISTOGRAM):
-            break
-        whole = int(value)
-        if whole != value:
-            break
-        counts[whole] += 1
-        largest = max(largest, whole)
-        counted += 1
-    if counted == n:
-        _edges_of_counts(counts, n, positions, edges)
-        edge = 0
-        for v in range(1, largest + 1):  # counts become the bin of each value
-            if counts[v] > 0:
-                while edge < len(edges) and edges[edge] <= v:
-                    edge += 1
-                counts[v] = edge
-        for i in range(n):
-            bins[i] = counts[int(values[i])]
-    else:
-        ordered = np.sort(values)
-        _edges_of_sorted(ordered, positions, edges)
-        for i in range(n):
-            bins[i] = np.searchsorted(edges, np.float64(values[i]), side="right")
-    counts[: largest + 1] = 0
+    values = np.ascontiguousarray(data, dtype=np.float32 if data.dtype == np.float32 else float)
+    if len(values) and not (values.min() >= 0 and np.isfinite(values.max())):  # NaN fails both
+        raise ScmambaError(
+            "there are negative or non-finite values; tokens are made of counts or log-normalised "
+            "counts: take them with scmamba.pp.expression, which says where the trouble is"
+        )
+    return values
 
 
 @compiled
-def _edge(low, high, share):  # type: ignore[no-untyped-def]
-    """Interpolate as numpy.quantile does (the difference in the values' dtype, then float64)."""
-    difference = high - low
-    if share >= 0.5:
-        return high - difference * (1 - share)
-    return low + difference * share
-
-
-@compiled
-def _edges_of_sorted(ordered, positions, edges):  # type: ignore[no-untyped-def]
-    last = len(ordered) - 1
-    for k in range(len(positions)):
-        place = last * positions[k]
-        below = np.int64(np.floor(place))
-        if below >= last:
-            edges[k] = ordered[last]
-        else:
-            edges[k] = _edge(ordered[below], ordered[below + 1], place - below)
-
-
-@compiled
-def _edges_of_counts(counts, n, positions, edges):  # type: ignore[no-untyped-def]
-    """As :func:`_edges_of_sorted`, with ``counts[v]`` values equal to ``v``."""
-    last = n - 1
-    low = high = 0  # values at the places below and above
-    low_end = high_end = counts[0]  # how many values are <= low, <= high
-    for k in range(len(positions)):
-        place = last * positions[k]
-        below = min(np.int64(np.floor(place)), last)
-        above = min(below + 1, last)
-        while low_end <= below:
-            low += 1
-            low_end += counts[low]
-        while high_end <= above:
-            high += 1
-            high_end += counts[high]
-        edges[k] = _edge(np.float64(low), np.float64(high), place - below)
+def _bin_rows(data, keys, indptr, positions, work, bins, start, stop):  # type: ignore[no-untyped-def]
+    for row in range(start, stop):
+        first, end = indptr[row], indptr[row + 1]
+        bin_row(data[first:end], keys[first:end], positions, work, bins[first:end])

@@ -10,8 +10,9 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba.tokens._compiled import compiled, for_rows
+from scmamba.tokens._ranks import as_keys, bin_row, scratch
 from scmamba.tokens._sampling import choose, mix
-from scmamba.tokens.binning import HISTOGRAM, as_float, bin_row, quantile_positions
+from scmamba.tokens.binning import as_float, quantile_positions
 
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
 _BIT = np.zeros(64, dtype=np.int64)  # (lowest bit * _DE_BRUIJN) >> 58 -> its place
@@ -102,14 +103,11 @@ def tokenize(
     if seed < 0:
         raise ScmambaError(f"seed={seed}; allowed: 0 or more")
     data = as_float(X.data)
-    if len(data) and not (data.min() >= 0 and np.isfinite(data.max())):  # NaN fails both
-        raise ScmambaError(
-            "X holds negative or non-finite values; tokens are made from counts or log-normalised "
-            "counts: take them with scmamba.pp.expression, which says where the trouble is"
-        )
     positions = quantile_positions(51 if n_bins is None else n_bins)
     indptr = X.indptr.astype(np.int64)
     indices = X.indices.astype(np.int32, copy=False)
+    found = slot_of_column[slot_of_column >= 0]
+    in_order = bool(X.has_canonical_format and (np.diff(found) > 0).all())
     n_cells = X.shape[0]
     room = np.full(n_cells, len(gene_ids)) if include_zero_genes else np.diff(indptr)
     room = np.minimum(room, len(gene_ids) if max_length is None else max_length)
@@ -120,10 +118,12 @@ def tokenize(
     limit = len(gene_ids) if max_length is None else max_length
 
     def work(start: int, stop: int) -> None:
+        room = scratch(len(gene_ids), len(positions), data.dtype)
+        values = np.empty(len(gene_ids), dtype=data.dtype)
         _tokenize_rows(
-            indptr, indices, data, slot_of_column, gene_ids, positions, n_bins is not None,
-            include_zero_genes, limit, np.uint64(seed), offsets, start, stop,
-            out_ids, out_values, lengths,
+            indptr, indices, data, slot_of_column, in_order, gene_ids, positions,
+            n_bins is not None, include_zero_genes, limit, np.uint64(seed), offsets, start, stop,
+            values, as_keys(values), room, out_ids, out_values, lengths,
         )  # fmt: skip
 
     for_rows(work, n_cells, len(data))
@@ -176,43 +176,65 @@ def _copy_rows(offsets, indptr, from_ids, from_values, start, stop, ids, values)
 
 @compiled
 def _tokenize_rows(  # type: ignore[no-untyped-def]
-    indptr, indices, data, slot_of_column, gene_ids, positions, binned, include_zeros, limit, seed,
-    offsets, start, stop, out_ids, out_values, lengths,
+    indptr, indices, data, slot_of_column, in_order, gene_ids, positions, binned, include_zeros,
+    limit, seed, offsets, start, stop, values, keys, work, out_ids, out_values, lengths,
 ):  # fmt: skip
     n_slots = len(gene_ids)
     sums = np.zeros(n_slots, dtype=np.float64)
     touched = np.zeros((n_slots + 63) // 64, dtype=np.uint64)  # one bit a slot
     slots = np.empty(n_slots, dtype=np.int64)
-    values = np.empty(n_slots, dtype=data.dtype)
     kept = np.empty(n_slots, dtype=np.int64)
     bins = np.empty(n_slots, dtype=np.int16)
-    edges = np.empty(len(positions), dtype=np.float64)
-    counts = np.zeros(HISTOGRAM, dtype=np.int64)
     for row in range(start, stop):
-        for i in range(indptr[row], indptr[row + 1]):
-            slot = slot_of_column[indices[i]]
-            if slot >= 0:
-                sums[slot] += data[i]
-                touched[slot >> 6] |= np.uint64(1) << np.uint64(slot & 63)
-        n = _gather(touched, sums, slots, values)
+        first, end = indptr[row], indptr[row + 1]
+        if in_order:
+            n = _read(indices[first:end], data[first:end], slot_of_column, slots, values)
+        else:
+            _add_up(indices[first:end], data[first:end], slot_of_column, sums, touched)
+            n = _gather(touched, sums, slots, values)
         if binned:
-            bin_row(values[:n], positions, edges, counts, bins)
-        n_all = n
+            bin_row(values[:n], keys[:n], positions, work, bins)
         if include_zeros:
-            n_all = n_slots
             _spread(n, n_slots, slots, values, bins)
-        cell_seed = seed
-        if n_all > limit:
-            cell_seed = _cell_seed(n_all, slots, gene_ids, values, bins, binned, seed)
-        n_kept = choose(n_all, limit, cell_seed, kept)
+            n = n_slots
         base = offsets[row]
-        for i in range(n_kept):
-            out_ids[base + i] = gene_ids[slots[kept[i]]]
+        if n > limit:
+            cell_seed = _cell_seed(n, slots, gene_ids, values, bins, binned, seed)
+            n = choose(n, limit, cell_seed, kept)
+            for i in range(n):
+                slots[i] = slots[kept[i]]
+                values[i] = values[kept[i]]
+                bins[i] = bins[kept[i]]
+        for i in range(n):
+            out_ids[base + i] = gene_ids[slots[i]]
+        for i in range(n):
             if binned:
-                out_values[base + i] = bins[kept[i]]
+                out_values[base + i] = bins[i]
             else:
-                out_values[base + i] = values[kept[i]]
-        lengths[row] = n_kept
+                out_values[base + i] = values[i]
+        lengths[row] = n
+
+
+@compiled
+def _read(indices, data, slot_of_column, slots, values):  # type: ignore[no-untyped-def]
+    """List the non-zero values and their slots as they stand; return how many."""
+    n = 0
+    for i in range(len(indices)):
+        slot = slot_of_column[indices[i]]
+        if slot >= 0 and data[i] != 0:
+            slots[n] = slot
+            values[n] = data[i]
+            n += 1
+    return n
+
+
+@compiled
+def _add_up(indices, data, slot_of_column, sums, touched):  # type: ignore[no-untyped-def]
+    for i in range(len(indices)):
+        slot = slot_of_column[indices[i]]
+        if slot >= 0:
+            sums[slot] += data[i]
+            touched[slot >> 6] |= np.uint64(1) << np.uint64(slot & 63)
 
 
 @compiled

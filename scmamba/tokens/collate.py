@@ -122,13 +122,18 @@ def _fill(  # type: ignore[no-untyped-def]
     room = gene_ids.shape[1] - 1
     kept = np.empty(room, dtype=np.int64)
     for b in range(start, stop):
-        first = indptr[rows[b]]
-        n = choose(indptr[rows[b] + 1] - first, room, seeds[b], kept)
+        first, n = indptr[rows[b]], indptr[rows[b] + 1] - indptr[rows[b]]
         gene_ids[b, 0] = cls_id
         values[b, 0] = cls_value
-        for i in range(n):
-            gene_ids[b, i + 1] = from_ids[first + kept[i]]
-            values[b, i + 1] = from_values[first + kept[i]]
+        if n <= room:
+            for i in range(n):
+                gene_ids[b, i + 1] = from_ids[first + i]
+                values[b, i + 1] = from_values[first + i]
+        else:
+            n = choose(n, room, seeds[b], kept)
+            for i in range(n):
+                gene_ids[b, i + 1] = from_ids[first + kept[i]]
+                values[b, i + 1] = from_values[first + kept[i]]
         gene_ids[b, n + 1 :] = pad_id
         values[b, n + 1 :] = pad_value
         padding_mask[b, : n + 1] = False

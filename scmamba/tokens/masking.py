@@ -7,7 +7,7 @@ import torch
 
 from scmamba._errors import ScmambaError
 from scmamba.tokens._compiled import compiled, for_rows
-from scmamba.tokens._sampling import choose
+from scmamba.tokens._sampling import draw
 from scmamba.tokens.collate import CellBatch
 
 
@@ -53,7 +53,7 @@ def mask_values(
     limits = torch.iinfo(torch.int64)
     seeds = torch.randint(limits.min, limits.max, (n_cells,), generator=generator).numpy()
     padding_mask = batch.padding_mask.cpu().numpy()
-    masked = np.zeros((n_cells, length), dtype=np.bool_)
+    masked = np.empty((n_cells, length), dtype=np.bool_)
 
     def work(start: int, stop: int) -> None:
         _mask_rows(padding_mask, ratio, seeds.view(np.uint64), start, stop, masked)
@@ -67,15 +67,16 @@ def mask_values(
 def _mask_rows(padding_mask, ratio, seeds, start, stop, masked):  # type: ignore[no-untyped-def]
     length = padding_mask.shape[1]
     genes = np.empty(length, dtype=np.int64)
-    kept = np.empty(length, dtype=np.int64)
+    drawn = np.empty(length, dtype=np.bool_)
     for b in range(start, stop):
         n = 0
         for i in range(1, length):
-            if not padding_mask[b, i]:
-                genes[n] = i
-                n += 1
+            genes[n] = i
+            n += not padding_mask[b, i]
         wanted = int(np.floor(ratio * n + 0.5))
-        if wanted == 0 and n > 0 and ratio > 0:
-            wanted = 1
-        for i in range(choose(n, wanted, seeds[b], kept)):
-            masked[b, genes[kept[i]]] = True
+        if ratio > 0:
+            wanted = min(n, max(1, wanted))
+        draw(n, wanted, seeds[b], drawn)
+        masked[b, :] = False
+        for i in range(n):
+            masked[b, genes[i]] = drawn[i]

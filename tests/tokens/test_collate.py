@@ -72,3 +72,14 @@ def test_wrong_input() -> None:
         collate(tokens(), max_tokens=0, rng=np.random.default_rng(0), **IDS)
     with pytest.raises(ScmambaError, match="rows go from 0 to 5; allowed: 0 to 4"):
         collate(tokens(), [0, 5], **IDS)
+
+
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scmamba.tokens._compiled._MIN_WORK", 1)
+    drawn = []
+    for threads in (1, 4):
+        torch.set_num_threads(threads)
+        rng = np.random.default_rng(0)
+        drawn.append(collate(tokens(), max_tokens=6, rng=rng, **IDS))
+    assert torch.equal(drawn[0].gene_ids, drawn[1].gene_ids)
+    assert torch.equal(drawn[0].padding_mask, drawn[1].padding_mask)

@@ -49,3 +49,12 @@ def test_seeded_and_fair() -> None:
 def test_ratio_is_checked() -> None:
     with pytest.raises(ScmambaError, match="ratio=1.5; allowed: 0 to 1"):
         mask_values(batch(), 1.5)
+
+
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scmamba.tokens._compiled._MIN_WORK", 1)
+    drawn = []
+    for threads in (1, 4):
+        torch.set_num_threads(threads)
+        drawn.append(mask_values(batch(), 0.4, generator=seeded())[1])
+    assert torch.equal(drawn[0], drawn[1])

@@ -1,0 +1,49 @@
+"""Order of unsigned integers by radix, inside compiled loops."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scmamba.tokens._compiled import compiled
+
+
+@compiled
+def radix_order(keys, n_bits, order, other, digits):  # type: ignore[no-untyped-def]
+    """Return the places of ``keys`` in ascending order; equal ones stay as they were.
+
+    Parameters
+    ----------
+    keys
+        Unsigned integers, shape (n,).
+    n_bits
+        How many of their low bits count; what stands above them is passed over.
+    order, other
+        Working space, at least (n,); the first n of one of them are returned.
+    digits
+        Working space whose length, a power of two, is the base of a digit.
+    """
+    n = len(keys)
+    order, other = order[:n], other[:n]
+    width = 0
+    while (1 << width) < len(digits):
+        width += 1
+    used = (np.uint64(1) << np.uint64(n_bits)) - np.uint64(1)
+    lowest = np.uint64(len(digits) - 1)
+    for i in range(n):
+        order[i] = i
+    for start in range(0, n_bits, width):
+        shift = np.uint64(start)
+        digits[:] = 0
+        for i in range(n):
+            digits[np.int64(((np.uint64(keys[i]) & used) >> shift) & lowest)] += 1
+        total = 0
+        for digit in range(len(digits)):
+            count = digits[digit]
+            digits[digit] = total
+            total += count
+        for i in range(n):
+            own = np.int64(((np.uint64(keys[order[i]]) & used) >> shift) & lowest)
+            other[digits[own]] = order[i]
+            digits[own] += 1
+        order, other = other, order
+    return order
