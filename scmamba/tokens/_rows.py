@@ -54,10 +54,11 @@ def tokenize_rows(  # type: ignore[no-untyped-def]
                 bins[i] = bins[kept[i]]
         for i in range(n):
             out_ids[base + i] = gene_ids[slots[i]]
-        for i in range(n):
-            if binned:
+        if binned:
+            for i in range(n):
                 out_values[base + i] = bins[i]
-            else:
+        else:
+            for i in range(n):
                 out_values[base + i] = values[i]
         lengths[row] = n
 

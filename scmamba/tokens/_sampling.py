@@ -30,7 +30,7 @@ def draw(n: int, k: int, seed: np.uint64, drawn: npt.NDArray[np.bool_]) -> None:
     """
     few = min(k, n - k)
     drawn[:n] = few < k
-    places = np.arange(n)
+    places = np.arange(n, dtype=np.int32)
     state = seed
     for i in range(few):
         state = state + _GOLDEN

@@ -49,34 +49,43 @@ def mask_values(
     """
     if not 0 <= ratio <= 1:
         raise ScmambaError(f"ratio={ratio}; allowed: 0 to 1, the share of genes to hide")
-    n_cells, length = batch.values.shape
     limits = torch.iinfo(torch.int64)
+    n_cells, device = len(batch), batch.values.device
     seeds = torch.randint(limits.min, limits.max, (n_cells,), generator=generator).numpy()
-    padding_mask = batch.padding_mask.cpu().numpy()
-    masked = np.empty((n_cells, length), dtype=np.bool_)
+    values, padding_mask = batch.values.cpu().numpy(), batch.padding_mask.cpu().numpy()
+    hidden, masked = np.empty_like(values), np.empty_like(padding_mask)
 
     def work(start: int, stop: int) -> None:
-        _mask_rows(padding_mask, ratio, seeds.view(np.uint64), start, stop, masked)
+        _mask_rows(
+            values, padding_mask, ratio, np.float32(mask_value), seeds.view(np.uint64), start, stop,
+            hidden, masked,
+        )  # fmt: skip
 
     for_rows(work, n_cells, masked.size)
-    hidden = torch.from_numpy(masked).to(batch.values.device)
-    return batch.values.masked_fill(hidden, mask_value), hidden
+    return torch.from_numpy(hidden).to(device), torch.from_numpy(masked).to(device)
 
 
 @compiled
-def _mask_rows(padding_mask, ratio, seeds, start, stop, masked):  # type: ignore[no-untyped-def]
+def _mask_rows(  # type: ignore[no-untyped-def]
+    values, padding_mask, ratio, mask_value, seeds, start, stop, hidden, masked
+):
     length = padding_mask.shape[1]
-    genes = np.empty(length, dtype=np.int64)
     drawn = np.empty(length, dtype=np.bool_)
     for b in range(start, stop):
-        n = 0
-        for i in range(1, length):
-            genes[n] = i
-            n += not padding_mask[b, i]
+        n = length - 1 - padding_mask[b].sum()  # without <cls>
         wanted = int(np.floor(ratio * n + 0.5))
         if ratio > 0:
             wanted = min(n, max(1, wanted))
         draw(n, wanted, seeds[b], drawn)
-        masked[b, :] = False
-        for i in range(n):
-            masked[b, genes[i]] = drawn[i]
+        masked[b, 0] = False
+        hidden[b, 0] = values[b, 0]
+        gene = 0
+        for i in range(1, length):  # without branches: half of them would be guessed wrong
+            real = not padding_mask[b, i]
+            mask = drawn[gene] & real
+            masked[b, i] = mask
+            value = values[b, i]
+            if mask:
+                value = mask_value
+            hidden[b, i] = value
+            gene += real
