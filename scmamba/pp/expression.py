@@ -206,10 +206,11 @@ def gene_names(var: pd.DataFrame, gene_key: str | None, where: str) -> npt.NDArr
 def _tell_repeated(adata: AnnData, names: npt.NDArray[np.object_]) -> None:
     if not adata.obs_names.is_unique:
         logger.warning("cell names come more than once: results go to cells by position")
-    n_repeated = len(names) - len(set(names.tolist()))
+    given = [name for name in names if name]
+    n_repeated = len(given) - len(set(given))
     if n_repeated:
         logger.info(
             "%d of %d gene names repeat an earlier one: their values are added up",
             n_repeated,
-            len(names),
+            len(given),
         )

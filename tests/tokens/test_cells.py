@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -161,6 +163,14 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(one, two)
+
+
+def test_many_callers_at_once() -> None:
+    X = counts(n_cells=100, n_genes=600)
+    expected = tokenize(X, np.arange(600))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: tokenize(X, np.arange(600)), range(8)))
+    assert all((tokens.values == expected.values).all() for tokens in found)
 
 
 def test_take() -> None:
