@@ -1,0 +1,157 @@
+"""annotate and embed from file to file, with a quick stand-in for the functions of tasks."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from scmamba import ScmambaError
+from scmamba.cli.main import main
+
+LABELS = ["B", "NK", "T"]
+_rng = np.random.default_rng(0)
+
+
+class Annotator:
+    history = pd.DataFrame({"cls": [2.0, 1.0], "val_loss": [2.0, 1.0]}, index=[1, 2])
+
+    def save(self, path: Path) -> None:
+        Path(path).mkdir()
+
+
+def annotate(
+    adata: ad.AnnData,
+    reference: ad.AnnData | None = None,
+    *,
+    labels_key: str | None = None,
+    model: str | None = None,
+    key_added: str = "scmamba",
+    copy: bool = False,
+    seed: int = 0,
+) -> Annotator:
+    """Call every cell what it is, the first one unknown."""
+    if reference is None and model is None:
+        raise ScmambaError("nothing to learn from")
+    truth = adata.obs["truth"].astype(str).to_numpy()
+    adata.obs[f"{key_added}_best_guess"] = pd.Categorical(truth)
+    adata.obs[f"{key_added}_cell_type"] = pd.Categorical(["unknown", *truth[1:]])
+    adata.obs[f"{key_added}_confidence"] = np.linspace(0.4, 1, adata.n_obs)
+    adata.obsm[f"X_{key_added}"] = np.eye(3)[np.unique(truth, return_inverse=True)[1]]
+    adata.uns[key_added] = {"seed": seed, "labels_key": labels_key or ""}
+    return Annotator()
+
+
+def embed(adata: ad.AnnData, model: str, *, normalize: bool = True, copy: bool = False) -> None:
+    """Embed every cell as ones."""
+    adata.obsm["X_scmamba"] = np.full((adata.n_obs, 2), 1.0 if normalize else 7.0)
+
+
+@pytest.fixture(autouse=True)
+def tasks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    module = ModuleType("scmamba.tasks")
+    functions: list[Callable[..., object]] = [annotate, embed]
+    for function in functions:
+        setattr(module, function.__name__, function)
+    monkeypatch.setitem(sys.modules, "scmamba.tasks", module)
+    return module
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Working folder with cells.h5ad and reference.h5ad."""
+    monkeypatch.chdir(tmp_path)
+    adata = ad.AnnData(_rng.poisson(1, (30, 4)).astype(np.float32))
+    adata.obs["truth"] = pd.Categorical(_rng.choice(LABELS, 30))
+    adata.obsm["X_umap"] = _rng.normal(size=(30, 2))
+    adata.write_h5ad("cells.h5ad")
+    adata.write_h5ad("reference.h5ad")
+    return tmp_path
+
+
+def run(line: str) -> int:
+    return main(shlex.split(line))
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_annotate_writes_cells_report_and_model(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (folder / "cells.h5ad").read_bytes()
+    code = run(
+        "annotate cells.h5ad --reference reference.h5ad --labels_key truth --output out.h5ad "
+        "--report report.html --save_model saved --truth_key truth --seed 5"
+    )
+    assert code == 0
+    out = ad.read_h5ad("out.h5ad")
+    assert out.uns["scmamba"] == {"seed": 5, "labels_key": "truth"}
+    assert (out.obs["scmamba_best_guess"].astype(str) == out.obs["truth"].astype(str)).all()
+    assert (folder / "cells.h5ad").read_bytes() == before
+    assert "accuracy                   1.000" in capsys.readouterr().out
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png") == 4
+    assert "96.7%" in page
+    expected = {"cells.h5ad", "reference.h5ad", "out.h5ad", "report.html", "saved"}
+    assert names(folder) == expected
+
+
+def test_report_without_truth_or_umap(folder: Path) -> None:
+    adata = ad.read_h5ad("cells.h5ad")
+    del adata.obsm["X_umap"]
+    adata.write_h5ad("plain.h5ad")
+    assert run("annotate plain.h5ad --model m --output o.h5ad --report r.html") == 0
+    assert (folder / "r.html").read_text(encoding="utf-8").count("data:image/png") == 2
+    assert "X_umap" not in ad.read_h5ad("o.h5ad").obsm
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("annotate none.h5ad --output o.h5ad", "none.h5ad does not exist"),
+        ("annotate cells.h5ad --output no/o.h5ad", "the folder no does not exist"),
+        ("annotate cells.h5ad --output o.h5ad --report no/r.html", "the folder no does not"),
+        ("annotate cells.h5ad --output o.h5ad --reference none.h5ad", "none.h5ad does not"),
+        ("annotate cells.h5ad --output o.h5ad --truth_key nope --model m", "'nope' is not in obs"),
+        ("annotate cells.h5ad --output o.h5ad", "nothing to learn from"),
+        ("embed none.h5ad --model m --output o.h5ad", "none.h5ad does not exist"),
+        ("embed cells.h5ad --model m --output no/o.h5ad", "the folder no does not exist"),
+    ],
+)
+def test_wrong_inputs_write_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
+) -> None:
+    before = names(folder)
+    assert run(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert names(folder) == before
+
+
+def test_interrupted_work_leaves_the_old_output(
+    folder: Path, tasks: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "out.h5ad").write_text("old")
+
+    def stop(adata: ad.AnnData, **options: object) -> None:
+        adata.obs["half"] = 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tasks, "annotate", stop)
+    assert run("annotate cells.h5ad --output out.h5ad") == 130
+    assert (folder / "out.h5ad").read_text() == "old"
+
+
+def test_embed_passes_options_on(folder: Path) -> None:
+    assert run("embed cells.h5ad --model m --output o.h5ad --normalize false") == 0
+    assert (ad.read_h5ad("o.h5ad").obsm["X_scmamba"] == 7).all()
