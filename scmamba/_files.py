@@ -24,14 +24,34 @@ def writable(path: str | os.PathLike[str]) -> Path:
         raise ScmambaError(f"{path} is a folder; give the name of a file to write")
     if not path.parent.is_dir():
         raise ScmambaError(f"cannot write {path}: the folder {path.parent} does not exist; make it")
+    _try(path.parent, path)
+    return path
+
+
+def writable_folder(path: str | os.PathLike[str]) -> Path:
+    """Check, before any work is done, that a folder can be made at ``path`` or is there.
+
+    Raises
+    ------
+    ScmambaError
+        If a file stands at ``path`` or above it, or nothing can be written there.
+    """
+    path = Path(path)
+    there = next(p for p in (path, *path.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise ScmambaError(f"cannot write {path}: {there} is a file; give a folder")
+    _try(there, path)
+    return path
+
+
+def _try(folder: Path, path: Path) -> None:
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise ScmambaError(
             f"cannot write {path}: {error.strerror}; choose a folder that you may write to"
         ) from error
-    return path
 
 
 @contextmanager

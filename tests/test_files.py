@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scmamba import ScmambaError
-from scmamba._files import atomic, writable
+from scmamba._files import atomic, writable, writable_folder
 
 
 def test_success_replaces_the_file(tmp_path: Path) -> None:
@@ -41,3 +41,14 @@ def test_places_that_cannot_be_written_are_named(tmp_path: Path) -> None:
         writable("/proc/file")
     assert writable(str(tmp_path / "file")) == tmp_path / "file"
     assert not list(tmp_path.iterdir())
+
+
+def test_folders_that_cannot_be_made_are_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ScmambaError, match="file is a file; give a folder"):
+        writable_folder(tmp_path / "file" / "sub")
+    with pytest.raises(ScmambaError, match="cannot write /proc/sub"):
+        writable_folder("/proc/sub")
+    assert writable_folder(tmp_path / "a" / "b") == tmp_path / "a" / "b"
+    assert writable_folder("relative") == Path("relative")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -39,7 +39,7 @@ def annotate(
     key_added
         Prefix of what is written.
     """
-    from scmamba._files import writable
+    from scmamba._files import writable, writable_folder
     from scmamba._keys import Keys
     from scmamba.cli._cells import check_column, existing, read_cells, write_cells
     from scmamba.cli._report import counts, score, write_report
@@ -47,6 +47,8 @@ def annotate(
 
     for path in filter(None, (output, report)):
         writable(path)
+    if save_model is not None:
+        writable_folder(save_model)
     for path in filter(None, (input, reference)):
         existing(path)
     adata = read_cells(input)

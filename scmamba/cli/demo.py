@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scmamba._errors import ScmambaError
-from scmamba._files import atomic, writable
+from scmamba._files import atomic, writable_folder
 from scmamba._keys import Keys
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def demo(*, output: Path = Path("scmamba-demo"), seed: int = 0) -> None:
     seed
         Of the split and of all that is random.
     """
-    _make(output)
+    writable_folder(output).mkdir(parents=True, exist_ok=True)
 
     from scmamba import pl
     from scmamba.cli._cells import write_cells
@@ -86,17 +85,6 @@ def demo(*, output: Path = Path("scmamba-demo"), seed: int = 0) -> None:
     )
     for path in ("report.html", *(f"{name}.png" for name in figures), "annotated.h5ad"):
         print(output / path)
-
-
-def _make(output: Path) -> None:
-    """The folder, made and tried before any work is done."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ScmambaError(
-            f"cannot make the folder {output} ({error.strerror}); name another with --output"
-        ) from error
-    writable(output / "report.html")
 
 
 def _split(seed: int) -> tuple[AnnData, AnnData]:

@@ -120,6 +120,7 @@ def test_report_without_truth_or_umap(folder: Path) -> None:
         ("annotate none.h5ad --output o.h5ad", "none.h5ad does not exist"),
         ("annotate cells.h5ad --output no/o.h5ad", "the folder no does not exist"),
         ("annotate cells.h5ad --output o.h5ad --report no/r.html", "the folder no does not"),
+        ("annotate cells.h5ad --output o.h5ad --save_model cells.h5ad/m", "is a file"),
         ("annotate cells.h5ad --output o.h5ad --reference none.h5ad", "none.h5ad does not"),
         ("annotate cells.h5ad --output o.h5ad --truth_key nope --model m", "'nope' is not in obs"),
         ("annotate cells.h5ad --output o.h5ad", "nothing to learn from"),

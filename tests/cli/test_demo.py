@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from scmamba import ScmambaError
 from scmamba.cli._peers import run_peers
-from scmamba.cli.demo import _LABELS, _make, _split
+from scmamba.cli.demo import _LABELS, _split
+from scmamba.cli.main import main
 from scmamba.pp import expression
 
 
@@ -30,9 +30,11 @@ def test_peers_reach_their_known_figures() -> None:
     assert neighbours.scores.ece is not None
 
 
-def test_an_output_that_cannot_be_made_is_an_error_before_any_work(tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_made_is_an_error_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ScmambaError, match="cannot make the folder"):
-        _make(tmp_path / "file")
-    _make(tmp_path / "new" / "folder")
-    assert list((tmp_path / "new" / "folder").iterdir()) == []
+    assert main(["demo", "--output", str(tmp_path / "file" / "demo")]) == 2
+    captured = capsys.readouterr()
+    assert "file is a file; give a folder" in captured.err
+    assert not captured.out
