@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
 from scmamba.nn import kernels
+from scmamba.nn.blocks import Sizes
+from scmamba.nn.fused import mix
 from scmamba.nn.norm import RMSNormGated
-from scmamba.nn.ssd import ssd
 
 
 class Mamba2(nn.Module):
@@ -32,12 +33,14 @@ class Mamba2(nn.Module):
     ngroups
         Groups of heads that share B and C; the gated norm is per group too.
     chunk_size
-        Chunk of the scan: speed and memory, not the result.
+        Largest chunk of the scan: speed and memory, not the result.
     bias, conv_bias
         Whether the two projections and the convolution have a bias.
     dt_limit
         Range to which the step size is clamped after softplus.
     """
+
+    directions: tuple[bool, ...] = (False,)  # True: from the last position to the first
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class Mamba2(nn.Module):
 
     @torch.no_grad()
     def reset_scan_parameters(self) -> None:
-        """Draw ``dt_bias``, ``A_log`` and ``D`` as mamba-ssm does: dt in [1e-3, 1e-1], -A in [1, 16]."""
+        """Draw ``dt_bias``, ``A_log`` and ``D`` as mamba-ssm: dt in [.001, .1], -A in [1, 16]."""
         dt = torch.empty(self.nheads).uniform_(math.log(1e-3), math.log(1e-1)).exp().clamp(min=1e-4)
         self.dt_bias.copy_(dt + (-(-dt).expm1()).log())  # inverse of softplus
         self.A_log.copy_(torch.empty(self.nheads).uniform_(1, 16).log())
@@ -93,25 +96,38 @@ class Mamba2(nn.Module):
 
         Padding, wherever it sits, changes nothing at other positions, whatever it holds.
         """
-        z, xbc, dt = self._project(u, padding_mask)
-        y = self.norm(self._scan(xbc, dt, reverse=False), z)
-        return self.out_proj(y.to(u.dtype))
+        if padding_mask is not None and (padding_mask.shape, padding_mask.dtype) != (
+            u.shape[:2],
+            torch.bool,
+        ):
+            raise ScmambaError(
+                f"padding_mask is {padding_mask.dtype} {tuple(padding_mask.shape)}; "
+                f"give torch.bool {tuple(u.shape[:2])}, True where padded"
+            )
+        zxbc, dt = self._project(u, padding_mask)
+        A, weight, bias = -self.A_log.exp(), self.conv1d.weight, self.conv1d.bias
+        if zxbc.dtype != torch.float64 and kernels.backend(zxbc.device) == "cuda":
+            return self.out_proj(self._by_kernels(zxbc, dt, A).to(u.dtype))
+        sizes = Sizes(
+            self.headdim,
+            self.ngroups,
+            self.d_state,
+            self.chunk_size,
+            self.norm.eps,
+            self.directions,
+        )
+        normed = mix(zxbc, dt, weight, bias, A, self.D, sizes)
+        share = self.norm.weight / len(self.directions)
+        weighted = normed * share if torch.is_grad_enabled() else normed.mul_(share)
+        return self.out_proj(weighted.to(u.dtype))
 
-    def _project(self, u: Tensor, padding_mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Gate z (B, L, d_inner), convolution input (B, L, conv_dim), step sizes (B, L, nheads)."""
-        zxbcdt = self.in_proj(_blank(u, padding_mask))
-        z, xbc, dt = zxbcdt.split([self.d_inner, self.conv1d.in_channels, self.nheads], -1)
-        if self.in_proj.bias is not None:
-            xbc = _blank(xbc, padding_mask)
-        dt = dt.to(torch.promote_types(dt.dtype, torch.float32))
-        dt = F.softplus(dt + self.dt_bias).clamp(*self.dt_limit)
-        return z, xbc, _blank(dt, padding_mask)
-
-    def _scan(self, xbc: Tensor, dt: Tensor, *, reverse: bool) -> Tensor:
-        """Convolution, SiLU and scan in one direction: (B, L, d_inner)."""
-        A, sizes = -self.A_log.exp(), (self.headdim, self.ngroups, self.d_state)
-        if xbc.dtype != torch.float64 and kernels.backend(xbc.device) == "cuda":
-            weight, bias = self.conv1d.weight, self.conv1d.bias
+    def _by_kernels(self, zxbc: Tensor, dt: Tensor, A: Tensor) -> Tensor:
+        """Mean over directions of the gated, normed scan, (B, L, d_inner), by CUDA kernels."""
+        z, xbc = zxbc.split([self.d_inner, self.conv1d.in_channels], -1)
+        sizes = (self.headdim, self.ngroups, self.d_state)
+        weight, bias = self.conv1d.weight, self.conv1d.bias
+        normed = []
+        for reverse in self.directions:
             y = kernels.conv_scan(
                 xbc,
                 dt,
@@ -123,22 +139,18 @@ class Mamba2(nn.Module):
                 chunk_size=self.chunk_size,
                 reverse=reverse,
             )
-            return y.flatten(-2)
-        state = self.ngroups * self.d_state
-        x, B, C = F.silu(self._conv(xbc, reverse)).split([self.d_inner, state, state], -1)
-        x = x.unflatten(-1, (self.nheads, self.headdim))
-        B, C = (t.unflatten(-1, (self.ngroups, self.d_state)) for t in (B, C))
-        y = ssd(x, dt, A, B, C, D=self.D, chunk_size=self.chunk_size, reverse=reverse)
-        return y.flatten(-2)
+            normed.append(self.norm(y.flatten(-2), z))
+        return torch.stack(normed).mean(0) if len(normed) > 1 else normed[0]
 
-    def _conv(self, xbc: Tensor, reverse: bool) -> Tensor:
-        """Depthwise convolution over what came before, or (``reverse``) over what comes after."""
-        weight, reach = self.conv1d.weight, self.d_conv - 1
-        if reverse:
-            weight = weight.flip(-1)
-        padded = F.pad(xbc.transpose(1, 2), (0, reach) if reverse else (reach, 0))
-        out = F.conv1d(padded, weight, self.conv1d.bias, groups=self.conv1d.groups)
-        return out.transpose(1, 2)
+    def _project(self, u: Tensor, padding_mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Gate and convolution input (B, L, d_inner + conv_dim), step sizes (B, L, nheads)."""
+        zxbcdt = self.in_proj(_blank(u, padding_mask))
+        zxbc, dt = zxbcdt.split([self.d_inner + self.conv1d.in_channels, self.nheads], -1)
+        if self.in_proj.bias is not None:
+            zxbc = _blank(zxbc, padding_mask)
+        dt = dt.to(torch.promote_types(dt.dtype, torch.float32))
+        dt = F.softplus(dt + self.dt_bias).clamp(*self.dt_limit)
+        return zxbc, _blank(dt, padding_mask)
 
 
 def _blank(t: Tensor, padding_mask: Tensor | None) -> Tensor:

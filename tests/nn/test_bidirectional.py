@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from scmamba.nn import blocks, fused
 from scmamba.nn.bidirectional import BidirectionalMamba2
 from scmamba.nn.mamba2 import Mamba2
 from tests.nn import oracle
@@ -44,6 +45,35 @@ def test_gradients_equal_those_of_the_recurrence(direction: type[Mamba2]) -> Non
     theirs = torch.autograd.grad((reference(parameters, u[0], **SIZES) * weights).sum(), wrt)
     for name, got, expected in zip(["u", *parameters], ours, theirs, strict=True):
         torch.testing.assert_close(got, expected, msg=lambda m, name=name: f"{name}: {m}")
+
+
+@pytest.mark.parametrize("block", [1, 4 * 32, 16 * 32])
+@pytest.mark.parametrize("keep", [0, 1 << 22])
+def test_blocks_and_recomputing_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, block: int, keep: int
+) -> None:
+    mixer = make().double()
+    u, mask = padded_batch("behind")
+    u = u.double().requires_grad_()
+
+    def run() -> list[Tensor]:
+        y = mixer(u, mask)[~mask]
+        return [y, *torch.autograd.grad(y.square().sum(), [u, *mixer.parameters()])]
+
+    expected = run()
+    monkeypatch.setattr(blocks, "_BLOCK", block)
+    monkeypatch.setattr(fused, "_KEEP", keep)
+    for got, reference in zip(run(), expected, strict=True):
+        torch.testing.assert_close(got, reference)
+
+
+def test_backward_twice_needs_the_graph_kept() -> None:
+    mixer, u = make(), torch.randn(1, 9, 16)
+    loss = mixer(u).square().sum()
+    first = torch.autograd.grad(loss, mixer.A_log, retain_graph=True)[0]
+    assert torch.equal(first, torch.autograd.grad(loss, mixer.A_log)[0])
+    with pytest.raises(RuntimeError, match="second time"):
+        torch.autograd.grad(loss, mixer.A_log)
 
 
 def padded_batch(where: str) -> tuple[Tensor, Tensor]:
@@ -97,6 +127,16 @@ def test_threads_change_nothing() -> None:
     for threads in (2, 4):
         torch.set_num_threads(threads)
         torch.testing.assert_close(mixer(u), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_bfloat16_weights_stay_near_float32() -> None:
+    mixer, u = make(), torch.randn(2, 40, 16)
+    exact = mixer(u)
+    low = mixer.bfloat16()(u.bfloat16())
+    assert low.dtype == torch.bfloat16
+    assert (low.float() - exact).norm() < 0.02 * exact.norm()
+    low.float().square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in mixer.parameters())
 
 
 def test_autocast_stays_near_float32() -> None:

@@ -71,3 +71,11 @@ def test_autocast_stays_near_float32() -> None:
 def test_sizes_that_do_not_fit_are_named(sizes: dict[str, int], message: str) -> None:
     with pytest.raises(ScmambaError, match=message):
         Mamba2(32, **sizes)  # type: ignore[arg-type]
+
+
+def test_a_mask_of_another_shape_is_named() -> None:
+    mixer, u = Mamba2(8, headdim=4), torch.randn(2, 5, 8)
+    with pytest.raises(ScmambaError, match=r"torch.bool \(2, 4\).*\(2, 5\)"):
+        mixer(u, torch.zeros(2, 4, dtype=torch.bool))
+    with pytest.raises(ScmambaError, match="torch.int64"):
+        mixer(u, torch.zeros(2, 5, dtype=torch.int64))
