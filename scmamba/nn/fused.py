@@ -49,11 +49,12 @@ def mix(
     dtype = torch.promote_types(zxbc.dtype, torch.float32)
     bias = A.new_zeros(len(weight)) if bias is None else bias
     small = (t.to(dtype) for t in (dt, weight[:, 0].T.contiguous(), bias, A, D))
+    operands = Operands(zxbc, *small)
     with torch.autocast(zxbc.device.type, enabled=False):
-        if torch.is_grad_enabled():
-            result: Tensor = _Mix.apply(sizes, zxbc, *small)
+        if torch.is_grad_enabled() and any(t.requires_grad for t in operands):
+            result: Tensor = _Mix.apply(sizes, *operands)
             return result
-        return _forward(Work(Operands(zxbc, *small), sizes))
+        return _forward(Work(operands, sizes))
 
 
 def _forward(work: Work, keep: Callable[[Tensor, Active], None] | None = None) -> Tensor:
