@@ -25,7 +25,7 @@ def mix(
 ) -> Tensor:
     """Sum over directions of the gated, normed scan (the norm's weight is left to the caller).
 
-    Short inputs keep for the backward pass what they compute, about 60 bytes a number. Long ones
+    Short inputs keep for the backward pass what they compute, about 50 bytes a number. Long ones
     keep the states between blocks only, and compute each block again: a sixth slower, and flat.
 
     Parameters

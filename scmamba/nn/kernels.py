@@ -102,7 +102,10 @@ def conv_scan(
     convolve, scan = _load()
     if reverse:
         xbc, dt = xbc.flip(1), dt.flip(1)
-    xbc = convolve(xbc.transpose(1, 2), weight.squeeze(1), bias, activation="silu").transpose(1, 2)
+    # channels may come last only where eight of them always lie together
+    last = xbc.shape[-1] % 8 == 0
+    channels = xbc.contiguous().transpose(1, 2) if last else xbc.transpose(1, 2).contiguous()
+    xbc = convolve(channels, weight.squeeze(1), bias, activation="silu").transpose(1, 2)
     state = ngroups * d_state
     x, B, C = xbc.split([xbc.shape[-1] - 2 * state, state, state], -1)
     y = scan(

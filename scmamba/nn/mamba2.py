@@ -106,7 +106,8 @@ class Mamba2(nn.Module):
             )
         zxbc, dt = self._project(u, padding_mask)
         A, weight, bias = -self.A_log.exp(), self.conv1d.weight, self.conv1d.bias
-        if zxbc.dtype != torch.float64 and kernels.backend(zxbc.device) == "cuda":
+        known = zxbc.dtype != torch.float64 and 2 <= self.d_conv <= 4  # to the CUDA kernels
+        if known and kernels.backend(zxbc.device) == "cuda":
             return self.out_proj(self._by_kernels(zxbc, dt, A).to(u.dtype))
         sizes = Sizes(
             self.headdim,

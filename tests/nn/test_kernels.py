@@ -72,19 +72,22 @@ def test_explain_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "will fail" in kernels.explain()
 
 
-def test_kernels_are_called_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("d_state", [6, 8])
+def test_kernels_are_called_as_documented(monkeypatch: pytest.MonkeyPatch, d_state: int) -> None:
     """Stand-ins with the documented interfaces, computed by PyTorch, give the mixer's result."""
     from scmamba.nn.ssd import ssd
 
     def causal_conv1d_fn(x, weight, bias=None, activation=None):  # type: ignore[no-untyped-def]
         assert activation == "silu" and weight.dim() == 2
+        last = x.stride(1) == 1 and x.stride(0) % 8 == x.stride(2) % 8 == x.shape[1] % 8 == 0
+        assert x.stride(2) == 1 or last
         padded = F.pad(x, (weight.shape[1] - 1, 0))
         return F.silu(F.conv1d(padded, weight[:, None], bias, groups=x.shape[1]))
 
     def mamba_chunk_scan_combined(x, dt, A, B, C, chunk_size, D=None):  # type: ignore[no-untyped-def]
         return ssd(x, dt, A, B, C, D=D, chunk_size=chunk_size)
 
-    mixer = BidirectionalMamba2(16, d_state=6, headdim=4, ngroups=2, chunk_size=8)
+    mixer = BidirectionalMamba2(16, d_state=d_state, headdim=4, ngroups=2, chunk_size=8)
     u = torch.randn(3, 20, 16)
     mask = torch.arange(20) >= torch.tensor([[5], [17], [20]])
     expected = mixer(u, mask)
