@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 RESULTS = Path(__file__).parent / "results"
+_LOAD = os.getloadavg()[0]  # of the last minute, when the script began
 _ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
@@ -86,7 +87,7 @@ def machine() -> dict[str, Any]:
         "cpu": model[0].partition(": ")[2] if model else platform.processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "load_before": os.getloadavg()[0],
+        "load_before": _LOAD,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "allocator": {name: os.environ.get(name, "default") for name in _ALLOCATOR},
