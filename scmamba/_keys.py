@@ -46,6 +46,11 @@ class Keys:
         return f"{self.prefix}_ood_score"
 
     @property
+    def empty(self) -> str:
+        """``obs`` key, written where there are such cells: no gene of the model is expressed."""
+        return f"{self.prefix}_empty"
+
+    @property
     def gene_embedding(self) -> str:
         """``varm`` key of the gene embeddings."""
         return f"{self.prefix}_gene_embedding"

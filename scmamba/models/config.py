@@ -17,6 +17,7 @@ FORMAT_VERSION = 1
 
 POOLS = ("cls", "mean", "attention")
 INPUT_NORMS = ("batch", "domain", "none")
+VALUE_TYPES = ("bins", "lognorm")
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class CellConfig:
         Width, and number of Mamba-2 layers (0: a bag of tokens).
     d_state, d_conv, expand, headdim, ngroups, chunk_size
         See :class:`~scmamba.nn.mamba2.Mamba2`.
-    n_bins
-        Bins of the values, 0 included.
+    value_type, n_bins
+        What a token's value is: ``"bins"`` of the cell's own non-zero values (how many, 0
+        included), or ``"lognorm"``, log(1 + counts per 10,000).
     pad_value, mask_value, cls_value
         Value of a padded token, of a masked one and of ``<cls>``.
     value_clip
@@ -76,6 +78,7 @@ class CellConfig:
     headdim: int = 32
     ngroups: int = 1
     chunk_size: int = 64
+    value_type: str = "bins"
     n_bins: int = 51
     pad_value: float = -2.0
     mask_value: float = -1.0
@@ -127,6 +130,7 @@ class CellConfig:
             raise ScmambaError(f"ecs_threshold={self.ecs_threshold}; give a number in [0, 1]")
         _one_of("value_encoding", self.value_encoding, tuple(COMBINE))
         _one_of("input_norm", self.input_norm, INPUT_NORMS)
+        _one_of("value_type", self.value_type, VALUE_TYPES)
         _one_of("pool", self.pool, POOLS)
 
     def _check_together(self) -> None:

@@ -39,7 +39,9 @@ def length_buckets(
     order = rng.permutation(n)
     window = _WINDOW * batch_size
     parts = [order[i : i + window] for i in range(0, n, window)]
-    order = np.concatenate([p[np.argsort(lengths[p], kind="stable")] for p in parts]) if n else order
+    order = (
+        np.concatenate([p[np.argsort(lengths[p], kind="stable")] for p in parts]) if n else order
+    )
     batches = np.array_split(order, max(n // batch_size, 1))
     return [batches[i] for i in rng.permutation(len(batches))]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,19 @@ class CellData:
     def lengths(self) -> npt.NDArray[np.int64]:
         """(n_cells,) tokens of each cell, ``<cls>`` counted."""
         return self.tokens.lengths + 1
+
+    def take(self, rows: npt.NDArray[np.int64]) -> CellData:
+        """The cells ``rows`` alone, in that order."""
+
+        def of(column: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64] | None:
+            return None if column is None else column[rows]
+
+        return replace(
+            self,
+            tokens=self.tokens.take(rows),
+            labels=of(self.labels),
+            batch_ids=of(self.batch_ids),
+        )
 
     def batch(
         self,

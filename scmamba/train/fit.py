@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
+from scmamba._allocator import keep_freed_memory
 from scmamba._settings import settings
 from scmamba.models.cell import CellModel
 from scmamba.stream.batches import CellBatches
@@ -81,6 +82,7 @@ def fit(
     ScmambaError
         No objective is on, or one needs a head that the model lacks.
     """
+    keep_freed_memory()
     on = check_objectives(objectives, model.heads)
     train = _batches(data, train_rows, config, model, shuffle=True)
     validation = None

@@ -75,9 +75,7 @@ class TrainingModule(L.LightningModule):
         logged = {f"val_{name}": value for name, value in losses.items()}
         if logits is not None and batch.labels is not None:
             logged["val_accuracy"] = (logits.argmax(1) == batch.labels).float().mean()
-        self.log_dict(
-            {**logged, "val_loss": total(losses, self.objectives)}, batch_size=len(batch)
-        )
+        self.log_dict({**logged, "val_loss": total(losses, self.objectives)}, batch_size=len(batch))
 
     def configure_optimizers(self) -> Any:
         """AdamW; weight decay spares vectors: biases, norms, decay rates."""

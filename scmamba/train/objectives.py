@@ -92,9 +92,7 @@ class CLS:
         )
 
 
-def class_weights(
-    labels: npt.NDArray[np.int64], n_classes: int, power: float
-) -> tuple[float, ...]:
+def class_weights(labels: npt.NDArray[np.int64], n_classes: int, power: float) -> tuple[float, ...]:
     """Weights of classes, proportional to ``frequency ** -power``, 1 on the mean cell.
 
     Parameters
@@ -139,4 +137,6 @@ def _expression_loss(
 
 def total(losses: dict[str, Tensor], objectives: Sequence[Objective]) -> Tensor:
     """Weighted sum of the losses, a scalar."""
-    return torch.stack([objective.weight * losses[objective.name] for objective in objectives]).sum()
+    return torch.stack(
+        [objective.weight * losses[objective.name] for objective in objectives]
+    ).sum()

@@ -1,0 +1,9 @@
+"""Tasks: AnnData in, AnnData out."""
+
+from __future__ import annotations
+
+from scmamba.tasks._annotation.annotator import Annotator
+from scmamba.tasks.annotate import annotate
+from scmamba.tasks.embed import embed
+
+__all__ = ["Annotator", "annotate", "embed"]

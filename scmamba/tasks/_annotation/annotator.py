@@ -1,0 +1,259 @@
+"""A fitted annotator: predicts, saves, loads."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from anndata import AnnData
+from safetensors.torch import load_file, save_file
+
+from scmamba._errors import ScmambaError
+from scmamba._keys import UNKNOWN
+from scmamba._log import logger
+from scmamba._version import __version__
+from scmamba.models import load as load_model
+from scmamba.models import save as save_model
+from scmamba.models._files import atomic_folder, read_json
+from scmamba.pp.expression import expression
+from scmamba.tasks._annotation.fusion import Fusion
+from scmamba.tasks._annotation.linear import Linear
+from scmamba.tasks._annotation.novelty import Principal, Strangeness
+from scmamba.tasks._annotation.panel import Panel
+from scmamba.tasks._annotation.views import Cells, Deep
+
+FORMAT_VERSION = 1
+SETTINGS, ARRAYS, MODEL = "annotator.json", "arrays.safetensors", "model"
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What an annotator says of n cells.
+
+    Attributes
+    ----------
+    log_proba
+        (n, n_classes) calibrated log-probabilities.
+    ood_score
+        (n,) higher is stranger.
+    unknown
+        (n,) True where the annotator abstains.
+    embedding
+        (n, D) cell embeddings.
+    empty
+        (n,) True where no gene is expressed.
+    """
+
+    log_proba: Floats
+    ood_score: Floats
+    unknown: npt.NDArray[np.bool_]
+    embedding: npt.NDArray[np.float32]
+    empty: npt.NDArray[np.bool_]
+    classes: tuple[str, ...]
+
+    @property
+    def best_guess(self) -> list[str]:
+        """Most probable class of each cell."""
+        return [self.classes[i] for i in self.log_proba.argmax(1)]
+
+    @property
+    def confidence(self) -> Floats:
+        """(n,) its probability, in [0, 1]."""
+        return np.exp(self.log_proba.max(1))
+
+    @property
+    def cell_type(self) -> list[str]:
+        """The best guess, or ``unknown``."""
+        pairs = zip(self.best_guess, self.unknown, strict=True)
+        return [UNKNOWN if unknown else guess for guess, unknown in pairs]
+
+
+@dataclass
+class Annotator:
+    """Predicts cell types; made by :func:`scmamba.tasks.annotate` or :meth:`load`.
+
+    Attributes
+    ----------
+    classes
+        Labels that it knows, sorted.
+    validation
+        Scores on held-out labelled cells: of both views, alone and together.
+    history
+        Training curve, one row an epoch; empty for a loaded annotator.
+    confidence_threshold
+        Below it a cell is ``unknown``.
+    about
+        How it was made: mode, seed, rates, genes.
+    """
+
+    classes: tuple[str, ...]
+    panel: Panel
+    log_prior: Floats
+    wide: Linear
+    deep: Deep
+    fusion: Fusion
+    principal: Principal
+    strangeness: Strangeness
+    confidence_threshold: float
+    about: dict[str, Any]
+    validation: dict[str, float] = field(default_factory=dict)
+    history: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+
+    def predict(self, adata: AnnData, **where: Any) -> pd.DataFrame:
+        """Annotate cells without writing to them.
+
+        Parameters
+        ----------
+        adata
+            Cells by genes; left as it is.
+        **where
+            ``layer``, ``use_raw``, ``gene_key`` of :func:`scmamba.pp.expression`.
+
+        Returns
+        -------
+        Columns ``cell_type`` (with ``unknown``), ``best_guess``, ``confidence`` in [0, 1] and
+        ``ood_score``, one row a cell.
+
+        Raises
+        ------
+        ScmambaError
+            Expression cannot be used, or fewer than half of the annotator's genes are there.
+        """
+        said = self.say(self.read(adata, **where))
+        table = {
+            "cell_type": said.cell_type,
+            "best_guess": said.best_guess,
+            "confidence": said.confidence,
+            "ood_score": said.ood_score,
+        }
+        return pd.DataFrame(table, index=adata.obs_names)
+
+    def predict_proba(self, adata: AnnData, **where: Any) -> pd.DataFrame:
+        """Calibrated probability of each class (n_obs, n_classes); rows sum to 1."""
+        said = self.say(self.read(adata, **where))
+        return pd.DataFrame(np.exp(said.log_proba), adata.obs_names, list(self.classes))
+
+    def read(self, adata: AnnData, **where: Any) -> Cells:
+        """Take out and align the expression of cells, and report the genes matched."""
+        found = expression(adata, **where)
+        match = self.panel.match(found)
+        logger.info(match.report())
+        return Cells(self.panel.values(found, match), match, found)
+
+    def say(self, cells: Cells, *, parts: str = "both") -> Prediction:
+        """Predict prepared cells with both views, or with ``"wide"`` or ``"deep"`` alone."""
+        wide: Floats | None = self.wide.logits(cells.values)
+        data = self.deep.data(cells.expression, self.panel, cells.values)
+        deep: Floats | None
+        deep, embedding = self.deep.logits(data)
+        distance = self.principal.distance(cells.values)
+        score = self.strangeness.score(deep, distance)
+        if parts != "both":
+            wide, deep = (wide, None) if parts == "wide" else (None, deep)
+        log_proba = self.fusion.log_proba(wide, deep, self.log_prior)
+        doubtful = np.exp(log_proba.max(1)) < self.confidence_threshold
+        unknown = doubtful | (score > self.strangeness.threshold) | cells.empty
+        return Prediction(log_proba, score, unknown, embedding, cells.empty, self.classes)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the annotator to a folder, whole or not at all; no pickle in it.
+
+        Raises
+        ------
+        ScmambaError
+            The folder holds other files or cannot be written.
+        """
+        arrays = {
+            "chosen": self.panel.chosen,
+            "log_prior": self.log_prior,
+            **_prefixed("wide", self.wide),
+            **({} if self.deep.head is None else _prefixed("head", self.deep.head)),
+            **_prefixed("principal", self.principal),
+            "strangeness.centre": self.strangeness.centre,
+            "strangeness.spread": self.strangeness.spread,
+        }
+        content = {
+            "format_version": FORMAT_VERSION,
+            "scmamba": __version__,
+            "classes": self.classes,
+            "genes": self.panel.genes,
+            "fusion": asdict(self.fusion),
+            "ood_threshold": self.strangeness.threshold,
+            "confidence_threshold": self.confidence_threshold,
+            "about": self.about,
+            "validation": self.validation,
+        }
+        with atomic_folder(Path(path), replaces=frozenset({SETTINGS, ARRAYS, MODEL})) as folder:
+            save_model(self.deep.model, folder / MODEL)
+            tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
+            save_file(tensors, folder / ARRAYS)
+            (folder / SETTINGS).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Annotator:
+        """Read a folder that :meth:`save` wrote.
+
+        Raises
+        ------
+        ScmambaError
+            It is no annotator, of a newer format, or damaged.
+        """
+        folder = Path(path)
+        content = read_json(folder / SETTINGS)
+        version = content.get("format_version")
+        if version != FORMAT_VERSION:
+            raise ScmambaError(
+                f"{folder} was saved in format version {version!r}, this scmamba reads "
+                f"{FORMAT_VERSION}; update scmamba (pip install -U scmamba) or save it again"
+            )
+        try:
+            arrays = {k: v.numpy() for k, v in load_file(folder / ARRAYS).items()}
+            return cls(
+                classes=tuple(content["classes"]),
+                panel=Panel(tuple(content["genes"]), arrays["chosen"]),
+                log_prior=arrays["log_prior"],
+                wide=_from_arrays(Linear, "wide", arrays),
+                deep=Deep(
+                    load_model(folder / MODEL),
+                    _from_arrays(Linear, "head", arrays) if "head.coef" in arrays else None,
+                ),
+                fusion=Fusion(**content["fusion"]),
+                principal=_from_arrays(Principal, "principal", arrays),
+                strangeness=Strangeness(
+                    arrays["strangeness.centre"],
+                    arrays["strangeness.spread"],
+                    content["ood_threshold"],
+                ),
+                confidence_threshold=content["confidence_threshold"],
+                about=content["about"],
+                validation=content["validation"],
+            )
+        except ScmambaError:
+            raise
+        except Exception as error:
+            raise ScmambaError(
+                f"{folder} is damaged ({type(error).__name__}: {error}); copy or save it again"
+            ) from error
+
+
+def is_annotator(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a saved annotator."""
+    return (Path(path) / SETTINGS).is_file()
+
+
+def _prefixed(prefix: str, parts: Any) -> dict[str, npt.NDArray[Any]]:
+    return {f"{prefix}.{f.name}": np.asarray(getattr(parts, f.name)) for f in fields(parts)}
+
+
+def _from_arrays(kind: type[Any], prefix: str, arrays: dict[str, npt.NDArray[Any]]) -> Any:
+    return kind(**{f.name: arrays[f"{prefix}.{f.name}"] for f in fields(kind)})

@@ -1,0 +1,104 @@
+"""The genes that a model trained from scratch sees, and their log-normalised values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anndata as ad
+import numpy as np
+import numpy.typing as npt
+import scanpy as sc
+from scipy import sparse
+
+from scmamba._errors import ScmambaError
+from scmamba.pp.expression import Expression
+from scmamba.pp.normalise import log_normalize
+from scmamba.tokens.genes import GeneMatch, resolve
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Genes of an annotator.
+
+    Attributes
+    ----------
+    genes
+        All genes that the labelled and the unlabelled cells have in common; library sizes are
+        sums over them, so that a panel of genes and a whole transcriptome compare.
+    chosen
+        (n_chosen,) int64 positions of the highly variable ones in ``genes``: the features.
+    """
+
+    genes: tuple[str, ...]
+    chosen: npt.NDArray[np.int64]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the features."""
+        return [self.genes[i] for i in self.chosen]
+
+    def match(self, expression: Expression) -> GeneMatch:
+        """Find the panel's genes among those of a data set, at least half of them.
+
+        Raises
+        ------
+        ScmambaError
+            Fewer than half match.
+        """
+        return resolve(expression.var_names.tolist(), self.genes).require()
+
+    def values(self, expression: Expression, match: GeneMatch) -> sparse.csr_matrix:
+        """(n_cells, n_chosen) log-normalised values, zero for genes that the data set lacks."""
+        return aligned(expression, match, len(self.genes))[:, self.chosen].tocsr()
+
+
+def aligned(expression: Expression, match: GeneMatch, n_genes: int) -> sparse.csr_matrix:
+    """Values of ``n_genes`` matched genes, log-normalised where they were counts."""
+    here = np.flatnonzero(match.index >= 0)
+    place = sparse.csr_matrix(
+        (np.ones(len(here), np.float32), (here, match.index[here])),
+        shape=(len(match.index), n_genes),
+    )
+    values = (expression.X @ place).tocsr()
+    values.sort_indices()
+    return log_normalize(values) if expression.integer else values
+
+
+def choose_panel(
+    matrices: Sequence[sparse.csr_matrix], genes: Sequence[str], n_top_genes: int | None
+) -> Panel:
+    """Keep the expressed genes, or the most variable of them, without a look at labels.
+
+    Parameters
+    ----------
+    matrices
+        Log-normalised values of each group of cells (a batch, a data set); variability is judged
+        within each, so that differences between them do not count.
+    genes
+        Names of their columns.
+    n_top_genes
+        How many; None: all that any cell expresses.
+
+    Raises
+    ------
+    ScmambaError
+        No gene is expressed in any cell.
+    """
+    together = sparse.vstack(matrices).tocsr()
+    expressed = np.flatnonzero(np.asarray((together > 0).sum(0)).ravel())
+    if not len(expressed):
+        raise ScmambaError("no gene of the cells to learn from is expressed; check the layer")
+    if n_top_genes is not None and len(expressed) > n_top_genes:
+        cells = ad.AnnData(together[:, expressed])
+        groups = np.repeat(np.arange(len(matrices)).astype(str), [m.shape[0] for m in matrices])
+        cells.obs["group"] = groups
+        cells.obs["group"] = cells.obs["group"].astype("category")
+        found = sc.pp.highly_variable_genes(
+            cells,
+            n_top_genes=n_top_genes,
+            batch_key="group" if len(matrices) > 1 else None,
+            inplace=False,
+        )
+        expressed = expressed[np.asarray(found["highly_variable"], dtype=bool)]
+    return Panel(tuple(genes), expressed.astype(np.int64))

@@ -1,0 +1,76 @@
+"""What an annotator sees of a cell: its expression (wide) and its embedding (deep)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from scmamba.models.cell import CellModel
+from scmamba.pp.expression import Expression
+from scmamba.stream.data import CellData
+from scmamba.tasks._annotation.deep import compact_data
+from scmamba.tasks._annotation.linear import Linear
+from scmamba.tasks._annotation.panel import Panel
+from scmamba.tasks._forward import cell_data, forward
+from scmamba.tokens.genes import GeneMatch, resolve
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Deep:
+    """A cell model and how class logits come from it.
+
+    Attributes
+    ----------
+    model
+        With a class head, unless there is a ``head``.
+    head
+        Linear head on frozen cell embeddings (mode ``probe``).
+    """
+
+    model: CellModel
+    head: Linear | None = None
+
+    def data(self, expression: Expression, panel: Panel, values: sparse.csr_matrix) -> CellData:
+        """Tokens of cells: of the panel's values, or bins of the model's own vocabulary."""
+        if self.model.config.value_type == "lognorm":
+            return compact_data(values, panel.names)
+        assert self.model.vocab is not None
+        match = resolve(expression.var_names.tolist(), self.model.vocab.tokens).require()
+        return cell_data(self.model, expression, match)
+
+    def logits(self, data: CellData) -> tuple[Floats, npt.NDArray[np.float32]]:
+        """Class logits (n, n_classes) and cell embeddings (n, D)."""
+        out = forward(self.model, data, text="annotating")
+        if self.head is not None:
+            return self.head.logits(out.embedding), out.embedding
+        assert out.class_logits is not None
+        return out.class_logits, out.embedding
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells prepared for an annotator.
+
+    Attributes
+    ----------
+    values
+        (n, n_chosen) log-normalised values of the panel.
+    match
+        How the data set's genes met the panel's.
+    expression
+        All of it, for models with a vocabulary of their own.
+    """
+
+    values: sparse.csr_matrix
+    match: GeneMatch
+    expression: Expression
+
+    @property
+    def empty(self) -> npt.NDArray[np.bool_]:
+        """(n,) True where no gene of the panel is expressed."""
+        return np.diff(self.values.indptr) == 0

@@ -1,0 +1,114 @@
+"""Cells through a model, batch by batch: from expression to embeddings and class logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm.auto import tqdm
+
+from scmamba._allocator import keep_freed_memory
+from scmamba._settings import settings
+from scmamba.models.cell import CellModel
+from scmamba.pp.expression import Expression
+from scmamba.pp.normalise import log_normalize
+from scmamba.stream.batches import CellBatches
+from scmamba.stream.data import CellData
+from scmamba.tokens.cells import tokenize
+from scmamba.tokens.genes import GeneMatch
+
+_TOKENS = 65_536
+"""Tokens of a batch, so that memory does not grow with the length of cells."""
+
+
+def cell_data(
+    model: CellModel,
+    expression: Expression,
+    match: GeneMatch,
+    *,
+    max_length: int | None = None,
+    seed: int = 0,
+    batch_ids: npt.NDArray[np.int64] | None = None,
+) -> CellData:
+    """Tokens of cells as ``model`` reads them.
+
+    Parameters
+    ----------
+    model
+        With a vocabulary.
+    expression
+        Cells by genes.
+    match
+        Which token each gene is.
+    max_length
+        At most this many genes a cell; None: all.
+    seed
+        Of the draw among longer cells.
+    batch_ids
+        (n_cells,) domain of each cell, for a model with a domain norm.
+    """
+    config = model.config
+    assert model.vocab is not None
+    binned = config.value_type == "bins"
+    values = expression.X
+    if not binned and expression.integer:
+        values = log_normalize(values)
+    tokens = tokenize(
+        values,
+        match.index,
+        n_bins=config.n_bins if binned else None,
+        max_length=max_length,
+        seed=seed,
+    )
+    return CellData(tokens, model.vocab, config.cls_value, config.pad_value, batch_ids=batch_ids)
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What a model gives for n cells.
+
+    Attributes
+    ----------
+    embedding
+        (n, D) float32 cell embeddings.
+    class_logits
+        (n, n_classes) float64, or None where the model has no class head.
+    """
+
+    embedding: npt.NDArray[np.float32]
+    class_logits: npt.NDArray[np.float64] | None
+
+
+@torch.inference_mode()
+def forward(model: CellModel, data: CellData, *, text: str = "embedding cells") -> Forward:
+    """Run ``model`` over all cells, in its evaluation mode.
+
+    Parameters
+    ----------
+    model
+        On the device to use.
+    data
+        Cells as tokens.
+    text
+        For the progress bar, which appears when it takes a while.
+    """
+    keep_freed_memory()
+    model.eval()
+    device = next(model.parameters()).device
+    embedding = np.zeros((len(data), model.config.d_model), np.float32)
+    logits = np.zeros((len(data), model.config.n_classes), np.float64)
+    longest = int(data.lengths.max(initial=1))
+    batches = CellBatches(
+        data, np.arange(len(data)), batch_size=int(np.clip(_TOKENS // longest, 1, 256))
+    )
+    quiet = settings.verbosity in ("error", "warning")
+    for batch in tqdm(batches, desc=text, leave=False, delay=2, disable=quiet):
+        on = batch.to(device)
+        out = model(on.gene_ids, on.values, on.padding_mask, on.batch_ids, heads={"class"})
+        rows = batch.rows.numpy()
+        embedding[rows] = out.cell_embedding.float().cpu().numpy()
+        if out.class_logits is not None:
+            logits[rows] = out.class_logits.double().cpu().numpy()
+    return Forward(embedding, logits if model.config.n_classes else None)

@@ -1,0 +1,64 @@
+"""Writing results into an AnnData, all at the end, in forms that h5ad and zarr can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from anndata import AnnData
+
+from scmamba._keys import UNKNOWN
+from scmamba._version import __version__
+
+_GREY = "#bdbdbd"
+
+
+def about(task: str, **entries: Any) -> dict[str, Any]:
+    """What ran, for ``uns``: None is left out, sequences become text, as files cannot hold them."""
+    kept = {key: _plain(value) for key, value in entries.items() if value is not None}
+    return {"version": __version__, "task": task, **kept}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, Sequence):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def write_categories(
+    adata: AnnData, key: str, values: Sequence[str], classes: Sequence[str], colors_from: str | None
+) -> None:
+    """Write a categorical ``obs`` column; labels keep the colours of the column they came from.
+
+    Parameters
+    ----------
+    adata
+        Changed in place.
+    key
+        Column to write.
+    values
+        One label a cell.
+    classes
+        All labels that may occur; ``unknown`` joins them where it does.
+    colors_from
+        ``obs`` column whose colours in ``uns`` are taken over, where there are any.
+    """
+    categories = list(classes)
+    if UNKNOWN in values and UNKNOWN not in categories:
+        categories.append(UNKNOWN)
+    adata.obs[key] = pd.Categorical(values, categories=categories)
+    adata.uns.pop(f"{key}_colors", None)
+    source = f"{colors_from}_colors"
+    if colors_from is None or source not in adata.uns or colors_from not in adata.obs:
+        return
+    column = adata.obs[colors_from]
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return
+    known = dict(zip(map(str, column.cat.categories), adata.uns[source], strict=False))
+    if all(label in known or label == UNKNOWN for label in categories):
+        adata.uns[f"{key}_colors"] = [known.get(label, _GREY) for label in categories]

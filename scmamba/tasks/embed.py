@@ -1,0 +1,175 @@
+"""Zero-shot embeddings of cells and genes from a pretrained model."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import numpy.typing as npt
+from anndata import AnnData
+
+from scmamba._errors import ScmambaError
+from scmamba._keys import PREFIX, Keys
+from scmamba._log import logger
+from scmamba._settings import settings
+from scmamba.models import CellModel, load
+from scmamba.pp.expression import expression
+from scmamba.tasks._forward import cell_data, forward
+from scmamba.tasks._write import about
+from scmamba.tokens.genes import GeneMatch, resolve
+
+
+def embed(
+    adata: AnnData,
+    model: CellModel | str | os.PathLike[str],
+    *,
+    normalize: bool = True,
+    gene_embeddings: bool = False,
+    batch_key: str | None = None,
+    layer: str | None = None,
+    use_raw: bool | None = None,
+    gene_key: str | None = None,
+    max_length: int | None = None,
+    key_added: str = PREFIX,
+    copy: bool = False,
+    seed: int | None = None,
+) -> AnnData | None:
+    """Embed cells with a pretrained model; nothing is trained.
+
+    Parameters
+    ----------
+    adata
+        Cells by genes: counts or log-normalised counts.
+    model
+        A model, a folder with one (of our format or the published one), or a registered name.
+    normalize
+        Bring each embedding to length 1, as published zero-shot embeddings are.
+    gene_embeddings
+        Write the model's gene embeddings too; NaN for genes it does not know.
+    batch_key
+        ``obs`` column with the batch of each cell; needed by models with a domain norm alone. Its
+        values, sorted, are the model's domains 0, 1, ...
+    layer, use_raw, gene_key
+        Where expression and gene names are; see :func:`scmamba.pp.expression`.
+    max_length
+        At most this many genes a cell, drawn by the cell's own values; None: all.
+    key_added
+        Prefix of what is written.
+    copy
+        Return an annotated copy and leave ``adata`` as it is.
+    seed
+        Of that draw; None: ``settings.seed``.
+
+    Returns
+    -------
+    None, or the copy. Written are ``obsm["X_scmamba"]`` (n_obs, D) float32, ``uns["scmamba"]``,
+    with ``gene_embeddings`` ``varm["scmamba_gene_embedding"]`` (n_vars, D), and, where there are
+    any, ``obs["scmamba_empty"]``: cells in which no gene of the model is expressed, embedded as
+    ``<cls>`` alone.
+
+    Raises
+    ------
+    ScmambaError
+        Expression cannot be used, fewer than half of the genes match, or the model does not load.
+        ``adata`` is then untouched.
+    """
+    values = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
+    net = model if isinstance(model, CellModel) else load(model)
+    match = model_genes(net, values.var_names)
+    domains = _domains(adata, net, batch_key)
+    used = settings.seed if seed is None else seed
+    data = cell_data(net, values, match, max_length=max_length, seed=used, batch_ids=domains)
+    embedding = forward(net, data).embedding
+    if normalize:
+        length = np.linalg.norm(embedding, axis=1, keepdims=True)
+        embedding = embedding / np.maximum(length, np.finfo(np.float32).tiny)
+
+    result, keys = adata.copy() if copy else adata, Keys(key_added)
+    result.obsm[keys.embedding] = embedding
+    write_empty(result, keys, data.tokens.lengths == 0)
+    if gene_embeddings:
+        result.varm[keys.gene_embedding] = _gene_table(result, net, gene_key)
+    result.uns[keys.uns] = about(
+        "embed",
+        model=net.name,
+        model_sha256=net.sha256,
+        seed=used,
+        source=values.source,
+        genes_matched=match.n_matched,
+        genes_given=match.n_names,
+        params={"normalize": normalize, "max_length": max_length, "gene_key": gene_key},
+    )
+    return result if copy else None
+
+
+def model_genes(model: CellModel, var_names: npt.NDArray[np.object_]) -> GeneMatch:
+    """Find the genes of a data set in a model's vocabulary, at least half of them, and report it."""
+    if model.vocab is None:
+        raise ScmambaError("the model has no vocabulary; load it from a folder with vocab.json")
+    match = resolve(var_names.tolist(), model.vocab.tokens).require()
+    logger.info(match.report())
+    return match
+
+
+def write_empty(adata: AnnData, keys: Keys, empty: npt.NDArray[np.bool_]) -> None:
+    """Flag cells without a single expressed gene, where there are any."""
+    if empty.any():
+        logger.warning(
+            "%d cell(s) express no gene of the model: kept, flagged in obs[%r]",
+            int(empty.sum()),
+            keys.empty,
+        )
+        adata.obs[keys.empty] = empty
+
+
+def _domains(
+    adata: AnnData, model: CellModel, batch_key: str | None
+) -> npt.NDArray[np.int64] | None:
+    n = model.config.n_domains
+    if not n:
+        return None
+    if batch_key is None:
+        raise ScmambaError(
+            f"this model norms each of its {n} batches by itself; name the obs column with the "
+            "batch of each cell: batch_key="
+        )
+    names, codes = np.unique(batches(adata, batch_key, "adata.obs"), return_inverse=True)
+    if len(names) > n:
+        raise ScmambaError(
+            f"{batch_key!r} holds {len(names)} batches, the model knows {n}; "
+            f"embed the cells of at most {n} batches with it"
+        )
+    return codes.astype(np.int64)
+
+
+def batches(adata: AnnData, batch_key: str, where: str) -> npt.NDArray[np.object_]:
+    """The batch of each cell as text.
+
+    Raises
+    ------
+    ScmambaError
+        The column is missing, or a cell has no batch.
+    """
+    if batch_key not in adata.obs:
+        raise ScmambaError(
+            f"batch_key={batch_key!r} is not a column of {where}; it has "
+            f"{', '.join(map(repr, adata.obs.columns)) or 'no columns'}"
+        )
+    column = adata.obs[batch_key]
+    if column.isna().any():
+        raise ScmambaError(
+            f"{where}[{batch_key!r}] is missing for {int(column.isna().sum())} cell(s); fill it in "
+            "or drop those cells"
+        )
+    return column.astype(str).to_numpy(dtype=object)
+
+
+def _gene_table(adata: AnnData, model: CellModel, gene_key: str | None) -> npt.NDArray[np.float32]:
+    names = adata.var_names if gene_key is None else adata.var[gene_key].astype(str)
+    assert model.vocab is not None
+    match = resolve(list(names), model.vocab.tokens)
+    known = match.index >= 0
+    table = np.full((adata.n_vars, model.config.d_model), np.nan, np.float32)
+    weights = model.gene_embedding.norm(model.gene_embedding.embedding.weight.detach())
+    table[known] = weights.detach().cpu().numpy()[match.index[known]]
+    return table
