@@ -59,3 +59,16 @@ def test_help_is_quick_and_imports_nothing() -> None:
     assert time.perf_counter() - start < 2
     for command in ("demo", "annotate", "embed", "download", "info"):
         assert command in printed
+
+
+def test_the_installed_command_lets_threads_sleep_but_the_user_decides() -> None:
+    code = """
+import os
+from scmamba.cli import main
+main.main = lambda: 7
+os.environ.pop("OMP_WAIT_POLICY", None)
+assert main.console() == 7 and os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+os.environ["OMP_WAIT_POLICY"] = "ACTIVE"
+assert main.console() == 7 and os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+"""
+    modules_after(code)

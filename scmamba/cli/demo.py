@@ -48,9 +48,9 @@ def demo(*, output: Path = Path("scmamba-demo"), seed: int = 0) -> None:
     keys = Keys()
     scores = score(test, keys, _LABELS)
     peers = run_peers(
-        expression(train).X,
+        expression(train, use_raw=True).X,
         train.obs[_LABELS].astype(str).to_numpy(),
-        expression(test).X,
+        expression(test, use_raw=True).X,
         test.obs[_LABELS].astype(str).to_numpy(),
         seed,
     )

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from scmamba._errors import ScmambaError
 from scmamba.pl._style import INK, MUTED, ORANGE, canvas, palette, place, quiet, title
 
-_VALIDATION, _STAGE = "val_", "stage"
+_TRAINING, _VALIDATION, _STAGE = "train_", "val_", "stage"
 
 
 def training_curve(history: pd.DataFrame, metric: str | None = None) -> Figure:
@@ -22,7 +22,8 @@ def training_curve(history: pd.DataFrame, metric: str | None = None) -> Figure:
         One row an epoch, indexed by it; where the index starts again (a second stage), rows are
         counted through. Columns that begin with ``val_`` were measured on the validation cells, a
         text column ``stage`` names stages of training, every other numeric column is a part of
-        the training loss. Values may be NaN where nothing was measured.
+        the training loss (``train_`` before its name may be left out). Values may be NaN where
+        nothing was measured; a part that equals its total is left out.
     metric
         Column that chose the epoch, lower is better where its name holds "loss", else higher;
         None takes ``val_loss``, else the last ``val_`` column.
@@ -45,8 +46,9 @@ def training_curve(history: pd.DataFrame, metric: str | None = None) -> Figure:
         raise ScmambaError(f"metric={metric!r} is not in history, which has {list(numbers)}")
     best = None if metric is None else _best(numbers[metric], stage)
 
-    scores = [name for name in measured if "loss" not in name]
-    losses = [name for name in numbers if name not in scores]
+    stems = {_stem(name) for name in numbers if name not in measured} | {"loss"}
+    scores = [name for name in measured if _stem(name) not in stems]
+    losses = _distinct(numbers.drop(columns=scores))
     panels = [names for names in (losses, scores) if names]
     figure = canvas(0.4 + 4.5 * len(panels), 3.5)
     for position, names in enumerate(panels):
@@ -90,17 +92,34 @@ def _beneath(
     return f"{_plain(name)} {numbers.at[best, name]:.3f} at epoch {best:g}, which was kept"
 
 
+def _stem(name: str) -> str:
+    """Name without ``train_`` or ``val_``."""
+    return name.removeprefix(_TRAINING).removeprefix(_VALIDATION)
+
+
+def _distinct(losses: pd.DataFrame) -> list[str]:
+    """Names of the losses, totals first, without parts that equal a total."""
+    totals = [name for name in losses if _stem(name) == "loss"]
+    parts = [name for name in losses if name not in totals]
+    return totals + [n for n in parts if not any(losses[n].equals(losses[t]) for t in totals)]
+
+
 def _plain(name: str) -> str:
-    return name.replace(_VALIDATION, "validation ").replace("_", " ")
+    where = "validation" if name.startswith(_VALIDATION) else "training"
+    return f"{where} {_stem(name).replace('_', ' ')}"
 
 
 def _lines(axes: Axes, values: pd.DataFrame) -> None:
-    for (name, column), color in zip(values.items(), palette(values.shape[1]), strict=True):
+    """One colour a quantity; solid in training, dashed on validation cells."""
+    stems = list(dict.fromkeys(map(_stem, values)))
+    colors = dict(zip(stems, palette(len(stems)), strict=True))
+    for name, column in values.items():
         column = column.dropna()
         axes.plot(
             column.index,
             column,
-            color=color,
+            color=colors[_stem(str(name))],
+            linestyle=(0, (4, 1.5)) if str(name).startswith(_VALIDATION) else "-",
             label=_plain(str(name)),
             linewidth=1.6,
             marker="o" if len(column) < 30 else None,
@@ -110,7 +129,7 @@ def _lines(axes: Axes, values: pd.DataFrame) -> None:
     axes.set_xlim(first - 0.03 * (last - first) - 0.1, last + 0.03 * (last - first) + 0.1)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
-    axes.legend(fontsize=8, labelcolor=INK, handlelength=1.2, framealpha=0.85, edgecolor="none")
+    axes.legend(fontsize=8, labelcolor=INK, handlelength=2, framealpha=0.85, edgecolor="none")
     quiet(axes, grid=True)
 
 

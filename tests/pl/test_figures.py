@@ -90,7 +90,7 @@ def test_training_curve_marks_the_epoch_that_was_kept(
     assert all(text in subtitles(figure) for text in expected)
     assert "pretrain" in subtitles(figure)
     losses = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert losses == ["gep", "cls", "validation loss"]
+    assert losses == ["validation loss", "training gep", "training cls"]
     assert everything_is_inside(figure)
 
 
@@ -100,8 +100,19 @@ def test_stages_that_count_anew_are_drawn_one_after_another() -> None:
     figure = training_curve(pd.concat([first, second]))
     assert "validation loss 8.000 at epoch 4" in subtitles(figure)
     lines = {line.get_label(): list(line.get_xdata()) for line in figure.axes[0].lines}
-    assert lines["gep"] == [1, 2]
-    assert lines["cls"] == [3, 4]
+    assert lines["training gep"] == [1, 2]
+    assert lines["training cls"] == [3, 4]
+
+
+def test_validation_parts_are_losses_and_parts_that_equal_the_total_are_left_out() -> None:
+    loss, held = [3.0, 2.0], [3.5, 2.5]
+    columns = {"train_cls": loss, "train_loss": loss, "val_cls": held, "val_loss": held}
+    figure = training_curve(pd.DataFrame(columns | {"val_accuracy": [0.1, 0.2]}, index=[1, 2]))
+    shown = [[line.get_label() for line in axes.get_legend().get_lines()] for axes in figure.axes]
+    assert shown == [["training loss", "validation loss"], ["validation accuracy"]]
+    training, validation = figure.axes[0].lines[:2]
+    assert training.get_color() == validation.get_color()
+    assert training.get_linestyle() != validation.get_linestyle()
 
 
 def test_training_curve_of_losses_alone() -> None:
