@@ -28,4 +28,4 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):  # not glibc
         return False
     limits = {_M_MMAP_THRESHOLD: _GIB, _M_TRIM_THRESHOLD: _GIB, _M_TOP_PAD: _GIB // 4}
-    return all([mallopt(option, value) for option, value in limits.items()])
+    return all(mallopt(option, value) for option, value in limits.items())

@@ -30,6 +30,7 @@ from scmamba.tasks._annotation.folds import folds
 from scmamba.tasks._annotation.labels import Labels, read_labels
 from scmamba.tasks._annotation.learners import Finetune, FromScratch, Learner, Probe
 from scmamba.tasks._annotation.panel import Panel, aligned, choose_panel
+from scmamba.tasks._annotation.parallel import run
 from scmamba.tasks._forward import cell_data
 from scmamba.tasks._write import about, write_categories
 from scmamba.tasks.embed import batches, model_genes, write_empty
@@ -280,7 +281,8 @@ class _Task:
             recipe = recipe_for(len(codes), self.seed)
             data = compact_data(every, panel.names, all_codes)
             vectors = gene_vectors(every, recipe.d_model, self.seed)
-            start, _ = pretrained_compact(data, vectors, np.arange(len(data)), recipe)
+            job = (data, vectors, np.arange(len(data)), recipe)
+            (start,) = run(pretrained_compact, [job], text="pretraining", spread=True)
             return FromScratch(start, data, n_classes, recipe), "scratch"
         assert not isinstance(model, Annotator)
         net = model if isinstance(model, CellModel) else load(model, cls_value=0.0)

@@ -103,7 +103,7 @@ def embed(
 
 
 def model_genes(model: CellModel, var_names: npt.NDArray[np.object_]) -> GeneMatch:
-    """Find the genes of a data set in a model's vocabulary, at least half of them, and report it."""
+    """Find a data set's genes in a model's vocabulary, at least half of them, and report it."""
     if model.vocab is None:
         raise ScmambaError("the model has no vocabulary; load it from a folder with vocab.json")
     match = resolve(var_names.tolist(), model.vocab.tokens).require()

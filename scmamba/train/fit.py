@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -100,7 +102,7 @@ def fit(
     if folder is not None:
         callbacks.append(ModelCheckpoint(folder, save_last=True, save_top_k=0))
         resume = Path(folder) / "last.ckpt"
-    with _quiet(), torch.random.fork_rng():
+    with _quiet(), _interruptible(), torch.random.fork_rng():
         trainer = L.Trainer(
             max_epochs=config.epochs,
             accelerator=_accelerator(model),
@@ -121,8 +123,6 @@ def fit(
             ckpt_path=resume if resume and resume.exists() else None,
             weights_only=True,
         )
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     if best.weights:
         module.load_state_dict(best.weights)
     model.eval()
@@ -151,6 +151,19 @@ def _batches(
 def _accelerator(model: CellModel) -> str:
     kind = next(model.parameters()).device.type
     return {"cuda": "gpu"}.get(kind, kind)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C through as KeyboardInterrupt: Lightning exits, and leaves SIGINT ignored."""
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT) if main else None
+    try:
+        yield
+    except SystemExit as stop:
+        if main:
+            signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from stop
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from scmamba.tasks._annotation.panel import Panel
 from scmamba.tasks._annotation.views import Cells, Deep
 
 FORMAT_VERSION = 1
-SETTINGS, ARRAYS, MODEL = "annotator.json", "arrays.safetensors", "model"
+SETTINGS, ARRAYS, MODELS = "annotator.json", "arrays.safetensors", "models"
 
 Floats = npt.NDArray[np.float64]
 
@@ -186,14 +186,16 @@ class Annotator:
             "scmamba": __version__,
             "classes": self.classes,
             "genes": self.panel.genes,
+            "n_members": len(self.deep.members),
             "fusion": asdict(self.fusion),
             "ood_threshold": self.strangeness.threshold,
             "confidence_threshold": self.confidence_threshold,
             "about": self.about,
             "validation": self.validation,
         }
-        with atomic_folder(Path(path), replaces=frozenset({SETTINGS, ARRAYS, MODEL})) as folder:
-            save_model(self.deep.model, folder / MODEL)
+        with atomic_folder(Path(path), replaces=frozenset({SETTINGS, ARRAYS, MODELS})) as folder:
+            for i, member in enumerate(self.deep.members):
+                save_model(member, folder / MODELS / str(i))
             tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
             save_file(tensors, folder / ARRAYS)
             (folder / SETTINGS).write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -224,7 +226,9 @@ class Annotator:
                 log_prior=arrays["log_prior"],
                 wide=_from_arrays(Linear, "wide", arrays),
                 deep=Deep(
-                    load_model(folder / MODEL),
+                    tuple(
+                        load_model(folder / MODELS / str(i)) for i in range(content["n_members"])
+                    ),
                     _from_arrays(Linear, "head", arrays) if "head.coef" in arrays else None,
                 ),
                 fusion=Fusion(**content["fusion"]),

@@ -18,7 +18,7 @@ from scmamba.tasks._annotation.fusion import (
     fit_fusion,
     log_loss,
 )
-from scmamba.tasks._annotation.learners import Learner, Trained
+from scmamba.tasks._annotation.learners import Learner
 from scmamba.tasks._annotation.linear import Linear, fit_linear
 from scmamba.tasks._annotation.novelty import (
     Principal,
@@ -26,6 +26,7 @@ from scmamba.tasks._annotation.novelty import (
     fit_principal,
     fit_strangeness,
 )
+from scmamba.tasks._annotation.parallel import run
 from scmamba.tasks._annotation.views import Deep
 
 Floats = npt.NDArray[np.float64]
@@ -56,6 +57,8 @@ class _HeldOut:
     without: Floats | None
     distance: Floats
     codes: Rows
+    history: pd.DataFrame
+    epochs: tuple[int, ...]
 
 
 def cross_fit(
@@ -93,30 +96,18 @@ def cross_fit(
     """
     counts = np.bincount(codes, minlength=n_classes)
     log_prior = np.log(np.maximum(counts, 1) / counts.sum())
-    trials: list[Trained] = []
-    parts: list[_HeldOut] = []
-    for i, (train, val) in enumerate(splits):
-        wide = fit_linear(values[train], codes[train], n_classes)
-        trained = learner.learn(train, val, f"validation {i + 1}/{len(splits)}")
-        held = learner.data.take(val)
-        principal = fit_principal(values[train], codes[train], n_classes, seed=seed)
-        parts.append(
-            _HeldOut(
-                wide.logits(values[val]),
-                trained.deep.logits(held)[0],
-                None if trained.without is None else trained.without.logits(held)[0],
-                principal.distance(values[val]),
-                codes[val],
-            )
-        )
-        trials.append(trained)
+    jobs = [
+        (learner, values, codes, split, n_classes, seed, f"validation {i + 1}/{len(splits)}")
+        for i, split in enumerate(splits)
+    ]
+    parts = run(_fold, jobs, text="validation", spread=learner.spread)
     fusion, strangeness, threshold = Fusion(), Strangeness(np.zeros(2), np.ones(2), np.inf), 0.0
     validation: dict[str, float] = {}
     if parts:
         out = _together(parts)
         keep = out.without is None or _better(out.deep, out.without, out.codes)
         deep = out.deep if keep or out.without is None else out.without
-        learner.settle(trials, keep)
+        learner.settle([part.epochs for part in parts], keep)
         fusion = fit_fusion(out.wide, deep, out.codes, log_prior)
         log_proba = fusion.log_proba(out.wide, deep, log_prior)
         correct = log_proba.argmax(1) == out.codes
@@ -126,12 +117,18 @@ def cross_fit(
         logger.info(_tell(validation, fusion))
     else:
         logger.warning("too few labelled cells to hold any out: nothing could be validated")
-    every = np.arange(len(codes))
-    last = learner.learn(every, None, "all labelled cells")
-    history = trials[0].history if trials else last.history
+    text = "all labelled cells"
+    members = run(
+        learner.learn,
+        [(np.arange(len(codes)), None, text, member) for member in range(learner.n_members)],
+        text=text,
+        spread=learner.spread,
+    )
+    deep_view = Deep(tuple(m.deep.model for m in members), members[0].deep.head)
+    history = parts[0].history if parts else members[0].history
     return Fitted(
         wide=fit_linear(values, codes, n_classes),
-        deep=last.deep,
+        deep=deep_view,
         fusion=fusion,
         principal=fit_principal(values, codes, n_classes, seed=seed),
         strangeness=strangeness,
@@ -139,6 +136,31 @@ def cross_fit(
         log_prior=log_prior,
         validation=validation,
         history=history,
+    )
+
+
+def _fold(
+    learner: Learner,
+    values: sparse.csr_matrix,
+    codes: Rows,
+    split: tuple[Rows, Rows],
+    n_classes: int,
+    seed: int,
+    text: str,
+) -> _HeldOut:
+    """Fit everything on one side of a split, and ask about the other."""
+    train, val = split
+    trained = learner.learn(train, val, text)
+    held = learner.data.take(val)
+    principal = fit_principal(values[train], codes[train], n_classes, seed=seed)
+    return _HeldOut(
+        wide=fit_linear(values[train], codes[train], n_classes).logits(values[val]),
+        deep=trained.deep.logits(held)[0],
+        without=None if trained.without is None else trained.without.logits(held)[0],
+        distance=principal.distance(values[val]),
+        codes=codes[val],
+        history=trained.history,
+        epochs=trained.epochs,
     )
 
 
@@ -150,6 +172,8 @@ def _together(parts: list[_HeldOut]) -> _HeldOut:
         np.concatenate(without) if without else None,
         np.concatenate([part.distance for part in parts]),
         np.concatenate([part.codes for part in parts]),
+        parts[0].history,
+        parts[0].epochs,
     )
 
 
@@ -179,7 +203,8 @@ def _scores(out: _HeldOut, log_proba: Floats, log_prior: Floats) -> dict[str, fl
 def _tell(scores: dict[str, float], fusion: Fusion) -> str:
     names = [n for n in ("wide", "deep_without_mamba", "deep", "both") if f"{n}_accuracy" in scores]
     rows = "; ".join(
-        f"{name.replace('_', ' ')} {scores[f'{name}_accuracy']:.3f}/{scores[f'{name}_macro_f1']:.3f}"
+        f"{name.replace('_', ' ')} "
+        f"{scores[f'{name}_accuracy']:.3f}/{scores[f'{name}_macro_f1']:.3f}"
         for name in names
     )
     return (

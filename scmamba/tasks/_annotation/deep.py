@@ -13,6 +13,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from scmamba.models.cell import CellModel
 from scmamba.models.config import preset
+from scmamba.models.device import resolve_device
 from scmamba.stream.data import CellData
 from scmamba.tasks._annotation.novelty import moments
 from scmamba.tokens.cells import tokenize
@@ -41,6 +42,8 @@ class Recipe:
         Epochs of masked gene expression on all cells, before labels are seen.
     mask_ratio
         Of pretraining.
+    n_members
+        Models, of other seeds, whose logits are averaged in the end.
     config
         Rates, sizes and seed of every stage.
     """
@@ -52,6 +55,7 @@ class Recipe:
     epochs: int = 2
     pretrain_epochs: int = 1
     mask_ratio: float = 0.3
+    n_members: int = 3
     config: FitConfig = FitConfig()
 
 
@@ -86,20 +90,22 @@ def gene_vectors(values: sparse.csr_matrix, d: int, seed: int) -> npt.NDArray[np
 
 def pretrained_compact(
     data: CellData, vectors: npt.NDArray[np.float32], rows: Rows, recipe: Recipe
-) -> tuple[CellModel, pd.DataFrame]:
+) -> CellModel:
     """A compact model that has learned masked gene expression (gep, mvc) on ``rows``.
 
     Gene embeddings start from ``vectors``, one row a gene of the vocabulary.
     """
     model = _compact(data.vocab, recipe, n_layer=0, n_classes=0, pretraining=True)
     model.init_gene_embedding(vectors, np.arange(len(vectors)))
-    if not recipe.pretrain_epochs:
-        return model, pd.DataFrame()
-    config = replace(
-        recipe.config, epochs=recipe.pretrain_epochs, mask_ratio=recipe.mask_ratio, patience=None
-    )
-    result = fit(model, data, rows, [GEP(), MVC()], config, text="pretraining (gep, mvc)")
-    return model, result.history
+    if recipe.pretrain_epochs:
+        config = replace(
+            recipe.config,
+            epochs=recipe.pretrain_epochs,
+            mask_ratio=recipe.mask_ratio,
+            patience=None,
+        )
+        fit(model, data, rows, [GEP(), MVC()], config, text="pretraining (gep, mvc)")
+    return model
 
 
 @dataclass(frozen=True)
@@ -164,10 +170,17 @@ def train_compact(
     for layer in model.stack.layers:
         torch.nn.init.zeros_(layer.mamba.out_proj.weight)
     _copy_weights(bag, model)
-    config = replace(recipe.config, epochs=recipe.epochs, lr=recipe.config.lr / 2)
+    config = replace(
+        recipe.config,
+        epochs=recipe.epochs,
+        lr=recipe.config.lr / 2,
+        last_max_tokens=recipe.config.max_tokens,
+    )
     second = fit(model, data, train, objectives, config, val_rows=val, text=f"{text}: Mamba")
     second.history.index += len(first.history)
-    history = pd.concat([first.history, second.history])
+    history = pd.concat(
+        [first.history.assign(stage="tokens"), second.history.assign(stage="Mamba")]
+    )
     return Stages(bag, model, history, first.best_epoch, second.best_epoch)
 
 
@@ -189,7 +202,7 @@ def _compact(
         torch.manual_seed(recipe.config.seed)
         model = CellModel(config)
     model.vocab = vocab
-    return model
+    return model.to(resolve_device())
 
 
 _COMPACT = {

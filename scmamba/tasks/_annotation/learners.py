@@ -53,14 +53,26 @@ class Trained:
 
 
 class Learner(Protocol):
-    """Learns a deep view from some cells of ``data``."""
+    """Learns a deep view from some cells of ``data``.
+
+    Attributes
+    ----------
+    data
+        All cells.
+    n_members
+        Models to average in the end.
+    spread
+        Whether fits are small enough to run side by side.
+    """
 
     data: CellData
+    n_members: int
+    spread: bool
 
-    def learn(self, train: Rows, val: Rows | None, text: str) -> Trained:
-        """Learn from ``train``; ``val`` chooses the epoch."""
+    def learn(self, train: Rows, val: Rows | None, text: str, member: int = 0) -> Trained:
+        """Learn from ``train``; ``val`` chooses the epoch, ``member`` changes the seed."""
 
-    def settle(self, trials: list[Trained], keep_layers: bool) -> None:
+    def settle(self, epochs: list[tuple[int, ...]], keep_layers: bool) -> None:
         """Take over what the folds have shown, for the last fit on all labelled cells."""
 
 
@@ -81,18 +93,20 @@ class FromScratch:
 
     def __init__(self, start: CellModel, data: CellData, n_classes: int, recipe: Recipe) -> None:
         self.start, self.data, self.n_classes, self.recipe = start, data, n_classes, recipe
+        self.n_members = recipe.n_members
+        self.spread = next(start.parameters()).device.type == "cpu"
 
-    def learn(self, train: Rows, val: Rows | None, text: str) -> Trained:
+    def learn(self, train: Rows, val: Rows | None, text: str, member: int = 0) -> Trained:
         """Both stages."""
-        got: Stages = train_compact(
-            self.start, self.data, train, val, self.n_classes, self.recipe, text
-        )
-        without = None if got.bag is got.model else Deep(got.bag)
-        return Trained(Deep(got.model), without, got.history, (got.bag_epochs, got.epochs))
+        config = replace(self.recipe.config, seed=self.recipe.config.seed + 7919 * member)
+        recipe = replace(self.recipe, config=config)
+        got: Stages = train_compact(self.start, self.data, train, val, self.n_classes, recipe, text)
+        without = None if got.bag is got.model else Deep((got.bag,))
+        return Trained(Deep((got.model,)), without, got.history, (got.bag_epochs, got.epochs))
 
-    def settle(self, trials: list[Trained], keep_layers: bool) -> None:
+    def settle(self, epochs: list[tuple[int, ...]], keep_layers: bool) -> None:
         """Median of the best epochs; no Mamba layers where they lost on held-out cells."""
-        bag, layers = np.median([t.epochs for t in trials], axis=0).round().astype(int).tolist()
+        bag, layers = np.median(epochs, axis=0).round().astype(int).tolist()
         self.recipe = replace(
             self.recipe, bag_epochs=max(bag, 1), epochs=max(layers, 1) if keep_layers else 0
         )
@@ -101,18 +115,21 @@ class FromScratch:
 class Probe:
     """Logistic regression on the frozen embeddings of a pretrained model."""
 
+    n_members = 1
+    spread = False
+
     def __init__(self, model: CellModel, data: CellData, n_classes: int) -> None:
         self.model, self.data, self.n_classes = model, data, n_classes
         self._embedding = forward(model, data).embedding
 
-    def learn(self, train: Rows, val: Rows | None, text: str) -> Trained:
+    def learn(self, train: Rows, val: Rows | None, text: str, member: int = 0) -> Trained:
         """Fit the head; there are no epochs to choose."""
         assert self.data.labels is not None
         codes = self.data.labels[train]
         head = fit_linear(self._embedding[train], codes, self.n_classes, standardise=True, C=0.1)
-        return Trained(Deep(self.model, head), None, pd.DataFrame(), ())
+        return Trained(Deep((self.model,), head), None, pd.DataFrame(), ())
 
-    def settle(self, trials: list[Trained], keep_layers: bool) -> None:
+    def settle(self, epochs: list[tuple[int, ...]], keep_layers: bool) -> None:
         """Nothing to settle."""
 
 
@@ -133,13 +150,16 @@ class Finetune:
         Train low-rank parts and the head alone.
     """
 
+    n_members = 1
+    spread = False
+
     def __init__(
         self, model: CellModel, data: CellData, n_classes: int, config: FitConfig, lora: bool
     ) -> None:
         self.model, self.data, self.n_classes = model, data, n_classes
         self.config, self.lora = config, lora
 
-    def learn(self, train: Rows, val: Rows | None, text: str) -> Trained:
+    def learn(self, train: Rows, val: Rows | None, text: str, member: int = 0) -> Trained:
         """Train a copy with a new class head."""
         assert self.data.labels is not None
         model = self._copy()
@@ -148,12 +168,12 @@ class Finetune:
         result = fit(model, self.data, train, objectives, self.config, val_rows=val, text=text)
         if self.lora:
             merge_lora(model)
-        return Trained(Deep(model), None, result.history, (result.best_epoch,))
+        return Trained(Deep((model,)), None, result.history, (result.best_epoch,))
 
-    def settle(self, trials: list[Trained], keep_layers: bool) -> None:
+    def settle(self, epochs: list[tuple[int, ...]], keep_layers: bool) -> None:
         """Median of the best epochs."""
-        epochs = int(np.median([t.epochs[0] for t in trials]).round())
-        self.config = replace(self.config, epochs=max(epochs, 1))
+        median = int(np.median([best for (best,) in epochs]).round())
+        self.config = replace(self.config, epochs=max(median, 1))
 
     def _copy(self) -> CellModel:
         model = copy.deepcopy(self.model)

@@ -22,18 +22,24 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Deep:
-    """A cell model and how class logits come from it.
+    """Cell models and how class logits come from them.
 
     Attributes
     ----------
-    model
-        With a class head, unless there is a ``head``.
+    members
+        Models of one shape with class heads, whose logits are averaged; or one model without,
+        where there is a ``head``.
     head
         Linear head on frozen cell embeddings (mode ``probe``).
     """
 
-    model: CellModel
+    members: tuple[CellModel, ...]
     head: Linear | None = None
+
+    @property
+    def model(self) -> CellModel:
+        """The first member, whose embedding is given out."""
+        return self.members[0]
 
     def data(self, expression: Expression, panel: Panel, values: sparse.csr_matrix) -> CellData:
         """Tokens of cells: of the panel's values, or bins of the model's own vocabulary."""
@@ -44,12 +50,11 @@ class Deep:
         return cell_data(self.model, expression, match)
 
     def logits(self, data: CellData) -> tuple[Floats, npt.NDArray[np.float32]]:
-        """Class logits (n, n_classes) and cell embeddings (n, D)."""
-        out = forward(self.model, data, text="annotating")
+        """Class logits (n, n_classes) and cell embeddings (n, D) of the first member."""
+        outs = [forward(member, data, text="annotating") for member in self.members]
         if self.head is not None:
-            return self.head.logits(out.embedding), out.embedding
-        assert out.class_logits is not None
-        return out.class_logits, out.embedding
+            return self.head.logits(outs[0].embedding), outs[0].embedding
+        return np.mean([out.class_logits for out in outs], axis=0), outs[0].embedding
 
 
 @dataclass(frozen=True)
