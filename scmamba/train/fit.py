@@ -19,6 +19,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from scmamba._allocator import keep_freed_memory
+from scmamba._errors import ScmambaError
 from scmamba._settings import settings
 from scmamba.models.cell import CellModel
 from scmamba.stream.batches import CellBatches
@@ -82,7 +83,7 @@ def fit(
     Raises
     ------
     ScmambaError
-        No objective is on, or one needs a head that the model lacks.
+        No objective is on, one needs a head that the model lacks, or ``last.ckpt`` is damaged.
     """
     keep_freed_memory()
     on = check_objectives(objectives, model.heads)
@@ -100,8 +101,9 @@ def fit(
     callbacks += [history, Bar(text, module.total_steps, train)]
     resume = None
     if folder is not None:
-        callbacks.append(ModelCheckpoint(folder, save_last=True, save_top_k=0))
         resume = Path(folder) / "last.ckpt"
+        _check_readable(resume)
+        callbacks.append(_after_each_epoch(resume))
     with _quiet(), _interruptible(), torch.random.fork_rng():
         trainer = L.Trainer(
             max_epochs=config.epochs,
@@ -146,6 +148,29 @@ def _batches(
         mask_value=model.config.mask_value,
         seed=config.seed,
     )
+
+
+def _after_each_epoch(file: Path) -> ModelCheckpoint:
+    """Write ``file`` anew behind each epoch, once the other callbacks have had their turn."""
+    return ModelCheckpoint(
+        file.parent,
+        file.stem,
+        save_top_k=1,  # with 0, ``save_last`` writes nothing before training ends
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+def _check_readable(file: Path) -> None:
+    if not file.exists():
+        return
+    try:
+        torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ScmambaError(
+            f"{file} cannot be read ({type(error).__name__}); it was truncated or changed, or is "
+            "no checkpoint of this training: delete it to start over"
+        ) from error
 
 
 def _accelerator(model: CellModel) -> str:

@@ -103,7 +103,7 @@ def class_weights(labels: npt.NDArray[np.int64], n_classes: int, power: float) -
         0: all alike; 1: every class counts the same in total.
     """
     counts = np.bincount(labels, minlength=n_classes)
-    weights = np.maximum(counts, 1) ** -power
+    weights = np.maximum(counts, 1.0) ** -power
     return tuple((weights * counts.sum() / (weights * counts).sum()).tolist())
 
 
