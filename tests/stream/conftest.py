@@ -19,5 +19,10 @@ def data() -> CellData:
     vocab = Vocab([f"gene_{i}" for i in range(40)])
     tokens = tokenize(sparse.csr_matrix(counts, dtype=np.float32), np.arange(40), n_bins=None)
     return CellData(
-        tokens, vocab, cls_value=7.0, pad_value=-2.0, labels=np.arange(53), batch_ids=np.arange(53) % 4
+        tokens,
+        vocab,
+        cls_value=7.0,
+        pad_value=-2.0,
+        labels=np.arange(53),
+        batch_ids=np.arange(53) % 4,
     )

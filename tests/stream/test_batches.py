@@ -67,9 +67,7 @@ def test_seed_and_epoch_decide_everything(data: CellData) -> None:
 
 
 def test_max_tokens_is_honoured(data: CellData) -> None:
-    batches = CellBatches(
-        data, np.arange(53), batch_size=8, shuffle=True, max_tokens=9, seed=0
-    )
+    batches = CellBatches(data, np.arange(53), batch_size=8, shuffle=True, max_tokens=9, seed=0)
     for batch in batches:
         lengths = (~batch.padding_mask).sum(1)
         assert batch.gene_ids.shape[1] <= 10

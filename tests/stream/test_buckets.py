@@ -55,7 +55,9 @@ def test_padding_share_is_counted() -> None:
 def test_padding_of_real_cells_is_below_a_tenth(shared_data) -> None:
     cells = ad.read_h5ad(shared_data / "cells" / "pbmc_4batch.h5ad", backed="r")
     n_genes = np.diff(cells.X.group["indptr"][:]) + 1
-    unsorted = np.array_split(np.random.default_rng(0).permutation(len(n_genes)), len(n_genes) // 16)
+    unsorted = np.array_split(
+        np.random.default_rng(0).permutation(len(n_genes)), len(n_genes) // 16
+    )
     assert padding_share(n_genes, unsorted) > 0.3  # what buckets save
     for rng in (None, np.random.default_rng(0)):
         assert padding_share(n_genes, length_buckets(n_genes, 16, rng=rng)) < 0.1

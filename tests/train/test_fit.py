@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from scmamba._errors import ScmambaError
+from scmamba.stream import CellBatches
 from scmamba.train import CLS, GEP, MVC, FitConfig, fit
 from scmamba.train.callbacks import Best, Epochs, History
 from scmamba.train.module import TrainingModule
@@ -58,13 +59,13 @@ def test_two_runs_are_the_same_and_leave_the_generators_alone(data, make) -> Non
     assert_same(*found)
     other = make(dropout=0.2)
     fit(other, data, TRAIN, [CLS()], FitConfig(**{**vars(CONFIG), "seed": 1}), val_rows=VAL)
-    assert not torch.equal(weights(other)["class_head.out.weight"], found[0]["class_head.out.weight"])
+    assert not torch.equal(
+        weights(other)["class_head.out.weight"], found[0]["class_head.out.weight"]
+    )
 
 
 def by_hand(model, data, epochs: int, decay: float):
     """AdamW, warm-up and cosine, clipping and the average, written out."""
-    from scmamba.stream import CellBatches
-
     batches = CellBatches(data, TRAIN, batch_size=12, shuffle=True, max_tokens=None, seed=0)
     n_steps = epochs * len(batches)
     many = [p for p in model.parameters() if p.ndim > 1]
@@ -94,27 +95,25 @@ def by_hand(model, data, epochs: int, decay: float):
             optimizer.step()
             step += 1
             now = weights(model)
-            average = now if average is None else {
-                k: decay * average[k] + (1 - decay) * now[k] if now[k].is_floating_point() else now[k]
-                for k in now
-            }
+            average = (
+                now
+                if average is None
+                else {k: decay * average[k] + (1 - decay) * now[k] for k in now}
+            )
     return average
 
 
 def test_steps_and_average_are_what_they_say(data, make) -> None:
-    model = make(dropout=0.0)
-    config = FitConfig(
-        epochs=2, batch_size=12, ema=0.7, max_tokens=None, last_max_tokens=None
-    )
+    plain = {"dropout": 0.0, "input_norm": "none"}  # a norm's zero gradients are noise to AdamW
+    model = make(**plain)
+    config = FitConfig(epochs=2, batch_size=12, ema=0.7, max_tokens=None, last_max_tokens=None)
     fit(model, data, TRAIN, [CLS()], config)
-    expected = by_hand(make(dropout=0.0), data, epochs=2, decay=0.7)
-    start = weights(make(dropout=0.0))
-    found = weights(model)
+    expected = by_hand(make(**plain), data, epochs=2, decay=0.7)
+    start, found = weights(make(**plain)), weights(model)
     moved = 0
     for name, tensor in expected.items():
-        if tensor.is_floating_point():
-            torch.testing.assert_close(found[name], tensor, atol=1e-5, rtol=1e-4, msg=name)
-            moved += int(not torch.allclose(start[name], tensor, atol=1e-4))
+        torch.testing.assert_close(found[name], tensor, atol=1e-5, rtol=1e-4)
+        moved += int(not torch.allclose(start[name], tensor, atol=1e-4))
     assert moved > 10
 
 

@@ -63,9 +63,7 @@ def test_nothing_masked_is_no_loss(batch) -> None:
 def test_cls_is_cross_entropy(batch) -> None:
     logits = torch.randn(12, 2)
     loss = CLS(1.0, (0.5, 2.0), 0.1)(output(batch, class_logits=logits), batch)
-    expected = F.cross_entropy(
-        logits, batch.labels, torch.tensor([0.5, 2.0]), label_smoothing=0.1
-    )
+    expected = F.cross_entropy(logits, batch.labels, torch.tensor([0.5, 2.0]), label_smoothing=0.1)
     torch.testing.assert_close(loss, expected)
 
 
