@@ -1,0 +1,194 @@
+"""Every figure of README.md, from the results' JSON: python benchmarks/_tables.py"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+SCORES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "ece": "ECE",
+    "coverage": "coverage",
+    "selective_accuracy": "accuracy where labelled",
+    "auroc": "AUROC",
+    "strangers_unknown": "strangers called unknown",
+    "others_unknown": "others called unknown",
+}
+INTERVALS = {
+    "cells": "Intervals: 95 %, 2,000 paired resamplings of the query's cells within each split; "
+    "they do not speak of other donors or studies.",
+    "splits": "Intervals: 95 %, paired t over splits, whose held-out parts overlap.",
+}
+
+
+def annotation_table(results: dict[str, Any], n_reads: int) -> str:
+    """Means of every method, its difference to the reference, and the ablation."""
+    means, runs = results["mean"], results["runs"]
+    (to_reference, against), (to_ours, from_ours) = results["differences"].items()
+    scores = [name for name in SCORES if any(name in row for row in means.values())]
+    compared = list(next(iter(from_ours.values())))
+    head = [*(SCORES[s] for s in scores), *(f"{SCORES[c]} {to_reference}" for c in compared)]
+    body = []
+    for name, row in means.items():
+        numbers = [_number(row.get(s)) for s in scores]
+        numbers += [_difference(against.get(name, {}).get(c)) for c in compared]
+        body.append([name, *numbers, _number(row["seconds"], 1)])
+    parts = [markdown(["", *head, "seconds"], body)]
+    parts.append(f"{to_ours}:")
+    body = [[name, *(_difference(row[c]) for c in compared)] for name, row in from_ours.items()]
+    parts.append(markdown(["", *(SCORES[c] for c in compared)], body))
+    if len({run["split"] for run in runs}) > 1 and results["interval"] == "cells":
+        parts += ["Split by split, macro-F1:", _by_split(runs)]
+    if any(run["validation"] for run in runs):
+        parts += [
+            "Held-out cells of the labelled part; choices are made on them, which flatters `both`:",
+            _held(runs),
+        ]
+    parts += [INTERVALS[results["interval"]], _provenance(results, n_reads)]
+    return "\n\n".join(parts)
+
+
+def _by_split(runs: Sequence[dict[str, Any]]) -> str:
+    names = list(dict.fromkeys(run["split"] for run in runs))
+    body = []
+    for row in runs[0]["rows"]:
+        cells = []
+        for name in names:
+            here = [run["rows"][row]["macro_f1"] for run in runs if run["split"] == name]
+            cells.append(_number(sum(here) / len(here)))
+        body.append([row, *cells])
+    return markdown(["", *names], body)
+
+
+def _held(runs: Sequence[dict[str, Any]]) -> str:
+    """Mean scores of the annotator's own validation, view by view."""
+    body = []
+    for view in ("wide", "deep_without_mamba", "deep", "both"):
+        cells = []
+        for score in ("accuracy", "macro_f1"):
+            found = [run["validation"].get(f"{view}_{score}") for run in runs]
+            kept = [value for value in found if value is not None]
+            cells.append(_number(sum(kept) / len(kept) if kept else None))
+        body.append([view.replace("_", " "), *cells])
+    shares = ", ".join(f"{run['deep_share']:.1f}" for run in runs)
+    layers = ", ".join(str(run["mamba_layers"]) for run in runs)
+    table = markdown(["view", "accuracy", "macro-F1"], body)
+    return f"{table}\n\nShare of the deep view, run by run: {shares}; Mamba layers kept: {layers}."
+
+
+def _provenance(results: dict[str, Any], n_reads: int) -> str:
+    machine, runs = results["machine"], results["runs"]
+    sizes = list(dict.fromkeys(f"{run['n_cells']:,}" for run in runs))
+    seeds = ", ".join(map(str, dict.fromkeys(run["seed"] for run in runs)))
+    skipped = "".join(f" {name} skipped: {why}." for name, why in results["skipped"].items())
+    return (
+        f"{results['date'][:10]}, commit {results['commit']}, {machine['threads']} threads of "
+        f"{machine['cores']} cores ({machine['cpu']}), torch {results['versions']['torch']}, "
+        f"scikit-learn {results['versions']['scikit-learn']}; seeds {seeds}; cells scored: "
+        f"{', '.join(sizes)}. Seconds are of fitting and predicting, means over runs; one call of "
+        f"scmamba gives its views too. Test labels read by {n_reads} run(s) so far.{skipped}"
+    )
+
+
+def encoder_table(content: dict[str, Any]) -> str:
+    """How many times faster the encoder is, and how time and memory grow."""
+    results = dict(content["results"])
+    growth = results.pop("growth")
+    names = list(dict.fromkeys(n for row in results.values() for n in row if n != "difference"))
+    body = []
+    for case, row in results.items():
+        cells = []
+        for name in names:
+            found = row.get(name)
+            times = found and f"{found['ours_faster']:.2f} x ({found['seconds']:.3f} s)"
+            cells.append(times or "")
+        body.append([case, *cells])
+    far = [
+        [f"{row['length']:,}", f"{row['seconds']:.3f}", f"{row['bytes'] / 2**20:.0f}"]
+        for row in growth["rows"]
+    ]
+    exponents = growth["exponents"]
+    machine = content["machine"]
+    return "\n\n".join(
+        [
+            "How many times faster ours is than each, and seconds of each:",
+            markdown(["", *names], body),
+            markdown(["tokens", "seconds", "MiB above the base"], far),
+            f"Growth with length: exponent {exponents['seconds']:.2f} of time, "
+            f"{exponents['bytes']:.2f} of memory. {machine['threads']} threads of "
+            f"{machine['cores']} cores ({machine['cpu']}), torch {machine['torch']}.",
+        ]
+    )
+
+
+def tokens_table(content: dict[str, Any]) -> str:
+    """How many times faster tokens are made."""
+    body = [
+        [
+            name.replace("_", "-"),
+            f"{row['binning_ratio']:.1f} x",
+            f"{row['end_to_end_ratio']:.1f} x",
+            f"{row['end_to_end_cells_per_second']:,.0f}",
+            f"{row['different_bins']}",
+        ]
+        for name, row in content.items()
+        if isinstance(row, dict)
+    ]
+    head = ["values", "binning", "end to end", "cells a second, end to end", "bins that differ"]
+    shape = " x ".join(f"{n:,}" for n in content["shape"])
+    return (
+        f"{markdown(head, body)}\n\n{shape}, {content['threads']} threads of {content['cores']} "
+        f"cores ({content['processor']}), medians of {content['repeats']}."
+    )
+
+
+def markdown(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """A table whose columns after the first are set to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _difference(found: dict[str, float | None] | None) -> str:
+    if found is None:
+        return ""
+    if found["low"] is None:
+        return f"{found['mean']:+.3f}"
+    return f"{found['mean']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+
+
+def _annotation(content: dict[str, Any]) -> str:
+    if "results" not in content:
+        return "Not run in full yet."
+    return annotation_table(content["results"], len(content["reads"]))
+
+
+def render() -> str:
+    """README.md with every block between its markers made anew."""
+    draw: dict[str, Callable[[dict[str, Any]], str]] = {
+        "encoder": encoder_table,
+        "tokens": tokens_table,
+    }
+
+    def block(found: re.Match[str]) -> str:
+        name = found[1]
+        path = HERE / "results" / f"{name}.json"
+        text = "Not run yet."
+        if path.exists():
+            text = draw.get(name, _annotation)(json.loads(path.read_text(encoding="utf-8")))
+        return f"<!-- results: {name} -->\n\n{text}\n\n<!-- end -->"
+
+    pattern = r"<!-- results: (\w+) -->\n.*?<!-- end -->"
+    return re.sub(pattern, block, (HERE / "README.md").read_text(encoding="utf-8"), flags=re.S)
+
+
+if __name__ == "__main__":
+    (HERE / "README.md").write_text(render(), encoding="utf-8")

@@ -1,0 +1,184 @@
+"""Annotation of cells that were never seen, beside what a user would otherwise take.
+
+    python benchmarks/annotation.py demo     # splits 0 to 9 of the demo's cells
+    python benchmarks/annotation.py kang     # three of eight donors held out
+    python benchmarks/annotation.py pbmc4    # each of four studies held out in turn
+    python benchmarks/annotation.py ood      # dendritic cells that training never saw
+
+Every method learns from the same labelled cells in the same run. scmamba, like scANVI, also sees
+the query's expression, as it does in use; the query's labels are taken off before anything starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import _timing
+import numpy as np
+import torch
+from _ours import OURS, ours
+from _peers import CLASSIFIERS, DETECTORS, LR, classify, detect, no_scanvi, scanvi
+from _scores import LABELS, STRANGERS, Run, summarise
+from _splits import FILES, STRANGER, UNLABELLED, Split, splits
+from _tables import annotation_table
+from threadpoolctl import threadpool_limits
+
+PEERS = {
+    "demo": ["lr", "knn_pca"],
+    "kang": ["lr", "lr_balanced", "svm", "mlp", "knn"],
+    "pbmc4": ["lr", "lr_balanced", "mlp", "knn"],
+    "ood": list(DETECTORS),
+}
+PACKAGES = ("torch", "numpy", "scikit-learn", "scanpy", "anndata", "scvi-tools")
+
+
+def labels_run(split: Split, seed: int, arguments: argparse.Namespace) -> Run:
+    """Every method's labels of one query; cells whose label nobody knows are not scored."""
+    train, query, genes = split.values()
+    labels = split.labels[split.labels != UNLABELLED]
+    got = ours(split, seed)
+    rows = dict(got.rows)
+    if arguments.without_mamba:
+        rows |= ours(split, seed, layers=False).rows
+    for key in arguments.peers:
+        rows[CLASSIFIERS[key][0]] = classify(key, train, labels, query, seed)
+    if arguments.scanvi:
+        rows["scANVI"] = scanvi(split, genes, seed)
+    known = split.truth != UNLABELLED
+    rows = {name: row.take(known) for name, row in rows.items()}
+    return Run(split.name, seed, split.truth[known], rows, got.about)
+
+
+def strangers_run(split: Split, seed: int, arguments: argparse.Namespace) -> Run:
+    """Every method's score of how strange the query's cells are."""
+    train, query, _ = split.values()
+    got = ours(split, seed)
+    rows = {OURS: got.strangeness}
+    for key in arguments.peers:
+        rows[DETECTORS[key][0]] = detect(key, train, split.labels, query, seed)
+    return Run(split.name, seed, (split.truth == STRANGER).astype(int), rows, got.about)
+
+
+def benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run all splits and seeds, and sum them up."""
+    name, runs = arguments.name, []
+    for split in splits(name, arguments.data, arguments.seeds, arguments.cells):
+        for seed in [int(split.name.split()[1])] if name == "demo" else arguments.seeds:
+            go = strangers_run if name == "ood" else labels_run
+            runs.append(go(split, seed, arguments))
+            print(f"{split.name}, seed {seed}: done", flush=True)
+    summary = summarise(
+        runs,
+        STRANGERS if name == "ood" else LABELS,
+        ours=OURS,
+        reference=DETECTORS["doubt"][0] if name == "ood" else LR,
+        interval="splits" if name == "demo" else "cells",
+    )
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": _timing.machine(),
+        "versions": {package: _version(package) for package in PACKAGES},
+        "commit": _commit(),
+        "cells_asked_for": arguments.cells,
+        "skipped": arguments.skipped,
+        **summary,
+    }
+
+
+def note_read(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Write down that the test split is about to be read, whatever becomes of the run."""
+    content = json.loads(path.read_text()) if path.exists() else {"reads": []}
+    content["reads"].append(
+        {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "commit": _commit(),
+            "seeds": arguments.seeds,
+            "cells": arguments.cells or "all",
+            "methods": [OURS, *arguments.peers, *(["scanvi"] if arguments.scanvi else [])],
+        }
+    )
+    _write(path, content)
+    return content
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    """Plain Python values, with None for what is no number."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str:
+    """Short hash of the sources, with a plus where they were changed since."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one benchmark, write its JSON, print its table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", choices=list(PEERS))
+    parser.add_argument("--seeds", type=int, nargs="+", help="of the demo: which splits")
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared/data")
+    parser.add_argument("--out", type=Path, help="results/annotation_<name>.json by default")
+    parser.add_argument("--peers", nargs="*", help="fewer than all; the first is always there")
+    parser.add_argument("--scanvi", action="store_true", help="kang, pbmc4: needs scvi-tools")
+    parser.add_argument("--without-mamba", action="store_true", help="fit ours twice")
+    parser.add_argument("--cells", type=int, help="a trial on about so many; kept apart")
+    parser.add_argument("--threads", type=int, default=4, help="of the peers")
+    arguments = parser.parse_args(argv)
+    name = arguments.name
+    allowed = PEERS[name]
+    if unknown := set(arguments.peers or []) - set(allowed):
+        parser.error(f"--peers {', '.join(sorted(unknown))}; {name} has {', '.join(allowed)}")
+    if name in FILES and not (arguments.data / FILES[name]).exists():
+        parser.error(f"{arguments.data / FILES[name]} is not there; name its folder with --data")
+    chosen = allowed if arguments.peers is None else arguments.peers
+    arguments.peers = [peer for peer in allowed if peer in chosen or peer == allowed[0]]
+    arguments.seeds = arguments.seeds or list(range(10 if name == "demo" else 3))
+    arguments.skipped = {}
+    if arguments.scanvi and (reason := "no batches" if name in ("demo", "ood") else no_scanvi()):
+        arguments.scanvi, arguments.skipped = False, {"scANVI": reason}
+        print(f"scANVI is skipped: {reason}")
+    path = arguments.out or _timing.RESULTS / f"annotation_{name}.json"
+    torch.set_num_threads(arguments.threads)
+    content = note_read(path, arguments)
+    with threadpool_limits(arguments.threads):
+        results = benchmark(arguments)
+    content["results" if arguments.cells is None else "trial"] = results
+    _write(path, content)
+    print(f"\n{annotation_table(results, len(content['reads']))}\n\nwritten: {path}")
+
+
+if __name__ == "__main__":
+    main()
