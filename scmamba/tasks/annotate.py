@@ -15,8 +15,8 @@ from scmamba._errors import ScmambaError
 from scmamba._keys import PREFIX, Keys
 from scmamba._log import logger
 from scmamba._settings import settings
-from scmamba.models import CellModel, load
-from scmamba.pp.expression import Expression, expression
+from scmamba.models import CellModel
+from scmamba.pp.expression import Expression, check_shape, expression
 from scmamba.stream.data import CellData
 from scmamba.tasks._annotation.annotator import Annotator, Prediction, is_annotator
 from scmamba.tasks._annotation.crossfit import cross_fit
@@ -32,8 +32,8 @@ from scmamba.tasks._annotation.learners import Finetune, FromScratch, Learner, P
 from scmamba.tasks._annotation.panel import Panel, aligned, choose_panel
 from scmamba.tasks._annotation.parallel import run
 from scmamba.tasks._forward import cell_data
-from scmamba.tasks._write import about, write_categories
-from scmamba.tasks.embed import batches, model_genes, write_empty
+from scmamba.tasks._write import about, duplicate, write_categories
+from scmamba.tasks.embed import batches, model_genes, pretrained, write_empty
 from scmamba.tokens.genes import resolve
 from scmamba.train import FitConfig
 
@@ -119,6 +119,8 @@ def annotate(
     used = settings.seed if seed is None else seed
     where = {"layer": layer, "use_raw": use_raw, "gene_key": gene_key}
     _check(adata, reference, labels_key, model, mode, max_error, false_alarm)
+    if used < 0:
+        raise ScmambaError(f"seed={used}; give 0 or more")
     given: Labels | None = None
     if (annotator := _saved(model)) is None:
         table, name = (adata, "adata") if reference is None else (reference, "reference")
@@ -130,7 +132,7 @@ def annotate(
         task = _Task(adata, reference, labels, groups, where, n_top_genes, used)
         annotator = task.fit(model, mode, max_error, false_alarm)
     said = annotator.say(annotator.read(adata, **where))
-    result = adata.copy() if copy else adata
+    result = duplicate(adata) if copy else adata
     _write(result, said, annotator, Keys(key_added), labels_key, given)
     return (result, annotator) if copy else annotator
 
@@ -144,6 +146,8 @@ def _check(
     max_error: float,
     false_alarm: float,
 ) -> None:
+    for table in (adata, *(() if reference is None else (reference,))):
+        check_shape(table)
     if mode not in MODES:
         raise ScmambaError(f"mode={mode!r}; allowed: {', '.join(map(repr, MODES))}")
     for name, value in (("max_error", max_error), ("false_alarm", false_alarm)):
@@ -213,12 +217,12 @@ class _Task:
         labelled = values[rows]
         if others is None:
             other_values = values[np.flatnonzero(self.labels.codes < 0)]
-        panel = choose_panel([labelled, other_values], genes, self.n_top_genes)
+        groups = None if self.groups is None else self.groups[rows]
+        panel = choose_panel([*_by_group(labelled, groups), other_values], genes, self.n_top_genes)
         chosen = [matrix[:, panel.chosen].tocsr() for matrix in (labelled, other_values)]
         codes = self.labels.codes[rows]
         n_classes = len(self.labels.classes)
         learner, used_mode = self._learner(model, mode, panel, chosen, codes, learn_from, n_classes)
-        groups = None if self.groups is None else self.groups[rows]
         found = cross_fit(
             chosen[0],
             codes,
@@ -240,6 +244,8 @@ class _Task:
             strangeness=found.strangeness,
             confidence_threshold=found.confidence_threshold,
             about={
+                "model": found.deep.model.name or "compact",
+                "model_sha256": found.deep.model.sha256,
                 "mode": used_mode,
                 "seed": self.seed,
                 "max_error": max_error,
@@ -285,7 +291,7 @@ class _Task:
             (start,) = run(pretrained_compact, [job], text="pretraining", spread=True)
             return FromScratch(start, data, n_classes, recipe), "scratch"
         assert not isinstance(model, Annotator)
-        net = model if isinstance(model, CellModel) else load(model, cls_value=0.0)
+        net = pretrained(model, cls_value=0.0)
         match = model_genes(net, learn_from.var_names)
         data = cell_data(net, learn_from, match).take(self.labels.rows)
         data = CellData(data.tokens, data.vocab, data.cls_value, data.pad_value, labels=codes)
@@ -304,6 +310,15 @@ class _Task:
             seed=self.seed,
         )
         return Finetune(net, data, n_classes, config, lora=mode == "lora"), mode
+
+
+def _by_group(
+    values: sparse.csr_matrix, groups: npt.NDArray[np.object_] | None
+) -> list[sparse.csr_matrix]:
+    """Cells of each batch by themselves, so that batches do not make genes look variable."""
+    if groups is None:
+        return [values]
+    return [values[np.flatnonzero(groups == name)] for name in np.unique(groups.astype(str))]
 
 
 def _common(
@@ -346,11 +361,8 @@ def _write(
     adata.obs[keys.ood_score] = said.ood_score
     write_empty(adata, keys, said.empty)
     adata.obsm[keys.embedding] = said.embedding
-    deep = annotator.deep.model
     adata.uns[keys.uns] = about(
         "annotate",
-        model=deep.name or "compact",
-        model_sha256=deep.sha256,
         confidence_threshold=annotator.confidence_threshold,
         ood_threshold=annotator.strangeness.threshold,
         deep_share=annotator.fusion.deep_share,

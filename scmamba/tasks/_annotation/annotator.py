@@ -30,6 +30,7 @@ from scmamba.tasks._annotation.panel import Panel
 from scmamba.tasks._annotation.views import Cells, Deep
 
 FORMAT_VERSION = 1
+PARTS = ("both", "wide", "deep")
 SETTINGS, ARRAYS, MODELS = "annotator.json", "arrays.safetensors", "models"
 
 Floats = npt.NDArray[np.float64]
@@ -151,6 +152,8 @@ class Annotator:
 
     def say(self, cells: Cells, *, parts: str = "both") -> Prediction:
         """Predict prepared cells with both views, or with ``"wide"`` or ``"deep"`` alone."""
+        if parts not in PARTS:
+            raise ScmambaError(f"parts={parts!r}; allowed: {', '.join(map(repr, PARTS))}")
         wide: Floats | None = self.wide.logits(cells.values)
         data = self.deep.data(cells.expression, self.panel, cells.values)
         deep: Floats | None

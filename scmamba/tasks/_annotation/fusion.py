@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,7 @@ from sklearn.metrics import accuracy_score, f1_score
 Floats = npt.NDArray[np.float64]
 
 SHARES = tuple(np.linspace(0, 1, 11).round(1).tolist())
-PRIORS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+PRIORS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, -0.1, -0.2)  # the first of equals is taken
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,12 @@ class Fusion:
 def fit_fusion(
     wide: Floats | None, deep: Floats | None, codes: npt.NDArray[np.int64], log_prior: Floats
 ) -> Fusion:
-    """Choose temperatures by likelihood, share and prior by accuracy + macro-F1, on held-out cells.
+    """Choose temperatures and share by likelihood, the prior by accuracy + macro-F1.
 
     Parameters
     ----------
     wide, deep
-        (n, n_classes) logits of cells that neither view was fitted on; None for no such view.
+        (n, n_classes) logits of held-out cells, on which neither view was fitted; None: no view.
     codes
         (n,) their classes.
     log_prior
@@ -84,24 +83,19 @@ def fit_fusion(
         wide_temperature=1.0 if wide is None else best_temperature(wide, codes),
         deep_temperature=1.0 if deep is None else best_temperature(deep, codes),
     )
-    shares = SHARES if wide is not None and deep is not None else (base.deep_share,)
-    best, best_score = base, -1.0
-    for share, power in product(shares, PRIORS):
-        trial = Fusion(share, base.wide_temperature, base.deep_temperature, power)
+    if wide is not None and deep is not None:
+        views = [replace(base, deep_share=share) for share in SHARES]
+        base = min(views, key=lambda view: log_loss(view.mixed(wide, deep), codes))
+
+    def quality(trial: Fusion) -> float:
         guess = trial.log_proba(wide, deep, log_prior).argmax(1)
-        score = accuracy_score(codes, guess) + f1_score(
-            codes, guess, average="macro", labels=np.unique(codes), zero_division=0
-        )
-        if score > best_score + 1e-12:
-            best, best_score = trial, score
+        labels = np.unique(codes)
+        macro = f1_score(codes, guess, average="macro", labels=labels, zero_division=0)
+        return float(accuracy_score(codes, guess) + macro)
+
+    best = max((replace(base, prior_power=power) for power in PRIORS), key=quality)
     adjusted = best.mixed(wide, deep) - best.prior_power * log_prior
-    return Fusion(
-        best.deep_share,
-        best.wide_temperature,
-        best.deep_temperature,
-        best.prior_power,
-        best_temperature(adjusted, codes),
-    )
+    return replace(best, temperature=best_temperature(adjusted, codes))
 
 
 def best_temperature(logits: Floats, codes: npt.NDArray[np.int64]) -> float:
@@ -124,12 +118,14 @@ def confidence_threshold(
 ) -> float:
     """Lowest confidence above which at most ``max_error`` of the held-out cells are wrong.
 
-    Returns a number in [0, 1]; 1 where even the most confident cells are wrong too often.
+    Returns a number in [0, 1], or just above 1 where even the surest cells are wrong too often.
     """
     order = np.argsort(-confidence, kind="stable")
+    sorted_ = confidence[order]
     errors = np.cumsum(~correct[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(errors <= max_error)
-    return float(confidence[order[good[-1]]]) if len(good) else 1.0
+    last = np.append(sorted_[1:] != sorted_[:-1], True)  # equally sure cells go together
+    good = np.flatnonzero((errors <= max_error) & last)
+    return float(sorted_[good[-1]] if len(good) else np.nextafter(1.0, 2.0))
 
 
 def _floor(log_p: Floats, lowest: float = -50.0) -> Floats:
