@@ -71,7 +71,7 @@ def expression(
         If there are no cells or no genes, the layer, ``.raw`` or column is missing, or the values
         taken are negative, NaN or infinite.
     """
-    _check_shape(adata)
+    check_shape(adata)
     if layer is not None and use_raw:
         raise ScmambaError(f"layer={layer!r} and use_raw=True ask for two things; pass one of them")
     if use_raw and adata.raw is None:
@@ -129,7 +129,8 @@ def _all_whole(data: npt.NDArray[np.float32], block: int = 1 << 16) -> bool:
     return all(bool((values == np.floor(values)).all()) for values in blocks)
 
 
-def _check_shape(adata: Any) -> None:
+def check_shape(adata: Any) -> None:
+    """Raise ScmambaError unless ``adata`` is an AnnData with cells and genes."""
     if not isinstance(adata, AnnData):
         ways = {
             "MuData": "pass one of its modalities, such as mdata['rna']",

@@ -30,6 +30,11 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+def duplicate(adata: AnnData) -> AnnData:
+    """A copy in memory, of a backed AnnData too."""
+    return adata.to_memory() if adata.isbacked else adata.copy()
+
+
 def write_categories(
     adata: AnnData, key: str, values: Sequence[str], classes: Sequence[str], colors_from: str | None
 ) -> None:

@@ -119,8 +119,9 @@ def annotate(
     used = settings.seed if seed is None else seed
     where = {"layer": layer, "use_raw": use_raw, "gene_key": gene_key}
     _check(adata, reference, labels_key, model, mode, max_error, false_alarm)
-    if used < 0:
-        raise ScmambaError(f"seed={used}; give 0 or more")
+    for option, number, least in (("seed", used, 0), ("n_top_genes", n_top_genes, 1)):
+        if number is not None and number < least:
+            raise ScmambaError(f"{option}={number}; give {least} or more")
     given: Labels | None = None
     if (annotator := _saved(model)) is None:
         table, name = (adata, "adata") if reference is None else (reference, "reference")
@@ -155,6 +156,13 @@ def _check(
             raise ScmambaError(f"{name}={value}; give a share in [0, 1)")
     if isinstance(model, Annotator) or (_is_path(model) and is_annotator(str(model))):
         return
+    if labels_key is None and model is not None:
+        given = str(model) if _is_path(model) else type(model).__name__
+        raise ScmambaError(
+            f"model={given!r} is no saved annotator, so labels are needed to fit one to it: give "
+            "labels_key= (a column of adata.obs, or of reference=), or the folder that "
+            "Annotator.save wrote"
+        )
     if labels_key is None:
         raise ScmambaError(
             "nothing says where labels come from; give one of three: model= (a saved annotator), "

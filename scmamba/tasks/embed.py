@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,9 @@ from scmamba._keys import PREFIX, Keys
 from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.models import CellModel, load
-from scmamba.pp.expression import expression
+from scmamba.pp.expression import expression, gene_names
 from scmamba.tasks._forward import cell_data, forward
-from scmamba.tasks._write import about
+from scmamba.tasks._write import about, duplicate
 from scmamba.tokens.genes import GeneMatch, resolve
 
 
@@ -74,9 +75,10 @@ def embed(
         ``adata`` is then untouched.
     """
     values = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
-    net = model if isinstance(model, CellModel) else load(model)
+    net = pretrained(model)
     match = model_genes(net, values.var_names)
     domains = _domains(adata, net, batch_key)
+    table = _gene_table(adata, net, gene_key) if gene_embeddings else None
     used = settings.seed if seed is None else seed
     data = cell_data(net, values, match, max_length=max_length, seed=used, batch_ids=domains)
     embedding = forward(net, data).embedding
@@ -84,11 +86,11 @@ def embed(
         length = np.linalg.norm(embedding, axis=1, keepdims=True)
         embedding = embedding / np.maximum(length, np.finfo(np.float32).tiny)
 
-    result, keys = adata.copy() if copy else adata, Keys(key_added)
+    result, keys = duplicate(adata) if copy else adata, Keys(key_added)
     result.obsm[keys.embedding] = embedding
     write_empty(result, keys, data.tokens.lengths == 0)
-    if gene_embeddings:
-        result.varm[keys.gene_embedding] = _gene_table(result, net, gene_key)
+    if table is not None:
+        result.varm[keys.gene_embedding] = table
     result.uns[keys.uns] = about(
         "embed",
         model=net.name,
@@ -100,6 +102,23 @@ def embed(
         params={"normalize": normalize, "max_length": max_length, "gene_key": gene_key},
     )
     return result if copy else None
+
+
+def pretrained(model: CellModel | str | os.PathLike[str], **changes: Any) -> CellModel:
+    """The model itself, or the one that a folder or registered name stands for.
+
+    Raises
+    ------
+    ScmambaError
+        It is none of these, or does not load.
+    """
+    if isinstance(model, CellModel):
+        return model
+    if not isinstance(model, (str, os.PathLike)):
+        raise ScmambaError(
+            f"model={model!r}; allowed: a CellModel, the folder of one, or a registered name"
+        )
+    return load(model, **changes)
 
 
 def model_genes(model: CellModel, var_names: npt.NDArray[np.object_]) -> GeneMatch:
@@ -165,9 +184,9 @@ def batches(adata: AnnData, batch_key: str, where: str) -> npt.NDArray[np.object
 
 
 def _gene_table(adata: AnnData, model: CellModel, gene_key: str | None) -> npt.NDArray[np.float32]:
-    names = adata.var_names if gene_key is None else adata.var[gene_key].astype(str)
     assert model.vocab is not None
-    match = resolve(list(names), model.vocab.tokens)
+    names = gene_names(adata.var, gene_key, "adata.var")
+    match = resolve(names.tolist(), model.vocab.tokens)
     known = match.index >= 0
     table = np.full((adata.n_vars, model.config.d_model), np.nan, np.float32)
     weights = model.gene_embedding.norm(model.gene_embedding.embedding.weight.detach())

@@ -17,9 +17,10 @@ def folds(
 ) -> list[tuple[Rows, Rows]]:
     """Split labelled cells into a part to learn from and a part to validate on, several times.
 
-    Whole batches are held out where there are at least two, as a new batch is what an annotator
-    will meet; else cells, stratified by class. Cells of a class that the other part lacks are
-    left out of a validation part: nothing could be learned of them.
+    Whole batches are held out where there are at least two and the others leave something to learn
+    from, as a new batch is what an annotator will meet; else cells, stratified by class. Cells of
+    a class that the other part lacks are left out of a validation part: nothing could be learned
+    of them.
 
     Parameters
     ----------
@@ -36,19 +37,36 @@ def folds(
     -------
     Pairs of positions in ``codes``; empty where no split leaves two classes on either side.
     """
-    n_batches = 0 if batches is None else len(np.unique(batches.astype(str)))
-    nothing = np.zeros(len(codes))
-    if n_batches >= 2:
-        splitter = StratifiedGroupKFold(min(n_folds, n_batches), shuffle=True, random_state=seed)
-        parts = list(splitter.split(nothing, codes, batches.astype(str)))  # type: ignore[union-attr]
-    else:
-        parts = _stratified(codes, min(n_folds, len(codes)), seed)
-    kept = []
-    for train, val in parts:
-        val = val[np.isin(codes[val], codes[train])]
-        if len(np.unique(codes[train])) >= 2 and len(val):
-            kept.append((train, val))
+    kept: list[tuple[Rows, Rows]] = []
+    if batches is not None:
+        kept = _useful(codes, _batchwise(codes, batches.astype(str), n_folds, seed))
+    if not kept:
+        kept = _useful(codes, _stratified(codes, min(n_folds, len(codes)), seed))
     return kept[:1] if len(codes) > _LARGE else kept
+
+
+def _useful(codes: Rows, parts: list[tuple[Rows, Rows]]) -> list[tuple[Rows, Rows]]:
+    """Parts that leave two classes to learn from, validated on classes that were learned."""
+    kept = [(train, val[np.isin(codes[val], codes[train])]) for train, val in parts]
+    return [(train, val) for train, val in kept if len(np.unique(codes[train])) >= 2 and len(val)]
+
+
+def _batchwise(
+    codes: Rows, batches: npt.NDArray[np.str_], n_folds: int, seed: int
+) -> list[tuple[Rows, Rows]]:
+    """Folds of whole batches, with classes as even as they allow."""
+    n_parts = min(n_folds, len(np.unique(batches)))
+    if n_parts < 2:
+        return []
+    # Classes too small to be spread are one to the splitter, which else warns or refuses
+    rare = np.bincount(codes)[codes] < n_parts
+    merged = np.where(rare, codes.max() + 1, codes)
+    if rare.sum() < n_parts:
+        merged = np.where(rare, np.bincount(codes).argmax(), codes)
+    if np.bincount(merged).max() < n_parts:
+        return []
+    splitter = StratifiedGroupKFold(n_parts, shuffle=True, random_state=seed)
+    return list(splitter.split(merged, merged, batches))
 
 
 def _stratified(codes: Rows, n_folds: int, seed: int) -> list[tuple[Rows, Rows]]:

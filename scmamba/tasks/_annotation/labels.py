@@ -12,6 +12,8 @@ from scmamba._errors import ScmambaError
 from scmamba._log import logger
 
 UNLABELLED = -1
+_FEW = 10
+"""So many classes are taken for labels however few the cells are."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def read_labels(obs: pd.DataFrame, labels_key: str, unlabeled_category: str, whe
     Raises
     ------
     ScmambaError
-        The column is missing or holds measurements, or fewer than two classes are labelled.
+        The column is missing, holds measurements or names of cells, or labels fewer than two
+        classes.
     """
     if labels_key not in obs.columns:
         raise ScmambaError(
@@ -71,10 +74,16 @@ def read_labels(obs: pd.DataFrame, labels_key: str, unlabeled_category: str, whe
     labelled = np.array([name.casefold() not in nothing for name in names], dtype=bool)
     classes, codes = np.unique(names[labelled].astype(str), return_inverse=True)
     if len(classes) < 2:
-        found = f"only {classes[0]!r}" if len(classes) else "no label at all"
+        found = f"only {str(classes[0])!r}" if len(classes) else "no label at all"
         raise ScmambaError(
             f"{where}[{labels_key!r}] holds {found}; at least two classes are needed to learn from "
             f"(cells with NaN or {unlabeled_category!r} count as unlabelled)"
+        )
+    if len(classes) > max(_FEW, len(codes) / 2):
+        raise ScmambaError(
+            f"{where}[{labels_key!r}] holds {len(classes):,} different values for {len(codes):,} "
+            "cells: measurements or names, not labels; name a column of which each value stands "
+            "for several cells"
         )
     counts = np.bincount(codes)
     if single := [str(classes[i]) for i in np.flatnonzero(counts == 1)]:

@@ -1,0 +1,119 @@
+"""Made-up cells with known types, tiny models, and a recipe that trains in a moment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from scmamba._settings import settings
+from scmamba.datasets import synthetic
+from scmamba.models import CellModel, preset
+from scmamba.tasks import Annotator
+from scmamba.tasks import annotate as function
+from scmamba.tasks._annotation import parallel
+from scmamba.tasks._annotation.deep import Recipe
+from scmamba.tokens import Vocab
+from scmamba.train import FitConfig
+
+
+def tiny_recipe(n_cells: int, seed: int) -> Recipe:
+    config = FitConfig(batch_size=16, lr=5e-3, ema=0.5, patience=3, seed=seed)
+    sizes = {"d_model": 16, "n_layer": 1, "d_state": 4}
+    return Recipe(**sizes, bag_epochs=2, epochs=1, pretrain_epochs=1, n_members=2, config=config)
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[function.__module__], "recipe_for", tiny_recipe)
+    monkeypatch.setattr(parallel, "_n_cores", lambda: 1)
+    monkeypatch.setattr(settings, "verbosity", "error")
+    monkeypatch.setattr(settings, "device", "cpu")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pretraining, one epoch of one member, no Mamba layers: for what the deep view is not."""
+
+    def least(n_cells: int, seed: int) -> Recipe:
+        tiny = tiny_recipe(n_cells, seed)
+        return replace(tiny, bag_epochs=1, epochs=0, pretrain_epochs=0, n_members=1)
+
+    monkeypatch.setattr(sys.modules[function.__module__], "recipe_for", least)
+
+
+@pytest.fixture
+def cells() -> ad.AnnData:
+    """90 cells of 60 human genes, 3 types, 3 batches; counts, a layer, raw and colours."""
+    adata = synthetic(90, 60, 3, n_batches=3, human=True)
+    adata.layers["counts"] = adata.X.copy()
+    adata.uns["cell_type_colors"] = ["#ff0000", "#00ff00", "#0000ff"]
+    adata.obs["label"] = adata.obs["cell_type"].where(np.arange(90) % 3 != 0)
+    return adata
+
+
+@pytest.fixture
+def tiny_model() -> Callable[..., CellModel]:
+    """Make a small pretrained-like model of some genes."""
+
+    def make(genes: list[str], **changes: object) -> CellModel:
+        torch.manual_seed(4)
+        vocab = Vocab([*genes, "not_there"])
+        sizes = {"d_model": 16, "n_layer": 1, "d_state": 4, "headdim": 8, "pool_heads": 2}
+        model = CellModel(preset("mini", n_genes=len(vocab), **{**sizes, **changes}))
+        model.vocab = vocab
+        return model.eval()
+
+    return make
+
+
+def _same(a: object, b: object, where: str) -> None:
+    assert type(a) is type(b), where
+    if isinstance(a, dict):
+        assert list(a) == list(b), where  # type: ignore[call-overload]
+        for key in a:
+            _same(a[key], b[key], f"{where}[{key!r}]")  # type: ignore[index]
+    elif isinstance(a, pd.DataFrame):
+        pd.testing.assert_frame_equal(a, b)
+    elif hasattr(a, "toarray"):
+        np.testing.assert_array_equal(a.toarray(), b.toarray(), where)  # type: ignore[attr-defined]
+    else:
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b), where)
+
+
+@pytest.fixture
+def assert_untouched() -> Callable[[ad.AnnData, ad.AnnData], None]:
+    """Compare an AnnData with a deep copy made before."""
+
+    def check(adata: ad.AnnData, before: ad.AnnData) -> None:
+        assert adata.is_view == before.is_view
+        for name in ("obs", "var"):
+            _same(getattr(adata, name), getattr(before, name), name)
+        for name in ("layers", "obsm", "varm", "obsp", "varp", "uns"):
+            _same(dict(getattr(adata, name)), dict(getattr(before, name)), name)
+        if before.X is not None:
+            _same(adata.X, before.X, "X")
+        assert (adata.raw is None) == (before.raw is None)
+        if before.raw is not None:
+            _same(adata.raw.X, before.raw.X, "raw.X")
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def fitted() -> Iterator[tuple[ad.AnnData, Annotator]]:
+    """Annotated cells, every third of them unlabelled before, and the annotator."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[function.__module__], "recipe_for", tiny_recipe)
+        patch.setattr(parallel, "_n_cores", lambda: 1)
+        patch.setattr(settings, "verbosity", "error")
+        torch.set_num_threads(1)
+        adata = synthetic(90, 60, 3, n_batches=3, human=True)
+        adata.obs["label"] = adata.obs["cell_type"].where(np.arange(90) % 3 != 0)
+        yield function(adata, labels_key="label", batch_key="batch", copy=True)
