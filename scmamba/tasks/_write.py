@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from anndata import AnnData
 
+from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN
 from scmamba._version import __version__
 
@@ -28,6 +29,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence):
         return ", ".join(map(str, value))
     return str(value)
+
+
+def check_writable(adata: AnnData, copy: bool) -> None:
+    """Raise ScmambaError where results could not be written in the end."""
+    if not copy and adata.isbacked and adata.is_view:
+        raise ScmambaError(
+            "adata is a view of a backed AnnData, which cannot be written to; pass copy=True, or "
+            "adata.to_memory()"
+        )
 
 
 def duplicate(adata: AnnData) -> AnnData:

@@ -32,7 +32,7 @@ from scmamba.tasks._annotation.learners import Finetune, FromScratch, Learner, P
 from scmamba.tasks._annotation.panel import Panel, aligned, choose_panel
 from scmamba.tasks._annotation.parallel import run
 from scmamba.tasks._forward import cell_data
-from scmamba.tasks._write import about, duplicate, write_categories
+from scmamba.tasks._write import about, check_writable, duplicate, write_categories
 from scmamba.tasks.embed import batches, model_genes, pretrained, write_empty
 from scmamba.tokens.genes import resolve
 from scmamba.train import FitConfig
@@ -119,6 +119,7 @@ def annotate(
     used = settings.seed if seed is None else seed
     where = {"layer": layer, "use_raw": use_raw, "gene_key": gene_key}
     _check(adata, reference, labels_key, model, mode, max_error, false_alarm)
+    check_writable(adata, copy)
     for option, number, least in (("seed", used, 0), ("n_top_genes", n_top_genes, 1)):
         if number is not None and number < least:
             raise ScmambaError(f"{option}={number}; give {least} or more")

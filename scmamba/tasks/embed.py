@@ -14,9 +14,9 @@ from scmamba._keys import PREFIX, Keys
 from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.models import CellModel, load
-from scmamba.pp.expression import expression, gene_names
+from scmamba.pp.expression import check_shape, expression, gene_names
 from scmamba.tasks._forward import cell_data, forward
-from scmamba.tasks._write import about, duplicate
+from scmamba.tasks._write import about, check_writable, duplicate
 from scmamba.tokens.genes import GeneMatch, resolve
 
 
@@ -74,6 +74,8 @@ def embed(
         Expression cannot be used, fewer than half of the genes match, or the model does not load.
         ``adata`` is then untouched.
     """
+    check_shape(adata)
+    check_writable(adata, copy)
     values = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
     net = pretrained(model)
     match = model_genes(net, values.var_names)

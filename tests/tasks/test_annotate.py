@@ -179,6 +179,14 @@ def test_a_view_is_written_and_its_parent_is_not(fitted, assert_untouched) -> No
     assert_untouched(adata, before)
 
 
+def test_a_backed_view_is_refused_before_any_work(cells, fitted, tmp_path) -> None:
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    view = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")[:9]
+    with pytest.raises(ScmambaError, match="view of a backed AnnData.*copy=True"):
+        annotate(view, model=fitted[1])
+    assert annotate(view, model=fitted[1], copy=True)[0].n_obs == 9
+
+
 def test_what_ran_is_told_and_survives_files(fitted, tmp_path) -> None:
     adata, annotator = fitted
     said = adata.uns["scmamba"]

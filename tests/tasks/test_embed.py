@@ -219,6 +219,14 @@ def test_copy_and_key_added(cells, model, assert_untouched) -> None:
     assert list(cells.obsm) == ["X_scmamba"]
 
 
+def test_a_backed_view_is_refused_before_any_work(cells, model, tmp_path) -> None:
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    view = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")[:9]
+    with pytest.raises(ScmambaError, match="view of a backed AnnData.*copy=True"):
+        embed(view, model)
+    assert embed(view, model, copy=True).n_obs == 9
+
+
 def test_what_ran_is_told_and_survives_files(cells, model, tmp_path) -> None:
     models.save(model, tmp_path / "tiny")
     embed(cells, tmp_path / "tiny", seed=3, gene_embeddings=True)
