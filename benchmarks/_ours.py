@@ -77,7 +77,7 @@ def ours(split: Split, seed: int, *, layers: bool = True) -> Ours:
 @contextmanager
 def _layers(kept: bool) -> Iterator[None]:
     """Leave the recipe of the compact model as it is, or take the Mamba layers out of it."""
-    module = importlib.import_module("scmamba.tasks.annotate")
+    module = importlib.import_module("scmamba.tasks._annotation.task")
     usual = module.recipe_for
 
     def recipe_for(*arguments: Any) -> Any:

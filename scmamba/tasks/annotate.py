@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from anndata import AnnData
-from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba._keys import PREFIX, Keys
-from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.models import CellModel
-from scmamba.pp.expression import Expression, check_shape, expression
-from scmamba.stream.data import CellData
+from scmamba.pp.expression import check_shape
 from scmamba.tasks._annotation.annotator import Annotator, Prediction, is_annotator
-from scmamba.tasks._annotation.crossfit import cross_fit
-from scmamba.tasks._annotation.deep import (
-    compact_data,
-    gene_vectors,
-    pretrained_compact,
-    recipe_for,
-)
-from scmamba.tasks._annotation.folds import folds
 from scmamba.tasks._annotation.labels import Labels, read_labels
-from scmamba.tasks._annotation.learners import Finetune, FromScratch, Learner, Probe
-from scmamba.tasks._annotation.panel import Panel, aligned, choose_panel
-from scmamba.tasks._annotation.parallel import run
-from scmamba.tasks._forward import cell_data
+from scmamba.tasks._annotation.task import FitTask
 from scmamba.tasks._write import about, check_writable, duplicate, write_categories
-from scmamba.tasks.embed import batches, model_genes, pretrained, write_empty
-from scmamba.tokens.genes import resolve
-from scmamba.train import FitConfig
+from scmamba.tasks.embed import batches, write_empty
 
 MODES = ("auto", "probe", "finetune", "lora")
 
@@ -131,7 +112,8 @@ def annotate(
         if reference is None:
             given = _partly(labels, labels_key, unlabeled_category)
         groups = None if batch_key is None else batches(table, batch_key, f"{name}.obs")
-        task = _Task(adata, reference, labels, groups, where, n_top_genes, used)
+        task = FitTask(adata, reference, labels, groups, where, n_top_genes, used)
+        assert not isinstance(model, Annotator)
         annotator = task.fit(model, mode, max_error, false_alarm)
     said = annotator.say(annotator.read(adata, **where))
     result = duplicate(adata) if copy else adata
@@ -198,158 +180,6 @@ def _partly(labels: Labels, labels_key: str, unlabeled_category: str) -> Labels:
             "cells as reference="
         )
     return labels
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One fit: who is labelled, who is not, and what they have in common."""
-
-    adata: AnnData
-    reference: AnnData | None
-    labels: Labels
-    groups: npt.NDArray[np.object_] | None
-    where: dict[str, object]
-    n_top_genes: int | None
-    seed: int
-
-    def fit(
-        self,
-        model: Annotator | CellModel | str | os.PathLike[str] | None,
-        mode: str,
-        max_error: float,
-        false_alarm: float,
-    ) -> Annotator:
-        """Learn an annotator from the labelled cells."""
-        learn_from, others = self._expressions()
-        genes, values, other_values = _common(learn_from, others)
-        rows = self.labels.rows
-        labelled = values[rows]
-        if others is None:
-            other_values = values[np.flatnonzero(self.labels.codes < 0)]
-        groups = None if self.groups is None else self.groups[rows]
-        panel = choose_panel([*_by_group(labelled, groups), other_values], genes, self.n_top_genes)
-        chosen = [matrix[:, panel.chosen].tocsr() for matrix in (labelled, other_values)]
-        codes = self.labels.codes[rows]
-        n_classes = len(self.labels.classes)
-        learner, used_mode = self._learner(model, mode, panel, chosen, codes, learn_from, n_classes)
-        found = cross_fit(
-            chosen[0],
-            codes,
-            learner,
-            folds(codes, groups, seed=self.seed),
-            n_classes,
-            max_error=max_error,
-            false_alarm=false_alarm,
-            seed=self.seed,
-        )
-        return Annotator(
-            classes=self.labels.classes,
-            panel=panel,
-            log_prior=found.log_prior,
-            wide=found.wide,
-            deep=found.deep,
-            fusion=found.fusion,
-            principal=found.principal,
-            strangeness=found.strangeness,
-            confidence_threshold=found.confidence_threshold,
-            about={
-                "model": found.deep.model.name or "compact",
-                "model_sha256": found.deep.model.sha256,
-                "mode": used_mode,
-                "seed": self.seed,
-                "max_error": max_error,
-                "false_alarm": false_alarm,
-                "n_labelled": len(rows),
-                "n_genes": len(panel.chosen),
-            },
-            validation=found.validation,
-            history=found.history,
-        )
-
-    def _expressions(self) -> tuple[Expression, Expression | None]:
-        """Expression of the cells to learn from, and of the query where it is another AnnData."""
-        query = expression(self.adata, **self.where)  # type: ignore[arg-type]
-        if self.reference is None:
-            return query, None
-        there = dict(self.where)
-        if there["layer"] not in self.reference.layers:
-            there["layer"] = None
-        if there["gene_key"] not in self.reference.var.columns:
-            there["gene_key"] = None
-        if self.reference.raw is None:
-            there["use_raw"] = None
-        return expression(self.reference, **there), query  # type: ignore[arg-type]
-
-    def _learner(
-        self,
-        model: CellModel | str | os.PathLike[str] | Annotator | None,
-        mode: str,
-        panel: Panel,
-        chosen: list[sparse.csr_matrix],
-        codes: npt.NDArray[np.int64],
-        learn_from: Expression,
-        n_classes: int,
-    ) -> tuple[Learner, str]:
-        if model is None:
-            every = sparse.vstack(chosen).tocsr()
-            all_codes = np.concatenate([codes, np.full(chosen[1].shape[0], -1)])
-            recipe = recipe_for(len(codes), self.seed)
-            data = compact_data(every, panel.names, all_codes)
-            vectors = gene_vectors(every, recipe.d_model, self.seed)
-            job = (data, vectors, np.arange(len(data)), recipe)
-            (start,) = run(pretrained_compact, [job], text="pretraining", spread=True)
-            return FromScratch(start, data, n_classes, recipe), "scratch"
-        assert not isinstance(model, Annotator)
-        net = pretrained(model, cls_value=0.0)
-        match = model_genes(net, learn_from.var_names)
-        data = cell_data(net, learn_from, match).take(self.labels.rows)
-        data = CellData(data.tokens, data.vocab, data.cls_value, data.pad_value, labels=codes)
-        if mode == "auto":
-            on_cpu = next(net.parameters()).device.type == "cpu"
-            mode = "probe" if on_cpu else "finetune"
-        if mode == "probe":
-            return Probe(net, data, n_classes), mode
-        config = FitConfig(
-            epochs=10,
-            lr=1e-3 if mode == "lora" else 1e-4,
-            ema=0.0,
-            max_tokens=1199,
-            last_max_tokens=1199,
-            patience=2,
-            seed=self.seed,
-        )
-        return Finetune(net, data, n_classes, config, lora=mode == "lora"), mode
-
-
-def _by_group(
-    values: sparse.csr_matrix, groups: npt.NDArray[np.object_] | None
-) -> list[sparse.csr_matrix]:
-    """Cells of each batch by themselves, so that batches do not make genes look variable."""
-    if groups is None:
-        return [values]
-    return [values[np.flatnonzero(groups == name)] for name in np.unique(groups.astype(str))]
-
-
-def _common(
-    learn_from: Expression, others: Expression | None
-) -> tuple[list[str], sparse.csr_matrix, sparse.csr_matrix]:
-    """Genes in common, and the log-normalised values of both groups of cells over them."""
-    names = list(dict.fromkeys(name for name in learn_from.var_names.tolist() if name))
-    if others is not None:
-        match = resolve(others.var_names.tolist(), names).require()
-        there = set(match.index[match.index >= 0].tolist())
-        logger.info(
-            "%s of the reference's %s genes are among the query's",
-            f"{len(there):,}",
-            f"{len(names):,}",
-        )
-        names = [name for i, name in enumerate(names) if i in there]
-    matrices = [
-        aligned(found, resolve(found.var_names.tolist(), names), len(names))
-        for found in (learn_from, others)
-        if found is not None
-    ]
-    return names, matrices[0], matrices[-1]
 
 
 def _write(

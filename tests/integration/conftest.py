@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-import scmamba.tasks  # noqa: F401  puts the module that is patched into sys.modules
+from scmamba.tasks._annotation import task
 from scmamba.tasks._annotation.deep import Recipe
 from scmamba.train import FitConfig
 
@@ -19,4 +17,4 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         config = FitConfig(seed=seed, batch_size=64)
         return Recipe(d_model=16, n_layer=1, bag_epochs=1, epochs=1, n_members=1, config=config)
 
-    monkeypatch.setattr(sys.modules["scmamba.tasks.annotate"], "recipe_for", recipe)
+    monkeypatch.setattr(task, "recipe_for", recipe)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -17,7 +16,7 @@ from scmamba.datasets import synthetic
 from scmamba.models import CellModel, preset
 from scmamba.tasks import Annotator
 from scmamba.tasks import annotate as function
-from scmamba.tasks._annotation import parallel
+from scmamba.tasks._annotation import parallel, task
 from scmamba.tasks._annotation.deep import Recipe
 from scmamba.tokens import Vocab
 from scmamba.train import FitConfig
@@ -31,7 +30,7 @@ def tiny_recipe(n_cells: int, seed: int) -> Recipe:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[function.__module__], "recipe_for", tiny_recipe)
+    monkeypatch.setattr(task, "recipe_for", tiny_recipe)
     monkeypatch.setattr(parallel, "_n_cores", lambda: 1)
     monkeypatch.setattr(settings, "verbosity", "error")
     monkeypatch.setattr(settings, "device", "cpu")
@@ -45,7 +44,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         tiny = tiny_recipe(n_cells, seed)
         return replace(tiny, bag_epochs=1, epochs=0, pretrain_epochs=0, n_members=1)
 
-    monkeypatch.setattr(sys.modules[function.__module__], "recipe_for", least)
+    monkeypatch.setattr(task, "recipe_for", least)
 
 
 @pytest.fixture
@@ -110,7 +109,7 @@ def assert_untouched() -> Callable[[ad.AnnData, ad.AnnData], None]:
 def fitted() -> Iterator[tuple[ad.AnnData, Annotator]]:
     """Annotated cells, every third of them unlabelled before, and the annotator."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys.modules[function.__module__], "recipe_for", tiny_recipe)
+        patch.setattr(task, "recipe_for", tiny_recipe)
         patch.setattr(parallel, "_n_cores", lambda: 1)
         patch.setattr(settings, "verbosity", "error")
         torch.set_num_threads(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field, fields
@@ -21,7 +22,7 @@ from scmamba._log import logger
 from scmamba._version import __version__
 from scmamba.models import load as load_model
 from scmamba.models import save as save_model
-from scmamba.models._files import atomic_folder, read_json
+from scmamba.models._files import atomic_folder, read_json, sha256
 from scmamba.pp.expression import expression
 from scmamba.tasks._annotation.fusion import Fusion
 from scmamba.tasks._annotation.linear import Linear
@@ -78,7 +79,7 @@ class Prediction:
         return [UNKNOWN if unknown else guess for guess, unknown in pairs]
 
 
-@dataclass
+@dataclass(repr=False)
 class Annotator:
     """Predicts cell types; made by :func:`scmamba.tasks.annotate` or :meth:`load`.
 
@@ -107,7 +108,14 @@ class Annotator:
     confidence_threshold: float
     about: dict[str, Any]
     validation: dict[str, float] = field(default_factory=dict)
-    history: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    history: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def __repr__(self) -> str:
+        text = f"Annotator of {len(self.classes)} cell types from {len(self.panel.chosen):,} genes"
+        if self.validation:
+            accuracy, macro = self.validation["both_accuracy"], self.validation["both_macro_f1"]
+            text += f"; on held-out labelled cells: accuracy {accuracy:.3f}, macro-F1 {macro:.3f}"
+        return f"<{text}>"
 
     def predict(self, adata: AnnData, **where: Any) -> pd.DataFrame:
         """Annotate cells without writing to them.
@@ -201,6 +209,7 @@ class Annotator:
                 save_model(member, folder / MODELS / str(i))
             tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
             save_file(tensors, folder / ARRAYS)
+            content["sha256"] = {ARRAYS: sha256(folder / ARRAYS), SETTINGS: _digest(content)}
             (folder / SETTINGS).write_text(json.dumps(content, indent=1), encoding="utf-8")
         return Path(path)
 
@@ -221,7 +230,14 @@ class Annotator:
                 f"{folder} was saved in format version {version!r}, this scmamba reads "
                 f"{FORMAT_VERSION}; update scmamba (pip install -U scmamba) or save it again"
             )
+        seals = content.pop("sha256", {})
         try:
+            found = {ARRAYS: sha256(folder / ARRAYS), SETTINGS: _digest(content)}
+            if changed := [name for name in found if found[name] != seals.get(name)]:
+                raise ScmambaError(
+                    f"{folder / changed[0]} was damaged or changed since it was saved; "
+                    "copy the folder or save the annotator again"
+                )
             arrays = {k: v.numpy() for k, v in load_file(folder / ARRAYS).items()}
             return cls(
                 classes=tuple(content["classes"]),
@@ -256,6 +272,11 @@ class Annotator:
 def is_annotator(path: str | os.PathLike[str]) -> bool:
     """Whether a folder holds a saved annotator."""
     return (Path(path) / SETTINGS).is_file()
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Hash of settings, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _prefixed(prefix: str, parts: Any) -> dict[str, npt.NDArray[Any]]:

@@ -96,7 +96,9 @@ def pretrained_compact(
     Gene embeddings start from ``vectors``, one row a gene of the vocabulary.
     """
     model = _compact(data.vocab, recipe, n_layer=0, n_classes=0, pretraining=True)
-    model.init_gene_embedding(vectors, np.arange(len(vectors)))
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.config.seed)
+        model.init_gene_embedding(vectors, np.arange(len(vectors)))
     if recipe.pretrain_epochs:
         config = replace(
             recipe.config,

@@ -43,9 +43,9 @@ class Deep:
 
     def data(self, expression: Expression, panel: Panel, values: sparse.csr_matrix) -> CellData:
         """Tokens of cells: of the panel's values, or bins of the model's own vocabulary."""
-        if self.model.config.value_type == "lognorm":
-            return compact_data(values, panel.names)
         assert self.model.vocab is not None
+        if list(self.model.vocab.genes) == panel.names:
+            return compact_data(values, panel.names)
         match = resolve(expression.var_names.tolist(), self.model.vocab.tokens).require()
         return cell_data(self.model, expression, match)
 

@@ -1,0 +1,193 @@
+"""One fit of an annotator: who is labelled, who is not, what they share, how it is learned."""
+
+from __future__ import annotations
+
+import copy
+import os
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from anndata import AnnData
+from scipy import sparse
+
+from scmamba._errors import ScmambaError
+from scmamba._log import logger
+from scmamba.models import CellModel
+from scmamba.pp.expression import Expression, expression
+from scmamba.tasks._annotation.annotator import Annotator
+from scmamba.tasks._annotation.crossfit import cross_fit
+from scmamba.tasks._annotation.deep import (
+    compact_data,
+    gene_vectors,
+    pretrained_compact,
+    recipe_for,
+)
+from scmamba.tasks._annotation.folds import folds
+from scmamba.tasks._annotation.labels import Labels
+from scmamba.tasks._annotation.learners import Finetune, FromScratch, Learner, Probe
+from scmamba.tasks._annotation.panel import Panel, aligned, choose_panel
+from scmamba.tasks._annotation.parallel import run
+from scmamba.tasks._forward import cell_data
+from scmamba.tasks.embed import model_genes, pretrained
+from scmamba.tokens.genes import resolve
+from scmamba.train import FitConfig
+
+FINETUNE = FitConfig(epochs=10, ema=0.0, max_tokens=1199, last_max_tokens=1199, patience=2)
+"""Of a pretrained model: longer cells than from scratch."""
+RATES = {"finetune": 1e-4, "lora": 1e-3}
+"""Peak learning rates of it."""
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """One fit: who is labelled, who is not, and what they have in common."""
+
+    adata: AnnData
+    reference: AnnData | None
+    labels: Labels
+    groups: npt.NDArray[np.object_] | None
+    where: dict[str, object]
+    n_top_genes: int | None
+    seed: int
+
+    def fit(
+        self,
+        model: CellModel | str | os.PathLike[str] | None,
+        mode: str,
+        max_error: float,
+        false_alarm: float,
+    ) -> Annotator:
+        """Learn an annotator from the labelled cells."""
+        learn_from, others = self._expressions()
+        genes, values, other_values = _common(learn_from, others)
+        rows = self.labels.rows
+        labelled = values[rows]
+        if others is None:
+            other_values = values[np.flatnonzero(self.labels.codes < 0)]
+        groups = None if self.groups is None else self.groups[rows]
+        panel = choose_panel([*_by_group(labelled, groups), other_values], genes, self.n_top_genes)
+        chosen = [matrix[:, panel.chosen].tocsr() for matrix in (labelled, other_values)]
+        codes = self.labels.codes[rows]
+        n_classes = len(self.labels.classes)
+        learner: Learner
+        if model is None:
+            learner, used_mode = self._from_scratch(panel, chosen, codes), "scratch"
+        else:
+            net = pretrained(model)
+            learner, used_mode = self._from_pretrained(net, mode, codes, learn_from)
+        found = cross_fit(
+            chosen[0],
+            codes,
+            learner,
+            folds(codes, groups, seed=self.seed),
+            n_classes,
+            max_error=max_error,
+            false_alarm=false_alarm,
+            seed=self.seed,
+        )
+        return Annotator(
+            classes=self.labels.classes,
+            panel=panel,
+            log_prior=found.log_prior,
+            wide=found.wide,
+            deep=found.deep,
+            fusion=found.fusion,
+            principal=found.principal,
+            strangeness=found.strangeness,
+            confidence_threshold=found.confidence_threshold,
+            about={
+                "model": found.deep.model.name or "compact",
+                "model_sha256": found.deep.model.sha256,
+                "mode": used_mode,
+                "seed": self.seed,
+                "max_error": max_error,
+                "false_alarm": false_alarm,
+                "n_labelled": len(rows),
+                "n_genes": len(panel.chosen),
+            },
+            validation=found.validation,
+            history=found.history,
+        )
+
+    def _expressions(self) -> tuple[Expression, Expression | None]:
+        """Expression of the cells to learn from, and of the query where it is another AnnData."""
+        query = expression(self.adata, **self.where)  # type: ignore[arg-type]
+        if self.reference is None:
+            return query, None
+        there = dict(self.where)
+        if there["layer"] not in self.reference.layers:
+            there["layer"] = None
+        if there["gene_key"] not in self.reference.var.columns:
+            there["gene_key"] = None
+        if self.reference.raw is None:
+            there["use_raw"] = None
+        return expression(self.reference, **there), query  # type: ignore[arg-type]
+
+    def _from_scratch(
+        self, panel: Panel, chosen: list[sparse.csr_matrix], codes: npt.NDArray[np.int64]
+    ) -> FromScratch:
+        """A compact model that has seen all given cells, and no label yet."""
+        every = sparse.vstack(chosen).tocsr()
+        all_codes = np.concatenate([codes, np.full(chosen[1].shape[0], -1)])
+        recipe = recipe_for(len(codes), self.seed)
+        data = compact_data(every, panel.names, all_codes)
+        vectors = gene_vectors(every, recipe.d_model, self.seed)
+        job = (data, vectors, np.arange(len(data)), recipe)
+        (start,) = run(pretrained_compact, [job], text="pretraining", spread=True)
+        return FromScratch(start, data, len(self.labels.classes), recipe)
+
+    def _from_pretrained(
+        self, net: CellModel, mode: str, codes: npt.NDArray[np.int64], learn_from: Expression
+    ) -> tuple[Learner, str]:
+        """A pretrained model and the labelled cells as it reads them."""
+        if net.config.n_domains:
+            raise ScmambaError(
+                f"this model norms each of its {net.config.n_domains} batches by itself, and new "
+                "cells are of none of them; annotate with model=None or with a model without a "
+                "domain norm (scmamba.tasks.embed takes it, with batch_key=)"
+            )
+        model = copy.copy(net)  # shares the weights; <cls> has the value of fine-tuning
+        model.config = net.config.replace(cls_value=0.0)
+        match = model_genes(model, learn_from.var_names)
+        data = cell_data(model, learn_from, match).take(self.labels.rows)
+        data = replace(data, labels=codes)
+        if mode == "auto":
+            on_cpu = next(model.parameters()).device.type == "cpu"
+            mode = "probe" if on_cpu else "finetune"
+        n_classes = len(self.labels.classes)
+        if mode == "probe":
+            return Probe(model, data, n_classes), mode
+        config = replace(FINETUNE, lr=RATES[mode], seed=self.seed)
+        return Finetune(model, data, n_classes, config, lora=mode == "lora"), mode
+
+
+def _by_group(
+    values: sparse.csr_matrix, groups: npt.NDArray[np.object_] | None
+) -> list[sparse.csr_matrix]:
+    """Cells of each batch by themselves, so that batches do not make genes look variable."""
+    if groups is None:
+        return [values]
+    return [values[np.flatnonzero(groups == name)] for name in np.unique(groups.astype(str))]
+
+
+def _common(
+    learn_from: Expression, others: Expression | None
+) -> tuple[list[str], sparse.csr_matrix, sparse.csr_matrix]:
+    """Genes in common, and the log-normalised values of both groups of cells over them."""
+    names = list(dict.fromkeys(name for name in learn_from.var_names.tolist() if name))
+    if others is not None:
+        match = resolve(others.var_names.tolist(), names).require()
+        there = set(match.index[match.index >= 0].tolist())
+        logger.info(
+            "%s of the reference's %s genes are among the query's",
+            f"{len(there):,}",
+            f"{len(names):,}",
+        )
+        names = [name for i, name in enumerate(names) if i in there]
+    matrices = [
+        aligned(found, resolve(found.var_names.tolist(), names), len(names))
+        for found in (learn_from, others)
+        if found is not None
+    ]
+    return names, matrices[0], matrices[-1]
