@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from scmamba.models import load as load_model
 from scmamba.models import save as save_model
 from scmamba.models._files import atomic_folder, read_json, sha256
 from scmamba.pp.expression import expression
+from scmamba.tasks._annotation.crossfit import Fitted
 from scmamba.tasks._annotation.fusion import Fusion
 from scmamba.tasks._annotation.linear import Linear
 from scmamba.tasks._annotation.novelty import Principal, Strangeness
@@ -79,36 +80,29 @@ class Prediction:
         return [UNKNOWN if unknown else guess for guess, unknown in pairs]
 
 
-@dataclass(repr=False)
-class Annotator:
+@dataclass(frozen=True, repr=False)
+class Annotator(Fitted):
     """Predicts cell types; made by :func:`scmamba.tasks.annotate` or :meth:`load`.
 
     Attributes
     ----------
     classes
         Labels that it knows, sorted.
+    panel
+        Genes that it reads.
+    about
+        How it was made: mode, seed, rates, genes.
     validation
         Scores on held-out labelled cells: of both views, alone and together.
     history
         Training curve, one row an epoch; empty for a loaded annotator.
     confidence_threshold
         Below it a cell is ``unknown``.
-    about
-        How it was made: mode, seed, rates, genes.
     """
 
     classes: tuple[str, ...]
     panel: Panel
-    log_prior: Floats
-    wide: Linear
-    deep: Deep
-    fusion: Fusion
-    principal: Principal
-    strangeness: Strangeness
-    confidence_threshold: float
     about: dict[str, Any]
-    validation: dict[str, float] = field(default_factory=dict)
-    history: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __repr__(self) -> str:
         text = f"Annotator of {len(self.classes)} cell types from {len(self.panel.chosen):,} genes"
@@ -260,6 +254,7 @@ class Annotator:
                 confidence_threshold=content["confidence_threshold"],
                 about=content["about"],
                 validation=content["validation"],
+                history=pd.DataFrame(),
             )
         except ScmambaError:
             raise

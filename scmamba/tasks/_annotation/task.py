@@ -87,15 +87,9 @@ class FitTask:
             seed=self.seed,
         )
         return Annotator(
+            **vars(found),
             classes=self.labels.classes,
             panel=panel,
-            log_prior=found.log_prior,
-            wide=found.wide,
-            deep=found.deep,
-            fusion=found.fusion,
-            principal=found.principal,
-            strangeness=found.strangeness,
-            confidence_threshold=found.confidence_threshold,
             about={
                 "model": found.deep.model.name or "compact",
                 "model_sha256": found.deep.model.sha256,
@@ -106,8 +100,6 @@ class FitTask:
                 "n_labelled": len(rows),
                 "n_genes": len(panel.chosen),
             },
-            validation=found.validation,
-            history=found.history,
         )
 
     def _expressions(self) -> tuple[Expression, Expression | None]:
