@@ -11,7 +11,7 @@ from scmamba._errors import ScmambaError
 from scmamba._keys import PREFIX, Keys
 from scmamba._settings import settings
 from scmamba.models import CellModel
-from scmamba.pp.expression import check_shape
+from scmamba.pp.expression import check_shape, expression
 from scmamba.tasks._annotation.annotator import Annotator, Prediction, is_annotator
 from scmamba.tasks._annotation.labels import Labels, read_labels
 from scmamba.tasks._annotation.task import FitTask
@@ -112,10 +112,14 @@ def annotate(
         if reference is None:
             given = _partly(labels, labels_key, unlabeled_category)
         groups = None if batch_key is None else batches(table, batch_key, f"{name}.obs")
-        task = FitTask(adata, reference, labels, groups, where, n_top_genes, used)
+        query = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
+        task = FitTask(query, reference, labels, groups, where, n_top_genes, used)
         assert not isinstance(model, Annotator)
         annotator = task.fit(model, mode, max_error, false_alarm)
-    said = annotator.say(annotator.read(adata, **where))
+        cells = annotator.align(query)
+    else:
+        cells = annotator.read(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
+    said = annotator.say(cells)
     result = duplicate(adata) if copy else adata
     _write(result, said, annotator, Keys(key_added), labels_key, given)
     return (result, annotator) if copy else annotator

@@ -23,7 +23,7 @@ from scmamba._version import __version__
 from scmamba.models import load as load_model
 from scmamba.models import save as save_model
 from scmamba.models._files import atomic_folder, read_json, sha256
-from scmamba.pp.expression import expression
+from scmamba.pp.expression import Expression, expression
 from scmamba.tasks._annotation.crossfit import Fitted
 from scmamba.tasks._annotation.fusion import Fusion
 from scmamba.tasks._annotation.linear import Linear
@@ -147,7 +147,10 @@ class Annotator(Fitted):
 
     def read(self, adata: AnnData, **where: Any) -> Cells:
         """Take out and align the expression of cells, and report the genes matched."""
-        found = expression(adata, **where)
+        return self.align(expression(adata, **where))
+
+    def align(self, found: Expression) -> Cells:
+        """Bring expression that was taken out already to the annotator's genes."""
         match = self.panel.match(found)
         logger.info(match.report())
         return Cells(self.panel.values(found, match), match, found)

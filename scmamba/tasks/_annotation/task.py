@@ -43,7 +43,7 @@ RATES = {"finetune": 1e-4, "lora": 1e-3}
 class FitTask:
     """One fit: who is labelled, who is not, and what they have in common."""
 
-    adata: AnnData
+    query: Expression
     reference: AnnData | None
     labels: Labels
     groups: npt.NDArray[np.object_] | None
@@ -104,9 +104,8 @@ class FitTask:
 
     def _expressions(self) -> tuple[Expression, Expression | None]:
         """Expression of the cells to learn from, and of the query where it is another AnnData."""
-        query = expression(self.adata, **self.where)  # type: ignore[arg-type]
         if self.reference is None:
-            return query, None
+            return self.query, None
         there = dict(self.where)
         if there["layer"] not in self.reference.layers:
             there["layer"] = None
@@ -114,7 +113,7 @@ class FitTask:
             there["gene_key"] = None
         if self.reference.raw is None:
             there["use_raw"] = None
-        return expression(self.reference, **there), query  # type: ignore[arg-type]
+        return expression(self.reference, **there), self.query  # type: ignore[arg-type]
 
     def _from_scratch(
         self, panel: Panel, chosen: list[sparse.csr_matrix], codes: npt.NDArray[np.int64]
