@@ -137,6 +137,8 @@ def _stages(axes: Axes, stage: pd.Series | None) -> None:
     """A thin line and a name where each named stage begins."""
     if stage is None:
         return
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.1 * (high - low))  # room for the names
     for epoch, name in stage[stage != stage.shift()].items():
         if epoch != stage.index[0]:
             axes.axvline(epoch, color=MUTED, linewidth=0.8, alpha=0.5)
