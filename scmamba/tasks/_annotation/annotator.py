@@ -164,7 +164,7 @@ class Annotator(Fitted):
         deep: Floats | None
         deep, embedding = self.deep.logits(data)
         distance = self.principal.distance(cells.values)
-        score = self.strangeness.score(deep, distance)
+        score = self.strangeness.score(self.fusion.mixed(wide, deep), distance)
         if parts != "both":
             wide, deep = (wide, None) if parts == "wide" else (None, deep)
         log_proba = self.fusion.log_proba(wide, deep, self.log_prior)
@@ -186,8 +186,7 @@ class Annotator(Fitted):
             **_prefixed("wide", self.wide),
             **({} if self.deep.head is None else _prefixed("head", self.deep.head)),
             **_prefixed("principal", self.principal),
-            "strangeness.centre": self.strangeness.centre,
-            "strangeness.spread": self.strangeness.spread,
+            "strangeness.quantiles": self.strangeness.quantiles,
         }
         content = {
             "format_version": FORMAT_VERSION,
@@ -249,11 +248,7 @@ class Annotator(Fitted):
                 ),
                 fusion=Fusion(**content["fusion"]),
                 principal=_from_arrays(Principal, "principal", arrays),
-                strangeness=Strangeness(
-                    arrays["strangeness.centre"],
-                    arrays["strangeness.spread"],
-                    content["ood_threshold"],
-                ),
+                strangeness=Strangeness(arrays["strangeness.quantiles"], content["ood_threshold"]),
                 confidence_threshold=content["confidence_threshold"],
                 about=content["about"],
                 validation=content["validation"],

@@ -21,6 +21,7 @@ from scmamba.tasks._annotation.fusion import (
 from scmamba.tasks._annotation.learners import Learner
 from scmamba.tasks._annotation.linear import Linear, fit_linear
 from scmamba.tasks._annotation.novelty import (
+    ANYTHING,
     Principal,
     Strangeness,
     fit_principal,
@@ -101,7 +102,7 @@ def cross_fit(
         for i, split in enumerate(splits)
     ]
     parts = run(_fold, jobs, text="validation", spread=learner.spread)
-    fusion, strangeness, threshold = Fusion(), Strangeness(np.zeros(2), np.ones(2), np.inf), 0.0
+    fusion, strangeness, threshold = Fusion(), ANYTHING, 0.0
     validation: dict[str, float] = {}
     if parts:
         out = _together(parts)
@@ -112,7 +113,7 @@ def cross_fit(
         log_proba = fusion.log_proba(out.wide, deep, log_prior)
         correct = log_proba.argmax(1) == out.codes
         threshold = confidence_threshold(np.exp(log_proba.max(1)), correct, max_error)
-        strangeness = fit_strangeness(deep, out.distance, false_alarm)
+        strangeness = fit_strangeness(fusion.mixed(out.wide, deep), out.distance, false_alarm)
         validation = _scores(out, log_proba, log_prior)
         logger.info(_tell(validation, fusion))
     else:

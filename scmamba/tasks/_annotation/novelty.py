@@ -58,7 +58,7 @@ def fit_principal(
     codes: npt.NDArray[np.int64],
     n_classes: int,
     *,
-    n_components: int = 50,
+    n_components: int = 20,
     seed: int = 0,
 ) -> Principal:
     """Fit :class:`Principal` to labelled cells (n, n_genes)."""
@@ -88,35 +88,47 @@ def moments(x: sparse.csr_matrix) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class Strangeness:
-    """Two scores on one scale: where a cell stands among held-out cells of known classes.
+    """Doubt and distance on one scale: the rank of a cell among held-out cells of known classes.
 
     Attributes
     ----------
-    centre, spread
-        (2,) mean and standard deviation of energy and of log distance among held-out cells.
+    quantiles
+        (2, n) quantiles, ascending, of doubt and of log distance among held-out cells.
     threshold
         Score above which a cell counts as out of distribution.
     """
 
-    centre: Floats
-    spread: Floats
+    quantiles: Floats
     threshold: float
 
-    def score(self, logits: Floats, distance: Floats) -> Floats:
-        """(n,) mean of both z-scores; higher is stranger."""
-        return ((_pair(logits, distance) - self.centre) / self.spread).mean(1)
+    def score(self, log_proba: Floats, distance: Floats) -> Floats:
+        """(n,) mean of both ranks, in [0, 1]; higher is stranger.
+
+        Parameters
+        ----------
+        log_proba
+            (n, n_classes) of both views together; doubt is minus the highest (Hendrycks and
+            Gimpel, ICLR 2017).
+        distance
+            (n,) of :meth:`Principal.distance`.
+        """
+        ranks = np.linspace(0, 1, self.quantiles.shape[1])
+        pairs = zip(_signs(log_proba, distance), self.quantiles, strict=True)
+        return np.mean([np.interp(sign, known, ranks) for sign, known in pairs], axis=0)
 
 
-def fit_strangeness(logits: Floats, distance: Floats, false_alarm: float) -> Strangeness:
+ANYTHING = Strangeness(np.array([[0.0, 50.0], [-10.0, 10.0]]), np.inf)
+"""For want of held-out cells: nothing is too strange."""
+
+
+def fit_strangeness(log_proba: Floats, distance: Floats, false_alarm: float) -> Strangeness:
     """Set scale and threshold so that ``false_alarm`` of the held-out cells count as strange."""
-    pair = _pair(logits, distance)
-    scale = Strangeness(pair.mean(0), pair.std(0) + 1e-6, np.inf)
-    threshold = float(np.quantile(scale.score(logits, distance), 1 - false_alarm))
-    return Strangeness(scale.centre, scale.spread, threshold)
+    grid = np.linspace(0, 1, 1001)
+    quantiles = np.stack([np.quantile(sign, grid) for sign in _signs(log_proba, distance)])
+    scale = Strangeness(quantiles, np.inf)
+    threshold = float(np.quantile(scale.score(log_proba, distance), 1 - false_alarm))
+    return Strangeness(quantiles, threshold)
 
 
-def _pair(logits: Floats, distance: Floats) -> Floats:
-    """Energy of the logits (Liu et al., NeurIPS 2020) and log distance, side by side (n, 2)."""
-    top = logits.max(1)
-    energy = -(np.log(np.exp(logits - top[:, None]).sum(1)) + top)
-    return np.stack([energy, np.log(distance + 1e-6)], 1)
+def _signs(log_proba: Floats, distance: Floats) -> tuple[Floats, Floats]:
+    return -log_proba.max(1), np.log(distance + 1e-6)
