@@ -125,3 +125,24 @@ def test_at_most_max_error_are_wrong_above_the_threshold(pairs, max_error) -> No
     assert said.sum() == 0 or (~correct[said]).mean() <= max_error
     looser = [t for t in np.unique(confidence) if t < threshold]
     assert all((~correct[confidence >= t]).mean() > max_error for t in looser)
+
+
+def test_classes_without_held_out_cells_are_left_to_the_linear_view() -> None:
+    """The deep view never says class 2; the linear one does, and nothing was validated on it."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 2, 200)
+    wide = rng.normal(size=(200, 3))
+    wide[:, 2] -= 4
+    wide[np.arange(200), codes] += 1
+    deep = np.full((200, 3), -8.0)
+    deep[np.arange(200), codes] = 2.0
+    log_prior = np.log([0.49, 0.49, 0.02])
+    found = fit_fusion(wide, deep, codes, log_prior)
+    assert found.unvalidated == (2,)
+    assert found.deep_share > 0.5
+    stranger = np.array([[-2.0, -2.0, 6.0]])
+    sure_but_wrong = np.array([[5.0, -8.0, -8.0]])
+    assert found.log_proba(stranger, sure_but_wrong, log_prior).argmax() == 2
+    proba = np.exp(found.log_proba(wide, deep, log_prior))
+    assert np.allclose(proba.sum(1), 1)
+    assert (proba.argmax(1) == codes).mean() > 0.95

@@ -246,7 +246,9 @@ class Annotator(Fitted):
                     ),
                     _from_arrays(Linear, "head", arrays) if "head.coef" in arrays else None,
                 ),
-                fusion=Fusion(**content["fusion"]),
+                fusion=Fusion(
+                    **{**content["fusion"], "unvalidated": tuple(content["fusion"]["unvalidated"])}
+                ),
                 principal=_from_arrays(Principal, "principal", arrays),
                 strangeness=Strangeness(arrays["strangeness.quantiles"], content["ood_threshold"]),
                 confidence_threshold=content["confidence_threshold"],

@@ -30,6 +30,9 @@ class Fusion:
         Weight of the deep view in [0, 1]; 0 leaves the linear one alone.
     wide_temperature, deep_temperature, temperature
         Above 0.
+    unvalidated
+        Classes of which no held-out cell was seen (they are in one batch alone, say). The linear
+        view decides whether a cell is of one of them; no choice could be made for the deep one.
     prior_power
         Power of ``1 / frequency`` that probabilities are multiplied with.
     """
@@ -39,11 +42,22 @@ class Fusion:
     deep_temperature: float = 1.0
     prior_power: float = 0.0
     temperature: float = 1.0
+    unvalidated: tuple[int, ...] = ()
 
     def log_proba(self, wide: Floats | None, deep: Floats | None, log_prior: Floats) -> Floats:
         """(n, n_classes) log-probabilities; a view that is None takes no part."""
-        mixed = self.mixed(wide, deep)
-        return log_softmax((mixed - self.prior_power * log_prior) / self.temperature, axis=1)
+        return log_softmax(self.adjusted(wide, deep, log_prior) / self.temperature, axis=1)
+
+    def adjusted(self, wide: Floats | None, deep: Floats | None, log_prior: Floats) -> Floats:
+        """(n, n_classes) logits before the last temperature."""
+        adjusted = self.mixed(wide, deep) - self.prior_power * log_prior
+        if wide is None or not self.unvalidated:
+            return adjusted
+        known = np.setdiff1d(np.arange(wide.shape[1]), self.unvalidated)
+        linear = log_softmax(wide / self.wide_temperature, axis=1)
+        among_known = log_softmax(adjusted[:, known], axis=1)
+        linear[:, known] = logsumexp(linear[:, known], axis=1, keepdims=True) + among_known
+        return _floor(linear)
 
     def mixed(self, wide: Floats | None, deep: Floats | None) -> Floats:
         """(n, n_classes) log of the two views' average, before the prior's turn."""
@@ -82,6 +96,7 @@ def fit_fusion(
         deep_share=1.0 if wide is None else 0.0 if deep is None else 0.5,
         wide_temperature=1.0 if wide is None else best_temperature(wide, codes),
         deep_temperature=1.0 if deep is None else best_temperature(deep, codes),
+        unvalidated=tuple(np.setdiff1d(np.arange(len(log_prior)), codes).tolist()),
     )
     if wide is not None and deep is not None:
         views = [replace(base, deep_share=share) for share in SHARES]
@@ -94,7 +109,7 @@ def fit_fusion(
         return float(accuracy_score(codes, guess) + macro)
 
     best = max((replace(base, prior_power=power) for power in PRIORS), key=quality)
-    adjusted = best.mixed(wide, deep) - best.prior_power * log_prior
+    adjusted = best.adjusted(wide, deep, log_prior)
     return replace(best, temperature=best_temperature(adjusted, codes))
 
 
