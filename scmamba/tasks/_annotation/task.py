@@ -66,7 +66,7 @@ class FitTask:
         if others is None:
             other_values = values[np.flatnonzero(self.labels.codes < 0)]
         groups = None if self.groups is None else self.groups[rows]
-        panel = choose_panel([*_by_group(labelled, groups), other_values], genes, self.n_top_genes)
+        panel = choose_panel([labelled], genes, self.n_top_genes)
         chosen = [matrix[:, panel.chosen].tocsr() for matrix in (labelled, other_values)]
         codes = self.labels.codes[rows]
         n_classes = len(self.labels.classes)
@@ -151,15 +151,6 @@ class FitTask:
             return Probe(model, data, n_classes), mode
         config = replace(FINETUNE, lr=RATES[mode], seed=self.seed)
         return Finetune(model, data, n_classes, config, lora=mode == "lora"), mode
-
-
-def _by_group(
-    values: sparse.csr_matrix, groups: npt.NDArray[np.object_] | None
-) -> list[sparse.csr_matrix]:
-    """Cells of each batch by themselves, so that batches do not make genes look variable."""
-    if groups is None:
-        return [values]
-    return [values[np.flatnonzero(groups == name)] for name in np.unique(groups.astype(str))]
 
 
 def _common(
