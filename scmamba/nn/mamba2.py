@@ -13,6 +13,7 @@ from scmamba.nn import kernels
 from scmamba.nn.blocks import Sizes
 from scmamba.nn.fused import mix
 from scmamba.nn.norm import RMSNormGated
+from scmamba.nn.padding import blank, check_padding
 
 
 class Mamba2(nn.Module):
@@ -96,39 +97,46 @@ class Mamba2(nn.Module):
 
         Padding, wherever it sits, changes nothing at other positions, whatever it holds.
         """
-        if padding_mask is not None and (padding_mask.shape, padding_mask.dtype) != (
-            u.shape[:2],
-            torch.bool,
-        ):
-            raise ScmambaError(
-                f"padding_mask is {padding_mask.dtype} {tuple(padding_mask.shape)}; "
-                f"give torch.bool {tuple(u.shape[:2])}, True where padded"
-            )
-        zxbc, dt = self._project(u, padding_mask)
+        projected = self.project(u, padding_mask)
+        mixed = self.between(projected, padding_mask, self.directions)
+        return self.out_proj(mixed.to(u.dtype))
+
+    def project(self, u: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+        """Gate, convolution input and raw steps, (B, L, d_inner + conv_dim + nheads)."""
+        check_padding(padding_mask, u)
+        projected = self.in_proj(blank(u, padding_mask))
+        return projected if self.in_proj.bias is None else blank(projected, padding_mask)
+
+    def between(
+        self, projected: Tensor, padding_mask: Tensor | None, directions: tuple[bool, ...]
+    ) -> Tensor:
+        """Mean over ``directions`` of all that stands between the projections, (B, L, d_inner)."""
+        zxbc, dt = self._split(projected, padding_mask)
         A, weight, bias = -self.A_log.exp(), self.conv1d.weight, self.conv1d.bias
         known = zxbc.dtype != torch.float64 and 2 <= self.d_conv <= 4  # to the CUDA kernels
         if known and kernels.backend(zxbc.device) == "cuda":
-            return self.out_proj(self._by_kernels(zxbc, dt, A).to(u.dtype))
+            return self._by_kernels(zxbc, dt, A, directions)
         sizes = Sizes(
             self.headdim,
             self.ngroups,
             self.d_state,
             self.chunk_size,
             self.norm.eps,
-            self.directions,
+            directions,
         )
         normed = mix(zxbc, dt, weight, bias, A, self.D, sizes)
-        share = self.norm.weight / len(self.directions)
-        weighted = normed * share if torch.is_grad_enabled() else normed.mul_(share)
-        return self.out_proj(weighted.to(u.dtype))
+        share = self.norm.weight / len(directions)
+        return normed * share if torch.is_grad_enabled() else normed.mul_(share)
 
-    def _by_kernels(self, zxbc: Tensor, dt: Tensor, A: Tensor) -> Tensor:
+    def _by_kernels(
+        self, zxbc: Tensor, dt: Tensor, A: Tensor, directions: tuple[bool, ...]
+    ) -> Tensor:
         """Mean over directions of the gated, normed scan, (B, L, d_inner), by CUDA kernels."""
         z, xbc = zxbc.split([self.d_inner, self.conv1d.in_channels], -1)
         sizes = (self.headdim, self.ngroups, self.d_state)
         weight, bias = self.conv1d.weight, self.conv1d.bias
         normed = []
-        for reverse in self.directions:
+        for reverse in directions:
             y = kernels.conv_scan(
                 xbc,
                 dt,
@@ -143,16 +151,9 @@ class Mamba2(nn.Module):
             normed.append(self.norm(y.flatten(-2), z))
         return torch.stack(normed).mean(0) if len(normed) > 1 else normed[0]
 
-    def _project(self, u: Tensor, padding_mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _split(self, projected: Tensor, padding_mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Gate and convolution input (B, L, d_inner + conv_dim), step sizes (B, L, nheads)."""
-        zxbcdt = self.in_proj(_blank(u, padding_mask))
-        zxbc, dt = zxbcdt.split([self.d_inner + self.conv1d.in_channels, self.nheads], -1)
-        if self.in_proj.bias is not None:
-            zxbc = _blank(zxbc, padding_mask)
+        zxbc, dt = projected.split([self.d_inner + self.conv1d.in_channels, self.nheads], -1)
         dt = dt.to(torch.promote_types(dt.dtype, torch.float32))
         dt = F.softplus(dt + self.dt_bias).clamp(*self.dt_limit)
-        return zxbc, _blank(dt, padding_mask)
-
-
-def _blank(t: Tensor, padding_mask: Tensor | None) -> Tensor:
-    return t if padding_mask is None else t.masked_fill(padding_mask[..., None], 0)
+        return zxbc, blank(dt, padding_mask)
