@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scmamba.tokens._compiled import compiled
+from scmamba._compiled import compiled
 
 
 @compiled

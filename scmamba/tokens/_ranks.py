@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from scmamba.tokens._compiled import compiled
+from scmamba._compiled import compiled
 from scmamba.tokens._radix import radix_order
 
 _TABLE = 2048  # slots of the hash table; the one behind them stands for zero

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from scmamba._compiled import compiled, for_rows
 from scmamba._errors import ScmambaError
-from scmamba.tokens._compiled import compiled, for_rows
 from scmamba.tokens._ranks import as_keys, bin_row, scratch
 
 MAX_BINS = 32_767  # bins are held as int16

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from scmamba._compiled import for_rows
 from scmamba._errors import ScmambaError
-from scmamba.tokens._compiled import for_rows
 from scmamba.tokens._ranks import as_keys, scratch
 from scmamba.tokens._rows import copy_rows, tokenize_rows
 from scmamba.tokens.binning import as_float, quantile_positions

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from scmamba._compiled import compiled, for_rows
 from scmamba._errors import ScmambaError
-from scmamba.tokens._compiled import compiled, for_rows
 from scmamba.tokens._sampling import choose
 from scmamba.tokens.cells import CellTokens
 

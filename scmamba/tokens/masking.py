@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from scmamba._compiled import compiled, for_rows
 from scmamba._errors import ScmambaError
-from scmamba.tokens._compiled import compiled, for_rows
 from scmamba.tokens._sampling import draw
 from scmamba.tokens.collate import CellBatch
 

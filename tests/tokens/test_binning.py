@@ -95,7 +95,7 @@ def test_empty_rows_among_others() -> None:
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scmamba.tokens._compiled._MIN_WORK", 1)
+    monkeypatch.setattr("scmamba._compiled._MIN_WORK", 1)
     rng = np.random.default_rng(0)
     indptr = np.concatenate([[0], np.cumsum(rng.integers(0, 600, 100))])
     data = rng.gamma(0.5, 2, indptr[-1]).astype(np.float32)

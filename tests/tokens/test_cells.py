@@ -153,7 +153,7 @@ def test_sampling_is_fair() -> None:
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scmamba.tokens._compiled._MIN_WORK", 1)
+    monkeypatch.setattr("scmamba._compiled._MIN_WORK", 1)
     X = counts(n_cells=100, n_genes=600)
     results = []
     for threads in (1, 2, 4):

@@ -52,7 +52,7 @@ def test_ratio_is_checked() -> None:
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scmamba.tokens._compiled._MIN_WORK", 1)
+    monkeypatch.setattr("scmamba._compiled._MIN_WORK", 1)
     drawn = []
     for threads in (1, 4):
         torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""How the compiled loops over cells are built and run: numba without the GIL, blocks on threads.
+"""How compiled loops are built and run: numba without the GIL, blocks on threads.
 
 ``prange`` is not used: its thread pools abort the process when they are entered from two Python
 threads or after a fork, and data loaders do both.
