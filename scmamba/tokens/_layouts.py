@@ -1,0 +1,163 @@
+"""What a nucleotide tokenizer is, as plain data, and the layouts that need no file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from scmamba._errors import ScmambaError
+from scmamba.tokens._alphabet import ALPHABETS
+
+KINDS = ("characters", "kmers", "library")
+ROLES = ("pad", "mask", "unk", "bos", "sep", "cls")
+_PAIRS = {"A": "TU", "C": "G", "G": "C", "T": "A", "U": "A"}
+
+
+@dataclass(frozen=True)
+class TokenLayout:
+    """Everything that decides the ids of a sequence.
+
+    Attributes
+    ----------
+    kind
+        ``"characters"``, ``"kmers"`` (from the left, the longest token that fits) or
+        ``"library"`` (the ``tokenizers`` library reads ``library``).
+    tokens
+        Token of each id; empty where an id stands for nothing.
+    specials
+        Id by role: pad, mask, unk, bos, sep, cls, as far as there is one.
+    prefix, suffix
+        Ids before and behind a sequence with special tokens (the library knows its own).
+    special_by_default
+        Whether they are added where nothing is said.
+    alphabet
+        ``"DNA"`` or ``"RNA"``.
+    padding_side
+        ``"left"`` or ``"right"``.
+    max_length
+        Most tokens that the model was made for, or None.
+    library
+        The text of ``tokenizer.json``, for ``kind="library"``.
+    """
+
+    kind: str
+    tokens: tuple[str, ...]
+    specials: dict[str, int] = field(default_factory=dict)
+    prefix: tuple[int, ...] = ()
+    suffix: tuple[int, ...] = ()
+    special_by_default: bool = False
+    alphabet: str = "DNA"
+    padding_side: str = "right"
+    max_length: int | None = None
+    library: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("tokens", "prefix", "suffix"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        _one_of("kind", self.kind, KINDS)
+        _one_of("alphabet", self.alphabet, tuple(ALPHABETS))
+        _one_of("padding_side", self.padding_side, ("left", "right"))
+        named = [token for token in self.tokens if token]
+        if len(set(named)) < len(named):
+            twice = sorted({token for token in named if named.count(token) > 1})
+            raise ScmambaError(
+                f"a tokenizer holds each token once; {', '.join(twice[:5])} come more often: use "
+                "the file that came with the weights"
+            )
+        given = (*self.specials.values(), *self.prefix, *self.suffix)
+        if wrong := [i for i in given if not 0 <= i < len(self.tokens)]:
+            raise ScmambaError(
+                f"special tokens have the ids {wrong}, but there are {len(self.tokens)} tokens; "
+                "use the files that came with the weights"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, entries: dict[str, Any]) -> TokenLayout:
+        """Read what :meth:`to_dict` gave."""
+        names = {field.name for field in fields(cls)}
+        if set(entries) != names:
+            raise ScmambaError(
+                f"a saved tokenizer has the entries {', '.join(sorted(names))}; got "
+                f"{', '.join(sorted(entries))}: save the model again"
+            )
+        return cls(**entries)
+
+
+def complements(tokens: tuple[str, ...]) -> tuple[int, ...]:
+    """Id of each token's complement (A with T or U, C with G); other tokens are their own."""
+    ids = {token.upper(): i for i, token in enumerate(tokens) if token}
+    partners = [[x for x in _PAIRS.get(token.upper(), "") if x in ids] for token in tokens]
+    return tuple(ids[found[0]] if found else i for i, found in enumerate(partners))
+
+
+def caduceus(
+    characters: tuple[str, ...] = ("A", "C", "G", "T", "N"),
+    *,
+    size: int = 16,
+    max_length: int | None = None,
+    padding_side: str = "left",
+    alphabet: str = "DNA",
+) -> TokenLayout:
+    """Caduceus' ids: seven special tokens, then ``characters`` from 7 on, padded to ``size``.
+
+    [SEP] goes behind a sequence where special tokens are asked for. The mRNA model always has it
+    there; for Caduceus itself it is left out by default, since it has no place in the reverse
+    complement.
+    """
+    named = ("[CLS]", "[SEP]", "[BOS]", "[MASK]", "[PAD]", "[RESERVED]", "[UNK]", *characters)
+    return TokenLayout(
+        kind="characters",
+        tokens=_padded(named, size),
+        specials={"cls": 0, "sep": 1, "bos": 2, "mask": 3, "pad": 4, "unk": 6},
+        suffix=(1,),
+        special_by_default=alphabet == "RNA",
+        alphabet=alphabet,
+        padding_side=padding_side,
+        max_length=max_length,
+    )
+
+
+def mrna(size: int = 12, *, max_length: int | None = 8192) -> TokenLayout:
+    """Mamba2-mRNA's: Caduceus' with U for T; [SEP] last and attended, padding on the left."""
+    letters = ("A", "C", "G", "U", "N")
+    return caduceus(letters, size=size, max_length=max_length, alphabet="RNA")
+
+
+def plantcad(size: int = 8, *, max_length: int | None = None) -> TokenLayout:
+    """That of PlantCaduceus and PlantCAD2: lower case, N is [UNK], nothing around a sequence."""
+    return TokenLayout(
+        kind="characters",
+        tokens=_padded(("[PAD]", "[MASK]", "[UNK]", "a", "c", "g", "t"), size),
+        specials={"pad": 0, "mask": 1, "unk": 2},
+        max_length=max_length,
+    )
+
+
+def benchmark(alphabet: str = "DNA", *, max_length: int | None = None) -> TokenLayout:
+    """That of the 18-task benchmark: padding 0, then A, C, G, T (or U) and N; no mask."""
+    tokens = ("[PAD]", *ALPHABETS[alphabet], "N")
+    return TokenLayout(
+        kind="characters",
+        tokens=tokens,
+        specials={"pad": 0},
+        alphabet=alphabet,
+        max_length=max_length,
+    )
+
+
+def _padded(tokens: tuple[str, ...], size: int) -> tuple[str, ...]:
+    if size < len(tokens):
+        raise ScmambaError(
+            f"the tokenizer knows {len(tokens)} tokens, but the weights have {size} ids; use the "
+            "tokenizer file that came with the weights"
+        )
+    return (*tokens, *[""] * (size - len(tokens)))
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ScmambaError(f"{name}={value!r}; allowed: {', '.join(map(repr, allowed))}")
