@@ -14,6 +14,7 @@ from scmamba.nn.blocks import Sizes
 from scmamba.nn.fused import mix
 from scmamba.nn.norm import RMSNormGated
 from scmamba.nn.padding import blank, check_padding
+from scmamba.nn.resume import State, resume_mamba2
 
 
 class Mamba2(nn.Module):
@@ -101,6 +102,23 @@ class Mamba2(nn.Module):
         mixed = self.between(projected, padding_mask, self.directions)
         return self.out_proj(mixed.to(u.dtype))
 
+    @torch.no_grad()
+    def resume(self, u: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Mix a piece ``u`` (B, l, d_model) that follows what ``state`` remembers.
+
+        Parameters
+        ----------
+        u
+            The piece; one token is a step of generation, in constant time. No padding.
+        state
+            What the piece before returned; None at the beginning.
+
+        Returns
+        -------
+        The mixed piece (B, l, d_model), without gradients, and the state that it leaves.
+        """
+        return resume_mamba2(self, u, state)
+
     def project(self, u: Tensor, padding_mask: Tensor | None = None) -> Tensor:
         """Gate, convolution input and raw steps, (B, L, d_inner + conv_dim + nheads)."""
         check_padding(padding_mask, u)
@@ -111,7 +129,7 @@ class Mamba2(nn.Module):
         self, projected: Tensor, padding_mask: Tensor | None, directions: tuple[bool, ...]
     ) -> Tensor:
         """Mean over ``directions`` of all that stands between the projections, (B, L, d_inner)."""
-        zxbc, dt = self._split(projected, padding_mask)
+        zxbc, dt = self.split(projected, padding_mask)
         A, weight, bias = -self.A_log.exp(), self.conv1d.weight, self.conv1d.bias
         known = zxbc.dtype != torch.float64 and 2 <= self.d_conv <= 4  # to the CUDA kernels
         if known and kernels.backend(zxbc.device) == "cuda":
@@ -151,7 +169,7 @@ class Mamba2(nn.Module):
             normed.append(self.norm(y.flatten(-2), z))
         return torch.stack(normed).mean(0) if len(normed) > 1 else normed[0]
 
-    def _split(self, projected: Tensor, padding_mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    def split(self, projected: Tensor, padding_mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Gate and convolution input (B, L, d_inner + conv_dim), step sizes (B, L, nheads)."""
         zxbc, dt = projected.split([self.d_inner + self.conv1d.in_channels, self.nheads], -1)
         dt = dt.to(torch.promote_types(dt.dtype, torch.float32))

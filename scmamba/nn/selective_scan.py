@@ -1,0 +1,104 @@
+"""The selective scan of Mamba-1, causal or anti-causal, linear in length.
+
+The recurrence, per channel, with a state h of d_state numbers and a rate A of its own for each, is
+
+    causal        h_t = exp(dt_t A) h_{t-1} + dt_t x_t B_t      y_t = h_t . C_t + D x_t
+    anti-causal   h_t = exp(dt_t A) h_{t+1} + dt_t x_t B_t      y_t = h_t . C_t + D x_t
+
+(Gu and Dao, "Mamba: linear-time sequence modeling with selective state spaces", 2023, section 3.)
+"""
+
+from __future__ import annotations
+
+from typing import Literal, overload
+
+import torch
+from torch import Tensor
+
+from scmamba.nn import scan_chunks
+from scmamba.nn.scan_chunks import Inputs
+
+
+@overload
+def selective_scan(
+    x: Tensor,
+    dt: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    *,
+    D: Tensor | None = ...,
+    chunk_size: int = ...,
+    reverse: bool = ...,
+    state: Tensor | None = ...,
+    return_state: Literal[False] = ...,
+) -> Tensor: ...
+
+
+@overload
+def selective_scan(
+    x: Tensor,
+    dt: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    *,
+    D: Tensor | None = ...,
+    chunk_size: int = ...,
+    reverse: bool = ...,
+    state: Tensor | None = ...,
+    return_state: Literal[True],
+) -> tuple[Tensor, Tensor]: ...
+
+
+def selective_scan(
+    x: Tensor,
+    dt: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    *,
+    D: Tensor | None = None,
+    chunk_size: int = 16,
+    reverse: bool = False,
+    state: Tensor | None = None,
+    return_state: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Scan ``x`` along its second axis.
+
+    Parameters
+    ----------
+    x
+        (batch, L, channels) input.
+    dt
+        (batch, L, channels) step sizes after softplus; 0 at padding, which then contributes
+        nothing.
+    A
+        (channels, d_state) negative decay rates.
+    B, C
+        (batch, L, d_state) input and output maps.
+    D
+        (channels,) skip connection.
+    chunk_size
+        Length of a chunk: speed and memory, not the result.
+    reverse
+        Scan from the last position to the first.
+    state
+        (batch, channels, d_state) state that enters at the first position, or at the last with
+        ``reverse``; zero by default.
+    return_state
+        Return the state that leaves, too.
+
+    Returns
+    -------
+    y
+        (batch, L, channels), in at least float32; with ``return_state`` also the state.
+    """
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    with torch.autocast(x.device.type, enabled=False):
+        x, dt, A, B, C = (t.to(dtype) for t in (x, dt, A, B, C))
+        state = x.new_zeros(len(x), *A.shape) if state is None else state.to(dtype)
+        inputs = Inputs(x, dt, A, B, C, state)
+        y, state = scan_chunks.scan(inputs, chunk_size, reverse)
+        y = y if D is None else torch.addcmul(y, x, D.to(dtype))
+    return (y, state) if return_state else y

@@ -1,0 +1,163 @@
+"""The backbone of DNA and mRNA models: pre-norm residual mixer layers and a final norm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scmamba._errors import ScmambaError
+from scmamba.nn.mamba1 import Mamba1
+from scmamba.nn.mamba2 import Mamba2
+from scmamba.nn.resume import State
+from scmamba.nn.reverse_complement import exchange, merge, strands
+from scmamba.nn.tied import Mixer, TiedBidirectional
+
+_MIXERS: dict[str, type[Mixer]] = {"mamba1": Mamba1, "mamba2": Mamba2}
+_NORMS: dict[str, type[nn.Module]] = {"rms": nn.RMSNorm, "layer": nn.LayerNorm}
+
+
+class SequenceLayer(nn.Module):
+    """``x + mixer(norm(x))``."""
+
+    mixer: Mixer | TiedBidirectional
+
+    def __init__(self, mixer: Mixer | TiedBidirectional, norm: nn.Module) -> None:
+        super().__init__()
+        self.norm, self.mixer = norm, mixer
+
+    def forward(self, x: Tensor, padding_mask: Tensor | None) -> Tensor:
+        """Update the residual stream ``x`` (B, L, d_model)."""
+        return x + self.mixer(self.norm(x), padding_mask)
+
+    def resume(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """The same for a piece of a sequence; the mixer must be causal."""
+        assert not isinstance(self.mixer, TiedBidirectional)
+        mixed, state = self.mixer.resume(self.norm(x), state)
+        return x + mixed, state
+
+
+class SequenceStack(nn.Module):
+    """``n_layer`` layers, named ``layers.N.{norm,mixer}``, and ``norm_f``.
+
+    Parameters
+    ----------
+    n_layer
+        Number of layers.
+    d_model
+        Width; of each strand with ``rc="ps"``.
+    mixer
+        ``"mamba1"`` or ``"mamba2"``.
+    direction
+        ``"causal"``, or ``"bidirectional"``: two mixers with shared projections, added.
+    rc
+        ``"ps"``: input and output (B, L, 2 * d_model) of two strands that share all parameters,
+        see :mod:`~scmamba.nn.reverse_complement`; ``"none"``: one strand.
+    exchange_strands
+        Exchange the strands' halves in every layer, as the released PS models do.
+    norm
+        ``"rms"`` or ``"layer"``.
+    norm_eps
+        Added to the mean square, or variance.
+    **sizes
+        Further arguments of the mixers: ``d_state``, ``expand``, ``headdim``, ...
+    """
+
+    def __init__(
+        self,
+        n_layer: int,
+        d_model: int,
+        *,
+        mixer: str = "mamba1",
+        direction: str = "causal",
+        rc: str = "none",
+        exchange_strands: bool = False,
+        norm: str = "rms",
+        norm_eps: float = 1e-5,
+        **sizes: Any,
+    ) -> None:
+        super().__init__()
+        allowed = {
+            "mixer": (mixer, tuple(_MIXERS)),
+            "direction": (direction, ("causal", "bidirectional")),
+            "rc": (rc, ("none", "ps")),
+            "norm": (norm, tuple(_NORMS)),
+        }
+        for name, (given, choices) in allowed.items():
+            if given not in choices:
+                raise ScmambaError(f"{name}={given!r}; allowed: {', '.join(map(repr, choices))}")
+        if exchange_strands and rc != "ps":
+            raise ScmambaError(f"exchange_strands=True needs rc='ps', not rc={rc!r}")
+        if rc == "ps" and direction != "bidirectional":
+            raise ScmambaError(
+                "rc='ps' needs direction='bidirectional': on the other strand a causal mixer "
+                "would see the future"
+            )
+        self.d_model, self.direction, self.rc = d_model, direction, rc
+        self.exchange_strands = exchange_strands
+
+        def make_mixer() -> Mixer | TiedBidirectional:
+            one = _MIXERS[mixer](d_model, **sizes)
+            if direction == "causal":
+                return one
+            return TiedBidirectional(one, _MIXERS[mixer](d_model, **sizes))
+
+        def make_norm() -> nn.Module:
+            return _NORMS[norm](d_model, eps=norm_eps)
+
+        self.layers = nn.ModuleList(
+            SequenceLayer(make_mixer(), make_norm()) for _ in range(n_layer)
+        )
+        self.norm_f = make_norm()
+
+    def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+        """Encode ``x`` (B, L, width), after the final norm; ``padding_mask`` (B, L): True = pad.
+
+        width is ``d_model``, or twice that with ``rc="ps"``.
+        """
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        if self.rc == "none":
+            for layer in self.layers:
+                x = layer(x, padding_mask)
+            return self.norm_f(x)
+        x = strands(x)
+        if padding_mask is not None:
+            padding_mask = torch.cat([padding_mask, padding_mask.flip(1)])
+        for layer in self.layers:
+            x = layer(exchange(x) if self.exchange_strands else x, padding_mask)
+        return merge(self.norm_f(x))
+
+    @torch.no_grad()
+    def resume(
+        self, x: Tensor, states: Sequence[State] | None = None
+    ) -> tuple[Tensor, list[State]]:
+        """Encode a piece ``x`` (B, l, d_model) that follows what ``states`` remember.
+
+        Parameters
+        ----------
+        x
+            The piece; one token is a step of generation, in constant time. No padding.
+        states
+            What the piece before returned; None at the beginning.
+
+        Returns
+        -------
+        The encoded piece (B, l, d_model), without gradients, and the states that it leaves, one a
+        layer.
+        """
+        if self.direction != "causal":
+            raise ScmambaError(
+                f"resume needs direction='causal'; this stack is {self.direction} and sees what "
+                "follows: call it on whole sequences"
+            )
+        if states is not None and len(states) != len(self.layers):
+            raise ScmambaError(f"{len(states)} states for {len(self.layers)} layers; give one each")
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        left = []
+        entering = [None] * len(self.layers) if states is None else states
+        for layer, state in zip(self.layers, entering, strict=True):
+            x, after = layer.resume(x, state)  # type: ignore[operator]
+            left.append(after)
+        return self.norm_f(x), left
