@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from scmamba._errors import ScmambaError
+from scmamba.models._config import Config, one_of
 from scmamba.nn.embed import COMBINE
-
-FORMAT_VERSION = 1
-"""Version of the saved format; a reader refuses a newer one."""
 
 POOLS = ("cls", "mean", "attention")
 INPUT_NORMS = ("batch", "domain", "none")
@@ -21,7 +15,7 @@ VALUE_TYPES = ("bins", "lognorm")
 
 
 @dataclass(frozen=True)
-class CellConfig:
+class CellConfig(Config):
     """Everything that decides the shape and the numbers of a :class:`~scmamba.models.CellModel`.
 
     Parameters
@@ -110,28 +104,27 @@ class CellConfig:
     ecs_threshold: float = 0.3
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _typed(field, getattr(self, field.name)))
+        super().__post_init__()
         self._check_ranges()
         self._check_together()
 
     def _check_ranges(self) -> None:
         for name in ("n_genes", "d_model", "d_state", "d_conv", "expand", "headdim", "ngroups"):
-            self._at_least(name, 1)
+            self.at_least(name, 1)
         for name in ("chunk_size", "pool_heads", "class_layers", "adversary_layers"):
-            self._at_least(name, 1)
+            self.at_least(name, 1)
         for name in ("n_layer", "n_classes", "n_batches", "n_modalities", "n_domains", "mlp_ratio"):
-            self._at_least(name, 0)
-        self._at_least("n_bins", 3)
+            self.at_least(name, 0)
+        self.at_least("n_bins", 3)
         for name in ("dropout", "layer_dropout", "class_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ScmambaError(f"{name}={getattr(self, name)}; give a number in [0, 1)")
         if not 0 <= self.ecs_threshold <= 1:
             raise ScmambaError(f"ecs_threshold={self.ecs_threshold}; give a number in [0, 1]")
-        _one_of("value_encoding", self.value_encoding, tuple(COMBINE))
-        _one_of("input_norm", self.input_norm, INPUT_NORMS)
-        _one_of("value_type", self.value_type, VALUE_TYPES)
-        _one_of("pool", self.pool, POOLS)
+        one_of("value_encoding", self.value_encoding, tuple(COMBINE))
+        one_of("input_norm", self.input_norm, INPUT_NORMS)
+        one_of("value_type", self.value_type, VALUE_TYPES)
+        one_of("pool", self.pool, POOLS)
 
     def _check_together(self) -> None:
         inner = self.expand * self.d_model
@@ -159,60 +152,6 @@ class CellConfig:
                 f"mask_value={self.mask_value} equals pad_value={self.pad_value}; make them differ"
             )
 
-    def _at_least(self, name: str, low: int) -> None:
-        if getattr(self, name) < low:
-            raise ScmambaError(f"{name}={getattr(self, name)}; give {low} or more")
-
-    def replace(self, **changes: Any) -> CellConfig:
-        """A copy with ``changes``, checked again."""
-        _known(changes)
-        return dataclasses.replace(self, **changes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, ``format_version`` first."""
-        return {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
-
-    def to_json(self) -> str:
-        """The same as text."""
-        return json.dumps(self.to_dict(), indent=1)
-
-    @classmethod
-    def from_dict(cls, entries: Mapping[str, Any]) -> CellConfig:
-        """Read what :meth:`to_dict` gave, of this format version or an older one.
-
-        Raises
-        ------
-        ScmambaError
-            A newer format version, an unknown field or a value that is not allowed.
-        """
-        version = entries.get("format_version")
-        if not isinstance(version, int) or version < 1:
-            raise ScmambaError(
-                f"format_version={version!r} in the configuration; "
-                f"a saved model carries a whole number from 1 to {FORMAT_VERSION}"
-            )
-        if version > FORMAT_VERSION:
-            raise ScmambaError(
-                f"this model was saved in format version {version}, and this scmamba reads up to "
-                f"{FORMAT_VERSION}; update scmamba (pip install -U scmamba)"
-            )
-        fields = {key: value for key, value in entries.items() if key != "format_version"}
-        _known(fields)
-        if "n_genes" not in fields:
-            raise ScmambaError("n_genes is missing from the configuration")
-        return cls(**fields)
-
-    @classmethod
-    def from_json(cls, text: str) -> CellConfig:
-        """Read what :meth:`to_json` gave."""
-        try:
-            entries = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ScmambaError(f"the configuration is not valid JSON: {error}") from error
-        if not isinstance(entries, dict):
-            raise ScmambaError("the configuration is not a JSON object")
-        return cls.from_dict(entries)
-
 
 _COMPACT = {"pre_norm": True, "pool": "attention", "mvc": True, "dropout": 0.1}
 
@@ -238,39 +177,6 @@ def preset(name: str, *, n_genes: int = 60_530, **changes: Any) -> CellConfig:
     **changes
         Fields of :class:`CellConfig` to set otherwise.
     """
-    _one_of("preset", name, tuple(PRESETS))
-    _known(changes)
+    one_of("preset", name, tuple(PRESETS))
+    CellConfig.check_names(changes)
     return CellConfig(n_genes=n_genes, **{**PRESETS[name], **changes})
-
-
-def _known(fields: Mapping[str, Any]) -> None:
-    names = [field.name for field in dataclasses.fields(CellConfig)]
-    if unknown := sorted(set(fields) - set(names)):
-        raise ScmambaError(
-            f"unknown configuration field(s) {', '.join(unknown)}; known: {', '.join(names)}"
-        )
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ScmambaError(f"{name}={value!r}; allowed: {', '.join(map(repr, allowed))}")
-
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "str": (str,),
-}
-
-
-def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
-    """``value`` if it is of the field's type (a whole number does for a float)."""
-    odd_bool = isinstance(value, bool) and field.type != "bool"
-    if odd_bool or not isinstance(value, _TYPES[str(field.type)]):
-        raise ScmambaError(f"{field.name}={value!r}; give a value of type {field.type}")
-    if not isinstance(value, int | float) or field.type != "float":
-        return value
-    if not math.isfinite(value):
-        raise ScmambaError(f"{field.name}={value!r}; give a finite number")
-    return float(value)

@@ -7,7 +7,7 @@ import pytest
 
 from scmamba._errors import ScmambaError
 from scmamba.models import PRESETS, CellConfig, n_parameters, preset
-from scmamba.models.config import FORMAT_VERSION
+from scmamba.models._config import FORMAT_VERSION
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
