@@ -31,6 +31,9 @@ class TrainBatch:
         (B, L) True where a value was hidden.
     labels, batch_ids
         (B,) int64, or None.
+    weight
+        Factor of the loss, which is a mean over cells: B over the mean B of the pass, so that
+        every cell counts alike however many share its batch.
     """
 
     rows: Tensor
@@ -41,6 +44,7 @@ class TrainBatch:
     masked: Tensor
     labels: Tensor | None
     batch_ids: Tensor | None
+    weight: float
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -48,14 +52,14 @@ class TrainBatch:
     def to(self, device: torch.device) -> TrainBatch:
         """The batch on ``device``."""
         moved = {
-            name: value if value is None else value.to(device, non_blocking=True)
+            name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
             for name, value in vars(self).items()
         }
         return TrainBatch(**moved)
 
 
 class CellBatches:
-    """Length-bucketed batches of some cells; a new order and new draws each epoch, by seed alone.
+    """Length-bucketed batches of some cells; order and draws come from seed and epoch alone.
 
     Parameters
     ----------
@@ -65,14 +69,24 @@ class CellBatches:
         Which of them to go through.
     batch_size
         Cells a batch.
+    token_budget
+        Padded tokens a batch, at most; in place of ``batch_size``, see
+        :func:`~scmamba.stream.buckets.length_buckets`.
     shuffle
         For training; without it cells come sorted by length.
     max_tokens
-        At most that many random genes a cell, drawn anew each epoch; None: all.
+        At most that many random genes a cell; None: all.
     mask_ratio, mask_value
         Share of values to hide, and what stands in their place.
-    seed
-        Of order, draws and masks, together with the epoch.
+    seed, epoch
+        Of order, draws and masks, together.
+
+    Attributes
+    ----------
+    buckets
+        Positions, in ``rows``, of the cells of each batch.
+    padding_share
+        Share of padding among the tokens of all batches, in [0, 1).
     """
 
     def __init__(
@@ -80,50 +94,37 @@ class CellBatches:
         data: CellData,
         rows: npt.NDArray[np.int64],
         *,
-        batch_size: int,
+        batch_size: int | None = None,
+        token_budget: int | None = None,
         shuffle: bool = False,
         max_tokens: int | None = None,
         mask_ratio: float = 0.0,
         mask_value: float = -1.0,
         seed: int = 0,
+        epoch: int = 0,
     ) -> None:
         self.data, self.rows = data, np.asarray(rows, dtype=np.int64)
-        self.batch_size, self.shuffle = batch_size, shuffle
         self.max_tokens, self.mask_ratio, self.mask_value = max_tokens, mask_ratio, mask_value
-        self.seed, self.epoch = seed, 0
+        self.seed, self.epoch = seed, epoch
+        lengths = data.lengths[self.rows]
+        if max_tokens is not None:
+            lengths = np.minimum(lengths, max_tokens + 1)
+        self.buckets = length_buckets(
+            lengths,
+            batch_size=batch_size,
+            token_budget=token_budget,
+            rng=np.random.default_rng([seed, epoch]) if shuffle else None,
+        )
+        self.padding_share = padding_share(lengths, self.buckets)
 
     def __len__(self) -> int:
-        if self.shuffle:
-            return max(len(self.rows) // self.batch_size, 1)
-        return -(-len(self.rows) // self.batch_size)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose which epoch's order and draws the next pass gives."""
-        self.epoch = epoch
-
-    @property
-    def padding_share(self) -> float:
-        """Share of padding among the tokens of this epoch's batches, in [0, 1)."""
-        lengths = self._lengths()
-        return padding_share(lengths, self._buckets(lengths, self._rng()))
+        return len(self.buckets)
 
     def __iter__(self) -> Iterator[TrainBatch]:
-        rng = self._rng()
+        rng = np.random.default_rng([self.seed, self.epoch, 1])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        for bucket in self._buckets(self._lengths(), self._rng()):
+        for bucket in self.buckets:
             yield self._batch(self.rows[bucket], rng, generator)
-
-    def _rng(self) -> np.random.Generator:
-        return np.random.default_rng([self.seed, self.epoch])
-
-    def _lengths(self) -> npt.NDArray[np.int64]:
-        lengths = self.data.lengths[self.rows]
-        return lengths if self.max_tokens is None else np.minimum(lengths, self.max_tokens + 1)
-
-    def _buckets(
-        self, lengths: npt.NDArray[np.int64], rng: np.random.Generator
-    ) -> list[npt.NDArray[np.int64]]:
-        return length_buckets(lengths, self.batch_size, rng=rng if self.shuffle else None)
 
     def _batch(
         self, rows: npt.NDArray[np.int64], rng: np.random.Generator, generator: torch.Generator
@@ -147,4 +148,5 @@ class CellBatches:
             masked=masked,
             labels=of(self.data.labels),
             batch_ids=of(self.data.batch_ids),
+            weight=len(rows) * len(self) / len(self.rows),
         )

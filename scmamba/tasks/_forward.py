@@ -10,17 +10,16 @@ import torch
 from tqdm.auto import tqdm
 
 from scmamba._allocator import keep_freed_memory
+from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.models.cell import CellModel
 from scmamba.pp.expression import Expression
 from scmamba.pp.normalise import log_normalize
 from scmamba.stream.batches import CellBatches
+from scmamba.stream.buckets import TOKEN_BUDGET
 from scmamba.stream.data import CellData
 from scmamba.tokens.cells import tokenize
 from scmamba.tokens.genes import GeneMatch
-
-_TOKENS = 65_536
-"""Tokens of a batch, so that memory does not grow with the length of cells."""
 
 
 def cell_data(
@@ -99,12 +98,12 @@ def forward(model: CellModel, data: CellData, *, text: str = "embedding cells") 
     device = next(model.parameters()).device
     embedding = np.zeros((len(data), model.config.d_model), np.float32)
     logits = np.zeros((len(data), model.config.n_classes), np.float64)
-    longest = int(data.lengths.max(initial=1))
-    batches = CellBatches(
-        data, np.arange(len(data)), batch_size=int(np.clip(_TOKENS // longest, 1, 256))
-    )
+    batches = CellBatches(data, np.arange(len(data)), token_budget=TOKEN_BUDGET)
+    padding = f"{batches.padding_share:.1%}"
+    logger.debug("%s: %d in %d batches, padding %s", text, len(data), len(batches), padding)
     quiet = settings.verbosity in ("error", "warning")
-    for batch in tqdm(batches, desc=text, leave=False, delay=2, disable=quiet):
+    postfix = {"padding": padding}
+    for batch in tqdm(batches, desc=text, leave=False, delay=2, disable=quiet, postfix=postfix):
         on = batch.to(device)
         out = model(on.gene_ids, on.values, on.padding_mask, on.batch_ids, heads={"class"})
         rows = batch.rows.numpy()

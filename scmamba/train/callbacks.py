@@ -1,4 +1,4 @@
-"""What happens around training steps: averaged weights, draws per epoch, the curve, the bar."""
+"""What happens around training steps: averaged weights, the curve, the best epoch, the bar."""
 
 from __future__ import annotations
 
@@ -11,27 +11,13 @@ from lightning.pytorch.callbacks import Callback, WeightAveraging
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
+from scmamba._log import logger
 from scmamba._settings import settings
-from scmamba.stream.batches import CellBatches
-from scmamba.train.config import FitConfig
 
 
 def averaging(decay: float) -> WeightAveraging:
     """Exponential moving average of the weights: validated during training, kept after it."""
     return WeightAveraging(use_buffers=True, multi_avg_fn=get_ema_multi_avg_fn(decay))
-
-
-class Epochs(Callback):
-    """Tells the training batches which epoch it is; the last one sees longer cells."""
-
-    def __init__(self, batches: CellBatches, config: FitConfig) -> None:
-        self.batches, self.config = batches, config
-
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Set epoch and number of tokens before the first batch is drawn."""
-        last = trainer.current_epoch == self.config.epochs - 1
-        self.batches.max_tokens = self.config.last_max_tokens if last else self.config.max_tokens
-        self.batches.set_epoch(trainer.current_epoch)
 
 
 class History(Callback):
@@ -89,8 +75,8 @@ class Best(Callback):
 class Bar(Callback):
     """One progress bar over all steps, with the loss and the share of padding beside it."""
 
-    def __init__(self, text: str, total: int, batches: CellBatches) -> None:
-        self.text, self.total, self.batches = text, total, batches
+    def __init__(self, text: str, total: int) -> None:
+        self.text, self.total = text, total
         self.bar: tqdm[Any] | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -117,11 +103,14 @@ class Bar(Callback):
         self.bar.update()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Show the epoch's losses."""
+        """Show the epoch's losses and its share of padding."""
         assert self.bar is not None
+        batches = trainer.train_dataloader
+        padding = f"{batches.padding_share:.1%}"
+        logger.debug("%s: %d steps an epoch, padding %s", self.text, len(batches), padding)
         shown = ("train_loss", "val_loss", "val_accuracy")
         logged = {k: f"{float(v):.3f}" for k, v in trainer.callback_metrics.items() if k in shown}
-        self.bar.set_postfix({**logged, "padding": f"{self.batches.padding_share:.1%}"})
+        self.bar.set_postfix({**logged, "padding": padding})
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Close the bar, after an error too."""

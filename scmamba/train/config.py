@@ -17,6 +17,9 @@ class FitConfig:
         Passes over the training cells.
     batch_size
         Cells a step.
+    token_budget
+        Padded tokens a step, at most, in place of ``batch_size``: many short cells or few long
+        ones share a step, and every cell counts alike.
     lr
         Peak learning rate of AdamW.
     weight_decay
@@ -41,6 +44,7 @@ class FitConfig:
 
     epochs: int = 8
     batch_size: int = 16
+    token_budget: int | None = None
     lr: float = 2e-3
     weight_decay: float = 0.05
     warmup: float = 0.1
@@ -53,9 +57,10 @@ class FitConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "lr", "clip"):
-            if getattr(self, name) <= 0:
-                raise ScmambaError(f"{name}={getattr(self, name)}; give a number above 0")
+        for name in ("epochs", "batch_size", "token_budget", "lr", "clip"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ScmambaError(f"{name}={value}; give a number above 0")
         for name in ("warmup", "ema", "mask_ratio"):
             if not 0 <= getattr(self, name) < 1:
                 raise ScmambaError(f"{name}={getattr(self, name)}; give a number in [0, 1)")

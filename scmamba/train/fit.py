@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
@@ -24,12 +24,11 @@ from scmamba._settings import settings
 from scmamba.models.cell import CellModel
 from scmamba.stream.batches import CellBatches
 from scmamba.stream.data import CellData
-from scmamba.train.callbacks import Bar, Best, Epochs, History, averaging
+from scmamba.train.batches import FitBatches
+from scmamba.train.callbacks import Bar, Best, History, averaging
 from scmamba.train.config import FitConfig
 from scmamba.train.module import TrainingModule
 from scmamba.train.objectives import Objective, check_objectives
-
-_EVAL_FACTOR = 4  # validation needs no gradients: larger batches fit
 
 
 @dataclass(frozen=True)
@@ -83,22 +82,21 @@ def fit(
     Raises
     ------
     ScmambaError
-        No objective is on, one needs a head that the model lacks, or ``last.ckpt`` is damaged.
+        No objective is on, one needs a head that the model lacks, a batch would hold too few
+        cells, or ``last.ckpt`` is damaged.
     """
     keep_freed_memory()
     on = check_objectives(objectives, model.heads)
-    train = _batches(data, train_rows, config, model, shuffle=True)
-    validation = None
-    if val_rows is not None:
-        validation = _batches(data, val_rows, replace(config, max_tokens=None), model)
-    module = TrainingModule(model, on, config, total_steps=config.epochs * len(train))
+    batches = FitBatches(data, train_rows, val_rows, config, model.config.mask_value)
+    _check_sizes(batches.epoch(0), model)
+    module = TrainingModule(model, on, config, batches.total_steps)
     history, best = History(), Best(config.patience)
-    callbacks: list[Callback] = [Epochs(train, config)]
-    if validation is not None:
+    callbacks: list[Callback] = []
+    if val_rows is not None:
         callbacks.append(best)  # before the averaging, which takes the validated weights away again
     if config.ema:
         callbacks.append(averaging(config.ema))
-    callbacks += [history, Bar(text, module.total_steps, train)]
+    callbacks += [history, Bar(text, module.total_steps)]
     resume = None
     if folder is not None:
         resume = Path(folder) / "last.ckpt"
@@ -117,11 +115,11 @@ def fit(
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
+            reload_dataloaders_every_n_epochs=1,
         )
         trainer.fit(
             module,
-            train,
-            validation,
+            datamodule=batches,
             ckpt_path=resume if resume and resume.exists() else None,
             weights_only=True,
         )
@@ -131,23 +129,13 @@ def fit(
     return FitResult(history.frame, best.epoch or config.epochs)
 
 
-def _batches(
-    data: CellData,
-    rows: npt.NDArray[np.int64],
-    config: FitConfig,
-    model: CellModel,
-    shuffle: bool = False,
-) -> CellBatches:
-    return CellBatches(
-        data,
-        rows,
-        batch_size=config.batch_size * (1 if shuffle else _EVAL_FACTOR),
-        shuffle=shuffle,
-        max_tokens=config.max_tokens,
-        mask_ratio=config.mask_ratio,
-        mask_value=model.config.mask_value,
-        seed=config.seed,
-    )
+def _check_sizes(batches: CellBatches, model: CellModel) -> None:
+    smallest = min(map(len, batches.buckets), default=0)
+    if smallest < (2 if model.config.cell_norm else 1):
+        raise ScmambaError(
+            f"{len(batches.rows)} cell(s) to learn from, {smallest} in the smallest batch; "
+            "allowed: at least 1, and 2 where the model norms its cell embeddings"
+        )
 
 
 def _after_each_epoch(file: Path) -> ModelCheckpoint:

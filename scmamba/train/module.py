@@ -60,14 +60,14 @@ class TrainingModule(L.LightningModule):
         torch.manual_seed(self.config.seed * 100_003 + self.current_epoch)
 
     def training_step(self, batch: TrainBatch, batch_idx: int) -> Tensor:
-        """Weighted sum of the objectives on one batch."""
+        """Weighted sum of the objectives on one batch, times the batch's own weight."""
         losses, _ = self._losses(batch)
         loss = total(losses, self.objectives)
         logged = {f"train_{name}": value for name, value in losses.items()}
         self.log_dict(
             {**logged, "train_loss": loss}, on_step=False, on_epoch=True, batch_size=len(batch)
         )
-        return loss
+        return loss * batch.weight
 
     def validation_step(self, batch: TrainBatch, batch_idx: int) -> None:
         """The same on held-out cells, and their accuracy where there are labels."""

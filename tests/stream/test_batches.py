@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from scmamba.stream import CellBatches, CellData, padding_share
@@ -45,8 +46,8 @@ def passes(data: CellData, epoch: int, seed: int = 0) -> list[torch.Tensor]:
         max_tokens=9,
         mask_ratio=0.4,
         seed=seed,
+        epoch=epoch,
     )
-    batches.set_epoch(epoch)
     found = []
     for batch in batches:
         found += [batch.rows, batch.gene_ids, batch.values, batch.masked, batch.target]
@@ -91,21 +92,31 @@ def test_masks_hide_genes_alone(data: CellData) -> None:
     assert abs(n_masked / int(data.tokens.lengths.sum()) - 0.5) < 0.03
 
 
-def test_length_and_padding_are_told_truly(data: CellData) -> None:
-    for shuffle in (True, False):
-        for size in (1, 8, 53, 100):
-            batches = CellBatches(
-                data, np.arange(53), batch_size=size, shuffle=shuffle, max_tokens=12
-            )
-            batches.set_epoch(2)
-            seen = list(batches) if shuffle else None
-            if seen is None:
-                batches.max_tokens = None
-                seen = list(batches)
-            assert len(seen) == len(batches)
-            masks = [batch.padding_mask for batch in seen]
-            share = sum(int(m.sum()) for m in masks) / sum(m.numel() for m in masks)
-            assert abs(batches.padding_share - share) < 1e-12
+SIZES = [{"batch_size": n} for n in (1, 8, 53, 100)] + [{"token_budget": n} for n in (123, 999)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_length_padding_and_weights_are_told_truly(
+    data: CellData, size: dict[str, int], shuffle: bool
+) -> None:
+    limit = 12 if shuffle else None
+    rows = np.arange(3, 53)
+    batches = CellBatches(data, rows, **size, shuffle=shuffle, max_tokens=limit, epoch=2)
+    seen = list(batches)
+    assert len(seen) == len(batches)
+    masks = [batch.padding_mask for batch in seen]
+    share = sum(int(m.sum()) for m in masks) / sum(m.numel() for m in masks)
+    assert abs(batches.padding_share - share) < 1e-12
+    mean = len(rows) / len(seen)
+    assert [batch.weight * mean for batch in seen] == pytest.approx([len(b) for b in seen])
+    assert sum(batch.weight for batch in seen) == pytest.approx(len(seen))
+
+
+def test_the_budget_counts_what_is_drawn_and_cls(data: CellData) -> None:
+    batches = CellBatches(data, np.arange(53), token_budget=100, shuffle=True, max_tokens=9)
+    assert max(batch.gene_ids.numel() for batch in batches) <= 100
+    assert max(len(batch) for batch in batches) >= 10
 
 
 def test_a_pass_without_shuffling_needs_no_draws(data: CellData) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import re
+
 import anndata as ad
 import numpy as np
 import pytest
@@ -66,8 +69,17 @@ def test_normalized_embeddings_have_length_one(cells, model) -> None:
 
 def test_batch_size_changes_nothing(cells, model, monkeypatch) -> None:
     expected = embedded(cells, model)
-    monkeypatch.setattr(_forward, "_TOKENS", 1)  # one cell a batch
+    monkeypatch.setattr(_forward, "TOKEN_BUDGET", 1)  # one cell a batch
     np.testing.assert_allclose(embedded(cells, model), expected, **TOLERANCE)
+
+
+def test_padding_is_told(cells, model, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(logging.getLogger("scmamba"), "propagate", True)
+    monkeypatch.setattr(_forward, "TOKEN_BUDGET", 300)
+    with caplog.at_level("DEBUG", logger="scmamba"):
+        embed(cells, model, copy=True)
+    (told,) = {r.message for r in caplog.records if "padding" in r.message}
+    assert re.fullmatch(r"embedding cells: 90 in \d batches, padding [1-9]\.\d%", told)
 
 
 def test_order_and_company_of_cells_change_nothing(cells, model) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+from dataclasses import replace
 
 import lightning as L
 import numpy as np
@@ -12,11 +14,14 @@ import torch
 from scmamba._errors import ScmambaError
 from scmamba.stream import CellBatches
 from scmamba.train import CLS, GEP, MVC, FitConfig, fit
-from scmamba.train.callbacks import Best, Epochs, History
+from scmamba.train.batches import FitBatches
+from scmamba.train.callbacks import Best, History
 from scmamba.train.module import TrainingModule
 
 TRAIN, VAL = np.arange(36), np.arange(36, 48)
 CONFIG = FitConfig(epochs=3, batch_size=12, ema=0.5, max_tokens=10, last_max_tokens=14)
+
+BUDGET = replace(CONFIG, token_budget=100)  # other numbers of steps in the last epoch
 
 
 def weights(model) -> dict[str, torch.Tensor]:
@@ -66,8 +71,11 @@ def test_two_runs_are_the_same_and_leave_the_generators_alone(data, make) -> Non
 
 def by_hand(model, data, epochs: int, decay: float):
     """AdamW, warm-up and cosine, clipping and the average, written out."""
-    batches = CellBatches(data, TRAIN, batch_size=12, shuffle=True, max_tokens=None, seed=0)
-    n_steps = epochs * len(batches)
+    passes = [
+        CellBatches(data, TRAIN, token_budget=100, shuffle=True, epoch=epoch)
+        for epoch in range(epochs)
+    ]
+    n_steps = sum(map(len, passes))
     many = [p for p in model.parameters() if p.ndim > 1]
     few = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -75,8 +83,7 @@ def by_hand(model, data, epochs: int, decay: float):
     )
     average, step = None, 0
     model.train()
-    for epoch in range(epochs):
-        batches.set_epoch(epoch)
+    for epoch, batches in enumerate(passes):
         torch.manual_seed(epoch)
         for batch in batches:
             share = step / n_steps
@@ -90,7 +97,7 @@ def by_hand(model, data, epochs: int, decay: float):
             out = model(batch.gene_ids, batch.values, batch.padding_mask)
             loss = torch.nn.functional.cross_entropy(out.class_logits, batch.labels)
             optimizer.zero_grad()
-            loss.backward()
+            (loss * len(batch.rows) / (len(TRAIN) / len(batches))).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             step += 1
@@ -106,7 +113,7 @@ def by_hand(model, data, epochs: int, decay: float):
 def test_steps_and_average_are_what_they_say(data, make) -> None:
     plain = {"dropout": 0.0, "input_norm": "none"}  # a norm's zero gradients are noise to AdamW
     model = make(**plain)
-    config = FitConfig(epochs=2, batch_size=12, ema=0.7, max_tokens=None, last_max_tokens=None)
+    config = FitConfig(epochs=2, token_budget=100, ema=0.7, max_tokens=None, last_max_tokens=None)
     fit(model, data, TRAIN, [CLS()], config)
     expected = by_hand(make(**plain), data, epochs=2, decay=0.7)
     start, found = weights(make(**plain)), weights(model)
@@ -128,6 +135,50 @@ def test_last_epoch_sees_longer_cells(data, make, monkeypatch) -> None:
     monkeypatch.setattr(TrainingModule, "training_step", watch)
     fit(make(), data, TRAIN, [CLS()], CONFIG)
     assert seen == [10] * 6 + [14] * 3
+
+
+def test_epochs_may_have_different_numbers_of_steps(data, make, monkeypatch) -> None:
+    """Every cell once an epoch, and a learning rate that falls to 0 with the last step."""
+    seen: list[list[int]] = [[], [], []]
+    steps, rates = [0, 0, 0], []
+    step = TrainingModule.training_step
+
+    def watch(self, batch, index):
+        seen[self.current_epoch] += batch.rows.tolist()
+        steps[self.current_epoch] += 1
+        rates.append(self.lr_schedulers().get_last_lr()[0])
+        assert batch.gene_ids.numel() <= 100
+        return step(self, batch, index)
+
+    monkeypatch.setattr(TrainingModule, "training_step", watch)
+    fit(make(), data, TRAIN, [CLS()], BUDGET, val_rows=VAL)
+    assert [sorted(rows) for rows in seen] == [TRAIN.tolist()] * 3
+    assert steps[0] == steps[1] < steps[2]
+    assert FitBatches(data, TRAIN, None, BUDGET, -1.0).total_steps == sum(steps)
+    share = (sum(steps) - 1) / sum(steps)
+    last = 0.5 * (1 + np.cos(np.pi * (share - BUDGET.warmup) / (1 - BUDGET.warmup)))
+    assert rates[-1] == pytest.approx(BUDGET.lr * last)
+
+
+def test_padding_is_told(data, make, caplog, monkeypatch) -> None:
+    logger = logging.getLogger("scmamba")
+    monkeypatch.setattr(logger, "propagate", True)
+    with caplog.at_level("DEBUG", logger="scmamba"):
+        fit(make(), data, TRAIN, [CLS()], replace(BUDGET, max_tokens=None), text="learning")
+    batches = FitBatches(data, TRAIN, None, replace(BUDGET, max_tokens=None), -1.0).epoch(1)
+    told = f"learning: {len(batches)} steps an epoch, padding {batches.padding_share:.1%}"
+    assert batches.padding_share > 0
+    assert told in [record.message for record in caplog.records]
+
+
+def test_a_lone_cell_is_refused_where_cells_are_normed(data, make) -> None:
+    for rows, config in ((TRAIN[:1], BUDGET), (TRAIN, replace(CONFIG, batch_size=1))):
+        with pytest.raises(ScmambaError, match="1 in the smallest batch; allowed: .* and 2 where"):
+            fit(make(cell_norm=True), data, rows, [CLS()], config)
+        result = fit(make(), data, rows[:3], [CLS()], replace(config, epochs=1))
+        assert len(result.history) == 1
+    with pytest.raises(ScmambaError, match="0 cell\\(s\\) to learn from"):
+        fit(make(), data, TRAIN[:0], [CLS()], CONFIG)
 
 
 def test_averaged_weights_are_validated_and_the_best_epoch_kept(data, make, monkeypatch) -> None:
@@ -182,28 +233,28 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     data, make, tmp_path, monkeypatch, val_rows, epoch, when
 ) -> None:
     whole = make(dropout=0.1)
-    expected = fit(whole, data, TRAIN, [CLS()], CONFIG, val_rows=val_rows)
+    expected = fit(whole, data, TRAIN, [CLS()], BUDGET, val_rows=val_rows)
     with monkeypatch.context() as patch:
-        start, step = Epochs.on_train_epoch_start, TrainingModule.training_step
+        start, step = TrainingModule.on_train_epoch_start, TrainingModule.training_step
 
-        def kill_at_start(self, trainer, module):
-            if trainer.current_epoch == epoch and when == "start":
+        def kill_at_start(self):
+            if self.current_epoch == epoch and when == "start":
                 raise Killed
-            start(self, trainer, module)
+            start(self)
 
         def kill_in_the_middle(self, batch, index):
             if self.current_epoch == epoch and index == 1 and when == "middle":
                 raise Killed
             return step(self, batch, index)
 
-        patch.setattr(Epochs, "on_train_epoch_start", kill_at_start)
+        patch.setattr(TrainingModule, "on_train_epoch_start", kill_at_start)
         patch.setattr(TrainingModule, "training_step", kill_in_the_middle)
         with pytest.raises(Killed):
-            fit(make(dropout=0.1), data, TRAIN, [CLS()], CONFIG, val_rows=val_rows, folder=tmp_path)
+            fit(make(dropout=0.1), data, TRAIN, [CLS()], BUDGET, val_rows=val_rows, folder=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
     torch.manual_seed(77)
     resumed = make(dropout=0.1)
-    found = fit(resumed, data, TRAIN, [CLS()], CONFIG, val_rows=val_rows, folder=tmp_path)
+    found = fit(resumed, data, TRAIN, [CLS()], BUDGET, val_rows=val_rows, folder=tmp_path)
     assert_same(weights(whole), weights(resumed))
     assert found.best_epoch == expected.best_epoch
     assert found.history.index.tolist() == expected.history.index.tolist()
@@ -287,7 +338,15 @@ def test_wrong_objectives_are_refused_before_any_work(data, make, tmp_path) -> N
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"epochs": 0}, {"batch_size": -1}, {"lr": 0}, {"clip": 0}, {"ema": 1}, {"mask_ratio": -0.1}],
+    [
+        {"epochs": 0},
+        {"batch_size": -1},
+        {"token_budget": 0},
+        {"lr": 0},
+        {"clip": 0},
+        {"ema": 1},
+        {"mask_ratio": -0.1},
+    ],
 )
 def test_config_is_checked(wrong) -> None:
     with pytest.raises(ScmambaError, match=next(iter(wrong))):
