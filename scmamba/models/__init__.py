@@ -1,4 +1,4 @@
-"""Models: configurations, the cell model, and how weights are saved and loaded."""
+"""Models: configurations, cell and sequence models, how weights are saved and loaded."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from scmamba.models.device import resolve_device
 from scmamba.models.loading import fetch, load
 from scmamba.models.output import CellOutput
 from scmamba.models.report import LoadReport
+from scmamba.models.sequence import SequenceModel
+from scmamba.models.sequence_config import SEQUENCE_PRESETS, SequenceConfig, sequence_preset
 
 __all__ = [
     "PRESETS",
+    "SEQUENCE_PRESETS",
     "CellConfig",
     "CellModel",
     "CellOutput",
     "LoadReport",
     "ModelInfo",
+    "SequenceConfig",
+    "SequenceModel",
     "fetch",
     "info",
     "load",
@@ -25,4 +30,5 @@ __all__ = [
     "preset",
     "resolve_device",
     "save",
+    "sequence_preset",
 ]

@@ -8,6 +8,8 @@ the input only exchanges them (Schiff et al., "Caduceus", 2024, section 4).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -56,7 +58,7 @@ class ReverseComplementEmbedding(nn.Module):
 
     complement_map: Tensor
 
-    def __init__(self, vocab_size: int, d_model: int, complement: Tensor) -> None:
+    def __init__(self, vocab_size: int, d_model: int, complement: Sequence[int] | Tensor) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, d_model)
         self.register_buffer("complement_map", _checked(complement, vocab_size))
@@ -78,7 +80,7 @@ class ReverseComplementHead(nn.Module):
 
     complement_map: Tensor
 
-    def __init__(self, vocab_size: int, d_model: int, complement: Tensor) -> None:
+    def __init__(self, vocab_size: int, d_model: int, complement: Sequence[int] | Tensor) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(vocab_size, d_model))
         nn.init.normal_(self.weight, std=0.02)
@@ -91,12 +93,12 @@ class ReverseComplementHead(nn.Module):
         return own + F.linear(other.flip(-1), self.weight[self.complement_map])
 
 
-def _checked(complement: Tensor, vocab_size: int) -> Tensor:
-    ids = torch.arange(vocab_size)
-    complement = torch.as_tensor(complement, dtype=torch.int64)
-    if sorted(complement.tolist()) != ids.tolist() or (complement[complement] != ids).any():
+def _checked(complement: Sequence[int] | Tensor, vocab_size: int) -> Tensor:
+    pairs = [int(i) for i in complement]
+    ids = list(range(vocab_size))
+    if sorted(pairs) != ids or [pairs[i] for i in pairs] != ids:
         raise ScmambaError(
-            f"complement {complement.tolist()} does not pair the {vocab_size} ids; every id must "
-            "be the complement of its complement"
+            f"complement {pairs} does not pair the {vocab_size} ids; every id must be the "
+            "complement of its complement"
         )
-    return complement.clone()
+    return torch.tensor(pairs, device="cpu")  # also where a model is made on the meta device

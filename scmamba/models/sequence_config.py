@@ -1,0 +1,168 @@
+"""The configuration of a DNA or mRNA model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from scmamba._errors import ScmambaError
+from scmamba.models._config import Config, one_of
+
+FAMILIES = ("caduceus", "plantcad", "mamba2-mrna", "plant-dnamamba", "scmamba")
+MIXERS = ("mamba1", "mamba2")
+DIRECTIONS = ("causal", "bidirectional")
+SHARINGS = ("none", "ps")
+NORMS = ("rms", "layer")
+
+
+@dataclass(frozen=True)
+class SequenceConfig(Config):
+    """Everything that decides the shape and the numbers of a :class:`SequenceModel`.
+
+    Parameters
+    ----------
+    vocab_size
+        Number of ids.
+    family
+        Where the structure comes from: ``"caduceus"``, ``"plantcad"``, ``"mamba2-mrna"``,
+        ``"plant-dnamamba"`` or ``"scmamba"``.
+    d_model, n_layer
+        Width (of each strand with ``rc="ps"``), and number of layers.
+    mixer
+        ``"mamba1"`` or ``"mamba2"``.
+    d_state, d_conv, expand
+        Of the mixer.
+    dt_rank
+        Rank of Mamba-1's step sizes; 0: a sixteenth of ``d_model``, rounded up.
+    headdim, ngroups, chunk_size
+        Of Mamba-2.
+    bias, conv_bias
+        Whether the mixer's outer projections, and its convolution, have a bias.
+    direction
+        ``"causal"`` or ``"bidirectional"`` (two directions that share their projections, added).
+    rc
+        ``"ps"``: both strands share all parameters (reverse-complement equivariance);
+        ``"none"``: one strand.
+    fused_add_norm
+        With ``rc="ps"``: the strands change places in every layer, as in the released models.
+    norm, norm_eps
+        ``"rms"`` or ``"layer"``, before each layer and at the end; what is added to its variance.
+    lm_head, tie_embeddings
+        Whether there is a head that gives logits, and whether its weight is the embedding.
+    complement_map
+        Id of each id's complement; needed with ``rc="ps"``, else it may be empty.
+    pad_id
+        Id of padding.
+    max_length
+        Most tokens that it was made for; 0: not known.
+    """
+
+    kind: ClassVar[str] = "sequence"
+
+    vocab_size: int
+    family: str = "scmamba"
+    d_model: int = 256
+    n_layer: int = 4
+    mixer: str = "mamba2"
+    d_state: int = 64
+    d_conv: int = 4
+    expand: int = 2
+    dt_rank: int = 0
+    headdim: int = 64
+    ngroups: int = 1
+    chunk_size: int = 64
+    bias: bool = False
+    conv_bias: bool = True
+    direction: str = "bidirectional"
+    rc: str = "none"
+    fused_add_norm: bool = False
+    norm: str = "rms"
+    norm_eps: float = 1e-5
+    lm_head: bool = True
+    tie_embeddings: bool = True
+    complement_map: tuple[int, ...] = ()
+    pad_id: int = 0
+    max_length: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("vocab_size", "d_model", "n_layer", "d_state", "d_conv", "expand"):
+            self.at_least(name, 1)
+        for name in ("headdim", "ngroups", "chunk_size"):
+            self.at_least(name, 1)
+        for name in ("dt_rank", "pad_id", "max_length"):
+            self.at_least(name, 0)
+        one_of("family", self.family, FAMILIES)
+        one_of("mixer", self.mixer, MIXERS)
+        one_of("direction", self.direction, DIRECTIONS)
+        one_of("rc", self.rc, SHARINGS)
+        one_of("norm", self.norm, NORMS)
+        self._check_together()
+
+    def _check_together(self) -> None:
+        if not self.norm_eps > 0:
+            raise ScmambaError(f"norm_eps={self.norm_eps}; give a number above 0")
+        if self.pad_id >= self.vocab_size:
+            raise ScmambaError(
+                f"pad_id={self.pad_id} is not among the {self.vocab_size} ids (vocab_size)"
+            )
+        if self.complement_map and len(self.complement_map) != self.vocab_size:
+            raise ScmambaError(
+                f"complement_map has {len(self.complement_map)} entries for "
+                f"vocab_size={self.vocab_size}; give one an id"
+            )
+        if self.rc == "ps" and not self.complement_map:
+            raise ScmambaError('rc="ps" needs a complement_map: the id of each id\'s complement')
+        if self.fused_add_norm and self.rc != "ps":
+            raise ScmambaError(
+                f'fused_add_norm=True with rc={self.rc!r}; it says something of rc="ps" alone'
+            )
+
+    @property
+    def mixer_sizes(self) -> dict[str, Any]:
+        """Arguments of the mixer beside ``d_model``."""
+        names = ["d_state", "d_conv", "expand", "bias", "conv_bias"]
+        if self.mixer == "mamba2":
+            names += ["headdim", "ngroups", "chunk_size"]
+        sizes = {name: getattr(self, name) for name in names}
+        return sizes if self.mixer == "mamba2" else {**sizes, "dt_rank": self.dt_rank or "auto"}
+
+
+SEQUENCE_PRESETS: dict[str, dict[str, Any]] = {
+    "nt-mamba": {
+        "vocab_size": 6,
+        "d_model": 256,
+        "n_layer": 12,
+        "mixer": "mamba1",
+        "d_state": 16,
+        "direction": "causal",
+        "norm": "layer",
+    },
+    "bimamba2": {
+        "vocab_size": 16,
+        "d_model": 256,
+        "n_layer": 6,
+        "d_state": 64,
+        "headdim": 32,
+        "complement_map": (0, 1, 2, 3, 4, 5, 6, 10, 9, 8, 7, 11, 12, 13, 14, 15),
+        "pad_id": 4,
+    },
+}
+"""For training from scratch: the published model of the 18-task benchmark, and one of ours."""
+
+
+def sequence_preset(name: str, **changes: Any) -> SequenceConfig:
+    """A configuration by name.
+
+    Parameters
+    ----------
+    name
+        ``"nt-mamba"`` (causal Mamba-1, 12 x 256, LayerNorm, 5.26 M parameters; the vocabulary of
+        :meth:`~scmamba.tokens.NucleotideTokenizer.benchmark`) or ``"bimamba2"`` (bidirectional
+        Mamba-2, 6 x 256; that of :meth:`~scmamba.tokens.NucleotideTokenizer.caduceus`).
+    **changes
+        Fields of :class:`SequenceConfig` to set otherwise.
+    """
+    one_of("preset", name, tuple(SEQUENCE_PRESETS))
+    SequenceConfig.check_names(changes)
+    return SequenceConfig(**{**SEQUENCE_PRESETS[name], **changes})
