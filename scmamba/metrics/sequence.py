@@ -1,0 +1,237 @@
+"""Scores of what a model says of sequences: classes, several labels each, or numbers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    matthews_corrcoef,
+    mean_squared_error,
+    precision_score,
+    roc_auc_score,
+)
+
+from scmamba._errors import ScmambaError
+
+
+@dataclass(frozen=True)
+class ClassificationScores:
+    """How well predicted classes match the true ones.
+
+    Attributes
+    ----------
+    n
+        Number of sequences (or tokens) scored.
+    accuracy
+        Share that is right, in [0, 1].
+    precision
+        Mean precision of the classes present in the truth, in [0, 1]; 0 for one never predicted.
+    macro_f1
+        Mean F1 of the same classes, in [0, 1].
+    mcc
+        Matthews' correlation coefficient in [-1, 1], of all classes together (Gorodkin, 2004,
+        doi:10.1016/j.compbiolchem.2004.09.006); 0 is chance.
+    roc_auc
+        Area under the ROC curve in [0, 1], of more than two classes the mean of each against the
+        rest; NaN where fewer than two classes are present, None without probabilities.
+    """
+
+    n: int
+    accuracy: float
+    precision: float
+    macro_f1: float
+    mcc: float
+    roc_auc: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers that JSON can hold."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class RegressionScores:
+    """How well predicted numbers match the measured ones.
+
+    Attributes
+    ----------
+    n
+        Number of sequences scored.
+    pearson
+        Correlation in [-1, 1]; NaN where either side is constant.
+    spearman
+        The same of the ranks.
+    mse
+        Mean squared error, 0 or more.
+    """
+
+    n: int
+    pearson: float
+    spearman: float
+    mse: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers that JSON can hold."""
+        return asdict(self)
+
+
+def classification(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    proba: ArrayLike | None = None,
+    classes: ArrayLike | None = None,
+) -> ClassificationScores:
+    """Score predicted classes.
+
+    Parameters
+    ----------
+    y_true, y_pred : (n,)
+        True and predicted classes, none missing.
+    proba : (n, n_classes)
+        Probability of each class; needed for ``roc_auc``.
+    classes : (n_classes,)
+        Class of each column of ``proba``; those that are not in the truth are left out.
+
+    Raises
+    ------
+    ScmambaError
+        Lengths differ, there is nothing to score, or columns are not named.
+    """
+    truth, guess = np.asarray(y_true), np.asarray(y_pred)
+    _check_length(truth, guess)
+    present = np.unique(truth)
+    auc = None
+    if proba is not None:
+        auc = _roc_auc(truth, present, np.asarray(proba, dtype=np.float64), classes)
+    averaged: dict[str, Any] = {"labels": present, "average": "macro", "zero_division": 0}
+    return ClassificationScores(
+        n=len(truth),
+        accuracy=float(accuracy_score(truth, guess)),
+        precision=float(precision_score(truth, guess, **averaged)),
+        macro_f1=float(f1_score(truth, guess, **averaged)),
+        mcc=_mcc(truth, guess),
+        roc_auc=auc,
+    )
+
+
+def multilabel(
+    y_true: ArrayLike, proba: ArrayLike, *, threshold: float = 0.5
+) -> ClassificationScores:
+    """Score several labels a sequence, each of which may hold or not: means over the labels.
+
+    Parameters
+    ----------
+    y_true : (n, n_labels)
+        True (or 1) where a label holds.
+    proba : (n, n_labels)
+        Its probability.
+    threshold
+        Probability from which on a label counts as predicted, in [0, 1].
+
+    Returns
+    -------
+    Means over labels; precision and F1 are those of the label itself, not of its absence.
+    ``roc_auc`` leaves out labels that always or never hold.
+
+    Raises
+    ------
+    ScmambaError
+        Shapes differ, there is nothing to score, or ``y_true`` holds something else than 0 and 1.
+    """
+    truth, p = np.asarray(y_true, dtype=np.float64), np.asarray(proba, dtype=np.float64)
+    _check_length(truth, p)
+    if truth.ndim != 2 or not np.isin(truth, (0, 1)).all():
+        raise ScmambaError(
+            f"y_true has shape {truth.shape} and values from {truth.min():g} to {truth.max():g}; "
+            "give a table of 0 and 1, one column a label"
+        )
+    columns = [(t, q >= threshold, q) for t, q in zip(truth.T.astype(bool), p.T, strict=True)]
+    aucs = [roc_auc_score(t, q) for t, _, q in columns if t.any() and not t.all()]
+    each = [
+        (
+            accuracy_score(t, guess),
+            precision_score(t, guess, zero_division=0),
+            f1_score(t, guess, zero_division=0),
+            _mcc(t, guess),
+        )
+        for t, guess, _ in columns
+    ]
+    means = map(float, np.mean(each, axis=0))
+    return ClassificationScores(len(truth), *means, float(np.mean(aucs)) if aucs else float("nan"))
+
+
+def regression(y_true: ArrayLike, y_pred: ArrayLike) -> RegressionScores:
+    """Score predicted numbers; of several a sequence (n, n_targets), the means over targets.
+
+    Raises
+    ------
+    ScmambaError
+        Shapes differ, there is nothing to score, or a value is not finite.
+    """
+    truth, guess = np.asarray(y_true, dtype=np.float64), np.asarray(y_pred, dtype=np.float64)
+    _check_length(truth, guess)
+    for name, values in (("y_true", truth), ("y_pred", guess)):
+        if not np.isfinite(values).all():
+            raise ScmambaError(
+                f"{name} holds {int((~np.isfinite(values)).sum())} values that are not finite; "
+                "leave those sequences out"
+            )
+    pairs = list(zip(truth.reshape(len(truth), -1).T, guess.reshape(len(guess), -1).T, strict=True))
+    return RegressionScores(
+        n=len(truth),
+        pearson=float(np.mean([_correlation(stats.pearsonr, t, g) for t, g in pairs])),
+        spearman=float(np.mean([_correlation(stats.spearmanr, t, g) for t, g in pairs])),
+        mse=float(mean_squared_error(truth, guess)),
+    )
+
+
+def _mcc(truth: NDArray[Any], guess: NDArray[Any]) -> float:
+    one_class = len(np.union1d(truth, guess)) < 2  # of which scikit-learn warns
+    return 0.0 if one_class else float(matthews_corrcoef(truth, guess))
+
+
+def _correlation(kind: Any, truth: NDArray[np.float64], guess: NDArray[np.float64]) -> float:
+    if len(truth) < 2 or np.ptp(truth) == 0 or np.ptp(guess) == 0:
+        return float("nan")
+    return float(kind(truth, guess).statistic)
+
+
+def _roc_auc(
+    truth: NDArray[Any],
+    present: NDArray[Any],
+    proba: NDArray[np.float64],
+    classes: ArrayLike | None,
+) -> float:
+    names = [] if classes is None else list(np.asarray(classes))
+    if proba.shape != (len(truth), len(names)):
+        raise ScmambaError(
+            f"proba has shape {proba.shape}, with {len(truth)} sequences and {len(names)} classes; "
+            "give a row a sequence, and name the class of each column: classes="
+        )
+    if lacking := [str(name) for name in present if name not in names]:
+        raise ScmambaError(
+            f"y_true holds {', '.join(lacking[:5])}, which classes does not name; name every class"
+        )
+    if len(present) < 2:
+        return float("nan")
+    columns = proba[:, [names.index(name) for name in present]]
+    if len(present) == 2:
+        share = columns[:, 1] if len(names) == 2 else columns[:, 1] - columns[:, 0]
+        return float(roc_auc_score(truth == present[1], share))
+    pairs = zip(present, columns.T, strict=True)
+    return float(np.mean([roc_auc_score(truth == name, column) for name, column in pairs]))
+
+
+def _check_length(truth: NDArray[Any], guess: NDArray[Any]) -> None:
+    if truth.shape != guess.shape:
+        raise ScmambaError(
+            f"the truth has shape {truth.shape} and the prediction {guess.shape}; give the same"
+        )
+    if truth.size == 0:
+        raise ScmambaError("there is nothing to score; give at least one sequence")
