@@ -24,10 +24,15 @@ class MeanPool(nn.Module):
 
     def forward(self, hidden: Tensor, gene_ids: Tensor, padding_mask: Tensor | None) -> Tensor:
         """Cell embedding (B, D)."""
-        if padding_mask is None:
-            return hidden.mean(1)
-        count = (~padding_mask).sum(1, keepdim=True).clamp(min=1)
-        return hidden.masked_fill(padding_mask[..., None], 0).sum(1) / count
+        return masked_mean(hidden, padding_mask)
+
+
+def masked_mean(hidden: Tensor, padding_mask: Tensor | None) -> Tensor:
+    """Mean (B, D) over the unpadded positions of ``hidden`` (B, L, D); 0 where there are none."""
+    if padding_mask is None:
+        return hidden.mean(1)
+    count = (~padding_mask).sum(1, keepdim=True).clamp(min=1)
+    return hidden.masked_fill(padding_mask[..., None], 0).sum(1) / count
 
 
 class AttentionPool(nn.Module):
