@@ -1,0 +1,81 @@
+"""Scores of changed sequences by any function: a callable, or an output of a fitted predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scmamba._errors import ScmambaError
+from scmamba.tasks.sequence._edits import Edit
+
+Scorer = Callable[[list[str]], npt.ArrayLike]
+
+
+def scorer(model: Any, output: str | int | None) -> Scorer:
+    """What gives each sequence a number: a callable itself, or one output of a predictor.
+
+    Parameters
+    ----------
+    model
+        A callable of a list of sequences, or a fitted predictor with ``predict``, and with
+        ``predict_proba`` where it predicts classes.
+    output
+        Of a predictor with several outputs: the name or position of the one to follow; of two
+        classes the second is taken where nothing is said.
+
+    Raises
+    ------
+    ScmambaError
+        ``model`` is neither, or ``output`` is none of its outputs.
+    """
+    predict = getattr(model, "predict_proba", None) or getattr(model, "predict", None)
+    if predict is not None:
+        names = [str(name) for name in getattr(model, "classes", None) or ()]
+        return lambda sequences: _column(np.asarray(predict(sequences)), names, output)
+    if not callable(model):
+        raise ScmambaError(
+            f"model={model!r}; give a model of sequences, its folder or name, a fitted predictor, "
+            "or a function of a list of sequences"
+        )
+    if output is not None:
+        raise ScmambaError(f"output={output!r} goes with a fitted predictor alone")
+    return model
+
+
+def _column(
+    values: npt.NDArray[np.float64], names: Sequence[str], output: str | int | None
+) -> npt.NDArray[np.float64]:
+    table = values.reshape(len(values), -1)
+    n = table.shape[1]
+    if output is None and n <= 2:
+        return table[:, -1]
+    known = {name: i for i, name in enumerate(names)} | {i: i for i in range(n)}
+    if output not in known:
+        outputs = ", ".join(map(repr, names)) or f"0 to {n - 1}"
+        raise ScmambaError(f"output={output!r}; name the output to follow: {outputs}")
+    return table[:, known[output]]
+
+
+def scores(
+    score: Scorer, sequence: str, edits: Sequence[Edit]
+) -> tuple[float, npt.NDArray[np.float64]]:
+    """The score of a sequence, and of each changed copy of it.
+
+    Raises
+    ------
+    ScmambaError
+        The scorer does not give one number a sequence.
+    """
+    changed = [edit.apply(sequence) for edit in edits]
+    unique = list(dict.fromkeys([sequence, *changed]))
+    values = np.asarray(score(unique), dtype=np.float64)
+    if values.shape != (len(unique),):
+        raise ScmambaError(
+            f"the function gave an array of shape {values.shape} for {len(unique)} sequences; it "
+            "has to give one number a sequence"
+        )
+    of = dict(zip(unique, values, strict=True))
+    return of[sequence], np.array([of[text] for text in changed])

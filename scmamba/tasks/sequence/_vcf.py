@@ -1,0 +1,67 @@
+"""The columns of a VCF file that name a variant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scmamba._errors import ScmambaError
+from scmamba.tasks.sequence._fasta import text_lines
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One alternative allele of a record.
+
+    Attributes
+    ----------
+    chrom, pos, id
+        As in the file; ``pos`` counts from 1, at the first nucleotide of ``ref``.
+    ref, alt
+        Alleles in upper case.
+    line
+        Of the file, from 1.
+    """
+
+    chrom: str
+    pos: int
+    id: str
+    ref: str
+    alt: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.chrom}:{self.pos} {self.ref}>{self.alt} (line {self.line})"
+
+    @property
+    def spelled(self) -> bool:
+        """Whether the alternative is a sequence: not ``<DEL>``, ``*`` or a breakend."""
+        return set(self.alt) <= set("ACGTN")
+
+
+def read_vcf(path: Path) -> Iterator[Variant]:
+    """Variants of a plain or gzipped VCF file, one for each alternative allele; ``.`` is none.
+
+    Raises
+    ------
+    ScmambaError
+        The file is missing, or a line is not one of a VCF file.
+    """
+    for number, line in text_lines(path):
+        if line.startswith("#") or not line.strip():
+            continue
+        fields = line.rstrip("\r\n").split("\t")
+        if len(fields) < 5 or not fields[1].isdigit() or int(fields[1]) < 1:
+            raise ScmambaError(
+                f"{path}, line {number} is no VCF record: {line[:60].rstrip()!r}; give CHROM, POS "
+                "(from 1), ID, REF and ALT, separated by tabs"
+            )
+        chrom, pos, name, ref, alts = fields[:5]
+        if not ref or not set(ref.upper()) <= set("ACGTN"):
+            raise ScmambaError(
+                f"{path}, line {number}: REF is {ref!r}; it is spelled with A, C, G, T and N"
+            )
+        for alt in alts.split(","):
+            if alt not in ("", "."):
+                yield Variant(chrom, int(pos), name, ref.upper(), alt.upper(), number)

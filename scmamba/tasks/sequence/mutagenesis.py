@@ -1,0 +1,163 @@
+"""In-silico mutagenesis: what every change of a sequence does to what a model says of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from scmamba._errors import ScmambaError
+from scmamba.models.sequence import SequenceModel
+from scmamba.tasks.sequence import _edits
+from scmamba.tasks.sequence._effects import likelihood_effects
+from scmamba.tasks.sequence._inputs import read_sequences
+from scmamba.tasks.sequence._model import Model, is_causal, language_model, needs_both_strands
+from scmamba.tasks.sequence._nucleotides import letters
+from scmamba.tasks.sequence._scorers import scorer, scores
+
+
+def mutagenesis(
+    sequence: Any,
+    model: Model | Callable[[list[str]], Any] | Any,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    substitutions: bool = True,
+    include_n: bool = False,
+    deletions: int | Sequence[int] = (),
+    fill_gaps: bool = False,
+    insertions: str | Sequence[str] = (),
+    cuts: bool = False,
+    output: str | int | None = None,
+    both_strands: bool | None = None,
+    flank: int = 5,
+    batch_size: int | None = None,
+) -> pd.DataFrame:
+    """Change a sequence in every way asked for, and score each change.
+
+    A language model scores by log-likelihood. A causal one compares whole sequences; a masked one
+    compares, where one nucleotide replaces another, the log-probabilities of both under one mask,
+    and for other changes the pseudo-log-likelihood of the changed piece and of ``flank``
+    nucleotides on each side, each masked alone.
+
+    Parameters
+    ----------
+    sequence
+        One sequence: text, or anything that holds just one, a FASTA file for example.
+    model
+        A language model, a folder with one, or a registered name; or a fitted predictor, or any
+        function that takes a list of sequences and gives one number each.
+    start, stop
+        The region to change, from 0, ``stop`` excluded; None: to the end. The whole sequence is
+        read in any case.
+    substitutions
+        Every other nucleotide at each position.
+    include_n
+        N at each position.
+    deletions
+        Length of deletions, or several: ``(1, 3)`` takes out each nucleotide, and each three.
+    fill_gaps
+        Put N where nucleotides were taken out, so that nothing moves.
+    insertions
+        Sequences to insert before each position and behind the last.
+    cuts
+        Cut at each position, and lose what lies before it ("5' cut") or behind it ("3' cut").
+    output
+        Of a predictor with several outputs: name or position of the one to follow; of two classes
+        the second is taken where nothing is said.
+    both_strands
+        Average log-likelihoods over both strands; equivariant models (PS) do so by themselves.
+        None: True for bidirectional models of DNA.
+    flank
+        Nucleotides on each side of a change that a masked model compares.
+    batch_size
+        Sequences a batch; None: as many as a fixed number of tokens holds. Changes no result.
+
+    Returns
+    -------
+    A row a change: ``kind`` ("substitution", "deletion", "gap", "insertion", "5' cut", "3' cut"),
+    ``position`` from 0 of the first nucleotide changed, or before which is inserted or cut; ``ref``
+    and ``alt``, the nucleotides that give way and those that come; ``score`` of the changed
+    sequence; and ``change``, that less the score of what was given. By log-likelihood also ``llr``,
+    the log-likelihood ratio; ``change`` is then what it would be at equal length, by the means of
+    a nucleotide: a deletion alone makes any sequence likelier. Of substitutions both are the same.
+
+    Raises
+    ------
+    ScmambaError
+        There is not just one sequence, the region is not in it, no kind of change is asked for, an
+        option does not go with the model, or a sequence holds an unknown character.
+    """
+    net = None
+    if isinstance(model, (SequenceModel, str, os.PathLike)):
+        net = language_model(model)
+    text = _one(sequence, net)
+    end = len(text) if stop is None else stop
+    if not 0 <= start < end <= len(text):
+        raise ScmambaError(
+            f"start={start}, stop={end}; the sequence has positions 0 to {len(text)}, and start "
+            "comes before stop"
+        )
+    if flank < 1:
+        raise ScmambaError(f"flank={flank}; give at least 1")
+    lengths = (deletions,) if isinstance(deletions, int) else tuple(deletions)
+    pieces = (insertions,) if isinstance(insertions, str) else tuple(insertions)
+    planned = [
+        *_edits.substitutions(text, start, end, _letters(text, net) * substitutions),
+        *_edits.substitutions(text, start, end, "N" * include_n),
+        *_edits.deletions(text, start, end, lengths, fill=fill_gaps),
+        *_edits.insertions(start, end, [_clean(piece, net) for piece in pieces]),
+        *(_edits.cuts(text, start, end) if cuts else ()),
+    ]
+    if not planned:
+        raise ScmambaError(
+            "no change is asked for; give substitutions=True, deletions=, insertions= or cuts=True"
+        )
+    edits = [edit for _, edit in planned]
+    table = pd.DataFrame(
+        {
+            "kind": [kind for kind, _ in planned],
+            "position": [e.stop if kind == "5' cut" else e.start for kind, e in planned],
+            "ref": [edit.ref(text) for edit in edits],
+            "alt": [edit.alt for edit in edits],
+        }
+    )
+    if net is None:
+        if both_strands:
+            raise ScmambaError("both_strands=True goes with a language model alone")
+        given, values = scores(scorer(model, output), text, edits)
+        return table.assign(score=values, change=values - given)
+    if output is not None:
+        raise ScmambaError(f"output={output!r} goes with a fitted predictor alone")
+    effects = likelihood_effects(
+        net,
+        [text] * len(edits),
+        edits,
+        both_strands=needs_both_strands(net, both_strands, default=not is_causal(net)),
+        flank=flank,
+        batch_size=batch_size,
+    )
+    return table.assign(score=effects.alt, change=effects.change, llr=effects.ratio)
+
+
+def _one(sequence: Any, net: SequenceModel | None) -> str:
+    data = read_sequences(sequence)
+    if len(data) != 1:
+        raise ScmambaError(
+            f"{len(data)} sequences were given, mutagenesis changes one at a time; give one, such "
+            f"as {data.names[0]!r}"
+        )
+    return _clean(data.sequences[0], net)
+
+
+def _clean(sequence: str, net: SequenceModel | None) -> str:
+    """As the model reads it; of other scorers, which may read anything, in upper case."""
+    return sequence.upper() if net is None else net.tokenizer.clean(sequence)
+
+
+def _letters(sequence: str, net: SequenceModel | None) -> str:
+    if net is not None:
+        return letters(net.tokenizer)
+    return "ACGU" if "U" in sequence and "T" not in sequence else "ACGT"
