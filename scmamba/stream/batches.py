@@ -10,6 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from scmamba.models.cell import CellModel
+from scmamba.models.output import CellOutput
 from scmamba.stream.buckets import length_buckets, padding_share
 from scmamba.stream.data import CellData
 from scmamba.tokens.masking import mask_values
@@ -48,6 +50,10 @@ class TrainBatch:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def run(self, model: CellModel, heads: set[str]) -> CellOutput:
+        """What ``model`` says of these cells, through the named heads."""
+        return model(self.gene_ids, self.values, self.padding_mask, self.batch_ids, heads=heads)
 
     def to(self, device: torch.device) -> TrainBatch:
         """The batch on ``device``."""

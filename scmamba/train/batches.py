@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from typing import Any
+
 import lightning as L
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +15,49 @@ from scmamba.stream.data import CellData
 from scmamba.train.config import FitConfig
 
 
-class FitBatches(L.LightningDataModule):
+class EpochBatches(L.LightningDataModule, ABC):
     """Batches for Lightning, which must ask for them every epoch: their number may change.
+
+    Parameters
+    ----------
+    epochs
+        How many epochs there will be.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.epochs = epochs
+
+    @abstractmethod
+    def epoch(self, number: int) -> Any:
+        """Batches of an epoch, counted from 0; they know their ``padding_share``."""
+
+    @abstractmethod
+    def validation(self) -> Any:
+        """Batches to validate on, or None."""
+
+    @property
+    def validates(self) -> bool:
+        """Whether there is anything to validate on."""
+        return self.validation() is not None
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of all epochs."""
+        return sum(len(self.epoch(number)) for number in range(self.epochs))
+
+    def train_dataloader(self) -> Any:
+        """Batches of the epoch that comes next, in a run that goes on from a checkpoint too."""
+        assert self.trainer is not None
+        return self.epoch(self.trainer.fit_loop.epoch_progress.current.processed)
+
+    def val_dataloader(self) -> Any:
+        """Batches to validate on; nothing where there are none."""
+        return self.validation() or []
+
+
+class FitBatches(EpochBatches):
+    """Batches of cells.
 
     Parameters
     ----------
@@ -35,7 +79,7 @@ class FitBatches(L.LightningDataModule):
         config: FitConfig,
         mask_value: float,
     ) -> None:
-        super().__init__()
+        super().__init__(config.epochs)
         self.data, self.train_rows, self.val_rows = data, train_rows, val_rows
         self.config, self.mask_value = config, mask_value
 
@@ -56,20 +100,10 @@ class FitBatches(L.LightningDataModule):
             epoch=number,
         )
 
-    @property
-    def total_steps(self) -> int:
-        """Steps of all epochs."""
-        return sum(len(self.epoch(number)) for number in range(self.config.epochs))
-
-    def train_dataloader(self) -> CellBatches:
-        """Batches of the epoch that comes next, in a run that goes on from a checkpoint too."""
-        assert self.trainer is not None
-        return self.epoch(self.trainer.fit_loop.epoch_progress.current.processed)
-
-    def val_dataloader(self) -> CellBatches | list[CellBatches]:
-        """All genes of the cells to validate on; nothing where there are none."""
+    def validation(self) -> CellBatches | None:
+        """All genes of the cells to validate on, if there are any."""
         if self.val_rows is None:
-            return []
+            return None
         return CellBatches(
             self.data,
             self.val_rows,

@@ -1,4 +1,4 @@
-"""How long, how fast and on how much of each cell a model is trained."""
+"""How long and how fast a model is trained, and on how much of each cell or sequence."""
 
 from __future__ import annotations
 
@@ -8,34 +8,32 @@ from scmamba._errors import ScmambaError
 
 
 @dataclass(frozen=True)
-class FitConfig:
-    """Settings of :func:`~scmamba.train.fit.fit`.
+class TrainConfig:
+    """What every training needs to know; an example is a cell or a sequence.
 
     Parameters
     ----------
     epochs
-        Passes over the training cells.
+        Passes over the training examples.
     batch_size
-        Cells a step.
+        Examples a step.
     token_budget
-        Padded tokens a step, at most, in place of ``batch_size``: many short cells or few long
-        ones share a step, and every cell counts alike.
+        Padded tokens a step, at most, in place of ``batch_size``: many short examples or few long
+        ones share a step, and every example counts alike.
     lr
         Peak learning rate of AdamW.
     weight_decay
         Of AdamW.
     warmup
-        Share of all steps over which the rate rises from 0; then it falls as a cosine to 0.
+        Share of all steps over which the rate rises; then it falls as a cosine to 0.
+    warmup_from
+        Share of the peak rate at which the rise begins.
     clip
         Largest norm of the gradient.
     ema
         Decay of the moving average of the weights, which is what is validated and kept; 0: none.
-    max_tokens
-        Genes drawn per cell and step; None: all. Speed and augmentation at once.
-    last_max_tokens
-        The same in the last epoch.
     mask_ratio
-        Share of values to hide.
+        Share of values or tokens to hide.
     patience
         Epochs without a better validation score before training stops; None: all epochs are run.
     seed
@@ -48,10 +46,9 @@ class FitConfig:
     lr: float = 2e-3
     weight_decay: float = 0.05
     warmup: float = 0.1
+    warmup_from: float = 0.0
     clip: float = 1.0
     ema: float = 0.99
-    max_tokens: int | None = 127
-    last_max_tokens: int | None = 255
     mask_ratio: float = 0.0
     patience: int | None = None
     seed: int = 0
@@ -61,6 +58,22 @@ class FitConfig:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ScmambaError(f"{name}={value}; give a number above 0")
-        for name in ("warmup", "ema", "mask_ratio"):
+        for name in ("warmup", "warmup_from", "ema", "mask_ratio"):
             if not 0 <= getattr(self, name) < 1:
                 raise ScmambaError(f"{name}={getattr(self, name)}; give a number in [0, 1)")
+
+
+@dataclass(frozen=True)
+class FitConfig(TrainConfig):
+    """Settings of :func:`~scmamba.train.fit.fit`, beside those of :class:`TrainConfig`.
+
+    Parameters
+    ----------
+    max_tokens
+        Genes drawn per cell and step; None: all. Speed and augmentation at once.
+    last_max_tokens
+        The same in the last epoch.
+    """
+
+    max_tokens: int | None = 127
+    last_max_tokens: int | None = 255

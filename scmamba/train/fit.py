@@ -1,4 +1,4 @@
-"""Train a cell model on cells in memory."""
+"""Train a model; the one loop, and its use for cells in memory."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from torch import nn
 
 from scmamba._allocator import keep_freed_memory
 from scmamba._errors import ScmambaError
@@ -24,9 +25,9 @@ from scmamba._settings import settings
 from scmamba.models.cell import CellModel
 from scmamba.stream.batches import CellBatches
 from scmamba.stream.data import CellData
-from scmamba.train.batches import FitBatches
+from scmamba.train.batches import EpochBatches, FitBatches
 from scmamba.train.callbacks import Bar, Best, History, averaging
-from scmamba.train.config import FitConfig
+from scmamba.train.config import FitConfig, TrainConfig
 from scmamba.train.module import TrainingModule
 from scmamba.train.objectives import Objective, check_objectives
 
@@ -85,30 +86,60 @@ def fit(
         No objective is on, one needs a head that the model lacks, a batch would hold too few
         cells, or ``last.ckpt`` is damaged.
     """
-    keep_freed_memory()
     on = check_objectives(objectives, model.heads)
     batches = FitBatches(data, train_rows, val_rows, config, model.config.mask_value)
     _check_sizes(batches.epoch(0), model)
-    module = TrainingModule(model, on, config, batches.total_steps)
+    return train(model, batches, on, config, text=text, folder=folder)
+
+
+def train(
+    model: nn.Module,
+    batches: EpochBatches,
+    objectives: Sequence[Objective],
+    config: TrainConfig,
+    *,
+    text: str = "training",
+    folder: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> FitResult:
+    """Train ``model`` in place on batches of whatever kind; :func:`fit` is this for cells.
+
+    Parameters
+    ----------
+    model
+        Its parameters that take gradients are trained.
+    batches
+        Of every epoch, and to validate on.
+    objectives
+        Those that are on.
+    config
+        Rates, sizes, seed.
+    text, folder
+        As in :func:`fit`.
+    callbacks
+        What else looks on, Lightning's way.
+    """
+    keep_freed_memory()
+    module = TrainingModule(model, objectives, config, batches.total_steps)
     history, best = History(), Best(config.patience)
-    callbacks: list[Callback] = []
-    if val_rows is not None:
-        callbacks.append(best)  # before the averaging, which takes the validated weights away again
+    watching: list[Callback] = []
+    if batches.validates:
+        watching.append(best)  # before the averaging, which takes the validated weights away again
     if config.ema:
-        callbacks.append(averaging(config.ema))
-    callbacks += [history, Bar(text, module.total_steps)]
+        watching.append(averaging(config.ema))
+    watching += [history, Bar(text, module.total_steps), *callbacks]
     resume = None
     if folder is not None:
         resume = Path(folder) / "last.ckpt"
         _check_readable(resume)
-        callbacks.append(_after_each_epoch(resume))
+        watching.append(_after_each_epoch(resume))
     with _quiet(), _interruptible(), torch.random.fork_rng():
         trainer = L.Trainer(
             max_epochs=config.epochs,
             accelerator=_accelerator(model),
             devices=1,
             gradient_clip_val=config.clip,
-            callbacks=callbacks,
+            callbacks=watching,
             logger=False,
             enable_checkpointing=folder is not None,
             enable_progress_bar=False,
@@ -161,7 +192,7 @@ def _check_readable(file: Path) -> None:
         ) from error
 
 
-def _accelerator(model: CellModel) -> str:
+def _accelerator(model: nn.Module) -> str:
     kind = next(model.parameters()).device.type
     return {"cuda": "gpu"}.get(kind, kind)
 

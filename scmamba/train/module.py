@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol, Self
 
 import lightning as L
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from scmamba.models.cell import CellModel
-from scmamba.stream.batches import TrainBatch
-from scmamba.train.config import FitConfig
+from scmamba.train.config import TrainConfig
 from scmamba.train.objectives import Objective, total
 
-Metric = Callable[[Tensor, Tensor], float]
+
+class Batch(Protocol):
+    """Cells or sequences that share a step.
+
+    Attributes
+    ----------
+    labels
+        (B,) int64 classes, for the accuracy, or None.
+    weight
+        Factor of the loss.
+    """
+
+    @property
+    def labels(self) -> Tensor | None: ...
+    @property
+    def weight(self) -> float: ...
+
+    def __len__(self) -> int: ...
+
+    def to(self, device: torch.device) -> Self:
+        """The batch on ``device``."""
+
+    def run(self, model: Any, heads: set[str]) -> Any:
+        """What ``model`` makes of the batch, with an attribute ``class_logits`` (or None)."""
 
 
 class TrainingModule(L.LightningModule):
@@ -35,31 +56,24 @@ class TrainingModule(L.LightningModule):
 
     def __init__(
         self,
-        model: CellModel,
+        model: nn.Module,
         objectives: Sequence[Objective],
-        config: FitConfig,
+        config: TrainConfig,
         total_steps: int,
     ) -> None:
         super().__init__()
         self.model, self.objectives = model, tuple(objectives)
         self.config, self.total_steps = config, total_steps
-        self._seen: list[tuple[Tensor, Tensor]] = []
 
-    def _losses(self, batch: TrainBatch) -> tuple[dict[str, Tensor], Tensor | None]:
-        output = self.model(
-            batch.gene_ids,
-            batch.values,
-            batch.padding_mask,
-            batch.batch_ids,
-            heads={objective.head for objective in self.objectives},
-        )
+    def _losses(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor | None]:
+        output = batch.run(self.model, {objective.head for objective in self.objectives})
         return {o.name: o(output, batch) for o in self.objectives}, output.class_logits
 
     def on_train_epoch_start(self) -> None:
         """Seed each epoch by itself, so that a resumed run continues as if never stopped."""
         torch.manual_seed(self.config.seed * 100_003 + self.current_epoch)
 
-    def training_step(self, batch: TrainBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Weighted sum of the objectives on one batch, times the batch's own weight."""
         losses, _ = self._losses(batch)
         loss = total(losses, self.objectives)
@@ -69,8 +83,8 @@ class TrainingModule(L.LightningModule):
         )
         return loss * batch.weight
 
-    def validation_step(self, batch: TrainBatch, batch_idx: int) -> None:
-        """The same on held-out cells, and their accuracy where there are labels."""
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """The same on held-out examples, and their accuracy where there are labels."""
         losses, logits = self._losses(batch)
         logged = {f"val_{name}": value for name, value in losses.items()}
         if logits is not None and batch.labels is not None:
@@ -97,11 +111,12 @@ class TrainingModule(L.LightningModule):
     def _factor(self, step: int) -> float:
         share, warmup = step / self.total_steps, self.config.warmup
         if share < warmup:
-            return (step + 1) / (warmup * self.total_steps + 1)
+            first = self.config.warmup_from
+            return first + (1 - first) * (step + 1) / (warmup * self.total_steps + 1)
         return 0.5 * (1 + math.cos(math.pi * min((share - warmup) / (1 - warmup), 1.0)))
 
     def transfer_batch_to_device(
-        self, batch: TrainBatch, device: torch.device, dataloader_idx: int
-    ) -> TrainBatch:
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
         """Lightning does not know our batches."""
         return batch.to(device)
