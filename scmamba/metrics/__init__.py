@@ -1,7 +1,8 @@
-"""How good a result is: scores of predictions, arrays in and numbers out."""
+"""How good a result is: scores of predictions and of batch correction."""
 
 from scmamba.metrics.annotation import AnnotationScores, annotation
 from scmamba.metrics.calibration import calibration_table, expected_calibration_error
+from scmamba.metrics.integration import IntegrationScores, integration
 from scmamba.metrics.sequence import (
     ClassificationScores,
     RegressionScores,
@@ -13,11 +14,13 @@ from scmamba.metrics.sequence import (
 __all__ = [
     "AnnotationScores",
     "ClassificationScores",
+    "IntegrationScores",
     "RegressionScores",
     "annotation",
     "calibration_table",
     "classification",
     "expected_calibration_error",
+    "integration",
     "multilabel",
     "regression",
 ]

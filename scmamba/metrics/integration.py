@@ -1,0 +1,214 @@
+"""Scores of batch correction: scib-metrics' Benchmarker on an AnnData, in one table."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+from scmamba._errors import ScmambaError
+from scmamba._files import atomic
+from scmamba._log import logger
+
+TOTALS = ("Batch correction", "Bio conservation", "Total")
+_N_COMPS = 50
+_TYPE = "Metric Type"
+
+
+@dataclass(frozen=True)
+class IntegrationScores:
+    """How well batches are mixed and cell types are kept.
+
+    Attributes
+    ----------
+    table
+        One row an embedding; one column a metric, then ``"Batch correction"`` and ``"Bio
+        conservation"``, their means, and ``"Total"``, 0.4 of the first and 0.6 of the second. All
+        are about in [0, 1], 1 is best, and none is rescaled over the embeddings given: a row does
+        not depend on its neighbours.
+    groups
+        ``"Batch correction"`` or ``"Bio conservation"`` for each metric.
+    n_cells, n_scored
+        Cells given, and those scored: with a known label, and at most ``max_cells``.
+    """
+
+    table: pd.DataFrame = field(repr=False, compare=False)
+    groups: dict[str, str] = field(repr=False, compare=False)
+    n_cells: int
+    n_scored: int
+
+    def to_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table, with the number of cells scored, whole or not at all."""
+        with atomic(path) as temporary:
+            self.table.assign(**{"Cells scored": self.n_scored}).to_csv(temporary)
+        return Path(path)
+
+    def __str__(self) -> str:
+        head = f"{self.n_scored:,} of {self.n_cells:,} cells scored\n"
+        return head + self.table.T.to_string(float_format="{:.3f}".format)
+
+
+def integration(
+    adata: ad.AnnData,
+    batch_key: str,
+    labels_key: str,
+    embeddings: Sequence[str] = ("X_scmamba",),
+    *,
+    pre_integrated: str | None = None,
+    unlabeled_category: str = "unknown",
+    max_cells: int = 100_000,
+    n_jobs: int = 1,
+    seed: int = 0,
+) -> IntegrationScores:
+    """Score embeddings with every metric of ``scib_metrics.benchmark.Benchmarker``.
+
+    Parameters
+    ----------
+    adata
+        Cells with their embeddings in ``obsm``; left as it is.
+    batch_key, labels_key
+        ``obs`` columns with batch and known cell type. Cells whose label is missing or
+        ``unlabeled_category`` (in any case) are not scored.
+    embeddings
+        Keys of ``obsm``, each (n_obs, d).
+    pre_integrated
+        ``obsm`` key of an embedding before correction, with which the share of variance that
+        batches explain is compared; None: 50 principal components of X, which is log-normalised
+        first where it holds counts.
+    max_cells
+        Of more cells, that many are drawn at random, which is logged: memory and time stay bounded.
+    n_jobs
+        Threads of the neighbour search.
+    seed
+        Of that draw and of the principal components.
+
+    Raises
+    ------
+    ScmambaError
+        scib-metrics is not installed, a key is missing, an embedding is not finite, or fewer than
+        two batches or two labels are left.
+
+    Notes
+    -----
+    Luecken et al., Benchmarking atlas-level data integration in single-cell genomics, Nature
+    Methods 2022. Two metrics rest on k-means, which wobbles between fits: compare several seeds.
+    """
+    rows = _rows(adata, batch_key, labels_key, unlabeled_category, max_cells, seed)
+    given = {key: _embedding(adata, key)[rows] for key in dict.fromkeys(embeddings)}
+    if not given:
+        raise ScmambaError("embeddings is empty; name at least one key of adata.obsm")
+    if pre_integrated is None and adata.X is None:
+        raise ScmambaError("adata.X is None; name an embedding before correction: pre_integrated=")
+    if pre_integrated is None:
+        before = _components(adata.X[rows], seed)
+    else:
+        before = _embedding(adata, pre_integrated)[rows]
+    benchmark = _scib()
+    cells = ad.AnnData(sparse.csr_matrix((len(rows), 1), dtype=np.float32))
+    for name, key in (("batch", batch_key), ("label", labels_key)):
+        cells.obs[name] = pd.Categorical(adata.obs[key].astype(str).to_numpy()[rows])
+    cells.obsm["before"] = before
+    places = {f"e{i}": key for i, key in enumerate(given)}
+    for place, key in places.items():
+        cells.obsm[place] = given[key]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = benchmark.Benchmarker(
+            cells,
+            "batch",
+            "label",
+            list(places),
+            pre_integrated_embedding_obsm_key="before",
+            n_jobs=n_jobs,
+            progress_bar=False,
+        )
+        run.benchmark()
+        found = run.get_results(min_max_scale=False)
+    kinds = found.loc[_TYPE]
+    groups = {name: kind for name, kind in kinds.items() if name not in TOTALS}
+    table = found.drop(index=_TYPE).rename(index=places).astype(float)
+    table.index.name = "embedding"
+    return IntegrationScores(table[[*groups, *TOTALS]], groups, adata.n_obs, len(rows))
+
+
+def _scib() -> Any:
+    try:
+        import scib_metrics.benchmark as benchmark
+    except ImportError as error:
+        raise ScmambaError(
+            f"scores of batch correction need scib-metrics, which is not here ({error}); install "
+            "it: pip install 'scmamba[benchmark]'"
+        ) from error
+    return benchmark
+
+
+def _rows(
+    adata: ad.AnnData,
+    batch_key: str,
+    labels_key: str,
+    unlabeled_category: str,
+    max_cells: int,
+    seed: int,
+) -> npt.NDArray[np.int64]:
+    """Positions of the cells to score, ascending."""
+    for name, key in (("batch_key", batch_key), ("labels_key", labels_key)):
+        if key not in adata.obs:
+            raise ScmambaError(
+                f"{name}={key!r} is not in adata.obs, which has {', '.join(map(str, adata.obs))}"
+            )
+    if max_cells < 2:
+        raise ScmambaError(f"max_cells={max_cells}; give 2 or more")
+    if missing := int(adata.obs[batch_key].isna().sum()):
+        raise ScmambaError(
+            f"adata.obs[{batch_key!r}] is missing for {missing} cell(s); fill it in or drop them"
+        )
+    labels = adata.obs[labels_key]
+    unknown = labels.astype(str).str.casefold() == unlabeled_category.casefold()
+    rows = np.flatnonzero((labels.notna() & ~unknown).to_numpy())
+    if len(rows) > max_cells:
+        logger.warning("scored on %s of %s labelled cells, drawn at random", max_cells, len(rows))
+        rows = np.sort(np.random.default_rng(seed).choice(rows, max_cells, replace=False))
+    for name, key in (("batches", batch_key), ("labels", labels_key)):
+        n = adata.obs[key].iloc[rows].nunique()
+        if n < 2:
+            raise ScmambaError(
+                f"the {len(rows)} cells with a known label have {n} of {name} "
+                f"(adata.obs[{key!r}]); at least 2 are needed to score a correction"
+            )
+    return rows
+
+
+def _embedding(adata: ad.AnnData, key: str) -> npt.NDArray[np.float32]:
+    if key not in adata.obsm:
+        raise ScmambaError(
+            f"{key!r} is not in adata.obsm, which has {', '.join(adata.obsm) or 'nothing'}"
+        )
+    values = np.asarray(adata.obsm[key], dtype=np.float32)
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise ScmambaError(
+            f"adata.obsm[{key!r}] has shape {values.shape}, "
+            f"{int((~np.isfinite(values)).sum())} of its values not finite; allowed: (n_obs, d) of "
+            "finite numbers"
+        )
+    return values
+
+
+def _components(matrix: Any, seed: int) -> npt.NDArray[np.float32]:
+    """(n, at most 50) principal components of log-normalised values."""
+    import scanpy as sc
+
+    cells = ad.AnnData(sparse.csr_matrix(matrix, dtype=np.float32))
+    if (cells.X.data == np.floor(cells.X.data)).all():
+        sc.pp.normalize_total(cells, target_sum=1e4)
+        sc.pp.log1p(cells)
+    n_comps = min(_N_COMPS, min(cells.shape) - 1)
+    return np.asarray(sc.pp.pca(cells.X, n_comps=n_comps, random_state=seed), np.float32)
