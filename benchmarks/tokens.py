@@ -4,21 +4,16 @@
     python benchmarks/tokens.py --cells 2000
 
 Two claims: binning, and tokenise + collate + mask end to end. The peer is written anew after the
-published data collator; rows are made dense for it before the clock starts. Both are timed in
-turn, medians are reported, and every bin is compared.
+published data collator; its rows are made dense before anything is timed (2.4 GB). Every bin is
+compared. About four minutes.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from statistics import median
+from collections.abc import Callable
 
+import _timing
 import numpy as np
 import torch
 from scipy import sparse
@@ -27,7 +22,6 @@ from scmamba.tokens import bin_values, collate, mask_values, tokenize
 
 BATCH, BINS, RATIO = 64, 51, 0.4
 PAD_ID, CLS_ID, CLS_VALUE, PAD_VALUE, MASK_VALUE = 30_000, 30_001, 0.0, -2.0, -1.0
-DENSE_BLOCK = 512
 
 
 def make_cells(n_cells: int, n_genes: int, n_non_zero: int, seed: int = 0) -> sparse.csr_matrix:
@@ -86,29 +80,6 @@ def published_batch(rows: np.ndarray, ids: np.ndarray) -> tuple[torch.Tensor, ..
     return padded_ids, padded, torch.from_numpy(masked)
 
 
-def dense_blocks(X: sparse.csr_matrix) -> Iterator[np.ndarray]:
-    """Dense rows of ``X``, some at a time."""
-    for start in range(0, X.shape[0], DENSE_BLOCK):
-        yield X[start : start + DENSE_BLOCK].toarray()
-
-
-def time_published(X: sparse.csr_matrix, work: Callable[[np.ndarray], object]) -> float:
-    """Seconds of ``work`` over dense blocks, without the time to make them dense."""
-    seconds = 0.0
-    for block in dense_blocks(X):
-        start = time.perf_counter()
-        work(block)
-        seconds += time.perf_counter() - start
-    return seconds
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds of one call."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def ours_end_to_end(X: sparse.csr_matrix, ids: np.ndarray) -> None:
     """Tokenise all cells, then collate and mask batch by batch."""
     tokens = tokenize(X, ids, n_bins=BINS)
@@ -120,79 +91,73 @@ def ours_end_to_end(X: sparse.csr_matrix, ids: np.ndarray) -> None:
         mask_values(batch, RATIO, mask_value=MASK_VALUE)
 
 
-def published_end_to_end(block: np.ndarray, ids: np.ndarray) -> None:
-    """The same for a block of dense rows."""
-    for start in range(0, len(block), BATCH):
-        published_batch(block[start : start + BATCH], ids)
+def published_end_to_end(dense: np.ndarray, ids: np.ndarray) -> None:
+    """The same for dense rows."""
+    for start in range(0, len(dense), BATCH):
+        published_batch(dense[start : start + BATCH], ids)
 
 
-def count_different_bins(X: sparse.csr_matrix) -> int:
+def published_binning(dense: np.ndarray) -> None:
+    """Bins of each row, one after the other."""
+    for row in dense:
+        published_bins(row)
+
+
+def count_different_bins(X: sparse.csr_matrix, dense: np.ndarray) -> int:
     """How many bins of ``X`` differ between the two ways."""
-    bins = sparse.csr_matrix((bin_values(X.data, X.indptr, BINS), X.indices, X.indptr), X.shape)
+    bins = bin_values(X.data, X.indptr, BINS)
     different = 0
-    for i, block in enumerate(dense_blocks(X)):
-        ours = bins[i * DENSE_BLOCK : (i + 1) * DENSE_BLOCK].toarray()
-        different += int((ours != np.stack([published_bins(row) for row in block])).sum())
+    for i, row in enumerate(dense):
+        here = slice(X.indptr[i], X.indptr[i + 1])
+        ours = np.zeros(len(row), dtype=np.int64)
+        ours[X.indices[here]] = bins[here]
+        different += int((ours != published_bins(row)).sum())
     return different
 
 
-def compare(X: sparse.csr_matrix, repeats: int) -> dict[str, float]:
-    """Time both ways in turn; seconds are medians."""
+def candidates(
+    X: sparse.csr_matrix, dense: np.ndarray
+) -> dict[str, dict[str, Callable[[], object]]]:
+    """Both claims, each with what is timed in turn."""
     ids = np.random.default_rng(1).permutation(X.shape[1])  # the vocabulary has an order of its own
-    bin_values(X.data[:9], [0, 9])  # compile
-    ours_end_to_end(X[:2], ids)
-    times: dict[str, list[float]] = {key: [] for key in ("bin", "bin_pub", "all", "all_pub")}
-    for _ in range(repeats):
-        times["bin"].append(timed(lambda: bin_values(X.data, X.indptr, BINS)))
-        times["bin_pub"].append(
-            time_published(X, lambda block: [published_bins(row) for row in block])
-        )
-        times["all"].append(timed(lambda: ours_end_to_end(X, ids)))
-        times["all_pub"].append(time_published(X, lambda block: published_end_to_end(block, ids)))
-    seconds = {key: median(values) for key, values in times.items()}
     return {
-        "binning_seconds": seconds["bin"],
-        "binning_published_seconds": seconds["bin_pub"],
-        "binning_ratio": seconds["bin_pub"] / seconds["bin"],
-        "end_to_end_seconds": seconds["all"],
-        "end_to_end_published_seconds": seconds["all_pub"],
-        "end_to_end_ratio": seconds["all_pub"] / seconds["all"],
-        "end_to_end_cells_per_second": X.shape[0] / seconds["all"],
-        "different_bins": count_different_bins(X),
+        "binning": {
+            "ours": lambda: bin_values(X.data, X.indptr, BINS),
+            "published": lambda: published_binning(dense),
+        },
+        "end to end": {
+            "ours": lambda: ours_end_to_end(X, ids),
+            "published": lambda: published_end_to_end(dense, ids),
+        },
     }
 
 
 def main() -> None:
-    """Compare on counts and on log-normalised counts; write JSON, print a line for each."""
+    """Compare on counts and on log-normalised counts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, default=20_000)
     parser.add_argument("--genes", type=int, default=30_000)
     parser.add_argument("--non-zero", type=int, default=1_500)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/tokens.json")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=4)
     arguments = parser.parse_args()
+    _timing.keep_freed_memory()
     torch.set_num_threads(arguments.threads)
     counts = make_cells(arguments.cells, arguments.genes, arguments.non_zero)
-    results: dict[str, object] = {
-        "shape": [arguments.cells, arguments.genes],
-        "non_zeros_per_cell": counts.nnz / arguments.cells,
-        "threads": arguments.threads,
-        "cores": os.cpu_count(),
-        "processor": platform.processor() or platform.machine(),
-        "repeats": arguments.repeats,
-    }
-    for name, X in (("counts", counts), ("log_normalised", log_normalized(counts))):
-        row = compare(X, arguments.repeats)
-        results[name] = row
-        print(
-            f"{name}: binning {row['binning_ratio']:.0f}x, "
-            f"end to end {row['end_to_end_ratio']:.0f}x "
-            f"({row['end_to_end_cells_per_second']:,.0f} cells/s), "
-            f"different bins {row['different_bins']}"
-        )
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(results, indent=2) + "\n")
+    rows, different = {}, {}
+    for values, X in (("counts", counts), ("log-normalised", log_normalized(counts))):
+        dense = X.toarray()
+        for claim, ways in candidates(X, dense).items():
+            times = _timing.interleaved(ways, rounds=arguments.rounds, warm_up=1)
+            rows[f"{claim}, {values}"] = _timing.against(times, "ours")
+            ratio = rows[f"{claim}, {values}"]["published"]
+            print(f"{claim}, {values}: {ratio['ours_faster']:.0f} times faster", flush=True)
+        different[values] = count_different_bins(X, dense)
+        print(f"{values}: {different[values]} bins differ")
+    shape = {"cells": arguments.cells, "genes": arguments.genes, "non_zeros": counts.nnz}
+    results = {**shape, "rounds": arguments.rounds, "rows": rows, "different_bins": different}
+    full = arguments.cells == parser.get_default("cells")
+    print("written:", _timing.save("tokens" if full else "tokens-quick", results))
 
 
 if __name__ == "__main__":

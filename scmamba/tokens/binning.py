@@ -70,7 +70,15 @@ def as_float(data: npt.NDArray[np.generic]) -> npt.NDArray[np.floating]:
         If a value is negative, NaN or infinite.
     """
     values = np.ascontiguousarray(data, dtype=np.float32 if data.dtype == np.float32 else float)
-    if len(values) and not (values.min() >= 0 and np.isfinite(values.max())):  # NaN fails both
+    wrong: list[int] = []
+
+    def work(start: int, stop: int) -> None:
+        part = values[start:stop]
+        if not (part.min(initial=0) >= 0 and np.isfinite(part.max(initial=0))):  # NaN fails both
+            wrong.append(start)
+
+    for_rows(work, len(values), len(values))
+    if wrong:
         raise ScmambaError(
             "there are negative or non-finite values; tokens are made of counts or log-normalised "
             "counts: take them with scmamba.pp.expression, which says where the trouble is"

@@ -25,7 +25,7 @@ class CellBatch:
     values
         Bins or values; float32, shape (B, L).
     padding_mask
-        True where padded; bool, shape (B, L).
+        True where padded, which is behind a cell's genes; bool, shape (B, L).
     """
 
     gene_ids: torch.Tensor
@@ -122,19 +122,24 @@ def _fill(  # type: ignore[no-untyped-def]
     room = gene_ids.shape[1] - 1
     kept = np.empty(room, dtype=np.int64)
     for b in range(start, stop):
-        first, n = indptr[rows[b]], indptr[rows[b] + 1] - indptr[rows[b]]
+        first, end = indptr[rows[b]], indptr[rows[b] + 1]
+        ids, found = from_ids[first:end], from_values[first:end]
+        if len(ids) > room:
+            choose(len(ids), room, seeds[b], kept)
+            ids, found = ids[kept], found[kept]
+        stop_genes = len(ids) + 1
         gene_ids[b, 0] = cls_id
         values[b, 0] = cls_value
-        if n <= room:
-            for i in range(n):
-                gene_ids[b, i + 1] = from_ids[first + i]
-                values[b, i + 1] = from_values[first + i]
-        else:
-            n = choose(n, room, seeds[b], kept)
-            for i in range(n):
-                gene_ids[b, i + 1] = from_ids[first + kept[i]]
-                values[b, i + 1] = from_values[first + kept[i]]
-        gene_ids[b, n + 1 :] = pad_id
-        values[b, n + 1 :] = pad_value
-        padding_mask[b, : n + 1] = False
-        padding_mask[b, n + 1 :] = True
+        _copy(ids, gene_ids[b, 1:stop_genes])
+        _copy(found, values[b, 1:stop_genes])
+        gene_ids[b, stop_genes:] = pad_id
+        values[b, stop_genes:] = pad_value
+        padding_mask[b, :stop_genes] = False
+        padding_mask[b, stop_genes:] = True
+
+
+@compiled
+def _copy(source, target):  # type: ignore[no-untyped-def]
+    """Write ``source`` to ``target``, of another dtype; a loop so plain is compiled to vectors."""
+    for i in range(len(target)):
+        target[i] = source[i]

@@ -69,23 +69,19 @@ def mask_values(
 def _mask_rows(  # type: ignore[no-untyped-def]
     values, padding_mask, ratio, mask_value, seeds, start, stop, hidden, masked
 ):
-    length = padding_mask.shape[1]
-    drawn = np.empty(length, dtype=np.bool_)
     for b in range(start, stop):
-        n = length - 1 - padding_mask[b].sum()  # without <cls>
+        n = len(padding_mask[b]) - 1 - padding_mask[b].sum()  # without <cls>
         wanted = int(np.floor(ratio * n + 0.5))
         if ratio > 0:
             wanted = min(n, max(1, wanted))
-        draw(n, wanted, seeds[b], drawn)
         masked[b, 0] = False
-        hidden[b, 0] = values[b, 0]
-        gene = 0
-        for i in range(1, length):  # without branches: half of them would be guessed wrong
-            real = not padding_mask[b, i]
-            mask = drawn[gene] & real
-            masked[b, i] = mask
-            value = values[b, i]
-            if mask:
-                value = mask_value
-            hidden[b, i] = value
-            gene += real
+        draw(n, wanted, seeds[b], masked[b, 1 : n + 1])
+        masked[b, n + 1 :] = False
+        _hide(values[b], masked[b], mask_value, hidden[b])
+
+
+@compiled
+def _hide(values, masked, mask_value, hidden):  # type: ignore[no-untyped-def]
+    """Write ``values`` with some replaced; a loop so plain is compiled to vectors."""
+    for i in range(len(hidden)):
+        hidden[i] = mask_value if masked[i] else values[i]
