@@ -8,50 +8,37 @@ padding changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
+from scmamba.models.pooled import PooledModel
+from scmamba.models.sequence import SequenceModel
 from scmamba.nn.norm import MaskedBatchNorm1d
 from scmamba.nn.pool import masked_mean
-from scmamba.nn.sequence_stack import SequenceStack
 
 VOCAB_SIZE = 6
 MAX_LENGTH = 600
 
 
-class MambaClassifier(nn.Module):
+def mamba_classifier(n_outputs: int, *, dropout: float = 0.1, **sizes: Any) -> PooledModel:
     """Causal Mamba-1 layers behind LayerNorms, the mean over positions, dropout, a linear head.
 
     Parameters
     ----------
     n_outputs
         Classes, labels or numbers to predict.
-    d_model, n_layer, d_state
-        Its size.
     dropout
         Before the head.
+    **sizes
+        Fields of :class:`~scmamba.models.SequenceConfig` other than the published ones.
     """
-
-    def __init__(
-        self,
-        n_outputs: int,
-        *,
-        d_model: int = 256,
-        n_layer: int = 12,
-        d_state: int = 16,
-        dropout: float = 0.1,
-    ) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(VOCAB_SIZE, d_model, padding_idx=0)
-        self.stack = SequenceStack(n_layer, d_model, mixer="mamba1", norm="layer", d_state=d_state)
-        self.head = _head(d_model, n_outputs, dropout)
-
-    def forward(self, input_ids: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Logits (B, n_outputs)."""
-        hidden = self.stack(self.embedding(input_ids), padding_mask)
-        return self.head(masked_mean(hidden, padding_mask))
+    backbone = SequenceModel.from_preset("nt-mamba", lm_head=False, **sizes)
+    return PooledModel(backbone, n_outputs, dropout=dropout)
 
 
 class CNNClassifier(nn.Module):
@@ -158,8 +145,8 @@ class TransformerClassifier(nn.Module):
         return self.head(self.encoder(x, src_key_padding_mask=pad)[:, 0])
 
 
-BASELINES: dict[str, type[nn.Module]] = {
-    "mamba": MambaClassifier,
+BASELINES: dict[str, Callable[..., nn.Module]] = {
+    "mamba": mamba_classifier,
     "cnn": CNNClassifier,
     "transformer": TransformerClassifier,
 }

@@ -11,8 +11,8 @@ from scmamba import ScmambaError
 from scmamba.models.baselines import (
     BASELINES,
     CNNClassifier,
-    MambaClassifier,
     TransformerClassifier,
+    mamba_classifier,
 )
 
 SMALL = {
@@ -38,7 +38,7 @@ def test_published_number_of_parameters(name: str, published: float) -> None:
 def test_parameters_layer_by_layer() -> None:
     with torch.device("meta"):
         cnn, transformer = CNNClassifier(3), TransformerClassifier(3)
-        mamba = MambaClassifier(3)
+        mamba = mamba_classifier(3)
     head = 256 * 3 + 3
     convs = sum(256 * 256 * width + 256 + 2 * 256 for width in (15, 9, 5, 3))
     assert n_parameters(cnn) == 6 * 256 + convs + head
@@ -85,8 +85,8 @@ def test_mamba_is_causal_and_the_transformer_is_not() -> None:
     ids = torch.randint(1, 5, (1, 20))
     changed = ids.clone()
     changed[0, -1] = 5
-    mamba, transformer = MambaClassifier(2, **SMALL["mamba"]), TransformerClassifier(2)
-    before, after = (mamba.stack(mamba.embedding(x)) for x in (ids, changed))
+    mamba, transformer = mamba_classifier(2, **SMALL["mamba"]), TransformerClassifier(2)
+    before, after = (mamba.backbone.hidden_states(x) for x in (ids, changed))
     torch.testing.assert_close(before[:, :-1], after[:, :-1])
     swapped = ids.flip(1)
     assert not torch.allclose(transformer.eval()(ids), transformer(swapped))

@@ -1,0 +1,197 @@
+"""A small model of sequences to be trained from scratch on a few thousand of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scmamba._errors import ScmambaError
+from scmamba.models._config import Config, one_of
+from scmamba.nn.norm import MaskedBatchNorm1d
+from scmamba.nn.pool import AttentionPool
+from scmamba.nn.stack import Stack
+
+UNITS = ("nucleotide", "codon")
+_N_CODONS = 64
+
+
+@dataclass(frozen=True)
+class CompactConfig(Config):
+    """Everything that decides the shape of a :class:`CompactModel`.
+
+    Parameters
+    ----------
+    n_outputs
+        Classes, labels or numbers to predict.
+    per_token
+        Predict them for every nucleotide instead of the whole sequence.
+    unit
+        What a position is: a ``"nucleotide"``, seen through a convolution, or a ``"codon"``.
+    n_positions
+        Learned positions, for sequences that are aligned; longer ones share the last. 0: none.
+    d_model, n_layer, d_state, headdim
+        Of the bidirectional Mamba-2 layers; ``n_layer`` 0 leaves none.
+    stem_width
+        Nucleotides that the convolution sees at once, odd.
+    pool_heads
+        Heads of the attention pool.
+    dropout, head_dropout
+        In the layers, and in the head.
+    """
+
+    kind: ClassVar[str] = "compact"
+
+    n_outputs: int
+    per_token: bool = False
+    unit: str = "nucleotide"
+    n_positions: int = 0
+    d_model: int = 64
+    n_layer: int = 2
+    d_state: int = 16
+    headdim: int = 32
+    stem_width: int = 9
+    pool_heads: int = 8
+    dropout: float = 0.1
+    head_dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("n_outputs", "d_model", "d_state", "headdim", "stem_width", "pool_heads"):
+            self.at_least(name, 1)
+        for name in ("n_layer", "n_positions"):
+            self.at_least(name, 0)
+        one_of("unit", self.unit, UNITS)
+        for name in ("dropout", "head_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ScmambaError(f"{name}={getattr(self, name)}; give a number in [0, 1)")
+        if self.stem_width % 2 == 0:
+            raise ScmambaError(f"stem_width={self.stem_width}; give an odd number")
+        if self.per_token and self.unit == "codon":
+            raise ScmambaError('per_token=True needs unit="nucleotide"')
+
+
+class CompactModel(nn.Module):
+    """Nucleotides or codons, positions, bidirectional Mamba-2 layers, an attention pool, a head.
+
+    Ids are those of :meth:`scmamba.tokens.NucleotideTokenizer.benchmark`: padding 0, A 1, C 2,
+    G 3, T or U 4, N 5.
+
+    Parameters
+    ----------
+    config
+        Its sizes.
+    """
+
+    def __init__(self, config: CompactConfig) -> None:
+        super().__init__()
+        self.config = c = config
+        self.stem = CodonStem(c.d_model) if c.unit == "codon" else _ConvStem(c)
+        self.position: nn.Embedding | None = None
+        if c.n_positions:
+            self.position = nn.Embedding(c.n_positions, c.d_model)
+            nn.init.normal_(self.position.weight, std=0.02)
+        self.stack = Stack(
+            c.n_layer,
+            c.d_model,
+            pre_norm=True,
+            dropout=c.dropout,
+            d_state=c.d_state,
+            headdim=c.headdim,
+        )
+        self.norm = nn.LayerNorm(c.d_model)
+        self.pool = None
+        if not c.per_token:
+            self.pool = AttentionPool(c.d_model, c.pool_heads, max(c.n_positions, 1))
+        self.head = _head(c)
+
+    def forward(self, input_ids: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+        """Logits or numbers (B, n_outputs); with ``per_token`` (B, L, n_outputs).
+
+        Parameters
+        ----------
+        input_ids
+            (B, L) integers from 0 to 5.
+        padding_mask
+            (B, L), True where padded: behind the sequence. Padding changes nothing.
+        """
+        hidden, padding_mask = self.stem(input_ids, padding_mask)
+        places = self._places(hidden)
+        if self.position is not None:
+            hidden = hidden + self.position(places)
+        hidden = self.norm(self.stack(hidden, padding_mask))
+        if self.pool is None:
+            return self.head(hidden)
+        return self.head(self.pool(hidden, places, padding_mask))
+
+    def _places(self, hidden: Tensor) -> Tensor:
+        """(B, L) which learned position each place has; 0 where there are none."""
+        last = max(self.config.n_positions - 1, 0)
+        places = torch.arange(hidden.shape[1], device=hidden.device).clamp(max=last)
+        return places.expand(len(hidden), -1)
+
+
+class _ConvStem(nn.Module):
+    """One-hot nucleotides (N: none) through a convolution, batch norm, GELU."""
+
+    def __init__(self, config: CompactConfig) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(4, config.d_model, config.stem_width, padding="same")
+        self.norm = MaskedBatchNorm1d(config.d_model, eps=1e-5)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, input_ids: Tensor, padding_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Hidden (B, L, D), 0 at padding, and the mask as it was."""
+        if padding_mask is not None:
+            input_ids = input_ids.masked_fill(padding_mask, 0)
+        one_hot = F.one_hot(input_ids, 6)[..., 1:5].to(self.conv.weight.dtype)
+        hidden = self.conv(one_hot.transpose(1, 2)).transpose(1, 2)
+        return self.dropout(F.gelu(self.norm(hidden, padding_mask))), padding_mask
+
+
+class CodonStem(nn.Module):
+    """An embedding of each codon, in frame from the first nucleotide; rests are left out.
+
+    Parameters
+    ----------
+    d_model
+        Width.
+    """
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(_N_CODONS + 1, d_model)  # the last: with N in it
+
+    def forward(
+        self, input_ids: Tensor, padding_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Hidden (B, L // 3, D) and its mask."""
+        n = input_ids.shape[1] // 3
+        if n == 0:
+            raise ScmambaError(
+                f"the sequences have {input_ids.shape[1]} nucleotides; a codon has 3"
+            )
+        letters = (input_ids[:, : 3 * n] - 1).unflatten(1, (n, 3))
+        known = ((letters >= 0) & (letters < 4)).all(2)
+        codons = (letters * letters.new_tensor([16, 4, 1])).sum(2)
+        if padding_mask is not None:
+            padding_mask = padding_mask[:, : 3 * n].unflatten(1, (n, 3)).any(2)
+        return self.embedding(codons.where(known, _N_CODONS)), padding_mask
+
+
+def _head(config: CompactConfig) -> nn.Module:
+    d, dropout = config.d_model, config.head_dropout
+    norm = nn.LayerNorm(d) if config.per_token else MaskedBatchNorm1d(d, eps=1e-5)
+    return nn.Sequential(
+        norm,
+        nn.Dropout(dropout),
+        nn.Linear(d, d),
+        nn.GELU(),
+        nn.Dropout(dropout),
+        nn.Linear(d, config.n_outputs),
+    )

@@ -1,0 +1,230 @@
+"""Tokens of sequences with what is known of each, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from scmamba.stream.buckets import length_buckets, padding_share
+from scmamba.tokens.sequence_masking import IGNORED, TokenMasking
+
+Ints = npt.NDArray[np.int64]
+
+
+class SequenceNetwork(Protocol):
+    """What can be trained on sequences: logits or numbers from ids and a padding mask."""
+
+    def __call__(self, input_ids: Tensor, padding_mask: Tensor | None = None) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class SequenceData:
+    """Sequences ready for a network.
+
+    Attributes
+    ----------
+    ids
+        (length,) int64 token ids of each sequence.
+    pad_id
+        What stands at padding.
+    other
+        The same of the other strand of each, or None where there is none.
+    target
+        What is to be predicted: (n,) int64 classes, (n, n_labels) float32 of 0 and 1,
+        (n, n_numbers) float32, or (n,) objects, each (length,) int64 classes of its tokens
+        (-100: not known); None: nothing.
+    """
+
+    ids: tuple[Ints, ...]
+    pad_id: int
+    other: tuple[Ints, ...] | None = None
+    target: npt.NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def lengths(self) -> Ints:
+        """(n,) tokens of each sequence."""
+        return np.array([len(row) for row in self.ids], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class SequenceOutput:
+    """What a network says of a batch.
+
+    Attributes
+    ----------
+    logits
+        (B, n_outputs), or (B, L, n_outputs) of every token.
+    class_logits
+        The same where each sequence is of one class, else None.
+    """
+
+    logits: Tensor
+    class_logits: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class SequenceTrainBatch:
+    """B sequences of L tokens, with what they are compared with.
+
+    Attributes
+    ----------
+    rows
+        (B,) int64 positions in their :class:`SequenceData`.
+    input_ids, padding_mask
+        (B, L); masked tokens are replaced. The mask is None where nothing is padded.
+    other_ids, other_mask
+        (B, L') the other strand, where both are to be averaged; else None.
+    target
+        As in :class:`SequenceData`, of tokens (B, L); None: nothing is known.
+    weight
+        Factor of the loss: B over the mean B of the pass.
+    """
+
+    rows: Tensor
+    input_ids: Tensor
+    padding_mask: Tensor | None
+    other_ids: Tensor | None
+    other_mask: Tensor | None
+    target: Tensor | None
+    weight: float
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def labels(self) -> Tensor | None:
+        """(B,) int64 classes, or None where the target is something else."""
+        target = self.target
+        whole = target is not None and target.ndim == 1 and target.dtype == torch.int64
+        return target if whole else None
+
+    def to(self, device: torch.device) -> SequenceTrainBatch:
+        """The batch on ``device``."""
+        moved = {
+            name: value.to(device, non_blocking=True)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
+
+    def run(self, model: Any, heads: set[str]) -> SequenceOutput:
+        """What ``model`` says of these sequences; of both strands the mean."""
+        ask = model.logits if "language" in heads else model
+        logits = ask(self.input_ids, self.padding_mask)
+        if self.other_ids is not None:
+            other = ask(self.other_ids, self.other_mask)
+            logits = (logits + (other.flip(1) if logits.ndim == 3 else other)) / 2
+        return SequenceOutput(logits, None if self.labels is None else logits)
+
+
+class SequenceBatches:
+    """Length-bucketed batches of some sequences; order and draws come from seed and epoch alone.
+
+    Parameters
+    ----------
+    data
+        All sequences.
+    rows
+        Which of them to go through.
+    batch_size, token_budget
+        One of them; see :func:`~scmamba.stream.buckets.length_buckets`.
+    shuffle
+        For training; without it sequences come sorted by length.
+    strands
+        ``"given"``; ``"either"``, one of both at random; or ``"both"``, which are averaged.
+    masking
+        Tokens to hide, which become the target; None: none.
+    seed, epoch
+        Of order, draws and masks, together.
+
+    Attributes
+    ----------
+    buckets
+        Positions, in ``rows``, of the sequences of each batch.
+    padding_share
+        Share of padding among the tokens of all batches, in [0, 1).
+    """
+
+    def __init__(
+        self,
+        data: SequenceData,
+        rows: Ints,
+        *,
+        batch_size: int | None = None,
+        token_budget: int | None = None,
+        shuffle: bool = False,
+        strands: str = "given",
+        masking: TokenMasking | None = None,
+        seed: int = 0,
+        epoch: int = 0,
+    ) -> None:
+        self.data, self.rows = data, np.asarray(rows, dtype=np.int64)
+        self.strands, self.masking, self.seed, self.epoch = strands, masking, seed, epoch
+        lengths = data.lengths[self.rows]
+        self.buckets = length_buckets(
+            lengths,
+            batch_size=batch_size,
+            token_budget=token_budget,
+            rng=np.random.default_rng([seed, epoch]) if shuffle else None,
+        )
+        self.padding_share = padding_share(lengths, self.buckets)
+
+    def __len__(self) -> int:
+        return len(self.buckets)
+
+    def __iter__(self) -> Iterator[SequenceTrainBatch]:
+        rng = np.random.default_rng([self.seed, self.epoch, 1])
+        for bucket in self.buckets:
+            yield self._batch(self.rows[bucket], rng)
+
+    def _batch(self, rows: Ints, rng: np.random.Generator) -> SequenceTrainBatch:
+        data, other = self.data, self.data.other
+        target = None if data.target is None else data.target[rows]
+        ids, others = [data.ids[i] for i in rows], None
+        if other is not None and self.strands == "either":
+            turned = rng.random(len(rows)) < 0.5
+            ids = [other[i] if turn else data.ids[i] for i, turn in zip(rows, turned, strict=True)]
+            if target is not None and target.dtype == object:
+                for i in np.flatnonzero(turned):
+                    target[i] = target[i][::-1]
+        elif other is not None and self.strands == "both":
+            others = [other[i] for i in rows]
+        if self.masking is not None:
+            ids, target = self.masking(ids, rng)
+        input_ids, padding_mask = pad(ids, data.pad_id)
+        other_ids, other_mask = (None, None) if others is None else pad(others, data.pad_id)
+        return SequenceTrainBatch(
+            rows=torch.from_numpy(rows),
+            input_ids=input_ids,
+            padding_mask=padding_mask,
+            other_ids=other_ids,
+            other_mask=other_mask,
+            target=_target(target),
+            weight=len(rows) * len(self) / len(self.rows),
+        )
+
+
+def pad(rows: list[Ints], fill: int) -> tuple[Tensor, Tensor | None]:
+    """Ids (B, L) padded behind, and a mask (B, L), True where padded; None without any."""
+    lengths = np.array([len(row) for row in rows])
+    padded = np.full((len(rows), lengths.max()), fill, dtype=np.int64)
+    mask = np.arange(padded.shape[1]) >= lengths[:, None]
+    padded[~mask] = np.concatenate(rows)
+    return torch.from_numpy(padded), torch.from_numpy(mask) if mask.any() else None
+
+
+def _target(target: npt.NDArray[Any] | list[Ints] | None) -> Tensor | None:
+    if target is None:
+        return None
+    if isinstance(target, list) or target.dtype == object:
+        return pad(list(target), IGNORED)[0]
+    return torch.from_numpy(target)
