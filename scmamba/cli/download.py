@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def download(name: str, *, lock: Path | None = None) -> None:
-    """Fetch a registered model into the cache, check every file and keep a safetensors copy.
+    """Fetch a registered model into the cache, check every file and load it once.
 
     Parameters
     ----------
@@ -15,13 +15,8 @@ def download(name: str, *, lock: Path | None = None) -> None:
     lock
         File to write the sha256 of every fetched file to, to hold later downloads to.
     """
-    from scmamba._files import writable
-    from scmamba.models import info, load
-    from scmamba.models.download import write_lock
-    from scmamba.models.registry import entry
+    from scmamba.models import fetch, info, load
 
-    known = entry(name)
-    if lock is not None:
-        write_lock(known, writable(lock))
+    fetch(name, lock=lock)
     load(name, device="cpu")
     print(info(name))

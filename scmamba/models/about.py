@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scmamba._errors import ScmambaError
 from scmamba.models.cell import n_parameters
 from scmamba.models.checkpoint import CONFIG, WEIGHTS, is_own, read_config
 from scmamba.models.config import PRESETS, CellConfig, preset
-from scmamba.models.download import MODEL, RECORD, SHIPPED, cache_folder, read_lock
+from scmamba.models.locks import MODEL, RECORD, cache_folder, is_shipped, read_lock
 from scmamba.models.published import is_published, read_published
-from scmamba.models.registry import REGISTRY, SC_MAMBA2, Entry
+from scmamba.models.published_sequence import is_published_sequence, read_sequence_config
+from scmamba.models.registry import REGISTRY, SC_MAMBA2, Entry, find
+from scmamba.models.registry_sequences import HubEntry
+from scmamba.models.sequence import n_sequence_parameters
+from scmamba.models.sequence_config import SEQUENCE_PRESETS, SequenceConfig, sequence_preset
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class ModelInfo:
     name
         As asked for.
     n_parameters
-        Weights.
+        Weights; None where the sizes are not published and nothing was fetched yet.
     size
         Bytes on disk; None where nothing was fetched yet.
     licence
@@ -34,25 +39,25 @@ class ModelInfo:
     verification
         Begins with ``"unverified"``, ``"checked"`` or ``"locked"``.
     config
-        Sizes; of a model not fetched yet, the published ones.
+        Sizes; of a model not fetched yet, the published ones; None where they are not known.
     """
 
     name: str
-    n_parameters: int
+    n_parameters: int | None
     size: int | None
     licence: str
     source: str
     verification: str
-    config: CellConfig
+    config: CellConfig | SequenceConfig | None
 
     def __str__(self) -> str:
         size = "not fetched yet" if self.size is None else f"{self.size / 2**20:.1f} MiB on disk"
-        c = self.config
+        n = self.n_parameters
+        count = "number of parameters not known yet" if n is None else f"{n / 1e6:.1f} M parameters"
         return "\n".join(
             [
-                f"{self.name}: {self.n_parameters / 1e6:.1f} M parameters, {size}",
-                f"  structure: {c.n_layer} layers, d_model {c.d_model}, d_state {c.d_state}, "
-                f"headdim {c.headdim}, {c.n_genes} genes and special tokens",
+                f"{self.name}: {count}, {size}",
+                f"  structure: {_structure(self.config)}",
                 f"  licence: {self.licence}",
                 f"  source: {self.source}",
                 f"  verification: {self.verification}",
@@ -73,75 +78,121 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
     ScmambaError
         None of these.
     """
-    if str(name) in REGISTRY:
-        return _registered(REGISTRY[str(name)])
-    if str(name) in PRESETS:
-        config = preset(str(name))
-        return ModelInfo(
-            name=str(name),
-            n_parameters=n_parameters(config),
-            size=None,
+    if isinstance(known := find(str(name)), HubEntry):
+        return _on_hub(known)
+    if known is not None:
+        return _on_zenodo(known)
+    if str(name) in (*PRESETS, *SEQUENCE_PRESETS):
+        cell = str(name) in PRESETS
+        config = preset(str(name)) if cell else sequence_preset(str(name))
+        return _info(
+            str(name),
+            config,
+            None,
             licence="none needed: random weights",
             source="a preset of scmamba, to be trained",
             verification="unverified: nothing to verify",
-            config=config,
         )
     folder = Path(name)
     if folder.is_dir() and is_own(folder):
         return _own(folder)
-    if folder.is_dir() and is_published(folder):
+    if folder.is_dir() and (is_published(folder) or is_published_sequence(folder)):
         return _published(folder)
     raise ScmambaError(
         f"{str(name)!r} is no folder with a model and no known name; known: "
-        f"{', '.join([*REGISTRY, *PRESETS])}"
+        f"{', '.join([*REGISTRY, *PRESETS, *SEQUENCE_PRESETS])}"
     )
 
 
-def _registered(entry: Entry) -> ModelInfo:
-    root, lock = cache_folder(entry), read_lock(entry)
+def _info(
+    name: str, config: CellConfig | SequenceConfig | None, size: int | None, **texts: Any
+) -> ModelInfo:
+    return ModelInfo(name, _count(config), size, config=config, **texts)
+
+
+def _count(config: CellConfig | SequenceConfig | None) -> int | None:
+    if config is None:
+        return None
+    if isinstance(config, CellConfig):
+        return n_parameters(config)
+    return n_sequence_parameters(config)
+
+
+def _structure(config: CellConfig | SequenceConfig | None) -> str:
+    if config is None:
+        return "told by its config.json, once it is fetched"
+    start = f"{config.n_layer} layers, d_model {config.d_model}, d_state {config.d_state}, "
+    if isinstance(config, CellConfig):
+        return f"{start}headdim {config.headdim}, {config.n_genes} genes and special tokens"
+    strands = ", both strands in one" if config.rc == "ps" else ""
+    length = f", at most {config.max_length} tokens" if config.max_length else ""
+    return (
+        f"{config.family}: {start}{config.direction} {config.mixer}{strands}, "
+        f"{config.vocab_size} ids{length}"
+    )
+
+
+def _on_zenodo(entry: Entry) -> ModelInfo:
+    root, lock = cache_folder(entry.name), read_lock(entry.name)
     fetched = (root / MODEL / CONFIG).is_file()
-    config = read_config(root / MODEL)[0] if fetched else entry.expected
-    if lock is None:
-        state = "unverified: no file of it was seen yet, so there is no sha256 to hold it to"
-    elif (SHIPPED / f"{entry.name}.json").is_file():
-        state = "locked: sha256 of every file ships with scmamba"
-    else:
-        state = "checked by the record's checksums, sha256 of every file locked in the cache"
-    return ModelInfo(
-        name=entry.name,
-        n_parameters=n_parameters(config),
-        size=_size(root / RECORD, root / MODEL) if fetched else None,
+    return _info(
+        entry.name,
+        read_config(root / MODEL)[0] if fetched else entry.expected,
+        _size(root / RECORD, root / MODEL) if fetched else None,
         licence=entry.terms((lock or {}).get("licence")),
         source=f"https://doi.org/{(lock or {}).get('doi') or entry.doi}",
-        verification=state,
-        config=config,
+        verification=_state(entry.name, lock, "checked by the record's checksums"),
     )
+
+
+def _on_hub(entry: HubEntry) -> ModelInfo:
+    folder, lock = cache_folder(entry.name) / RECORD, read_lock(entry.name) or {}
+    fetched = is_published_sequence(folder)
+    commit = lock.get("commit") or "the commits of its files"
+    source = f"https://huggingface.co/{entry.repo}"
+    if entry.modelscope is not None:
+        source += f", or https://www.modelscope.cn/models/{entry.modelscope}"
+    return _info(
+        entry.name,
+        read_sequence_config(folder, entry.max_length) if fetched else entry.expected,
+        _size(folder) if fetched else None,
+        licence=entry.terms(lock.get("licence")),
+        source=source,
+        verification=_state(entry.name, lock, f"checked: {lock.get('source')} at {commit}"),
+    )
+
+
+def _state(name: str, lock: dict[str, Any] | None, checked: str) -> str:
+    if not lock:
+        return "unverified: no file of it was seen yet, so there is no sha256 to hold it to"
+    if is_shipped(name):
+        return "locked: sha256 of every file ships with scmamba"
+    return f"{checked}, sha256 of every file locked in the cache"
 
 
 def _own(folder: Path) -> ModelInfo:
     config, saved = read_config(folder)
     about = saved["about"]
-    return ModelInfo(
-        name=folder.name,
-        n_parameters=n_parameters(config),
-        size=_size(folder),
+    return _info(
+        folder.name,
+        config,
+        _size(folder),
         licence=str(about.get("licence") or "not said where it was saved"),
         source=f"https://doi.org/{about['doi']}" if about.get("doi") else str(folder),
         verification=f"locked: {CONFIG} holds the sha256 of {WEIGHTS}",
-        config=config,
     )
 
 
 def _published(folder: Path) -> ModelInfo:
-    config = read_published(folder).config
-    return ModelInfo(
-        name=folder.name,
-        n_parameters=n_parameters(config),
-        size=_size(folder),
-        licence=f"that of its source; {SC_MAMBA2.code_licence}",
+    of_cells = is_published(folder)
+    terms = "that of its source"
+    return _info(
+        folder.name,
+        read_published(folder).config if of_cells else read_sequence_config(folder),
+        _size(folder),
+        licence=f"{terms}; {SC_MAMBA2.code_licence}" if of_cells else terms,
         source=str(folder),
         verification="unverified: a folder of the published layout, without a lock",
-        config=config,
     )
 
 

@@ -1,4 +1,4 @@
-"""One ``load`` for every source: a registered name, our own format, the published layout."""
+"""One ``load`` for every source: a registered name, our own format, the published layouts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from typing import Any
 import torch
 
 from scmamba._errors import ScmambaError
+from scmamba._files import writable
 from scmamba._log import logger
-from scmamba.models import download
+from scmamba.models import download, hub
+from scmamba.models._files import read_json, write_json
 from scmamba.models.cell import CellModel
-from scmamba.models.checkpoint import CONFIG, WEIGHTS, is_own, load_own, save
+from scmamba.models.checkpoint import CONFIG, WEIGHTS, is_own, load_own, save, unchanged
 from scmamba.models.device import resolve_device
+from scmamba.models.locks import LOCK, MODEL, RECORD, cache_folder, read_lock
 from scmamba.models.published import is_published, load_published
-from scmamba.models.registry import REGISTRY, SC_MAMBA2, Entry, entry, say_licence
+from scmamba.models.published_sequence import is_published_sequence, load_published_sequence
+from scmamba.models.registry import REGISTRY, SC_MAMBA2, Entry, entry, find, say_licence
+from scmamba.models.registry_sequences import HubEntry
+from scmamba.models.sequence import SequenceModel
 
 
 def load(
@@ -24,8 +30,8 @@ def load(
     device: str | torch.device | None = None,
     allow_missing_heads: bool = True,
     **changes: Any,
-) -> CellModel:
-    """Load a model by registry name, or from a folder of our format or of the published one.
+) -> CellModel | SequenceModel:
+    """Load a model by registry name, or from a folder of our format or of a published one.
 
     Parameters
     ----------
@@ -34,14 +40,16 @@ def load(
     device
         Where to put it; None: ``settings.device``.
     allow_missing_heads
-        Heads without weights of their shape start at random (seeded by ``settings.seed``) and
-        are reported. False makes them an error, like a backbone weight.
+        Heads of a cell model without weights of their shape start at random (seeded by
+        ``settings.seed``) and are reported. False makes them an error, like a backbone weight.
     **changes
-        Fields of :class:`CellConfig` to set otherwise, ``n_classes=12`` for example.
+        Fields of :class:`CellConfig` or :class:`SequenceConfig` to set otherwise, ``n_classes=12``
+        or ``max_length=4096`` for example.
 
     Returns
     -------
-    The model in evaluation mode, its ``report`` saying what was matched and missed.
+    The model in evaluation mode, its ``report`` saying what was matched and missed; a
+    :class:`SequenceModel` for DNA and mRNA.
 
     Raises
     ------
@@ -53,12 +61,8 @@ def load(
     name, folder = str(name_or_folder), Path(name_or_folder)
     if folder.is_dir():
         model = _load_folder(folder, options)
-    elif name in REGISTRY:
-        fetch(name)
-        model = load_own(_copy(REGISTRY[name]), **options)
-        model.name = name
-        known = download.read_lock(REGISTRY[name]) or {}
-        say_licence(name, REGISTRY[name].terms(known.get("licence")))
+    elif (known := find(name)) is not None:
+        model = _load_registered(known, options)
     else:
         raise ScmambaError(
             f"{name!r} is no folder and no known name; give a folder with {CONFIG} and {WEIGHTS} "
@@ -79,47 +83,72 @@ def fetch(
     name
         A registered name.
     base_url
-        Where Zenodo is; None: ``SCMAMBA_ZENODO_URL`` in the environment, else Zenodo itself.
+        Where Zenodo or Hugging Face is; None: as the environment says (``SCMAMBA_ZENODO_URL``;
+        ``SCMAMBA_HUB_URL``, ``HF_ENDPOINT``), else itself.
     lock
-        Write the sha256 of every file of the record there, as JSON. The record is then asked
-        again, and files in the cache are checked by its checksums.
+        Write the sha256 of every file there, as JSON, and for a model on a hub its commit. The
+        source is then asked again, and files in the cache are checked by its checksums.
 
     Returns
     -------
-    The folder of its safetensors copy, in our own format.
+    A folder with the model: of the published layout (from a hub), or its copy in our own format.
 
     Raises
     ------
     ScmambaError
-        No such name, a download fails, or a file is not what the record or the lock says.
+        No such name, a download fails, or a file is not what the source or the lock says.
     """
     wanted = entry(name)
-    copy = _copy(wanted)
-    if lock is not None:
-        download.write_lock(wanted, Path(lock), base_url=base_url)
-    if not copy.is_dir():
+    root, target = cache_folder(wanted.name), writable(lock) if lock is not None else None
+    folder = root / (RECORD if isinstance(wanted, HubEntry) else MODEL)
+    there = folder.is_dir() and (root / LOCK).is_file()
+    if isinstance(wanted, HubEntry):
+        if target is not None or not there:
+            hub.fetch(wanted, base_url=base_url)
+    elif target is not None or not there:
         files = download.fetch(wanted, base_url=base_url)
-        with download.published_folder(wanted, files) as folder:
-            model = load_published(folder)
-        known, report = download.read_lock(wanted) or {}, model.report
-        assert report is not None
-        about = {
-            "name": name,
-            "doi": known.get("doi"),
-            "licence": known.get("licence"),
-            "sha256": model.sha256,
-            "left_out": list(report.unused),
-            "notes": list(report.notes),
-        }
-        save(model, copy, about=about)
-    return copy
+        if not there:
+            _copy(wanted, files, folder)
+    if target is not None:
+        write_json(target, read_json(root / LOCK))
+    return folder
 
 
-def _copy(of: Entry) -> Path:
-    return download.cache_folder(of) / download.MODEL
+def _copy(wanted: Entry, files: list[Path], folder: Path) -> None:
+    """Write what Zenodo's record holds in our own format."""
+    with download.published_folder(wanted, files) as published:
+        model = load_published(published)
+    known, report = read_lock(wanted.name) or {}, model.report
+    assert report is not None
+    about = {
+        "name": wanted.name,
+        "doi": known.get("doi"),
+        "licence": known.get("licence"),
+        "sha256": model.sha256,
+        "left_out": list(report.unused),
+        "notes": list(report.notes),
+    }
+    save(model, folder, about=about)
 
 
-def _load_folder(folder: Path, options: dict[str, Any]) -> CellModel:
+def _load_registered(known: Entry | HubEntry, options: dict[str, Any]) -> CellModel | SequenceModel:
+    folder = fetch(known.name)
+    lock = read_lock(known.name) or {}
+    model: CellModel | SequenceModel
+    if isinstance(known, HubEntry):
+        for file, said in lock["files"].items():
+            unchanged(folder / file, said["sha256"], f"the lock of {known.name}")
+        model = _load_sequence(folder, options, default_length=known.max_length)
+    else:
+        model = load_own(folder, **options)
+    model.name = known.name
+    say_licence(known.name, known.terms(lock.get("licence")))
+    return model
+
+
+def _load_folder(folder: Path, options: dict[str, Any]) -> CellModel | SequenceModel:
+    if is_published_sequence(folder):
+        return _load_sequence(folder, options)
     if is_own(folder):
         return load_own(folder, **options)
     if is_published(folder):
@@ -132,3 +161,10 @@ def _load_folder(folder: Path, options: dict[str, Any]) -> CellModel:
         "published layout with args.json, vocab.json and best_model.pt. "
         f"Found: {', '.join(names[:10]) or 'nothing'}"
     )
+
+
+def _load_sequence(
+    folder: Path, options: dict[str, Any], *, default_length: int = 0
+) -> SequenceModel:
+    changes = {name: value for name, value in options.items() if name != "allow_missing_heads"}
+    return load_published_sequence(folder, default_length=default_length, **changes)

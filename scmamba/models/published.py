@@ -17,7 +17,7 @@ from scmamba.models.config import CellConfig
 from scmamba.models.report import LoadReport
 from scmamba.models.structure import infer
 from scmamba.models.tensors import SUFFIXES, read_tensors
-from scmamba.models.weights import fill
+from scmamba.models.weights import BACKBONE, fill
 from scmamba.tokens.vocab import Vocab
 
 KEYS: tuple[tuple[str, str], ...] = (
@@ -137,11 +137,12 @@ def load_published(folder: Path, *, allow_missing_heads: bool = True, **changes:
     read = read_published(folder)
     perturbation = any("transformer_encoder." in name for name in read.names.values())
     alias = "transformer" if perturbation else "mamba"
+    config = read.config.replace(**changes)
     filled = fill(
-        read.config.replace(**changes),
+        lambda: CellModel(config),
         read.tensors,
         source=str(read.path),
-        allow_missing_heads=allow_missing_heads,
+        needed=BACKBONE if allow_missing_heads else ("",),
         name_of=lambda name: read.names.get(name) or _theirs(name, alias),
     )
     model = filled.model

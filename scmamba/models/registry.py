@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.models.config import CellConfig, preset
+from scmamba.models.registry_sequences import SEQUENCE_MODELS, HubEntry
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A published model.
+    """A published model on Zenodo.
 
     Attributes
     ----------
@@ -43,22 +44,29 @@ SC_MAMBA2 = Entry(
     expected=preset("large"),
 )
 
-REGISTRY: dict[str, Entry] = {SC_MAMBA2.name: SC_MAMBA2}
+REGISTRY: dict[str, Entry | HubEntry] = {SC_MAMBA2.name: SC_MAMBA2}
+REGISTRY.update((known.name, known) for known in SEQUENCE_MODELS)
 
 _said: set[str] = set()
 
 
-def entry(name: str) -> Entry:
-    """The entry of that name.
+def find(name: str) -> Entry | HubEntry | None:
+    """The entry of that name, or of that repository on Hugging Face, or None."""
+    by_repo = (e for e in SEQUENCE_MODELS if e.repo.lower() == name.lower())
+    return REGISTRY.get(name) or next(by_repo, None)
+
+
+def entry(name: str) -> Entry | HubEntry:
+    """The entry of that name, or of that repository on Hugging Face.
 
     Raises
     ------
     ScmambaError
         There is none.
     """
-    if name not in REGISTRY:
+    if (found := find(name)) is None:
         raise ScmambaError(f"{name!r} is not a known model; known: {', '.join(REGISTRY)}")
-    return REGISTRY[name]
+    return found
 
 
 def say_licence(name: str, terms: str) -> None:

@@ -16,7 +16,8 @@ class LoadReport:
     n_matched, n_weights
         Tensors of the model that the checkpoint filled, and tensors the model has.
     n_genes
-        Tokens of the vocabulary that have a row in the gene embedding.
+        Tokens of the vocabulary that have a row in the gene embedding; of a sequence model, tokens
+        that its tokenizer knows.
     fresh
         Tensors of heads that the checkpoint does not hold: they start at random.
     mismatched
@@ -25,6 +26,8 @@ class LoadReport:
         Tensors of the checkpoint that have no place in the model.
     notes
         Other things a reader should know.
+    tokens
+        What the tokens are.
     """
 
     source: str
@@ -35,6 +38,7 @@ class LoadReport:
     mismatched: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    tokens: str = "genes and special tokens"
 
     @property
     def complete(self) -> bool:
@@ -49,7 +53,7 @@ class LoadReport:
     def __str__(self) -> str:
         lines = [
             f"{self.source}: {self.n_matched} of {self.n_weights} weights loaded, "
-            f"{self.n_genes} genes and special tokens known"
+            f"{self.n_genes} {self.tokens} known"
         ]
         told = (
             ("not in the checkpoint, started at random", self.fresh),

@@ -25,6 +25,9 @@ _TOKENIZERS: dict[str, Callable[..., NucleotideTokenizer]] = {
 }
 _MOST_SPARE = 64  # published vocabularies are padded to a multiple of 8; more is another tokenizer
 
+_Embedding = nn.Embedding | ReverseComplementEmbedding
+_Head = nn.Linear | ReverseComplementHead
+
 
 class SequenceModel(nn.Module):
     """Embedding, a stack of mixer layers, final norm and language-model head.
@@ -62,26 +65,7 @@ class SequenceModel(nn.Module):
         self.report: LoadReport | None = None
         self.name: str | None = None
         self.sha256: str | None = None
-        c, shape = config, (config.vocab_size, config.d_model)
-        self.embedding: nn.Embedding | ReverseComplementEmbedding
-        self.head: nn.Linear | ReverseComplementHead | None = None
-        if c.rc == "ps":
-            self.embedding = ReverseComplementEmbedding(*shape, c.complement_map)
-            self.head = ReverseComplementHead(*shape, c.complement_map) if c.lm_head else None
-        else:
-            self.embedding = nn.Embedding(*shape)
-            self.head = nn.Linear(c.d_model, c.vocab_size, bias=False) if c.lm_head else None
-        self.stack = SequenceStack(
-            c.n_layer,
-            c.d_model,
-            mixer=c.mixer,
-            direction=c.direction,
-            rc=c.rc,
-            exchange_strands=c.fused_add_norm,
-            norm=c.norm,
-            norm_eps=c.norm_eps,
-            **c.mixer_sizes,
-        )
+        self.embedding, self.stack, self.head = _parts(config)
         self.tie_weights()
         self.reset_parameters()
 
@@ -199,7 +183,40 @@ class SequenceModel(nn.Module):
         return self.head
 
 
-def _table(embedding: nn.Embedding | ReverseComplementEmbedding) -> nn.Embedding:
+def n_sequence_parameters(config: SequenceConfig) -> int:
+    """Number of parameters of a model of ``config``, counted without making it."""
+    with torch.device("meta"):
+        embedding, stack, head = _parts(config)
+    counted = [embedding, stack] + ([] if head is None or config.tie_embeddings else [head])
+    return sum(p.numel() for part in counted for p in part.parameters())
+
+
+def _parts(config: SequenceConfig) -> tuple[_Embedding, SequenceStack, _Head | None]:
+    """Embedding, backbone and head, if there is one; not tied yet."""
+    c, shape = config, (config.vocab_size, config.d_model)
+    embedding: _Embedding
+    head: _Head
+    if c.rc == "ps":
+        embedding = ReverseComplementEmbedding(*shape, c.complement_map)
+        head = ReverseComplementHead(*shape, c.complement_map)
+    else:
+        embedding = nn.Embedding(*shape)
+        head = nn.Linear(c.d_model, c.vocab_size, bias=False)
+    stack = SequenceStack(
+        c.n_layer,
+        c.d_model,
+        mixer=c.mixer,
+        direction=c.direction,
+        rc=c.rc,
+        exchange_strands=c.fused_add_norm,
+        norm=c.norm,
+        norm_eps=c.norm_eps,
+        **c.mixer_sizes,
+    )
+    return embedding, stack, head if c.lm_head else None
+
+
+def _table(embedding: _Embedding) -> nn.Embedding:
     return embedding if isinstance(embedding, nn.Embedding) else embedding.embedding
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -57,13 +57,29 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     return tensors, (*left, *(str(key) for key in content if key not in tensors))
 
 
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor of a file, as :func:`read_tensors`; of safetensors, nothing else is
+    read.
+    """
+    if path.suffix != ".safetensors":
+        return {name: tuple(tensor.shape) for name, tensor in read_tensors(path)[0].items()}
+    try:
+        with safe_open(path, "pt") as file:
+            names = file.keys()
+            return {name: tuple(file.get_slice(name).get_shape()) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, error) from error
+
+
 def _read_safetensors(path: Path) -> Any:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ScmambaError(
-            f"{path} is truncated or damaged ({error}); fetch or save it again"
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> ScmambaError:
+    return ScmambaError(f"{path} is truncated or damaged ({error}); fetch or save it again")
 
 
 def _read_torch(path: Path) -> Any:

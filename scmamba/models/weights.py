@@ -1,27 +1,30 @@
-"""A model from a config and tensors under our names; nothing is filled or dropped in silence."""
+"""A model and tensors under our names; nothing is filled or dropped in silence."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
-from scmamba.models.cell import CellModel
-from scmamba.models.config import CellConfig
 
 BACKBONE = ("gene_embedding.", "value_embedding.", "input_norm.", "stack.", "final_norm.")
 _COUNTER = "num_batches_tracked"  # of a batch norm: not a weight, 0 where it is missing
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
-class Filled:
-    """A model, and which of its tensors were not filled: names, and "name: (theirs) for (ours)"."""
+class Filled(Generic[M]):
+    """A model, and which of its tensors were not filled: names, and "name: (theirs) for (ours)".
 
-    model: CellModel
+    Tensors that are one under several names count once.
+    """
+
+    model: M
     n_matched: int
     n_weights: int
     fresh: tuple[str, ...]
@@ -29,51 +32,54 @@ class Filled:
 
 
 def fill(
-    config: CellConfig,
+    make: Callable[[], M],
     tensors: Mapping[str, Tensor],
     *,
     source: str,
-    allow_missing_heads: bool = True,
+    needed: tuple[str, ...] = ("",),
     name_of: Callable[[str], str] = str,
-) -> Filled:
-    """Make a model of ``config`` and put ``tensors`` into it, as float32 on the CPU.
+) -> Filled[M]:
+    """Make a model and put ``tensors`` into it, as float32 on the CPU.
 
     Parameters
     ----------
-    config
-        Of the model.
+    make
+        Makes the model; called on the meta device.
     tensors
-        By our names; those the model does not have are passed over (the caller reports them).
+        By our names; those the model does not have are passed over (the caller reports them). Of
+        tensors that the model ties, one name is enough.
     source
         What to call the checkpoint in errors.
-    allow_missing_heads
-        Whether heads may start at random (seeded by ``settings.seed``) where the checkpoint has
-        no weights of their shape.
+    needed
+        What the names of weights begin with that the checkpoint must hold. The others, of heads,
+        start at random (seeded by ``settings.seed``) where it has none of their shape.
     name_of
         The checkpoint's name of a tensor of ours, for messages.
 
     Raises
     ------
     ScmambaError
-        Weights of the backbone are missing, of another shape or not finite (all are listed);
-        or such weights of heads, where ``allow_missing_heads`` is False.
+        Needed weights are missing, of another shape or not finite (all are listed), or tied ones
+        are there twice and differ.
     """
     with torch.device("meta"):
-        model = CellModel(config)
-    own = model.state_dict()
+        model = make()
+    tied = aliases(model)
+    tensors = _untied(tensors, tied, source, name_of)
+    state = model.state_dict()
+    own = {name: tensor for name, tensor in state.items() if name not in tied}
     missing = [name for name in own if name not in tensors and not name.endswith(_COUNTER)]
     odd = {
         name: f"{name_of(name)}: {tuple(tensors[name].shape)} for {tuple(own[name].shape)}"
         for name in own
         if name in tensors and tensors[name].shape != own[name].shape
     }
-    needed = ("",) if not allow_missing_heads else BACKBONE
     problems = [f"missing: {name_of(name)}" for name in missing if name.startswith(needed)]
     problems += [f"of another shape: {odd[name]}" for name in odd if name.startswith(needed)]
     if problems:
         raise ScmambaError(
             f"{source} does not fit: {len(problems)} weights of the "
-            f"{'backbone' if allow_missing_heads else 'model'} are missing or of another shape "
+            f"{'model' if '' in needed else 'backbone'} are missing or of another shape "
             "(found for needed). Use the checkpoint with the configuration it was trained with.\n  "
             + "\n  ".join(problems)
         )
@@ -90,10 +96,40 @@ def fill(
         for name in own
         if name.endswith(_COUNTER) and name not in matched
     }
-    model.load_state_dict({**matched, **counters}, strict=False, assign=True)
+    ties = {name: matched[first] for name, first in tied.items() if first in matched}
+    model.load_state_dict({**matched, **ties, **counters}, strict=False, assign=True)
     _start(model)
     fresh = tuple(name_of(name) for name in own if not {name} & {*matched, *counters, *odd})
     return Filled(model.eval(), len(matched) + len(counters), len(own), fresh, tuple(odd.values()))
+
+
+def aliases(model: nn.Module) -> dict[str, str]:
+    """Second names of tied parameters, and the first name of each."""
+    first: dict[int, str] = {}
+    found: dict[str, str] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        if first.setdefault(id(parameter), name) != name:
+            found[name] = first[id(parameter)]
+    return found
+
+
+def _untied(
+    tensors: Mapping[str, Tensor],
+    tied: Mapping[str, str],
+    source: str,
+    name_of: Callable[[str], str],
+) -> dict[str, Tensor]:
+    """Tensors under the first name of each, whichever name the checkpoint stores them under."""
+    plain = {name: tensor for name, tensor in tensors.items() if name not in tied}
+    for name, first in tied.items():
+        if name in tensors and not torch.equal(
+            plain.setdefault(first, tensors[name]), tensors[name]
+        ):
+            raise ScmambaError(
+                f"{source} holds {name_of(first)} and {name_of(name)}, which are one tensor in "
+                "this model, with different numbers; it was trained as another model"
+            )
+    return plain
 
 
 def _unit(name: str) -> str:
@@ -105,7 +141,7 @@ def _converted(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.detach().to("cpu", dtype).contiguous()
 
 
-def _start(model: CellModel) -> None:
+def _start(model: nn.Module) -> None:
     """Give every tensor that is still without memory its random start, children first."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)

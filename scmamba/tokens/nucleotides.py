@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -139,6 +140,10 @@ class NucleotideTokenizer:
     def __repr__(self) -> str:
         layout = self.layout
         return f"NucleotideTokenizer({layout.kind}, {layout.alphabet}, {self.vocab_size} ids)"
+
+    def limited(self, max_length: int | None) -> NucleotideTokenizer:
+        """The same tokenizer for sequences of at most ``max_length`` tokens (None: any)."""
+        return NucleotideTokenizer(dataclasses.replace(self.layout, max_length=max_length))
 
     def clean(self, sequence: str, where: str = "the sequence") -> str:
         """``sequence`` in upper case, checked; RNA with U for T.
