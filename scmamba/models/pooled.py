@@ -27,6 +27,8 @@ class PooledModel(nn.Module):
         Before the head.
     """
 
+    special: Tensor
+
     def __init__(
         self,
         backbone: SequenceModel,

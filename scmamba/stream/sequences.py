@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from scmamba.stream.buckets import length_buckets, padding_share
-from scmamba.tokens.sequence_masking import IGNORED, TokenMasking
+from scmamba.tokens.sequence_masking import IGNORED, TokenMasking, TokenNoise
 
 Ints = npt.NDArray[np.int64]
 
@@ -143,6 +143,8 @@ class SequenceBatches:
         ``"given"``; ``"either"``, one of both at random; or ``"both"``, which are averaged.
     masking
         Tokens to hide, which become the target; None: none.
+    noise
+        Tokens to replace; None: none.
     seed, epoch
         Of order, draws and masks, together.
 
@@ -164,11 +166,13 @@ class SequenceBatches:
         shuffle: bool = False,
         strands: str = "given",
         masking: TokenMasking | None = None,
+        noise: TokenNoise | None = None,
         seed: int = 0,
         epoch: int = 0,
     ) -> None:
         self.data, self.rows = data, np.asarray(rows, dtype=np.int64)
-        self.strands, self.masking, self.seed, self.epoch = strands, masking, seed, epoch
+        self.strands, self.masking, self.noise = strands, masking, noise
+        self.seed, self.epoch = seed, epoch
         lengths = data.lengths[self.rows]
         self.buckets = length_buckets(
             lengths,
@@ -198,6 +202,8 @@ class SequenceBatches:
                     target[i] = target[i][::-1]
         elif other is not None and self.strands == "both":
             others = [other[i] for i in rows]
+        if self.noise is not None:
+            ids = self.noise(ids, rng)
         if self.masking is not None:
             ids, target = self.masking(ids, rng)
         input_ids, padding_mask = pad(ids, data.pad_id)

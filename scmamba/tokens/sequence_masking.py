@@ -1,4 +1,4 @@
-"""Hide a share of each sequence's tokens, for masked language modelling."""
+"""Hide a share of each sequence's tokens, for masked language modelling, or replace it."""
 
 from __future__ import annotations
 
@@ -55,9 +55,7 @@ class TokenMasking:
             raise ScmambaError(
                 f"{tokenizer} has no mask token, so nothing can be hidden; train causally"
             )
-        letters, tokens = set(ALPHABETS[tokenizer.alphabet]), tokenizer.layout.tokens
-        known = [i for i, token in enumerate(tokens) if token and set(token.upper()) <= letters]
-        return cls(ratio, tokenizer.mask_id, np.array(known, dtype=np.int64))
+        return cls(ratio, tokenizer.mask_id, known_tokens(tokenizer))
 
     def __call__(
         self, sequences: Sequence[Ints], rng: np.random.Generator
@@ -92,3 +90,36 @@ class TokenMasking:
             hidden.append(new)
             targets.append(target)
         return hidden, targets
+
+
+@dataclass(frozen=True)
+class TokenNoise:
+    """Replaces tokens at random, so that no network learns sequences by heart.
+
+    Attributes
+    ----------
+    ratio
+        Share of the tokens to replace, in [0, 1), each by itself.
+    choosable
+        Ids that may be replaced and that stand in.
+    """
+
+    ratio: float
+    choosable: Ints
+
+    def __call__(self, sequences: Sequence[Ints], rng: np.random.Generator) -> list[Ints]:
+        """Each sequence (length,) with some ids replaced; the originals stay as they are."""
+        noisy = []
+        for ids in sequences:
+            chosen = (rng.random(len(ids)) < self.ratio) & np.isin(ids, self.choosable)
+            new = ids.copy()
+            new[chosen] = rng.choice(self.choosable, int(chosen.sum()))
+            noisy.append(new)
+        return noisy
+
+
+def known_tokens(tokenizer: NucleotideTokenizer) -> Ints:
+    """Ids that stand for known nucleotides alone: neither special tokens nor any with N."""
+    letters, tokens = set(ALPHABETS[tokenizer.alphabet]), tokenizer.layout.tokens
+    known = [i for i, token in enumerate(tokens) if token and set(token.upper()) <= letters]
+    return np.array(known, dtype=np.int64)

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from scmamba.train.config import FitConfig
-from scmamba.train.fit import FitResult, fit
+from scmamba.train.config import FitConfig, TrainConfig
+from scmamba.train.fit import FitResult, fit, train
 from scmamba.train.objectives import CLS, GEP, MVC, Objective, class_weights
+from scmamba.train.sequences import SequenceFitConfig, fit_sequences
 
-__all__ = ["CLS", "GEP", "MVC", "FitConfig", "FitResult", "Objective", "class_weights", "fit"]
+__all__ = [
+    "CLS",
+    "GEP",
+    "MVC",
+    "FitConfig",
+    "FitResult",
+    "Objective",
+    "SequenceFitConfig",
+    "TrainConfig",
+    "class_weights",
+    "fit",
+    "fit_sequences",
+    "train",
+]

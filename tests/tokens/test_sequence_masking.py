@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scmamba import ScmambaError
 from scmamba.tokens import NucleotideTokenizer
-from scmamba.tokens.sequence_masking import IGNORED, TokenMasking
+from scmamba.tokens.sequence_masking import IGNORED, TokenMasking, TokenNoise, known_tokens
 
 CADUCEUS = NucleotideTokenizer.caduceus()
 MASKING = TokenMasking.of(CADUCEUS, 0.15)
@@ -58,3 +58,14 @@ def test_refusals() -> None:
         TokenMasking.of(NucleotideTokenizer.benchmark())
     with pytest.raises(ScmambaError, match="ratio=1.0; give a share"):
         TokenMasking.of(CADUCEUS, 1.0)
+
+
+def test_noise_replaces_known_nucleotides_alone() -> None:
+    row = CADUCEUS.encode("ACGTN" * 4000, special=True)
+    before = row.copy()
+    (new,) = TokenNoise(0.2, known_tokens(CADUCEUS))([row], np.random.default_rng(0))
+    assert np.array_equal(row, before)
+    known = np.isin(row, known_tokens(CADUCEUS))
+    assert np.array_equal(new[~known], row[~known])
+    assert np.isin(new, known_tokens(CADUCEUS)).sum() == known.sum()
+    assert (new != row)[known].mean() == pytest.approx(0.2 * 3 / 4, abs=0.01)
