@@ -1,9 +1,10 @@
-"""Tasks: AnnData in, AnnData out."""
+"""Tasks: AnnData in, AnnData out; and DNA and RNA in ``sequence``."""
 
 from __future__ import annotations
 
+from scmamba.tasks import sequence
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks.annotate import annotate
 from scmamba.tasks.embed import embed
 
-__all__ = ["Annotator", "annotate", "embed"]
+__all__ = ["Annotator", "annotate", "embed", "sequence"]

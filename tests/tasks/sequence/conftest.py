@@ -24,7 +24,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _kmers() -> NucleotideTokenizer:
     """Every 3-mer, and shorter ones for what is left over."""
-    words = [a for a in "ACGTN"] + [a + b for a in "ACGT" for b in "ACGT"]
+    words = list("ACGTN") + [a + b for a in "ACGT" for b in "ACGT"]
     words += [w + c for w in words[5:] for c in "ACGT"]
     tokens = ("<unk>", "<pad>", "<mask>", *words)
     specials = {"unk": 0, "pad": 1, "mask": 2}
