@@ -10,20 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
+from scmamba.models import _parts as parts
+from scmamba.models._parts import given
 from scmamba.models.config import CellConfig
 from scmamba.models.output import CellOutput
 from scmamba.nn.adversary import BatchDiscriminator
 from scmamba.nn.embed import COMBINE, GeneEmbedding, LabelEmbedding, ValueEmbedding
 from scmamba.nn.heads import ClassHead, ExpressionHead, MVCHead
+from scmamba.nn.latent import LatentHead, sample
 from scmamba.nn.norm import DomainBatchNorm, MaskedBatchNorm1d
-from scmamba.nn.pool import AttentionPool, ClsPool, MeanPool
 from scmamba.nn.stack import Stack
 
 if TYPE_CHECKING:
     from scmamba.models.report import LoadReport
     from scmamba.tokens.vocab import Vocab
 
-HEADS = ("expression", "mvc", "class", "batch")
+HEADS = ("expression", "mvc", "class", "batch", "latent", "counts")
 
 
 class CellModel(nn.Module):
@@ -74,9 +76,10 @@ class CellModel(nn.Module):
             ngroups=c.ngroups,
             chunk_size=c.chunk_size,
         )
-        self.final_norm = nn.LayerNorm(c.d_model) if c.pre_norm else None
-        self.pool = _pool(c)
-        self.cell_norm = nn.BatchNorm1d(c.d_model) if c.cell_norm else None
+        self.final_norm = nn.LayerNorm(c.d_model) if c.pre_norm and c.final_norm else None
+        self.pool = parts.pool(c)
+        self.cell_norm = parts.cell_norm(c)
+        self.latent_head = LatentHead(c.d_model, c.n_latent) if c.n_latent else None
 
         batch_labels = c.batch_labels and c.n_batches > 0
         self.batch_embedding = LabelEmbedding(c.n_batches, c.d_model) if batch_labels else None
@@ -88,22 +91,24 @@ class CellModel(nn.Module):
             "explicit_zero": c.explicit_zero,
         }
         self.expression_head = ExpressionHead(c.d_model, **label) if c.expression else None
-        self.mvc_head = MVCHead(c.d_model, **label) if c.mvc else None
+        self.mvc_head = MVCHead(c.d_model, d_cell=c.d_cell, **label) if c.mvc else None
         self.class_head = (
-            ClassHead(c.d_model, c.n_classes, n_layer=c.class_layers, dropout=c.class_dropout)
+            ClassHead(c.d_cell, c.n_classes, n_layer=c.class_layers, dropout=c.class_dropout)
             if c.n_classes
             else None
         )
         self.batch_discriminator = (
-            BatchDiscriminator(c.d_model, c.n_batches, n_layer=c.adversary_layers)
+            BatchDiscriminator(c.d_cell, c.n_batches, n_layer=c.adversary_layers)
             if c.adversary
             else None
         )
+        self.count_head = parts.count_head(c) if c.n_counts else None
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """Those of ``"expression"``, ``"mvc"``, ``"class"``, ``"batch"`` that the model has."""
+        """Those of :data:`HEADS` that the model has."""
         made = (self.expression_head, self.mvc_head, self.class_head, self.batch_discriminator)
+        made += (self.latent_head, self.count_head)
         return tuple(name for name, head in zip(HEADS, made, strict=True) if head is not None)
 
     def encode(
@@ -134,7 +139,7 @@ class CellModel(nn.Module):
     ) -> Tensor:
         x = COMBINE[self.config.value_encoding](genes, self.value_embedding(values))
         if isinstance(self.input_norm, DomainBatchNorm):
-            x = self.input_norm(x, _given(batch_ids, "batch_ids", "a domain norm"), padding_mask)
+            x = self.input_norm(x, given(batch_ids, "batch_ids", "a domain norm"), padding_mask)
         elif self.input_norm is not None:
             x = self.input_norm(x, padding_mask)
         x = self.stack(x, padding_mask)
@@ -161,16 +166,16 @@ class CellModel(nn.Module):
         modality_ids
             (B, L) the modality of each token; needed where the config counts modalities.
         heads
-            Which heads to run where the model has them: ``"expression"``, ``"mvc"``,
-            ``"class"``, ``"batch"``. Leaving one out saves its time.
+            Which heads to run where the model has them, of :data:`HEADS`. Leaving one out saves
+            its time, but for the latent, which is the cell embedding.
         """
         if unknown := set(heads) - set(HEADS):
             raise ScmambaError(f"heads={sorted(unknown)}; allowed: {', '.join(map(repr, HEADS))}")
         genes = self.gene_embedding(gene_ids)
         hidden = self._encode(genes, values, padding_mask, batch_ids)
-        cell = self.pool(hidden, gene_ids, padding_mask)
-        if self.cell_norm is not None:
-            cell = self.cell_norm(cell)
+        cell, log_var = self._cell(hidden, gene_ids, values, padding_mask, batch_ids)
+        # Heads that rebuild the cell see a draw of the latent, as their likelihood asks.
+        drawn = sample(cell, log_var) if log_var is not None and self.training else cell
         expression = zero = mvc = mvc_zero = None
         token_label: Tensor | None = None
         if {"expression", "mvc"} & set(heads):
@@ -180,13 +185,67 @@ class CellModel(nn.Module):
         if self.mvc_head is not None and "mvc" in heads:
             # The cell side takes the <cls> token's labels.
             cell_label = None if token_label is None else token_label[:, 0]
-            mvc, mvc_zero = self.mvc_head(cell, genes, cell_label, token_label)
+            mvc, mvc_zero = self.mvc_head(drawn, genes, cell_label, token_label)
         classes = batches = None
         if self.class_head is not None and "class" in heads:
             classes = self.class_head(cell)
         if self.batch_discriminator is not None and "batch" in heads:
             batches = self.batch_discriminator(cell)
-        return CellOutput(hidden, cell, expression, zero, mvc, mvc_zero, classes, batches)
+        share = dispersion = None
+        if self.count_head is not None and "counts" in heads:
+            share = self.decode_counts(drawn, batch_ids)
+            dispersion = self.count_head.log_dispersion
+        return CellOutput(
+            hidden,
+            cell,
+            expression,
+            zero,
+            mvc,
+            mvc_zero,
+            classes,
+            batches,
+            log_var,
+            share,
+            dispersion,
+        )
+
+    def _cell(
+        self,
+        hidden: Tensor,
+        gene_ids: Tensor,
+        values: Tensor,
+        padding_mask: Tensor | None,
+        batch_ids: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Cell embedding (B, d_cell), and the log variance of the latent where there is one."""
+        unseen = padding_mask
+        if not self.config.pool_masked:
+            masked = values == self.config.mask_value
+            unseen = masked if padding_mask is None else masked | padding_mask
+        return self.finish(self.pool(hidden, gene_ids, unseen), batch_ids)
+
+    def finish(
+        self, pooled: Tensor, batch_ids: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """From the pooled (B, D) to the cell embedding (B, d_cell) and its log variance or None."""
+        if isinstance(self.cell_norm, DomainBatchNorm):
+            ids = given(batch_ids, "batch_ids", "a cell norm per batch")
+            pooled = self.cell_norm(pooled[:, None], ids)[:, 0]
+        elif self.cell_norm is not None:
+            pooled = self.cell_norm(pooled)
+        return (pooled, None) if self.latent_head is None else self.latent_head(pooled)
+
+    def decode_counts(self, cell: Tensor, batch_ids: Tensor | None = None) -> Tensor:
+        """Logarithms of genes' shares (B, n_counts) in cells of embedding (B, d_cell).
+
+        ``batch_ids`` (B,) says as of which batch; it need not be the cell's own.
+        """
+        if self.count_head is None:
+            raise ScmambaError("this model decodes no counts; make it with n_counts above 0")
+        label = None
+        if self.batch_embedding is not None:
+            label = self.batch_embedding(given(batch_ids, "batch_ids", "batch labels"))
+        return self.count_head(cell, label, batch_ids)
 
     def _labels(
         self, batch_ids: Tensor | None, modality_ids: Tensor | None, gene_ids: Tensor
@@ -194,10 +253,10 @@ class CellModel(nn.Module):
         """Sum of batch and modality embeddings, one a token (B, L, D), for the decoders."""
         label: Tensor | None = None
         if self.batch_embedding is not None:
-            batch = self.batch_embedding(_given(batch_ids, "batch_ids", "batch labels"))
+            batch = self.batch_embedding(given(batch_ids, "batch_ids", "batch labels"))
             label = batch[:, None].expand(-1, gene_ids.shape[1], -1)
         if self.modality_embedding is not None:
-            ids = _given(modality_ids, "modality_ids", "modality labels")
+            ids = given(modality_ids, "modality_ids", "modality labels")
             modality = self.modality_embedding(ids)
             label = modality if label is None else label + modality
         return label
@@ -239,15 +298,3 @@ def n_parameters(config: CellConfig) -> int:
     """Number of parameters of a model of ``config``, counted without making it."""
     with torch.device("meta"):
         return sum(p.numel() for p in CellModel(config).parameters())
-
-
-def _pool(config: CellConfig) -> nn.Module:
-    if config.pool == "attention":
-        return AttentionPool(config.d_model, config.pool_heads, config.n_genes)
-    return ClsPool() if config.pool == "cls" else MeanPool()
-
-
-def _given(ids: Tensor | None, name: str, reason: str) -> Tensor:
-    if ids is None:
-        raise ScmambaError(f"{name} is missing: this model has {reason}; give one id a cell")
-    return ids

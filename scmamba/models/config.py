@@ -41,12 +41,17 @@ class CellConfig(Config):
         On value embeddings; on what a layer adds. In [0, 1).
     input_norm, input_norm_affine
         ``"batch"``, ``"domain"`` (one per domain) or ``"none"``; with learned scale and shift.
-    pre_norm, mlp_ratio
-        LayerNorm before each layer (and behind the last); an MLP of that ratio in each layer.
-    pool, pool_heads
-        ``"cls"``, ``"mean"`` or ``"attention"`` with that many heads.
-    cell_norm
-        BatchNorm on the pooled cell embedding.
+    pre_norm, final_norm, mlp_ratio
+        LayerNorm before each layer, and then behind the last; an MLP of that ratio in each layer.
+    pool, pool_heads, pool_masked
+        ``"cls"``, ``"mean"`` or ``"attention"`` with that many heads; whether masked tokens are
+        pooled too.
+    cell_norm, cell_domains
+        BatchNorm on the pooled cell embedding; one for each of so many batches (0: one for all).
+    n_latent
+        Width of a Gaussian latent that becomes the cell embedding; 0: none.
+    n_counts
+        Genes whose counts are decoded from the cell embedding; 0: none.
     expression, mvc, explicit_zero
         Whether there is an expression head, an MVC head, and their probability of expression.
     n_classes, class_layers, class_dropout
@@ -85,10 +90,15 @@ class CellConfig(Config):
     input_norm: str = "batch"
     input_norm_affine: bool = True
     pre_norm: bool = False
+    final_norm: bool = True
     mlp_ratio: float = 0.0
     pool: str = "cls"
     pool_heads: int = 8
+    pool_masked: bool = True
     cell_norm: bool = False
+    cell_domains: int = 0
+    n_latent: int = 0
+    n_counts: int = 0
     expression: bool = True
     mvc: bool = False
     explicit_zero: bool = False
@@ -114,6 +124,8 @@ class CellConfig(Config):
         for name in ("chunk_size", "pool_heads", "class_layers", "adversary_layers"):
             self.at_least(name, 1)
         for name in ("n_layer", "n_classes", "n_batches", "n_modalities", "n_domains", "mlp_ratio"):
+            self.at_least(name, 0)
+        for name in ("cell_domains", "n_latent", "n_counts"):
             self.at_least(name, 0)
         self.at_least("n_bins", 3)
         for name in ("dropout", "layer_dropout", "class_dropout"):
@@ -143,6 +155,8 @@ class CellConfig(Config):
                 f"input_norm={self.input_norm!r} with n_domains={self.n_domains}; "
                 'a domain norm needs n_domains >= 1, and only input_norm="domain" takes it'
             )
+        if self.cell_domains and not self.cell_norm:
+            raise ScmambaError(f"cell_domains={self.cell_domains} needs cell_norm=True")
         if self.adversary and not self.n_batches:
             raise ScmambaError("adversary=True with n_batches=0; say how many batches there are")
         if self.explicit_zero and not (self.expression or self.mvc):
@@ -151,6 +165,11 @@ class CellConfig(Config):
             raise ScmambaError(
                 f"mask_value={self.mask_value} equals pad_value={self.pad_value}; make them differ"
             )
+
+    @property
+    def d_cell(self) -> int:
+        """Width of the cell embedding: of the latent, where there is one."""
+        return self.n_latent or self.d_model
 
 
 _COMPACT = {"pre_norm": True, "pool": "attention", "mvc": True, "dropout": 0.1}

@@ -16,7 +16,7 @@ class CellOutput:
     hidden
         (B, L, D); what stands at padding has no meaning.
     cell_embedding
-        (B, D), not normalised.
+        (B, D), not normalised; the mean of the latent, where there is one.
     expression, mvc_expression
         (B, L): predicted values from each token, and from the cell embedding.
     expression_zero_prob, mvc_zero_prob
@@ -25,6 +25,11 @@ class CellOutput:
         (B, n_classes).
     batch_logits
         (B, n_batches), behind gradient reversal.
+    latent_log_var
+        (B, D) log variance of the latent.
+    count_log_share, count_log_dispersion
+        (B, n_counts) logarithms of genes' shares in a cell's counts, and (n_counts,) of their
+        inverse dispersions.
     """
 
     hidden: Tensor
@@ -35,3 +40,6 @@ class CellOutput:
     mvc_zero_prob: Tensor | None = None
     class_logits: Tensor | None = None
     batch_logits: Tensor | None = None
+    latent_log_var: Tensor | None = None
+    count_log_share: Tensor | None = None
+    count_log_dispersion: Tensor | None = None

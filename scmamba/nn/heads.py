@@ -58,19 +58,28 @@ class MVCHead(nn.Module):
     Parameters
     ----------
     d_model
-        Width of gene and cell embeddings.
+        Width of gene embeddings.
     d_label
         Width of what stands beside both (batch, modality); 0 for nothing.
     explicit_zero
         Whether a second product gives the probability that the gene is expressed.
+    d_cell
+        Width of the cell embedding where it is not ``d_model``.
     """
 
-    def __init__(self, d_model: int, *, d_label: int = 0, explicit_zero: bool = False) -> None:
+    def __init__(
+        self,
+        d_model: int,
+        *,
+        d_label: int = 0,
+        explicit_zero: bool = False,
+        d_cell: int | None = None,
+    ) -> None:
         super().__init__()
-        width = d_model + d_label
+        width, d_side = d_model + d_label, (d_cell or d_model) + d_label
         self.query = nn.Linear(width, width)
-        self.value = nn.Linear(width, width, bias=False)
-        self.zero = nn.Linear(width, width) if explicit_zero else None
+        self.value = nn.Linear(width, d_side, bias=False)
+        self.zero = nn.Linear(width, d_side) if explicit_zero else None
 
     def forward(
         self,
@@ -81,7 +90,7 @@ class MVCHead(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Expression (B, L), and the probability in [0, 1] of being expressed (B, L) or None.
 
-        ``cell`` is (B, d_model), ``genes`` (B, L, d_model), ``cell_label`` (B, d_label) and
+        ``cell`` is (B, d_cell), ``genes`` (B, L, d_model), ``cell_label`` (B, d_label) and
         ``gene_label`` (B, L, d_label).
         """
         if cell_label is not None and gene_label is not None:

@@ -67,5 +67,80 @@ def ecs_loss(cell_embedding: Tensor, threshold: float) -> Tensor:
     return (1 - (cosine.masked_fill(own, 0).relu() - threshold) ** 2).mean()
 
 
+def negative_binomial_nll(counts: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
+    """Negative log-likelihood of counts, in nats a cell, summed over genes.
+
+    Parameters
+    ----------
+    counts
+        (B, G), at least 0.
+    log_mean
+        (B, G) logarithms of the means m.
+    log_dispersion
+        (G,) logarithms of the inverse dispersions t: variance = m + m^2 / t.
+
+    Returns
+    -------
+    (B,).
+
+    Notes
+    -----
+    With d = log(m / t): (c + t) softplus(d) - c d - log Gamma(c + t) + log Gamma(t) +
+    log Gamma(c + 1). The three last terms vanish where c = 0 and are taken elsewhere alone.
+    """
+    gap = log_mean - log_dispersion
+    dense = (counts + log_dispersion.exp()) * F.softplus(gap) - counts * gap
+    cell, gene = counts.nonzero(as_tuple=True)
+    c, t = counts[cell, gene], log_dispersion.exp()[gene]
+    gammas = torch.lgamma(t) + torch.lgamma(c + 1) - torch.lgamma(c + t)
+    return dense.sum(1).index_add(0, cell, gammas)
+
+
+def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of N(mean, exp(log_var)) from N(0, 1), in nats.
+
+    ``mean`` and ``log_var`` are (B, n); the result is (B,), summed over n.
+    """
+    return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(1)
+
+
+def contrastive_loss(
+    cells: Tensor, same: Tensor, groups: Tensor | None = None, temperature: float = 0.2
+) -> Tensor:
+    """Cross-entropy of finding a cell's other view among the other cells' views (InfoNCE).
+
+    Parameters
+    ----------
+    cells
+        (B, n) embeddings of views, several of each cell.
+    same
+        (B,) which cell each view is of.
+    groups
+        (B,) the batch of each view: only views of one batch stand against each other, so that
+        nothing is gained by telling batches apart. None: all do.
+    temperature
+        What cosines are divided by, above 0.
+
+    Returns
+    -------
+    Mean over the views that have another one of their cell; 0 where none has.
+
+    Notes
+    -----
+    van den Oord et al., Representation Learning with Contrastive Predictive Coding, 2018.
+    """
+    normed = F.normalize(cells, dim=1)
+    logits = normed @ normed.T / temperature
+    own = torch.eye(len(cells), dtype=torch.bool, device=cells.device)
+    partner = (same[:, None] == same) & ~own
+    against = ~own if groups is None else ~own & (groups[:, None] == groups)
+    logits = logits.masked_fill(~(against | partner), -torch.inf)
+    paired = partner.any(1)
+    log_share = logits[paired] - logits[paired].logsumexp(1, keepdim=True)
+    partner = partner[paired]
+    found = torch.where(partner, log_share, 0).sum(1) / partner.sum(1)
+    return -found.sum() / max(len(found), 1)
+
+
 def _masked_mean(terms: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, terms, 0).sum() / mask.sum().clamp(min=1)

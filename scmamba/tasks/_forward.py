@@ -96,7 +96,7 @@ def forward(model: CellModel, data: CellData, *, text: str = "embedding cells") 
     keep_freed_memory()
     model.eval()
     device = next(model.parameters()).device
-    embedding = np.zeros((len(data), model.config.d_model), np.float32)
+    embedding = np.zeros((len(data), model.config.d_cell), np.float32)
     logits = np.zeros((len(data), model.config.n_classes), np.float64)
     batches = CellBatches(data, np.arange(len(data)), token_budget=TOKEN_BUDGET)
     padding = f"{batches.padding_share:.1%}"

@@ -14,6 +14,10 @@ FULL = {
     "n_modalities": 2,
     "explicit_zero": True,
     "adversary": True,
+    "cell_norm": True,
+    "cell_domains": 3,
+    "n_latent": 5,
+    "n_counts": 7,
 }
 
 
@@ -43,7 +47,9 @@ def test_every_output_has_its_shape(pool, norm, encoding):
     out = net(ids, values, padding, torch.tensor([0, 2, 1]), modality)
     tokens = ("expression", "expression_zero_prob", "mvc_expression", "mvc_zero_prob")
     assert out.hidden.shape == (3, 9, 16)
-    assert out.cell_embedding.shape == (3, 16)
+    assert out.cell_embedding.shape == out.latent_log_var.shape == (3, 5)
+    assert out.count_log_share.shape == (3, 7)
+    assert out.count_log_dispersion.shape == (7,)
     assert all(getattr(out, name).shape == (3, 9) for name in tokens)
     assert out.class_logits.shape == (3, 4)
     assert out.batch_logits.shape == (3, 3)
@@ -136,7 +142,7 @@ def test_every_head_and_the_backbone_learn():
     net = model(pool="attention", **FULL).train()
     ids, values, padding = cells((9, 7, 8))
     out = net(ids, values, padding, torch.tensor([0, 2, 1]), (ids > 20).long())
-    sum(t.square().sum() for t in vars(out).values()).backward()
+    sum((t - 0.3).square().sum() for t in vars(out).values()).backward()
     still = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.any()]
     assert not still
 
@@ -147,6 +153,44 @@ def test_without_layers_it_is_a_bag_of_tokens():
     torch.testing.assert_close(
         net(ids[:, order], values[:, order]).cell_embedding, net(ids, values).cell_embedding
     )
+
+
+def test_masked_tokens_are_left_out_of_the_pool_on_request():
+    ids, values, padding = cells()
+    values[:, 2] = -1.0
+    sizes = {"pool": "mean", "n_layer": 0}
+    seen = model(pool_masked=False, **sizes)(ids, values, padding).cell_embedding
+    without = padding.clone()
+    without[:, 2] = True
+    wanted = model(**sizes)(ids, values, without).cell_embedding
+    torch.testing.assert_close(seen, wanted)
+    assert not torch.allclose(model(**sizes)(ids, values, padding).cell_embedding, seen)
+
+
+def test_the_latent_is_drawn_in_training_and_its_mean_is_the_embedding():
+    net, (ids, values, padding) = model(n_latent=5, n_counts=7, dropout=0), cells()
+    out, again = (net(ids, values, padding) for _ in range(2))
+    assert torch.equal(out.count_log_share, again.count_log_share)
+    torch.testing.assert_close(net.decode_counts(out.cell_embedding), out.count_log_share)
+    net.train()
+    first, second = (net(ids, values, padding) for _ in range(2))
+    assert torch.equal(first.cell_embedding, second.cell_embedding)
+    assert not torch.equal(first.mvc_expression, second.mvc_expression)
+    with pytest.raises(ScmambaError, match="n_counts above 0"):
+        model().decode_counts(torch.zeros(1, 16))
+
+
+def test_each_cell_is_normed_by_its_own_batch_and_decoded_as_of_any():
+    net = model(cell_norm=True, cell_domains=2, n_batches=2, n_latent=4, n_counts=6, pool="mean")
+    net.cell_norm.bns[1].running_mean += 3
+    ids, values, padding = cells()
+    own, other = (net(ids, values, padding, torch.tensor([0, 0, b])) for b in (0, 1))
+    assert torch.equal(own.cell_embedding[:2], other.cell_embedding[:2])
+    assert not torch.allclose(own.cell_embedding[2], other.cell_embedding[2])
+    as_of = [net.decode_counts(own.cell_embedding, torch.full((3,), b)) for b in (0, 1)]
+    assert not torch.allclose(*as_of)
+    with pytest.raises(ScmambaError, match="a cell norm per batch"):
+        net(ids, values, padding)
 
 
 def test_gene_embeddings_start_from_a_matrix():

@@ -42,6 +42,8 @@ def test_the_large_preset_has_the_published_sizes():
         ({"input_norm": "layer"}, "allowed: 'batch', 'domain', 'none'"),
         ({"input_norm": "domain"}, "input_norm='domain' with n_domains=0"),
         ({"n_domains": 2}, "input_norm='batch' with n_domains=2"),
+        ({"cell_domains": 2}, "cell_domains=2 needs cell_norm=True"),
+        ({"n_latent": -1}, "n_latent=-1; give 0 or more"),
         ({"adversary": True}, "adversary=True with n_batches=0"),
         ({"explicit_zero": True, "expression": False, "mvc": False}, "explicit_zero=True needs"),
         ({"mask_value": -2}, "mask_value=-2.0 equals pad_value=-2.0"),

@@ -38,9 +38,10 @@ def test_expression_head(d_label, explicit_zero):
 
 @pytest.mark.parametrize("d_label", [0, 4])
 @pytest.mark.parametrize("explicit_zero", [False, True])
-def test_mvc_head(d_label, explicit_zero):
-    head = MVCHead(6, d_label=d_label, explicit_zero=explicit_zero)
-    cell, genes = torch.randn(2, 6), torch.randn(2, 3, 6)
+@pytest.mark.parametrize("d_cell", [None, 3])
+def test_mvc_head(d_label, explicit_zero, d_cell):
+    head = MVCHead(6, d_label=d_label, explicit_zero=explicit_zero, d_cell=d_cell)
+    cell, genes = torch.randn(2, d_cell or 6), torch.randn(2, 3, 6)
     cell_label = torch.randn(2, d_label) if d_label else None
     gene_label = torch.randn(2, 3, d_label) if d_label else None
     value, zero = head(cell, genes, cell_label, gene_label)
