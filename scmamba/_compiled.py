@@ -6,6 +6,9 @@ threads or after a fork, and data loaders do both.
 
 from __future__ import annotations
 
+import functools
+import itertools
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,7 +17,7 @@ import numba
 import numpy as np
 import torch
 
-_MIN_WORK = 1 << 20  # elements below which starting threads costs more than it saves
+_MIN_WORK = 1 << 18  # elements of a block: with fewer, waking a thread costs more than it saves
 _BLOCKS_PER_THREAD = 4
 
 
@@ -44,13 +47,29 @@ def for_rows(work: Callable[[int, int], None], n_rows: int, n_elements: int) -> 
     n_rows
         Number of rows.
     n_elements
-        Elements in all rows together; few of them are done in this thread.
+        Elements in all rows together; few of them are done in this thread alone.
     """
-    threads = min(torch.get_num_threads(), n_rows)
-    if threads <= 1 or n_elements < _MIN_WORK:
+    threads = torch.get_num_threads()
+    n_blocks = min(n_rows, threads * _BLOCKS_PER_THREAD, n_elements // _MIN_WORK)
+    if threads == 1 or n_blocks <= 1:
         work(0, n_rows)
         return
-    bounds = np.linspace(0, n_rows, min(n_rows, threads * _BLOCKS_PER_THREAD) + 1).astype(int)
-    starts, stops = bounds[:-1].tolist(), bounds[1:].tolist()
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, starts, stops))
+    bounds = np.linspace(0, n_rows, n_blocks + 1).astype(int).tolist()
+    left = iter(list(itertools.pairwise(bounds)))  # threads take turns at a list's iterator
+
+    def share() -> None:
+        for start, stop in left:
+            work(start, stop)
+
+    pool = _pool(os.getpid())
+    helpers = [pool.submit(share) for _ in range(min(threads, n_blocks) - 1)]
+    share()
+    for helper in helpers:
+        if not helper.cancel():  # it had begun
+            helper.result()
+
+
+@functools.cache
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Threads that wait for work; a forked process has none of its parent's, so it gets its own."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="scmamba")
