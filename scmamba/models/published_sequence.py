@@ -199,7 +199,6 @@ def _one_head(tensors: dict[str, Tensor], names: dict[str, str], tie: bool) -> t
 
 def _complements(tensors: dict[str, Tensor], names: dict[str, str], pairs: tuple[int, ...]) -> None:
     """Check stored complement maps against config.json's, which every model takes."""
-    wanted = torch.tensor(pairs, dtype=torch.int64)
     for mine in _COMPLEMENT:
         stored = tensors.get(mine)
         if stored is not None and stored.tolist() != list(pairs):
@@ -208,4 +207,4 @@ def _complements(tensors: dict[str, Tensor], names: dict[str, str], pairs: tuple
                 f"{stored.tolist()}; use the config.json that came with these weights"
             )
         if pairs:
-            tensors[mine] = wanted
+            tensors[mine] = torch.tensor(pairs)

@@ -42,7 +42,9 @@ class HubEntry:
 
     def terms(self, record_licence: str | None) -> str:
         """The licence in words; ``record_licence`` is what the page says, if it was asked."""
-        return f"{record_licence or 'page not asked yet'} for the weights; {self.licence}"
+        if record_licence is None:
+            return f"{self.licence} (its page was not asked yet)"
+        return f"{self.licence} (its page says {record_licence})"
 
 
 def _complement(tokenizer: NucleotideTokenizer) -> tuple[int, ...]:

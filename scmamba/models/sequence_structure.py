@@ -12,8 +12,8 @@ from scmamba.models.sequence_config import SequenceConfig
 Shapes = Mapping[str, tuple[int, ...]]
 
 _LAYER = re.compile(r"stack\.layers\.(\d+)\.mixer\.(?:mamba_fwd\.)?(.+)")
-_TABLES = ("embedding.weight", "embedding.embedding.weight")
 _HEAD = "head.weight"
+_TABLES = ("embedding.weight", "embedding.embedding.weight", _HEAD)  # tied: under either name
 
 _WORDS = {  # ours: what config.json calls it, at the top or in ssm_cfg
     "vocab_size": ("vocab_size",),
