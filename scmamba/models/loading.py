@@ -22,6 +22,7 @@ from scmamba.models.published_sequence import is_published_sequence, load_publis
 from scmamba.models.registry import REGISTRY, SC_MAMBA2, Entry, entry, find, say_licence
 from scmamba.models.registry_sequences import HubEntry
 from scmamba.models.sequence import SequenceModel
+from scmamba.models.sequence_config import SequenceConfig
 
 
 def load(
@@ -112,6 +113,16 @@ def fetch(
     if target is not None:
         write_json(target, read_json(root / LOCK))
     return folder
+
+
+def is_sequence_model(name_or_folder: str | os.PathLike[str]) -> bool:
+    """Whether a registered name or a folder stands for a DNA or mRNA model; nothing is fetched."""
+    folder = Path(name_or_folder)
+    if not folder.is_dir():
+        return isinstance(find(str(name_or_folder)), HubEntry)
+    if is_published_sequence(folder):
+        return True
+    return is_own(folder) and read_json(folder / CONFIG).get("kind") == SequenceConfig.kind
 
 
 def _copy(wanted: Entry, files: list[Path], folder: Path) -> None:

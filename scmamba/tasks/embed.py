@@ -14,6 +14,7 @@ from scmamba._keys import PREFIX, Keys
 from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.models import CellModel, load
+from scmamba.models.loading import is_sequence_model
 from scmamba.pp.expression import check_shape, expression, gene_names
 from scmamba.tasks._forward import cell_data, forward
 from scmamba.tasks._write import about, check_writable, duplicate
@@ -119,6 +120,11 @@ def pretrained(model: CellModel | str | os.PathLike[str], **changes: Any) -> Cel
     if not isinstance(model, (str, os.PathLike)):
         raise ScmambaError(
             f"model={model!r}; allowed: a CellModel, the folder of one, or a registered name"
+        )
+    if is_sequence_model(model):
+        raise ScmambaError(
+            f"model={str(model)!r} is a model of DNA or mRNA; for cells give a model of cells, for "
+            "sequences call scmamba.tasks.sequence"
         )
     return load(model, **changes)
 

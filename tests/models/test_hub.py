@@ -17,6 +17,7 @@ from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.models import registry
+from scmamba.models.loading import is_sequence_model
 from scmamba.models.registry_sequences import SEQUENCE_MODELS
 from tests.models.hub_server import COMMIT, HubServer
 
@@ -255,3 +256,11 @@ def test_every_registered_model_says_what_it_is():
         if entry.name.startswith(("mamba2-mrna", "plant-dnamamba")):
             assert "CC BY-NC-SA" in info.licence
     assert models.info("mamba2-mrna").n_parameters is None
+
+
+def test_a_sequence_model_is_told_from_a_cell_model(golden, tmp_path):
+    folder = models.save(models.load(golden / "caduceus_ph_tiny"), tmp_path / "own")
+    for sequence in (NAME, REPO, golden / "caduceus_ph_tiny", folder):
+        assert is_sequence_model(sequence)
+    for other in ("sc-mamba2-whole-body", golden / "scmamba2_tiny", tmp_path / "nothing"):
+        assert not is_sequence_model(other)

@@ -382,3 +382,9 @@ def test_model_without_vocabulary(cells, model) -> None:
     model.vocab = None
     with pytest.raises(ScmambaError, match="no vocabulary"):
         embed(cells, model)
+
+
+def test_a_model_of_sequences_is_named_before_anything_is_fetched(cells, golden) -> None:
+    for model in ("caduceus-ps-1k", golden / "caduceus_ps_tiny"):
+        with pytest.raises(ScmambaError, match="is a model of DNA or mRNA; .*tasks.sequence"):
+            embed(cells, model)
