@@ -128,22 +128,21 @@ def encoder_table(content: dict[str, Any]) -> str:
 
 def tokens_table(content: dict[str, Any]) -> str:
     """How many times faster tokens are made."""
-    body = [
-        [
-            name.replace("_", "-"),
-            f"{row['binning_ratio']:.1f} x",
-            f"{row['end_to_end_ratio']:.1f} x",
-            f"{row['end_to_end_cells_per_second']:,.0f}",
-            f"{row['different_bins']}",
-        ]
-        for name, row in content.items()
-        if isinstance(row, dict)
-    ]
-    head = ["values", "binning", "end to end", "cells a second, end to end", "bins that differ"]
-    shape = " x ".join(f"{n:,}" for n in content["shape"])
+    results, machine = content["results"], content["machine"]
+    body = []
+    for case, row in results["rows"].items():
+        ours, peer = row["ours"], row["published"]
+        spread = f"{peer['lowest']:.0f} to {peer['highest']:.0f}"
+        rate = f"{results['cells'] / ours['seconds']:,.0f}"
+        seconds = [f"{ours['seconds']:.3f}", f"{peer['seconds']:.2f}"]
+        body.append([case, f"{peer['ours_faster']:.0f} x", spread, *seconds, rate])
+    head = ["", "ours is faster", "of all rounds", "seconds", "published", "cells a second"]
+    different = ", ".join(f"{n} of {values}" for values, n in results["different_bins"].items())
     return (
-        f"{markdown(head, body)}\n\n{shape}, {content['threads']} threads of {content['cores']} "
-        f"cores ({content['processor']}), medians of {content['repeats']}."
+        f"{markdown(head, body)}\n\nBins that differ: {different}. {results['cells']:,} x "
+        f"{results['genes']:,}, {results['non_zeros'] / results['cells']:,.0f} non-zeros a cell; "
+        f"medians of {results['rounds']} rounds. {machine['threads']} threads of "
+        f"{machine['cores']} cores ({machine['cpu']}), torch {machine['torch']}."
     )
 
 
