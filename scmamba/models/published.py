@@ -14,6 +14,7 @@ from scmamba._errors import ScmambaError
 from scmamba.models._files import read_json, sha256
 from scmamba.models.cell import CellModel
 from scmamba.models.config import CellConfig
+from scmamba.models.rename import to_ours
 from scmamba.models.report import LoadReport
 from scmamba.models.structure import infer
 from scmamba.models.tensors import SUFFIXES, read_tensors
@@ -58,32 +59,6 @@ def is_published(folder: Path) -> bool:
     return (folder / "args.json").is_file() and (folder / "vocab.json").is_file()
 
 
-def to_ours(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Rename published tensors, with or without the prefix ``module.``.
-
-    Returns
-    -------
-    ours
-        Tensors by our names; those without a counterpart keep theirs.
-    names
-        The published name of each of ours.
-
-    Raises
-    ------
-    ScmambaError
-        Two tensors claim one name.
-    """
-    ours: dict[str, Tensor] = {}
-    names: dict[str, str] = {}
-    for name, tensor in tensors.items():
-        plain = name.removeprefix("module.")
-        mine = next((o + plain.removeprefix(p) for o, p in KEYS if plain.startswith(p)), plain)
-        if mine in ours:
-            raise ScmambaError(f"the tensors {names[mine]!r} and {name!r} stand for the same one")
-        ours[mine], names[mine] = tensor, name
-    return ours, names
-
-
 @dataclass(frozen=True)
 class Published:
     """A folder of the published layout, read.
@@ -125,7 +100,7 @@ def read_published(folder: Path) -> Published:
     vocab = Vocab.from_json(folder / "vocab.json")
     path = _weight_file(folder)
     tensors, left = read_tensors(path)
-    ours, names = to_ours(tensors)
+    ours, names = to_ours(tensors, KEYS, lambda name: name.removeprefix("module."))
     shapes = {name: tuple(tensor.shape) for name, tensor in ours.items()}
     config = infer(shapes, args, n_tokens=len(vocab))
     notes = _notes(shapes, args, config, len(vocab))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from scmamba._errors import ScmambaError
 from scmamba.models._files import read_json, sha256
+from scmamba.models.rename import to_ours
 from scmamba.models.report import LoadReport
 from scmamba.models.sequence import SequenceModel
 from scmamba.models.sequence_config import SequenceConfig
@@ -41,7 +42,6 @@ KEYS: tuple[tuple[str, str], ...] = (
 
 _COMPLEMENT = ("embedding.complement_map", "head.complement_map")
 _FILES = ("model.safetensors", "pytorch_model.bin")  # safetensors first
-T = TypeVar("T")
 
 
 def is_published_sequence(folder: Path) -> bool:
@@ -50,33 +50,11 @@ def is_published_sequence(folder: Path) -> bool:
     return path.is_file() and read_json(path).get("model_type") in MODEL_TYPES
 
 
-def to_ours(tensors: Mapping[str, T]) -> tuple[dict[str, T], dict[str, str]]:
-    """Rename published tensors (or what stands for them).
-
-    Returns
-    -------
-    ours
-        By our names; those without a counterpart keep theirs.
-    names
-        The published name of each of ours.
-
-    Raises
-    ------
-    ScmambaError
-        Two tensors claim one name.
-    """
-    ours: dict[str, T] = {}
-    names: dict[str, str] = {}
-    for name, tensor in tensors.items():
-        plain = name
-        for prefix in PREFIXES:
-            plain = plain.removeprefix(prefix)
-        plain = plain.replace(WRAPPER, "")
-        mine = next((o + plain.removeprefix(p) for o, p in KEYS if plain.startswith(p)), name)
-        if mine in ours:
-            raise ScmambaError(f"the tensors {names[mine]!r} and {name!r} stand for the same one")
-        ours[mine], names[mine] = tensor, name
-    return ours, names
+def plain(name: str) -> str:
+    """A published name without prefixes and wrappers."""
+    for prefix in PREFIXES:
+        name = name.removeprefix(prefix)
+    return name.replace(WRAPPER, "")
 
 
 def read_sequence_config(folder: Path, default_length: int = 0) -> SequenceConfig:
@@ -87,7 +65,7 @@ def read_sequence_config(folder: Path, default_length: int = 0) -> SequenceConfi
     folder, default_length
         As in :func:`load_published_sequence`.
     """
-    shapes, _ = to_ours(read_shapes(weight_file(folder)))
+    shapes, _ = to_ours(read_shapes(weight_file(folder)), KEYS, plain)
     return _config(shapes, folder, NucleotideTokenizer.from_folder(folder), default_length)
 
 
@@ -123,7 +101,7 @@ def load_published_sequence(
     """
     path, tokenizer = weight_file(folder), NucleotideTokenizer.from_folder(folder)
     read, left = read_tensors(path)
-    tensors, names = to_ours(read)
+    tensors, names = to_ours(read, KEYS, plain)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     config = _config(shapes, folder, tokenizer, default_length).replace(**changes)
     notes = _one_head(tensors, names, config.tie_embeddings)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ import torch
 from scmamba._settings import settings
 from scmamba.models import CellModel, preset
 from scmamba.models.published import KEYS
+from tests.models.local_server import LocalServer
 
 N_GENES = 20
 
@@ -62,35 +61,21 @@ def published_state(**config):
     return state
 
 
-class RecordServer:
-    """Zenodo's record API for one record, on 127.0.0.1.
-
-    ``files`` (name to content) is what it serves; ``listed`` (name to entry) overrides what the
-    record says of a file; ``record`` adds to what it says of itself; ``cut`` is how many bytes of
-    each file are sent; ``asked`` are the paths that were asked for.
-    """
+class RecordServer(LocalServer):
+    """Zenodo's record API for one record; ``record`` adds to what it says of itself."""
 
     def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.listed: dict[str, dict[str, object]] = {}
+        super().__init__()
         self.record: dict[str, object] = {}
-        self.cut: int | None = None
-        self.asked: list[str] = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
 
-    def close(self) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+    def answer(self, path: str) -> tuple[bytes, dict[str, str] | None] | None:
+        parts = path.split("/")
+        if path == "/api/records/14404063":
+            return self._page(), None
+        known = parts[-1] == "content" and parts[-2] in self.files
+        return (self.files[parts[-2]], {}) if known else None
 
-    def put(self, folder: Path) -> None:
-        """Serve the files of ``folder`` as they are."""
-        self.files = {path.name: path.read_bytes() for path in folder.iterdir()}
-
-    def _answer(self) -> bytes:
+    def _page(self) -> bytes:
         files = [
             {
                 "key": name,
@@ -103,30 +88,6 @@ class RecordServer:
         metadata = {"title": "A record", "license": {"id": "cc-by-4.0"}}
         about = {"id": 14404063, "doi": "10.5281/zenodo.14404063", "metadata": metadata}
         return json.dumps({**about, "files": files, **self.record}).encode()
-
-    def _handler(self):
-        record = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                record.asked.append(self.path)
-                parts = self.path.split("/")
-                if self.path == "/api/records/14404063":
-                    content, sent = record._answer(), None
-                elif parts[-1] == "content" and parts[-2] in record.files:
-                    content, sent = record.files[parts[-2]], record.cut
-                else:
-                    self.send_error(404)
-                    return
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content[:sent])
-
-            def log_message(self, *args):
-                pass
-
-        return Handler
 
 
 @pytest.fixture

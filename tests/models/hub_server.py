@@ -4,44 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.models.local_server import LocalServer
 
 COMMIT = "c0ffee" * 6 + "abcd"
 
 
-class HubServer:
-    """Serves ``files`` (name to content) at ``commit``, and says who asked for what.
+class HubServer(LocalServer):
+    """Serves ``files`` at ``commit``.
 
-    ``large`` are the names that Hugging Face keeps as LFS files (with a sha256); ``listed`` changes
-    what it says of a file; ``cut`` is how many bytes of each file are sent; ``gone`` are sources
-    (``"hub"``, ``"scope"``) that answer 404; ``asked`` are the paths that were asked for.
+    ``large`` are the names that Hugging Face keeps as LFS files (with a sha256); ``gone`` are
+    sources (``"hub"``, ``"scope"``) that answer 404.
     """
 
     def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
+        super().__init__()
         self.large = {"model.safetensors", "pytorch_model.bin"}
-        self.listed: dict[str, dict[str, object]] = {}
         self.tags = ["license:cc-by-nc-sa-4.0", "mamba"]
         self.commit = COMMIT
-        self.cut: int | None = None
         self.gone: set[str] = set()
-        self.asked: list[str] = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-    def put(self, folder: Path) -> None:
-        """Serve the files of ``folder`` as they are."""
-        self.files = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     def _page(self) -> bytes:
         siblings = []
@@ -70,8 +52,7 @@ class HubServer:
         files.append({"Path": "assets", "Size": 0, "Sha256": "", "Revision": "", "Type": "tree"})
         return json.dumps({"Code": 200, "Data": {"Files": files}}).encode()
 
-    def answer(self, path: str) -> tuple[bytes, str | None] | None:
-        """Content and, of a file, its name; None for 404."""
+    def answer(self, path: str) -> tuple[bytes, dict[str, str] | None] | None:
         parts = urlsplit(path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if parts.path.startswith("/api/v1/models/"):
@@ -79,44 +60,18 @@ class HubServer:
                 return None
             if parts.path.endswith("/repo/files"):
                 return self._listing(), None
-            name = query.get("FilePath", "")
-            known = query.get("Revision") == self.commit and name in self.files
-            return (self.files[name], name) if known else None
+            return self._file(query.get("FilePath", ""), query.get("Revision"))
         if "hub" in self.gone:
             return None
         if parts.path.startswith("/api/models/"):
             revision = parts.path.partition("/revision/")[2]
             return (self._page(), None) if revision in ("", self.commit) else None
-        before, _, name = parts.path.partition(f"/resolve/{self.commit}/")
-        return (self.files[unquote(name)], name) if before and name in self.files else None
+        revision, _, name = parts.path.partition("/resolve/")[2].partition("/")
+        return self._file(unquote(name), revision)
 
-    def _handler(self):
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_HEAD(self):
-                self._reply(False)
-
-            def do_GET(self):
-                self._reply(True)
-
-            def _reply(self, body: bool) -> None:
-                hub.asked.append(self.path)
-                found = hub.answer(self.path)
-                if found is None:
-                    self.send_error(404)
-                    return
-                content, name = found
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
-                if name is not None:
-                    self.send_header("X-Repo-Commit", hub.commit)
-                    self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-                self.end_headers()
-                if body:
-                    self.wfile.write(content[: None if name is None else hub.cut])
-
-            def log_message(self, *args):
-                pass
-
-        return Handler
+    def _file(self, name: str, revision: str | None) -> tuple[bytes, dict[str, str]] | None:
+        if revision != self.commit or name not in self.files:
+            return None
+        content = self.files[name]
+        etag = f'"{hashlib.sha256(content).hexdigest()}"'
+        return content, {"X-Repo-Commit": self.commit, "ETag": etag}
