@@ -85,8 +85,8 @@ def add_lora(
     if any(isinstance(m, LoRALinear) for m in module.modules()):
         raise ScmambaError("these layers have low-rank parts already; call merge_lora first")
     found = [
-        name
-        for name, child in module.named_modules()
+        (name, child)
+        for name, child in module.named_modules(remove_duplicate=False)
         if isinstance(child, nn.Linear) and name.rpartition(".")[2] in targets
     ]
     if not found:
@@ -96,11 +96,12 @@ def add_lora(
             f"{', '.join(sorted(linear)) or 'none'}"
         )
     module.requires_grad_(False)
-    for name in found:
-        linear_layer = module.get_submodule(name)
-        assert isinstance(linear_layer, nn.Linear)
-        _set(module, name, LoRALinear(linear_layer, rank, 2 * rank if alpha is None else alpha))
-    return len(found)
+    adapted: dict[nn.Linear, LoRALinear] = {}  # a layer that stands in two places stays one
+    for name, layer in found:
+        if layer not in adapted:
+            adapted[layer] = LoRALinear(layer, rank, 2 * rank if alpha is None else alpha)
+        _set(module, name, adapted[layer])
+    return len(adapted)
 
 
 @torch.no_grad()
@@ -111,31 +112,39 @@ def merge_lora(module: nn.Module) -> int:
     -------
     The number of layers merged.
     """
-    found = [name for name, child in module.named_modules() if isinstance(child, LoRALinear)]
-    for name in found:
-        adapted = module.get_submodule(name)
-        assert isinstance(adapted, LoRALinear)
-        plain = nn.Linear(
-            adapted.in_features, adapted.out_features, adapted.bias is not None, device="meta"
-        )
-        plain.weight = nn.Parameter(adapted.merged_weight())
-        plain.bias = adapted.bias
-        _set(module, name, plain)
-    if found:
+    merged: dict[LoRALinear, nn.Linear] = {}
+    for name, adapted in _adapted(module):
+        if adapted not in merged:
+            plain = nn.Linear(
+                adapted.in_features, adapted.out_features, adapted.bias is not None, device="meta"
+            )
+            plain.weight = nn.Parameter(adapted.merged_weight())
+            plain.bias = adapted.bias
+            merged[adapted] = plain
+        _set(module, name, merged[adapted])
+    if merged:
         module.requires_grad_(True)
-    return len(found)
+    return len(merged)
 
 
 @torch.no_grad()
 def merged_state_dict(module: nn.Module) -> dict[str, Tensor]:
     """State dict with every low-rank part in its matrix; ``module`` stays as it is."""
     state = dict(module.state_dict())
-    for name, child in module.named_modules():
-        if isinstance(child, LoRALinear):
-            prefix = f"{name}." if name else ""
-            state[f"{prefix}weight"] = child.merged_weight()
-            del state[f"{prefix}lora_a"], state[f"{prefix}lora_b"]
+    for name, child in _adapted(module):
+        prefix = f"{name}." if name else ""
+        state[f"{prefix}weight"] = child.merged_weight()
+        del state[f"{prefix}lora_a"], state[f"{prefix}lora_b"]
     return state
+
+
+def _adapted(module: nn.Module) -> list[tuple[str, LoRALinear]]:
+    """Every place of a layer with a low-rank part; one that stands in two has two."""
+    return [
+        (name, child)
+        for name, child in module.named_modules(remove_duplicate=False)
+        if isinstance(child, LoRALinear)
+    ]
 
 
 def _set(module: nn.Module, name: str, child: nn.Module) -> None:

@@ -5,7 +5,9 @@ import torch
 
 from scmamba._errors import ScmambaError
 from scmamba.nn.lora import LoRALinear, add_lora, merge_lora, merged_state_dict
+from scmamba.nn.mamba1 import Mamba1
 from scmamba.nn.stack import Stack
+from scmamba.nn.tied import TiedBidirectional
 
 
 def stack():
@@ -74,3 +76,19 @@ def test_errors_name_the_fix():
         add_lora(stack(), targets=("query",))
     with pytest.raises(ScmambaError, match="merge_lora first"):
         add_lora(trained()[0])
+
+
+def test_a_layer_in_two_places_stays_one() -> None:
+    mixer = TiedBidirectional(Mamba1(8, 4), Mamba1(8, 4))
+    assert add_lora(mixer, rank=2) == 2
+    forward, reverse = mixer.mamba_fwd, mixer.mamba_rev
+    assert reverse.in_proj is forward.in_proj and isinstance(forward.in_proj, LoRALinear)
+    forward.in_proj.lora_b.data.normal_(), forward.out_proj.lora_b.data.normal_()
+    x = torch.randn(1, 5, 8)
+    before, state = mixer(x), merged_state_dict(mixer)
+    assert merge_lora(mixer) == 2
+    assert reverse.in_proj is forward.in_proj and reverse.out_proj is forward.out_proj
+    torch.testing.assert_close(mixer(x), before)
+    plain = TiedBidirectional(Mamba1(8, 4), Mamba1(8, 4))
+    plain.load_state_dict(state)
+    torch.testing.assert_close(plain(x), before)
