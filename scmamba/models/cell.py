@@ -107,8 +107,14 @@ class CellModel(nn.Module):
     @property
     def heads(self) -> tuple[str, ...]:
         """Those of :data:`HEADS` that the model has."""
-        made = (self.expression_head, self.mvc_head, self.class_head, self.batch_discriminator)
-        made += (self.latent_head, self.count_head)
+        made = (
+            self.expression_head,
+            self.mvc_head,
+            self.class_head,
+            self.batch_discriminator,
+            self.latent_head,
+            self.count_head,
+        )
         return tuple(name for name, head in zip(HEADS, made, strict=True) if head is not None)
 
     def encode(

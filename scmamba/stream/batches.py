@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ class TrainBatch:
     masked
         (B, L) True where a value was hidden.
     labels, batch_ids
-        (B,) int64, or None.
+        (B,) int64, labels below 0 where unknown; or None.
     weight
         Factor of the loss, which is a mean over cells: B over the mean B of the pass, so that
         every cell counts alike however many share its batch.
@@ -55,13 +56,13 @@ class TrainBatch:
         """What ``model`` says of these cells, through the named heads."""
         return model(self.gene_ids, self.values, self.padding_mask, self.batch_ids, heads=heads)
 
-    def to(self, device: torch.device) -> TrainBatch:
+    def to(self, device: torch.device) -> Self:
         """The batch on ``device``."""
         moved = {
             name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
             for name, value in vars(self).items()
         }
-        return TrainBatch(**moved)
+        return type(self)(**moved)
 
 
 class CellBatches:

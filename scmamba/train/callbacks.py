@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from scmamba._log import logger
 from scmamba._settings import settings
+from scmamba.nn.adversary import GradientReversal
 
 
 def averaging(decay: float) -> WeightAveraging:
@@ -70,6 +71,32 @@ class Best(Callback):
         """What was best in a checkpoint."""
         self.score, self.epoch = state_dict["score"], state_dict["epoch"]
         self.weights = dict(state_dict["weights"])
+
+
+class Ramp(Callback):
+    """Lets an adversary in slowly: its gradient counts from ``start`` on, fully from ``full`` on.
+
+    Parameters
+    ----------
+    reversal
+        Whose ``scale`` is set before every step.
+    total
+        Steps of the whole training.
+    start, full
+        Shares of all steps.
+    """
+
+    def __init__(
+        self, reversal: GradientReversal, total: int, start: float = 0.1, full: float = 0.5
+    ) -> None:
+        self.reversal, self.total, self.start, self.full = reversal, total, start, full
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Set the scale of this step."""
+        share = (trainer.global_step / self.total - self.start) / (self.full - self.start)
+        self.reversal.scale = min(max(share, 0.0), 1.0)
 
 
 class Bar(Callback):

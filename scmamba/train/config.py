@@ -30,6 +30,8 @@ class TrainConfig:
         Share of the peak rate at which the rise begins.
     clip
         Largest norm of the gradient.
+    adversary_lr
+        Constant rate of a batch discriminator; None: as the rest.
     ema
         Decay of the moving average of the weights, which is what is validated and kept; 0: none.
     mask_ratio
@@ -48,13 +50,14 @@ class TrainConfig:
     warmup: float = 0.1
     warmup_from: float = 0.0
     clip: float = 1.0
+    adversary_lr: float | None = None
     ema: float = 0.99
     mask_ratio: float = 0.0
     patience: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "token_budget", "lr", "clip"):
+        for name in ("epochs", "batch_size", "token_budget", "lr", "clip", "adversary_lr"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ScmambaError(f"{name}={value}; give a number above 0")

@@ -66,7 +66,7 @@ class TrainingModule(L.LightningModule):
         self.config, self.total_steps = config, total_steps
 
     def _losses(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor | None]:
-        output = batch.run(self.model, {objective.head for objective in self.objectives})
+        output = batch.run(self.model, {o.head for o in self.objectives if o.head})
         return {o.name: o(output, batch) for o in self.objectives}, output.class_logits
 
     def on_train_epoch_start(self) -> None:
@@ -92,17 +92,28 @@ class TrainingModule(L.LightningModule):
         self.log_dict({**logged, "val_loss": total(losses, self.objectives)}, batch_size=len(batch))
 
     def configure_optimizers(self) -> Any:
-        """AdamW; weight decay spares vectors: biases, norms, decay rates."""
-        trained = [p for p in self.model.parameters() if p.requires_grad]
+        """AdamW; weight decay spares vectors: biases, norms, decay rates.
+
+        A batch discriminator that has a rate of its own keeps it to the end: an adversary that
+        slows down with the rest would be fooled for free.
+        """
+        rival = getattr(self.model, "batch_discriminator", None)
+        rate = self.config.adversary_lr
+        apart = [] if rival is None or rate is None else list(rival.parameters())
+        away = set(map(id, apart))
+        trained = [p for p in self.model.parameters() if p.requires_grad and id(p) not in away]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in trained if p.ndim > 1]},
+            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        factors = [self._factor, self._factor]
+        if apart:
+            groups.append({"params": apart, "lr": rate, "weight_decay": 0.0})
+            factors.append(lambda step: 1.0)
         optimizer = torch.optim.AdamW(
-            [
-                {"params": [p for p in trained if p.ndim > 1]},
-                {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-            ],
-            lr=self.config.lr,
-            weight_decay=self.config.weight_decay,
+            groups, lr=self.config.lr, weight_decay=self.config.weight_decay
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from scmamba._errors import ScmambaError
 from scmamba.models.output import CellOutput
-from scmamba.nn.losses import masked_mse, zero_inflated_mse
+from scmamba.nn.losses import ecs_loss, masked_mse, zero_inflated_mse
 from scmamba.stream.batches import TrainBatch
 
 
@@ -26,7 +26,7 @@ class Objective(Protocol):
     name
         Under which it is logged.
     head
-        Which head of :class:`~scmamba.models.cell.CellModel` it needs.
+        Which head of :class:`~scmamba.models.cell.CellModel` it needs; "" for the cell embedding.
     weight
         Factor in the total loss; 0 turns it off.
     """
@@ -66,7 +66,7 @@ class MVC:
 
 @dataclass(frozen=True)
 class CLS:
-    """Cross-entropy of the class head.
+    """Cross-entropy of the class head, over the cells that have a label.
 
     Parameters
     ----------
@@ -86,10 +86,56 @@ class CLS:
 
     def __call__(self, output: CellOutput, batch: TrainBatch) -> Tensor:
         assert output.class_logits is not None and batch.labels is not None
-        weight = output.class_logits.new_tensor(self.class_weights) if self.class_weights else None
-        return F.cross_entropy(
-            output.class_logits, batch.labels, weight, label_smoothing=self.label_smoothing
-        )
+        known = batch.labels >= 0
+        if not known.any():
+            return 0 * output.class_logits.sum()
+        logits, labels = output.class_logits[known], batch.labels[known]
+        weight = logits.new_tensor(self.class_weights) if self.class_weights else None
+        return F.cross_entropy(logits, labels, weight, label_smoothing=self.label_smoothing)
+
+
+@dataclass(frozen=True)
+class ECS:
+    """Elastic cell similarity of the cell embeddings of a step.
+
+    Parameters
+    ----------
+    weight
+        Factor in the total loss.
+    threshold
+        Cosines above it are pulled to 1, those below to 0; in [0, 1].
+    """
+
+    weight: float = 1.0
+    threshold: float = 0.3
+    name: ClassVar[str] = "ecs"
+    head: ClassVar[str] = ""
+
+    def __call__(self, output: CellOutput, batch: TrainBatch) -> Tensor:
+        return ecs_loss(output.cell_embedding, self.threshold)
+
+
+@dataclass(frozen=True)
+class DAB:
+    """Cross-entropy of guessing the batch; the encoder gets the reversed gradient.
+
+    Parameters
+    ----------
+    weight
+        Factor in the total loss.
+    class_weights
+        (n_batches,) factor of each batch; empty: all 1.
+    """
+
+    weight: float = 1.0
+    class_weights: tuple[float, ...] = ()
+    name: ClassVar[str] = "dab"
+    head: ClassVar[str] = "batch"
+
+    def __call__(self, output: CellOutput, batch: TrainBatch) -> Tensor:
+        assert output.batch_logits is not None and batch.batch_ids is not None
+        weight = output.batch_logits.new_tensor(self.class_weights) if self.class_weights else None
+        return F.cross_entropy(output.batch_logits, batch.batch_ids, weight)
 
 
 def class_weights(labels: npt.NDArray[np.int64], n_classes: int, power: float) -> tuple[float, ...]:
@@ -98,11 +144,11 @@ def class_weights(labels: npt.NDArray[np.int64], n_classes: int, power: float) -
     Parameters
     ----------
     labels
-        (n_cells,) classes in [0, n_classes).
+        (n_cells,) classes in [0, n_classes), below 0 where unknown.
     power
         0: all alike; 1: every class counts the same in total.
     """
-    counts = np.bincount(labels, minlength=n_classes)
+    counts = np.bincount(labels[labels >= 0], minlength=n_classes)
     weights = np.maximum(counts, 1.0) ** -power
     return tuple((weights * counts.sum() / (weights * counts).sum()).tolist())
 
@@ -118,7 +164,7 @@ def check_objectives(objectives: Sequence[Objective], heads: Sequence[str]) -> l
     on = [objective for objective in objectives if objective.weight > 0]
     if not on:
         raise ScmambaError("every objective's weight is 0; give at least one a weight above 0")
-    if lacking := [o.name for o in on if o.head not in heads]:
+    if lacking := [o.name for o in on if o.head and o.head not in heads]:
         raise ScmambaError(
             f"objective(s) {', '.join(lacking)} need heads that the model lacks; it has "
             f"{', '.join(heads) or 'none'}: set their weight to 0 or add the head to the config"

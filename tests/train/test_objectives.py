@@ -11,9 +11,10 @@ import torch.nn.functional as F
 
 from scmamba._errors import ScmambaError
 from scmamba.models.output import CellOutput
+from scmamba.nn.losses import ecs_loss
 from scmamba.stream import CellBatches, TrainBatch
 from scmamba.train import CLS, GEP, MVC, class_weights
-from scmamba.train.objectives import check_objectives, total
+from scmamba.train.objectives import DAB, ECS, check_objectives, total
 
 
 @pytest.fixture
@@ -65,6 +66,35 @@ def test_cls_is_cross_entropy(batch) -> None:
     loss = CLS(1.0, (0.5, 2.0), 0.1)(output(batch, class_logits=logits), batch)
     expected = F.cross_entropy(logits, batch.labels, torch.tensor([0.5, 2.0]), label_smoothing=0.1)
     torch.testing.assert_close(loss, expected)
+
+
+def test_cls_passes_over_cells_without_a_label(batch) -> None:
+    logits = torch.randn(12, 2, requires_grad=True)
+    labels = batch.labels.clone()
+    labels[::3] = -1
+    partly = replace(batch, labels=labels)
+    loss = CLS()(output(batch, class_logits=logits), partly)
+    known = labels >= 0
+    torch.testing.assert_close(loss, F.cross_entropy(logits[known], labels[known]))
+    nobody = replace(batch, labels=torch.full_like(labels, -1))
+    nothing = CLS()(output(batch, class_logits=logits), nobody)
+    nothing.backward()
+    assert nothing == 0
+    assert not logits.grad.any()
+
+
+def test_ecs_and_dab_look_at_embedding_and_batches(batch) -> None:
+    cell = torch.randn(12, 5)
+    assert ECS(1.0, 0.4)(CellOutput(cell, cell), batch) == ecs_loss(cell, 0.4)
+    logits, ids = torch.randn(12, 3), torch.arange(12) % 3
+    loss = DAB(1.0, (1.0, 2.0, 0.5))(
+        output(batch, batch_logits=logits), replace(batch, batch_ids=ids)
+    )
+    torch.testing.assert_close(loss, F.cross_entropy(logits, ids, torch.tensor([1.0, 2.0, 0.5])))
+
+
+def test_what_looks_at_the_cell_embedding_needs_no_head() -> None:
+    assert check_objectives([ECS()], ()) == [ECS()]
 
 
 def test_total_is_the_weighted_sum() -> None:

@@ -1,0 +1,164 @@
+"""Objectives of a latent: what they look at, and that each alone trains what it names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from scmamba.models import CellModel, preset
+from scmamba.models.output import CellOutput
+from scmamba.nn.losses import contrastive_loss, gaussian_kl, negative_binomial_nll
+from scmamba.stream import CellData
+from scmamba.stream.views import CellViews, Views
+from scmamba.train import CLS, GEP, MVC
+from scmamba.train.callbacks import Ramp
+from scmamba.train.config import TrainConfig
+from scmamba.train.fit import train
+from scmamba.train.latent_objectives import KL, NB, Contrast
+from scmamba.train.module import TrainingModule
+from scmamba.train.objectives import DAB, ECS, Objective
+from scmamba.train.views import ViewBatches
+
+N_GENES = 24
+
+
+@pytest.fixture
+def counts() -> sparse.csr_matrix:
+    rng = np.random.default_rng(2)
+    labels = np.arange(48) % 2
+    high = (np.arange(N_GENES) < N_GENES // 2)[None] == (labels == 0)[:, None]
+    return sparse.csr_matrix(rng.poisson(np.where(high, 3.0, 0.7)), dtype=np.float32)
+
+
+@pytest.fixture
+def cells(data: CellData) -> CellData:
+    return replace(data, batch_ids=np.arange(48) // 24)
+
+
+def model(data: CellData, **changes: object) -> CellModel:
+    torch.manual_seed(5)
+    sizes = {"d_model": 16, "n_layer": 0, "value_type": "lognorm", "headdim": 8, "dropout": 0.0}
+    parts = {
+        "value_encoding": "scaled",
+        "pool": "mean",
+        "pool_masked": False,
+        "final_norm": False,
+        "cell_norm": True,
+        "cell_domains": 2,
+        "n_batches": 2,
+        "adversary": True,
+        "n_latent": 4,
+        "n_counts": N_GENES,
+        "n_classes": 2,
+        "input_norm": "none",
+    }
+    return CellModel(preset("mini", n_genes=len(data.vocab), **{**sizes, **parts, **changes}))
+
+
+def run(
+    net: CellModel,
+    data: CellData,
+    counts: sparse.csr_matrix,
+    objectives: list[Objective],
+    **config: object,
+) -> dict[str, list[float]]:
+    settings = TrainConfig(
+        **{"epochs": 12, "batch_size": 24, "lr": 1e-2, "ema": 0.0, "mask_ratio": 0.3, **config}
+    )
+    batches = ViewBatches(data, np.arange(48), Views(2, 0.7), settings, counts=counts)
+    return train(net, batches, objectives, settings).history.to_dict("list")
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [NB(0.01), KL(), Contrast(), ECS(1.0, 0.5), MVC(), GEP(), CLS()],
+    ids=lambda o: o.name,
+)
+def test_each_alone_is_live_weighted_and_logged(cells, counts, objective) -> None:
+    net = model(cells)
+    with torch.no_grad():  # away from the prior, so that there is something to learn
+        net.latent_head.out.bias += 1
+    history = run(net, cells, counts, [objective])
+    losses = history[f"train_{objective.name}"]
+    assert losses[-1] < losses[0]
+    np.testing.assert_allclose(history["train_loss"], objective.weight * np.array(losses), 1e-5)
+
+
+def test_the_adversary_learns_while_its_gradient_is_held_back(cells, counts) -> None:
+    net = model(cells)
+    history = run(net, cells, counts, [DAB()])
+    net.batch_discriminator.reversal.scale = 0.0
+    free = run(net, cells, counts, [DAB()], epochs=40)["train_dab"]
+    assert free[-1] < free[0]
+    assert len(history["train_dab"]) == 12
+
+
+def test_a_reversed_gradient_hides_what_a_plain_one_finds(cells, counts) -> None:
+    """Batches differ in a gene; the encoder alone is trained, against a head that knows it."""
+    plain = model(cells, cell_norm=False, cell_domains=0)
+    run(plain, cells, counts, [DAB()], epochs=3)
+    start = plain.state_dict()
+    found = {}
+    for scale in (-1.0, 1.0):
+        net = model(cells, cell_norm=False, cell_domains=0)
+        net.load_state_dict(start)
+        net.batch_discriminator.requires_grad_(False)
+        net.batch_discriminator.reversal.scale = scale
+        found[scale] = run(net, cells, counts, [DAB()])["train_dab"]
+    assert found[-1.0][-1] < found[-1.0][0] < found[1.0][-1]
+
+
+def test_nb_looks_at_the_whole_cells_counts(cells, counts) -> None:
+    batch = next(iter(CellViews(cells, np.arange(48), Views(), batch_size=12, counts=counts)))
+    share = torch.randn(len(batch), N_GENES).log_softmax(1)
+    dispersion = torch.randn(N_GENES)
+    output = CellOutput(share, share, count_log_share=share, count_log_dispersion=dispersion)
+    depth = torch.from_numpy(counts[batch.rows.numpy()].toarray()).sum(1, keepdim=True)
+    wanted = negative_binomial_nll(batch.counts, share + depth.log(), dispersion).mean()
+    torch.testing.assert_close(NB()(output, batch), wanted)
+
+
+def test_kl_and_contrast_look_at_the_latent(cells) -> None:
+    batch = next(iter(CellViews(cells, np.arange(48), Views(), batch_size=12)))
+    mean, log_var = torch.randn(2, len(batch), 4)
+    output = CellOutput(mean, mean, latent_log_var=log_var)
+    torch.testing.assert_close(KL()(output, batch), gaussian_kl(mean, log_var).mean())
+    wanted = contrastive_loss(mean, batch.rows, batch.batch_ids, 0.3)
+    torch.testing.assert_close(Contrast(1.0, 0.3)(output, batch), wanted)
+
+
+def test_ramp_rises_from_nothing_to_one() -> None:
+    class At:
+        global_step = 0
+
+    class Reversal:
+        scale = 7.0
+
+    ramp, at = Ramp(Reversal(), 100, 0.1, 0.5), At()
+    seen = []
+    for at.global_step in (0, 10, 30, 50, 99):
+        ramp.on_train_batch_start(at, None, None, 0)
+        seen.append(ramp.reversal.scale)
+    assert seen == pytest.approx([0, 0, 0.5, 1, 1])
+
+
+def test_the_adversary_keeps_a_rate_of_its_own(cells) -> None:
+    net = model(cells)
+    for rate, n_groups in ((None, 2), (5e-3, 3)):
+        config = TrainConfig(lr=1e-2, adversary_lr=rate)
+        module = TrainingModule(net, [DAB()], config, total_steps=10)
+        made = module.configure_optimizers()
+        groups = made["optimizer"].param_groups
+        assert len(groups) == n_groups
+        held = [id(p) for group in groups for p in group["params"]]
+        assert sorted(held) == sorted(id(p) for p in net.parameters())
+        for _ in range(9):
+            made["optimizer"].step()
+            made["lr_scheduler"]["scheduler"].step()
+        rates = [group["lr"] for group in groups]
+        assert rates[0] < 1e-3
+        assert rates[2:] == ([] if rate is None else [rate])
