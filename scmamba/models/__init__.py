@@ -7,6 +7,7 @@ from scmamba.models.cell import CellModel, n_parameters
 from scmamba.models.checkpoint import save
 from scmamba.models.config import PRESETS, CellConfig, preset
 from scmamba.models.device import resolve_device
+from scmamba.models.gene_bridge import Extended, extend_genes, start_from_sequences
 from scmamba.models.loading import fetch, load
 from scmamba.models.output import CellOutput
 from scmamba.models.report import LoadReport
@@ -19,10 +20,12 @@ __all__ = [
     "CellConfig",
     "CellModel",
     "CellOutput",
+    "Extended",
     "LoadReport",
     "ModelInfo",
     "SequenceConfig",
     "SequenceModel",
+    "extend_genes",
     "fetch",
     "info",
     "load",
@@ -31,4 +34,5 @@ __all__ = [
     "resolve_device",
     "save",
     "sequence_preset",
+    "start_from_sequences",
 ]
