@@ -1,9 +1,22 @@
 """Pictures: figures are returned, never shown, and pyplot is left alone."""
 
 from scmamba.pl._confusion import confusion
+from scmamba.pl._conservation import conservation_logo
+from scmamba.pl._mutagenesis import mutagenesis_heatmap, mutagenesis_logo
 from scmamba.pl._reliability import reliability
 from scmamba.pl._report import report
+from scmamba.pl._sequence_embedding import sequence_embedding
 from scmamba.pl._training import training_curve
 from scmamba.pl._umap import umap_triptych
 
-__all__ = ["confusion", "reliability", "report", "training_curve", "umap_triptych"]
+__all__ = [
+    "confusion",
+    "conservation_logo",
+    "mutagenesis_heatmap",
+    "mutagenesis_logo",
+    "reliability",
+    "report",
+    "sequence_embedding",
+    "training_curve",
+    "umap_triptych",
+]

@@ -1,0 +1,50 @@
+"""What a model expects at each position, as a sequence logo."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from scmamba._errors import ScmambaError
+from scmamba.pl._letters import logo
+from scmamba.pl._style import title
+
+
+def conservation_logo(table: pd.DataFrame, name: str | None = None) -> Figure:
+    """Draw the nucleotides that a model expects, their stacks as high as its information.
+
+    Parameters
+    ----------
+    table
+        What :func:`scmamba.tasks.sequence.conservation` gives.
+    name
+        The sequence to draw, where the table holds several.
+
+    Returns
+    -------
+    A figure with stacks of 0 to 2 bits; ``figure.savefig(path)`` writes it.
+
+    Raises
+    ------
+    ScmambaError
+        The table lacks a column, ``name`` is not in it, it is needed, or logomaker is missing.
+    """
+    letters = [letter for letter in "ACGTU" if letter in table]
+    if len(letters) != 4 or not {"name", "position", "information"} <= set(table):
+        raise ScmambaError(
+            "the table is not one of conservation scores; give what "
+            "scmamba.tasks.sequence.conservation returns"
+        )
+    names = table["name"].unique().tolist()
+    if name is None and len(names) == 1:
+        name = names[0]
+    if name not in names:
+        raise ScmambaError(
+            f"name={name!r}; the table holds {', '.join(map(repr, names[:10]))}: name one"
+        )
+    rows = table[table["name"] == name].set_index("position")
+    heights = rows[letters].mul(rows["information"], axis=0).fillna(0.0)
+    figure = logo(heights, "bits")
+    mean = f"mean {rows['information'].mean():.2f} of 2 bits"
+    title(figure.axes[0], f"Conservation of {name}", mean)
+    return figure

@@ -1,0 +1,113 @@
+"""Cells or sequences as points on a plane: their places, labels, colours and legend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from scmamba._errors import ScmambaError
+from scmamba._keys import UNKNOWN
+from scmamba.pl._style import GREY, INK, palette, text_width
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def coordinates(adata: AnnData, basis: str) -> NDArray[np.float64]:
+    """(n, 2) places in ``obsm``, by their key or scanpy's short form of it."""
+    key = basis if basis in adata.obsm else f"X_{basis}"
+    if key not in adata.obsm:
+        raise ScmambaError(
+            f"basis={basis!r} is not in adata.obsm, which has {sorted(adata.obsm)}; "
+            "compute it with scanpy.pp.neighbors and scanpy.tl.umap, or name another"
+        )
+    return np.asarray(adata.obsm[key], dtype=np.float64)[:, :2]
+
+
+def column(adata: AnnData, key: str) -> pd.Series:
+    """An ``obs`` column.
+
+    Raises
+    ------
+    ScmambaError
+        There is none of that name.
+    """
+    if key not in adata.obs:
+        raise ScmambaError(f"{key!r} is not in adata.obs, which has {sorted(adata.obs)}")
+    return adata.obs[key]
+
+
+def labels_of(adata: AnnData, key: str) -> pd.Series:
+    """An ``obs`` column as text, NaN where it is missing."""
+    values = column(adata, key)
+    return values.astype(object).where(values.notna()).map(str, na_action="ignore")
+
+
+def colors_of(adata: AnnData, labels: Mapping[str, pd.Series]) -> dict[str, str]:
+    """One colour for each label that is drawn, in the order of the categories."""
+    known: dict[str, str] = {}
+    for key in labels:
+        kind = adata.obs[key]
+        names = kind.cat.categories if hasattr(kind, "cat") else sorted(labels[key].dropna())
+        names = [str(name) for name in dict.fromkeys(names)]
+        given = adata.uns.get(f"{key}_colors", ())
+        given = given if len(given) == len(names) else palette(len(names))
+        known |= {name: str(c) for name, c in zip(names, given, strict=True) if name not in known}
+    drawn = set().union(*(values.dropna() for values in labels.values()))
+    colors = {name: color for name, color in known.items() if name in drawn}
+    unknown = {name: GREY for name in colors if name.lower() == UNKNOWN}
+    return {name: color for name, color in colors.items() if name not in unknown} | unknown
+
+
+def behind_first(labels: pd.Series, colors: Mapping[str, str]) -> NDArray[np.int64]:
+    """Grey cells first, the others shuffled so that no label hides another."""
+    order = np.random.default_rng(0).permutation(len(labels))
+    colored = (labels.map(colors).fillna(GREY) != GREY).to_numpy()
+    return order[np.argsort(colored[order], kind="stable")]
+
+
+def scatter(axes: Axes, points: NDArray[np.float64], **style: object):  # type: ignore[no-untyped-def]
+    """Draw points, smaller the more there are, in bare axes."""
+    size = float(np.clip(24_000 / max(len(points), 1), 1.5, 26))
+    drawn = axes.scatter(*points.T, s=size, linewidths=0, rasterized=True, **style)  # type: ignore[arg-type]
+    axes.set(xticks=[], yticks=[])
+    axes.margins(0.04)
+    axes.spines[:].set_color("#e9edf1")
+    return drawn
+
+
+def legend_columns(colors: Mapping[str, str], across: float) -> int:
+    """Entries of a legend that stand side by side in ``across`` inches."""
+    return max(1, min(int(across / (text_width(colors) + 0.36)), len(colors)))
+
+
+def legend(
+    figure: Figure, colors: Mapping[str, str], columns: int, *, left: float, top: float
+) -> None:
+    """Name the colours, from a place given in inches."""
+    width, height = figure.get_size_inches()
+    handles = [
+        Line2D([], [], linestyle="", marker="o", markersize=6, markeredgewidth=0, color=color)
+        for color in colors.values()
+    ]
+    figure.legend(
+        handles,
+        list(colors),
+        loc="upper left",
+        bbox_to_anchor=(left / width, top / height),
+        ncols=columns,
+        borderaxespad=0,
+        borderpad=0,
+        columnspacing=1.2,
+        frameon=False,
+        fontsize=9,
+        handletextpad=0.3,
+        labelcolor=INK,
+    )

@@ -1,0 +1,124 @@
+"""Embedded sequences on a plane, coloured by a label or a number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from scmamba._errors import ScmambaError
+from scmamba._keys import Keys
+from scmamba.pl._points import (
+    behind_first,
+    colors_of,
+    column,
+    coordinates,
+    labels_of,
+    legend,
+    legend_columns,
+    scatter,
+)
+from scmamba.pl._style import BLUE, GREY, MUTED, canvas, place, title
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+_PANEL, _MARGIN, _HEAD, _ROW = 4.6, 0.3, 0.6, 0.21
+_FEWEST = 5
+
+
+def sequence_embedding(
+    adata: AnnData,
+    color: str | None = None,
+    *,
+    basis: str = "X_umap",
+    embedding: str = Keys().embedding,
+) -> Figure:
+    """Draw a UMAP of embedded sequences.
+
+    Parameters
+    ----------
+    adata
+        What :func:`scmamba.tasks.sequence.embed` gives, pooled; not changed.
+    color
+        ``obs`` column: a label has a colour each (those of ``adata.uns``, where there are any), a
+        number a colour bar. None: one colour.
+    basis
+        ``obsm`` key of two coordinates. ``"X_umap"`` is computed where it is missing.
+    embedding
+        ``obsm`` key to compute it from.
+
+    Returns
+    -------
+    A figure; ``figure.savefig(path)`` writes it.
+
+    Raises
+    ------
+    ScmambaError
+        A column or the embedding is missing, or there are fewer than 5 sequences.
+    """
+    points = _points(adata, basis, embedding)
+    values = None if color is None else column(adata, color)
+    by_number = (
+        values is not None
+        and pd.api.types.is_numeric_dtype(values)
+        and not pd.api.types.is_bool_dtype(values)
+    )
+    colors = {}
+    if values is not None and not by_number:
+        colors = colors_of(adata, {color: labels_of(adata, color)})
+    columns = legend_columns(colors, _PANEL)
+    foot = max(-(-len(colors) // columns) * _ROW, 0.35 if by_number else 0) + 0.2
+    figure = canvas(2 * _MARGIN + _PANEL, _HEAD + _PANEL + foot)
+    axes = place(figure, _MARGIN, foot, _PANEL, _PANEL)
+    title(axes, "Sequences" if color is None else color, f"{adata.n_obs:,} sequences")
+    if by_number:
+        _by_number(figure, points, values.to_numpy(dtype=float), foot)
+    elif colors:
+        labels = labels_of(adata, color)
+        order = behind_first(labels, colors)
+        scatter(axes, points[order], c=labels.map(colors).fillna(GREY).to_numpy()[order])
+        legend(figure, colors, columns, left=_MARGIN, top=foot - 0.1)
+    else:
+        scatter(axes, points, color=BLUE)
+    return figure
+
+
+def _points(adata: AnnData, basis: str, embedding: str) -> NDArray[np.float64]:
+    """Coordinates that are there, or a UMAP of a light copy."""
+    if basis != "X_umap" or basis in adata.obsm:
+        return coordinates(adata, basis)
+    if embedding not in adata.obsm:
+        raise ScmambaError(
+            f"embedding={embedding!r} is not in adata.obsm, which has {sorted(adata.obsm)}; give "
+            "what scmamba.tasks.sequence.embed returns"
+        )
+    if adata.n_obs < _FEWEST:
+        raise ScmambaError(
+            f"{adata.n_obs} sequences are too few for a UMAP; give {_FEWEST} or more, or "
+            "coordinates of your own: basis="
+        )
+    import anndata
+    import scanpy as sc
+
+    light = anndata.AnnData(obsm={embedding: adata.obsm[embedding]})
+    sc.pp.neighbors(light, use_rep=embedding, n_neighbors=min(15, adata.n_obs - 1), random_state=0)
+    sc.tl.umap(light, random_state=0)
+    return coordinates(light, basis)
+
+
+def _by_number(
+    figure: Figure, points: NDArray[np.float64], values: NDArray[np.float64], foot: float
+) -> None:
+    """High values on top, a colour bar beneath."""
+    order = np.argsort(np.nan_to_num(values, nan=-np.inf), kind="stable")
+    drawn = scatter(
+        figure.axes[0], points[order], c=values[order], cmap="viridis", plotnonfinite=True
+    )
+    bar = place(figure, _MARGIN, foot - 0.25, _PANEL, 0.09)
+    figure.colorbar(drawn, cax=bar, orientation="horizontal")
+    bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GREY)
+    bar.spines[:].set_visible(False)
