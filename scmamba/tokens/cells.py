@@ -143,9 +143,12 @@ def _slots(
             f"columns has shape {ids.shape} and dtype {ids.dtype}; allowed: one integer for each "
             f"of X's {X.shape[1]} columns, -1 where the vocabulary does not hold it"
         )
-    used = np.unique(ids[ids >= 0])
-    slot_of_column = np.where(ids >= 0, np.searchsorted(used, ids), -1)
-    return slot_of_column.astype(np.int32), used.astype(np.int32)
+    known = ids[ids >= 0]
+    present = np.zeros(known.max(initial=-1) + 1, dtype=bool)  # a table of ids: no sort is needed
+    present[known] = True
+    slot_of_column = np.full(len(ids), -1, dtype=np.int32)
+    slot_of_column[ids >= 0] = (np.cumsum(present, dtype=np.int32) - 1)[known]
+    return slot_of_column, np.flatnonzero(present).astype(np.int32)
 
 
 def _squeeze(tokens: CellTokens, offsets: npt.NDArray[np.int64]) -> CellTokens:
