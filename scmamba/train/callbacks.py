@@ -8,6 +8,7 @@ import lightning as L
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, WeightAveraging
+from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
@@ -16,9 +17,23 @@ from scmamba._settings import settings
 from scmamba.nn.adversary import GradientReversal
 
 
-def averaging(decay: float) -> WeightAveraging:
-    """Exponential moving average of the weights: validated during training, kept after it."""
-    return WeightAveraging(use_buffers=True, multi_avg_fn=get_ema_multi_avg_fn(decay))
+def averaging(decay: float, *, ramp: bool = False) -> WeightAveraging:
+    """Exponential moving average of the weights: validated during training, kept after it.
+
+    Parameters
+    ----------
+    decay
+        Weight of the average so far, in (0, 1).
+    ramp
+        Begin with less: after n steps (1 + n) / (10 + n), until that is more than ``decay``.
+    """
+
+    def average(averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor | int) -> None:
+        n = int(n_averaged)
+        used = min(decay, (1 + n) / (10 + n)) if ramp else decay
+        get_ema_multi_avg_fn(used)(averaged, current, n_averaged)
+
+    return WeightAveraging(use_buffers=True, multi_avg_fn=average)
 
 
 class History(Callback):

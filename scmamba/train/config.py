@@ -34,6 +34,8 @@ class TrainConfig:
         Constant rate of a batch discriminator; None: as the rest.
     ema
         Decay of the moving average of the weights, which is what is validated and kept; 0: none.
+    ema_ramp
+        Let the decay rise with the steps taken, for trainings of few steps.
     mask_ratio
         Share of values or tokens to hide.
     patience
@@ -52,6 +54,7 @@ class TrainConfig:
     clip: float = 1.0
     adversary_lr: float | None = None
     ema: float = 0.99
+    ema_ramp: bool = False
     mask_ratio: float = 0.0
     patience: int | None = None
     seed: int = 0

@@ -126,7 +126,7 @@ def train(
     if batches.validates:
         watching.append(best)  # before the averaging, which takes the validated weights away again
     if config.ema:
-        watching.append(averaging(config.ema))
+        watching.append(averaging(config.ema, ramp=config.ema_ramp))
     watching += [history, Bar(text, module.total_steps), *callbacks]
     resume = None
     if folder is not None:

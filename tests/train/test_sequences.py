@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from scmamba import ScmambaError
@@ -157,3 +158,25 @@ def test_refusals(data: SequenceData) -> None:
         fit_sequences(Bag(2), data, TRAIN, [CLS()], replace(CONFIG, noise=0.1))
     with pytest.raises(ScmambaError, match=r"noise=1.5; give a number in \[0, 1\)"):
         replace(CONFIG, noise=1.5)
+
+
+class Steps(Callback):
+    """Remembers a weight after every step."""
+
+    def __init__(self) -> None:
+        self.seen: list[Tensor] = []
+
+    def on_train_batch_end(self, trainer, pl_module, *_: object) -> None:
+        self.seen.append(pl_module.model.head.weight.detach().clone())
+
+
+@pytest.mark.parametrize("ramp", [False, True])
+def test_average_of_the_weights(data: SequenceData, ramp: bool) -> None:
+    model, steps = Bag(2), Steps()
+    config = replace(CONFIG, epochs=3, ema=0.8, ema_ramp=ramp)
+    fit_sequences(model, data, TRAIN, [CLS()], config, callbacks=[steps])
+    average = steps.seen[0]
+    for n, weight in enumerate(steps.seen[1:], start=1):
+        decay = min(0.8, (1 + n) / (10 + n)) if ramp else 0.8
+        average = decay * average + (1 - decay) * weight
+    torch.testing.assert_close(model.head.weight.detach(), average)

@@ -5,16 +5,21 @@ from __future__ import annotations
 from scmamba.tasks.sequence._inputs import Sequences, read_sequences
 from scmamba.tasks.sequence.conservation import conservation
 from scmamba.tasks.sequence.embed import embed
+from scmamba.tasks.sequence.fit import fit
+from scmamba.tasks.sequence.fitted import SequencePredictor, load
 from scmamba.tasks.sequence.generate import generate
 from scmamba.tasks.sequence.mutagenesis import mutagenesis
 from scmamba.tasks.sequence.score import score
 from scmamba.tasks.sequence.variants import variant_effects
 
 __all__ = [
+    "SequencePredictor",
     "Sequences",
     "conservation",
     "embed",
+    "fit",
     "generate",
+    "load",
     "mutagenesis",
     "read_sequences",
     "score",

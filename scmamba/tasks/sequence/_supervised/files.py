@@ -1,0 +1,139 @@
+"""The views of a predictor on disk: arrays and networks, no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save_file
+
+from scmamba._errors import ScmambaError
+from scmamba.models import SequenceModel, load, save
+from scmamba.models._files import atomic_folder, read_json, sha256
+from scmamba.models.networks import load_network, save_network
+from scmamba.models.pooled import PooledModel
+from scmamba.tasks._annotation.linear import Linear
+from scmamba.tasks.sequence._supervised.deep import Deep, Networks, Probe
+from scmamba.tasks.sequence._supervised.features import Features
+from scmamba.tasks.sequence._supervised.wide import Wide
+from scmamba.tokens.nucleotides import NucleotideTokenizer
+
+FORMAT_VERSION = 1
+SETTINGS, ARRAYS, TOKENIZER, NETWORKS = (
+    "predictor.json",
+    "arrays.safetensors",
+    "nucleotides.json",
+    "networks",
+)
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def write(folder: Path, content: dict[str, Any], wide: Wide | None, deep: Deep) -> None:
+    """Write a predictor, whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        New, empty, or one that holds a predictor, which is replaced.
+    content
+        What else to keep, as plain values for JSON.
+    wide, deep
+        The two views.
+    """
+    arrays: Arrays = {}
+    content = {"format_version": FORMAT_VERSION, **content}
+    if wide is not None:
+        arrays |= {"wide.coef": wide.linear.coef, "wide.intercept": wide.linear.intercept}
+        content["wide"] = {
+            "kinds": wide.features.kinds,
+            "length": wide.features.length,
+            "both_strands": wide.both_strands,
+        }
+    kept = frozenset({SETTINGS, ARRAYS, TOKENIZER, NETWORKS})
+    with atomic_folder(folder, replaces=kept) as temporary:
+        if isinstance(deep, Probe):
+            save(deep.model, temporary / NETWORKS / "0")
+            arrays |= {"head.coef": deep.head.coef, "head.intercept": deep.head.intercept}
+            content["deep"] = {"kind": "probe", "both_strands": deep.both_strands}
+        else:
+            for i, network in enumerate(deep.members):
+                save_network(network, temporary / NETWORKS / str(i))
+            content["deep"] = {
+                "kind": "networks",
+                "n_members": len(deep.members),
+                "both_strands": deep.both_strands,
+            }
+        deep.tokenizer.to_json(temporary / TOKENIZER)
+        tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
+        save_file(tensors, temporary / ARRAYS)
+        seals = {name: sha256(temporary / name) for name in (ARRAYS, TOKENIZER)}
+        content["sha256"] = {**seals, SETTINGS: _digest(content)}
+        (temporary / SETTINGS).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def read(folder: Path) -> tuple[dict[str, Any], Wide | None, Deep]:
+    """Read a folder that :func:`write` wrote.
+
+    Raises
+    ------
+    ScmambaError
+        It is no predictor, of a newer format, or damaged.
+    """
+    content = read_json(folder / SETTINGS)
+    version = content.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ScmambaError(
+            f"{folder} was saved in format version {version!r}, this scmamba reads "
+            f"{FORMAT_VERSION}; update scmamba (pip install -U scmamba) or save it again"
+        )
+    seals = content.pop("sha256", {})
+    try:
+        found = {name: sha256(folder / name) for name in (ARRAYS, TOKENIZER)}
+        found[SETTINGS] = _digest(content)
+        if changed := [name for name in found if found[name] != seals.get(name)]:
+            raise ScmambaError(
+                f"{folder / changed[0]} was damaged or changed since it was saved; copy the folder "
+                "or save the predictor again"
+            )
+        arrays = {k: v.numpy() for k, v in load_file(folder / ARRAYS).items()}
+        return content, _wide(content.get("wide"), arrays), _deep(folder, content["deep"], arrays)
+    except ScmambaError:
+        raise
+    except Exception as error:
+        raise ScmambaError(
+            f"{folder} is damaged ({type(error).__name__}: {error}); copy or save it again"
+        ) from error
+
+
+def _wide(entry: dict[str, Any] | None, arrays: Arrays) -> Wide | None:
+    if entry is None:
+        return None
+    features = Features(tuple(entry["kinds"]), entry["length"])
+    return Wide(features, entry["both_strands"], _linear("wide", arrays))
+
+
+def _deep(folder: Path, entry: dict[str, Any], arrays: Arrays) -> Deep:
+    if entry["kind"] == "probe":
+        model = load(folder / NETWORKS / "0")
+        assert isinstance(model, SequenceModel)
+        return Probe(model, entry["both_strands"], _linear("head", arrays))
+    networks = [load_network(folder / NETWORKS / str(i)) for i in range(entry["n_members"])]
+    first = networks[0]
+    if isinstance(first, PooledModel):
+        return Networks(tuple(networks), first.backbone.tokenizer, entry["both_strands"])
+    tokenizer = NucleotideTokenizer.from_json(folder / TOKENIZER)
+    return Networks(tuple(networks), tokenizer, entry["both_strands"])
+
+
+def _linear(name: str, arrays: Arrays) -> Linear:
+    return Linear(arrays[f"{name}.coef"], arrays[f"{name}.intercept"])
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Hash of settings, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,193 @@
+"""Ways to a deep view: from scratch, by a head on frozen embeddings, or by fine-tuning."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import nn
+
+from scmamba._errors import ScmambaError
+from scmamba.models.compact import CompactConfig, CompactModel
+from scmamba.models.device import resolve_device
+from scmamba.models.pooled import PooledModel
+from scmamba.models.sequence import SequenceModel
+from scmamba.nn.lora import add_lora, merge_lora
+from scmamba.stream.sequences import SequenceData
+from scmamba.tasks._annotation.linear import Linear
+from scmamba.tasks._annotation.parallel import run
+from scmamba.tasks.sequence._supervised.blend import Blend, loss
+from scmamba.tasks.sequence._supervised.deep import Networks, Probe, embeddings
+from scmamba.tasks.sequence._supervised.forward import sequence_data
+from scmamba.tasks.sequence._supervised.recipe import Recipe
+from scmamba.tasks.sequence._supervised.wide import fit_linear_view
+from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.sequence_masking import known_tokens
+from scmamba.train import CLS, Objective, SequenceFitConfig, fit_sequences
+from scmamba.train.sequence_objectives import MultiLabel, SquaredError, TokenClasses
+
+Rows = npt.NDArray[np.int64]
+SMOOTHING = 0.05
+FINETUNE = SequenceFitConfig(epochs=10, batch_size=16, ema=0.0, patience=2)
+RATES = {"finetune": 1e-4, "lora": 1e-3}
+"""Peak learning rates of a pretrained model."""
+_STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be learned.
+
+    Attributes
+    ----------
+    task
+        ``"classification"``, ``"multilabel"``, ``"regression"`` or ``"token"``.
+    n_outputs
+        Classes, labels or numbers.
+    texts
+        All sequences, cleaned.
+    target
+        Of each, as :class:`~scmamba.stream.sequences.SequenceData` has it.
+    train, val
+        Positions of those to learn from, and of those that choose.
+    """
+
+    task: str
+    n_outputs: int
+    texts: tuple[str, ...]
+    target: npt.NDArray[Any]
+    train: Rows
+    val: Rows
+
+    def data(self, tokenizer: NucleotideTokenizer, both_strands: bool) -> SequenceData:
+        """All of it as tokens."""
+        return sequence_data(self.texts, tokenizer, other=both_strands, target=self.target)
+
+    def objective(self) -> Objective:
+        """The loss of the task."""
+        return {
+            "classification": CLS(label_smoothing=SMOOTHING),
+            "multilabel": MultiLabel(),
+            "regression": SquaredError(),
+            "token": TokenClasses(),
+        }[self.task]
+
+
+def from_scratch(
+    problem: Problem, recipe: Recipe, tokenizer: NucleotideTokenizer
+) -> tuple[Networks, pd.DataFrame]:
+    """Compact models of several seeds, side by side, and the training curve of the first."""
+    both = recipe.training.both_strands
+    data = problem.data(tokenizer, both)
+    jobs = [
+        (
+            problem,
+            data,
+            recipe.network,
+            replace(recipe.training, seed=recipe.training.seed + 7919 * member),
+            known_tokens(tokenizer),
+            f"member {member + 1}/{recipe.n_members}",
+        )
+        for member in range(recipe.n_members)
+    ]
+    on_cpu = resolve_device().type == "cpu"
+    trained = run(train_compact, jobs, text="training", spread=on_cpu)
+    networks = tuple(network for network, _ in trained)
+    return Networks(networks, tokenizer, both), trained[0][1]
+
+
+def train_compact(
+    problem: Problem,
+    data: SequenceData,
+    config: CompactConfig,
+    training: SequenceFitConfig,
+    replaceable: Rows,
+    text: str,
+) -> tuple[CompactModel, pd.DataFrame]:
+    """One compact model, with the weights of the epoch that validated best."""
+    with torch.random.fork_rng():
+        torch.manual_seed(training.seed)
+        network = CompactModel(config)
+    network.to(resolve_device())
+    return network, _train(network, problem, data, training, replaceable, text)
+
+
+def finetune(
+    problem: Problem, model: SequenceModel, config: SequenceFitConfig, *, lora: bool
+) -> tuple[Networks, pd.DataFrame]:
+    """A copy of a pretrained model with a new head: all weights, or low-rank parts, are trained."""
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        network = PooledModel(
+            copy.deepcopy(model), problem.n_outputs, per_token=problem.task == "token"
+        )
+        if lora:
+            add_lora(network.backbone)
+    network.to(next(model.parameters()).device)
+    data = problem.data(model.tokenizer, config.both_strands)
+    if problem.task == "token":
+        _check_tokens(problem, data)
+    history = _train(network, problem, data, config, None, "fine-tuning")
+    if lora:
+        merge_lora(network.backbone)
+    return Networks((network,), model.tokenizer, config.both_strands), history
+
+
+def probe(problem: Problem, model: SequenceModel, both_strands: bool | None) -> Probe:
+    """A linear head on frozen embeddings, as strongly penalised as predicts held-out ones best."""
+    if problem.task == "token":
+        raise ScmambaError(
+            'mode="probe" predicts whole sequences; give mode="lora" or "finetune" for tokens'
+        )
+    x = embeddings(model, problem.texts, both_strands)
+    mean, scale = x[problem.train].mean(0), x[problem.train].std(0) + 1e-6
+    scaled, blend = (x - mean) / scale, Blend(problem.task)
+    target = problem.target
+
+    def fitted(strength: float) -> Linear:
+        learn = problem.train
+        return fit_linear_view(scaled[learn], target[learn], problem.n_outputs, strength)
+
+    def doubt(head: Linear) -> float:
+        said = blend(None, head.logits(scaled[problem.val]))
+        return loss(problem.task, said, target[problem.val])
+
+    best = min(map(fitted, _STRENGTHS), key=doubt)
+    coef = best.coef / scale
+    return Probe(model, both_strands, Linear(coef, best.intercept - coef @ mean))
+
+
+def _train(
+    network: nn.Module,
+    problem: Problem,
+    data: SequenceData,
+    config: SequenceFitConfig,
+    replaceable: Rows | None,
+    text: str,
+) -> pd.DataFrame:
+    result = fit_sequences(
+        network,
+        data,
+        problem.train,
+        [problem.objective()],
+        config,
+        val_rows=problem.val,
+        replaceable=replaceable,
+        text=text,
+    )
+    return result.history
+
+
+def _check_tokens(problem: Problem, data: SequenceData) -> None:
+    lengths: Sequence[int] = [len(text) for text in problem.texts]
+    if not np.array_equal(data.lengths, lengths):
+        raise ScmambaError(
+            'task="token" needs a model that reads one token a nucleotide, and no special tokens; '
+            "this one reads k-mers, BPE or adds tokens: leave out model="
+        )
