@@ -8,7 +8,7 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba.pp.expression import expression
-from scmamba.tasks._annotation.panel import Panel, aligned, choose_panel
+from scmamba.tasks._panel import Panel, aligned, choose_panel
 from scmamba.tokens.genes import resolve
 
 

@@ -28,8 +28,8 @@ from scmamba.tasks._annotation.crossfit import Fitted
 from scmamba.tasks._annotation.fusion import Fusion
 from scmamba.tasks._annotation.linear import Linear
 from scmamba.tasks._annotation.novelty import Principal, Strangeness
-from scmamba.tasks._annotation.panel import Panel
 from scmamba.tasks._annotation.views import Cells, Deep
+from scmamba.tasks._panel import Panel
 
 FORMAT_VERSION = 1
 PARTS = ("both", "wide", "deep")

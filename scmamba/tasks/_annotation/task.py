@@ -26,9 +26,9 @@ from scmamba.tasks._annotation.deep import (
 from scmamba.tasks._annotation.folds import folds
 from scmamba.tasks._annotation.labels import Labels
 from scmamba.tasks._annotation.learners import Finetune, FromScratch, Learner, Probe
-from scmamba.tasks._annotation.panel import Panel, aligned, choose_panel
 from scmamba.tasks._annotation.parallel import run
 from scmamba.tasks._forward import cell_data
+from scmamba.tasks._panel import Panel, aligned, choose_panel
 from scmamba.tasks.embed import model_genes, pretrained
 from scmamba.tokens.genes import resolve
 from scmamba.train import FitConfig

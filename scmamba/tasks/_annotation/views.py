@@ -13,8 +13,8 @@ from scmamba.pp.expression import Expression
 from scmamba.stream.data import CellData
 from scmamba.tasks._annotation.deep import compact_data
 from scmamba.tasks._annotation.linear import Linear
-from scmamba.tasks._annotation.panel import Panel
 from scmamba.tasks._forward import cell_data, forward
+from scmamba.tasks._panel import Panel
 from scmamba.tokens.genes import GeneMatch, resolve
 
 Floats = npt.NDArray[np.float64]

@@ -19,7 +19,7 @@ from scmamba.tokens.genes import GeneMatch, resolve
 
 @dataclass(frozen=True)
 class Panel:
-    """Genes of an annotator.
+    """Genes of a model trained from scratch, and all that count for its library sizes.
 
     Attributes
     ----------
