@@ -17,7 +17,7 @@ from scmamba._files import atomic
 
 
 @contextmanager
-def atomic_folder(folder: Path, *, replaces: frozenset[str]) -> Iterator[Path]:
+def atomic_folder(folder: Path, *, replaces: frozenset[str] | None) -> Iterator[Path]:
     """A temporary folder that takes the place of ``folder`` when the block ends well.
 
     Parameters
@@ -26,7 +26,7 @@ def atomic_folder(folder: Path, *, replaces: frozenset[str]) -> Iterator[Path]:
         Where the result goes. What stands there is replaced if it holds nothing but files
         named in ``replaces``.
     replaces
-        Names of files that may be replaced.
+        Names of files that may be replaced; None: whatever there is.
 
     Raises
     ------
@@ -36,7 +36,8 @@ def atomic_folder(folder: Path, *, replaces: frozenset[str]) -> Iterator[Path]:
     folder = Path(os.path.abspath(folder))
     if folder.exists() and not folder.is_dir():
         raise ScmambaError(f"{folder} is a file; give a folder")
-    if folder.is_dir() and (others := sorted({p.name for p in folder.iterdir()} - replaces)):
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if replaces is not None and (others := sorted(there - replaces)):
         raise ScmambaError(
             f"{folder} holds other files ({', '.join(others[:5])}); give a new or an empty folder"
         )

@@ -46,6 +46,7 @@ def expression(
     layer: str | None = None,
     use_raw: bool | None = None,
     gene_key: str | None = None,
+    tell: bool = True,
 ) -> Expression:
     """Take the expression out of an AnnData and check it.
 
@@ -64,6 +65,8 @@ def expression(
     gene_key
         Column of ``var`` (of ``raw.var`` where ``.raw`` is taken) that holds gene names; None for
         ``var_names``.
+    tell
+        Log names that come more than once; not needed for every block of one data set.
 
     Raises
     ------
@@ -94,7 +97,8 @@ def expression(
     _refuse_bad_values(adata, X, found, source)
     var, where = (adata.raw.var, "adata.raw.var") if source == "raw.X" else (adata.var, "adata.var")
     names = gene_names(var, gene_key, where)
-    _tell_repeated(adata, names)
+    if tell:
+        _tell_repeated(adata, names)
     return Expression(X, names, source, found.integer)
 
 

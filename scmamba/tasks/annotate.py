@@ -111,7 +111,7 @@ def annotate(
         labels = read_labels(table.obs, labels_key, unlabeled_category, f"{name}.obs")
         if reference is None:
             given = _partly(labels, labels_key, unlabeled_category)
-        groups = None if batch_key is None else batches(table, batch_key, f"{name}.obs")
+        groups = None if batch_key is None else batches(table.obs, batch_key, f"{name}.obs")
         query = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
         task = FitTask(query, reference, labels, groups, where, n_top_genes, used)
         assert not isinstance(model, Annotator)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from anndata import AnnData
 
 from scmamba._errors import ScmambaError
@@ -15,9 +16,12 @@ from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.models import CellModel, load
 from scmamba.models.loading import is_sequence_model
-from scmamba.pp.expression import check_shape, expression, gene_names
+from scmamba.pp.expression import Expression, gene_names
+from scmamba.stream.expressions import Expressions
+from scmamba.stream.source import CellSource
 from scmamba.tasks._forward import cell_data, forward
-from scmamba.tasks._write import about, check_writable, duplicate
+from scmamba.tasks._places import Place, each, fingerprint, places, weights_hash
+from scmamba.tasks._write import about
 from scmamba.tokens.genes import GeneMatch, resolve
 
 
@@ -35,13 +39,15 @@ def embed(
     key_added: str = PREFIX,
     copy: bool = False,
     seed: int | None = None,
+    output: str | os.PathLike[str] | None = None,
 ) -> AnnData | None:
     """Embed cells with a pretrained model; nothing is trained.
 
     Parameters
     ----------
     adata
-        Cells by genes: counts or log-normalised counts.
+        Cells by genes: counts or log-normalised counts. An AnnData, in memory or backed; or the
+        path of an ``.h5ad`` or ``.zarr`` file, or a list of paths, read in blocks of cells.
     model
         A model, a folder with one (of our format or the published one), or a registered name.
     normalize
@@ -61,6 +67,10 @@ def embed(
         Return an annotated copy and leave ``adata`` as it is.
     seed
         Of that draw; None: ``settings.seed``.
+    output
+        With a path, or a backed AnnData: the file to write, a copy of that one with the results
+        (the same path writes into it); with a list, the folder of such files. It is there whole or
+        not at all, and a call that was killed goes on where it was when it is made again.
 
     Returns
     -------
@@ -75,35 +85,52 @@ def embed(
         Expression cannot be used, fewer than half of the genes match, or the model does not load.
         ``adata`` is then untouched.
     """
-    check_shape(adata)
-    check_writable(adata, copy)
-    values = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
-    net = pretrained(model)
-    match = model_genes(net, values.var_names)
-    domains = _domains(adata, net, batch_key)
-    table = _gene_table(adata, net, gene_key) if gene_embeddings else None
     used = settings.seed if seed is None else seed
-    data = cell_data(net, values, match, max_length=max_length, seed=used, batch_ids=domains)
-    embedding = forward(net, data).embedding
-    if normalize:
-        length = np.linalg.norm(embedding, axis=1, keepdims=True)
-        embedding = embedding / np.maximum(length, np.finfo(np.float32).tiny)
+    targets = places(adata, output, copy)
+    net, keys = pretrained(model), Keys(key_added)
+    where = {"layer": layer, "use_raw": use_raw, "gene_key": gene_key}
+    how = {"normalize": normalize, "max_length": max_length, "seed": used, "batch_key": batch_key}
+    how["gene_embeddings"] = gene_embeddings
+    call = ""
+    if output is not None:
+        call = fingerprint(task="embed", model=weights_hash(net), keys=key_added, **where, **how)
 
-    result, keys = duplicate(adata) if copy else adata, Keys(key_added)
-    result.obsm[keys.embedding] = embedding
-    write_empty(result, keys, data.tokens.lengths == 0)
-    if table is not None:
-        result.varm[keys.gene_embedding] = table
-    result.uns[keys.uns] = about(
-        "embed",
-        model=net.name,
-        model_sha256=net.sha256,
-        seed=used,
-        source=values.source,
-        genes_matched=match.n_matched,
-        genes_given=match.n_names,
-        params={"normalize": normalize, "max_length": max_length, "gene_key": gene_key},
-    )
+    def do(place: Place, cells: CellSource) -> AnnData:
+        found = Expressions.of(cells, **where)
+        match = model_genes(net, found.first.var_names)
+        table = _gene_table(cells.var, net, gene_key) if gene_embeddings else None
+        domains = _domains(cells.obs, net, batch_key)
+
+        def work(rows: slice, values: Expression) -> dict[str, npt.NDArray[Any]]:
+            ids = None if domains is None else domains[rows]
+            data = cell_data(net, values, match, max_length=max_length, seed=used, batch_ids=ids)
+            embedding = forward(net, data).embedding
+            if normalize:
+                length = np.linalg.norm(embedding, axis=1, keepdims=True)
+                embedding = embedding / np.maximum(length, np.finfo(np.float32).tiny)
+            return {"embedding": embedding, "empty": data.tokens.lengths == 0}
+
+        store = place.compute(found, work, call)
+
+        def fill(result: AnnData) -> None:
+            result.obsm[keys.embedding] = store["embedding"]
+            write_empty(result, keys, store["empty"])
+            if table is not None:
+                result.varm[keys.gene_embedding] = table
+            result.uns[keys.uns] = about(
+                "embed",
+                model=net.name,
+                model_sha256=net.sha256,
+                seed=used,
+                source=found.first.source,
+                genes_matched=match.n_matched,
+                genes_given=match.n_names,
+                params={"normalize": normalize, "max_length": max_length, "gene_key": gene_key},
+            )
+
+        return place.write(cells, fill)
+
+    result = each(targets, call, do)
     return result if copy else None
 
 
@@ -150,7 +177,7 @@ def write_empty(adata: AnnData, keys: Keys, empty: npt.NDArray[np.bool_]) -> Non
 
 
 def _domains(
-    adata: AnnData, model: CellModel, batch_key: str | None
+    obs: pd.DataFrame, model: CellModel, batch_key: str | None
 ) -> npt.NDArray[np.int64] | None:
     n = model.config.n_domains
     if not n:
@@ -160,7 +187,7 @@ def _domains(
             f"this model norms each of its {n} batches by itself; name the obs column with the "
             "batch of each cell: batch_key="
         )
-    names, codes = np.unique(batches(adata, batch_key, "adata.obs"), return_inverse=True)
+    names, codes = np.unique(batches(obs, batch_key, "adata.obs"), return_inverse=True)
     if len(names) > n:
         raise ScmambaError(
             f"{batch_key!r} holds {len(names)} batches, the model knows {n}; "
@@ -169,7 +196,7 @@ def _domains(
     return codes.astype(np.int64)
 
 
-def batches(adata: AnnData, batch_key: str, where: str) -> npt.NDArray[np.object_]:
+def batches(obs: pd.DataFrame, batch_key: str, where: str) -> npt.NDArray[np.object_]:
     """The batch of each cell as text.
 
     Raises
@@ -177,12 +204,12 @@ def batches(adata: AnnData, batch_key: str, where: str) -> npt.NDArray[np.object
     ScmambaError
         The column is missing, or a cell has no batch.
     """
-    if batch_key not in adata.obs:
+    if batch_key not in obs:
         raise ScmambaError(
             f"batch_key={batch_key!r} is not a column of {where}; it has "
-            f"{', '.join(map(repr, adata.obs.columns)) or 'no columns'}"
+            f"{', '.join(map(repr, obs.columns)) or 'no columns'}"
         )
-    column = adata.obs[batch_key]
+    column = obs[batch_key]
     if column.isna().any():
         raise ScmambaError(
             f"{where}[{batch_key!r}] is missing for {int(column.isna().sum())} cell(s); fill it in "
@@ -191,12 +218,12 @@ def batches(adata: AnnData, batch_key: str, where: str) -> npt.NDArray[np.object
     return column.astype(str).to_numpy(dtype=object)
 
 
-def _gene_table(adata: AnnData, model: CellModel, gene_key: str | None) -> npt.NDArray[np.float32]:
+def _gene_table(var: pd.DataFrame, model: CellModel, gene_key: str | None) -> npt.NDArray[Any]:
     assert model.vocab is not None
-    names = gene_names(adata.var, gene_key, "adata.var")
+    names = gene_names(var, gene_key, "adata.var")
     match = resolve(names.tolist(), model.vocab.tokens)
     known = match.index >= 0
-    table = np.full((adata.n_vars, model.config.d_model), np.nan, np.float32)
+    table = np.full((len(var), model.config.d_model), np.nan, np.float32)
     weights = model.gene_embedding.norm(model.gene_embedding.embedding.weight.detach())
     table[known] = weights.detach().cpu().numpy()[match.index[known]]
     return table

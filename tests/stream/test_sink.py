@@ -1,0 +1,81 @@
+"""Results go into a copy of a file, in which all else stays as it was."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from scmamba.datasets import synthetic
+from scmamba.stream.sink import add_results, results_for
+from scmamba.stream.source import open_cells
+
+
+@pytest.fixture(params=[".h5ad", ".zarr"])
+def path(tmp_path, request):
+    adata = synthetic(30, 10, 3)
+    adata.obs["text"] = [f"t{i}" for i in range(30)]
+    adata.obs["old"] = np.arange(30)
+    adata.obsm["X_pca"] = np.ones((30, 2))
+    adata.uns = {"cell_type_colors": np.array(["#111111", "#222222", "#333333"]), "note": {"a": 1}}
+    adata.layers["counts"] = adata.X.copy()
+    adata.raw = adata
+    path = tmp_path / f"cells{request.param}"
+    adata.write_h5ad(path) if request.param == ".h5ad" else adata.write_zarr(path)
+    return path
+
+
+def read(path) -> ad.AnnData:
+    return ad.read_h5ad(path) if path.suffix == ".h5ad" else ad.read_zarr(path)
+
+
+def filled(path) -> ad.AnnData:
+    with open_cells(path) as source:
+        results = results_for(source)
+    results.obs["old"] = np.arange(30) * 2
+    results.obs["label"] = pd.Categorical(["a", "b", "c"] * 10)
+    results.uns["label_colors"] = np.array(["#1", "#2", "#3"])
+    results.obsm["X_new"] = np.arange(90, dtype=np.float32).reshape(30, 3)
+    results.uns["scmamba"] = {"seed": 3, "params": {"a": True}}
+    return results
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_results_are_added_and_the_rest_stays(path, in_place) -> None:
+    before = read(path)
+    output = path if in_place else path.with_name("out" + path.suffix)
+    add_results(path, output, filled(path))
+    after = read(output)
+    assert list(after.obs) == [*before.obs, "label"]
+    assert after.obs["old"].tolist() == list(range(0, 60, 2))
+    assert after.obs["label"].tolist() == ["a", "b", "c"] * 10
+    pd.testing.assert_frame_equal(
+        after.obs[["cell_type", "text"]], before.obs[["cell_type", "text"]]
+    )
+    np.testing.assert_array_equal(after.obsm["X_new"][:, 0], np.arange(0, 90, 3))
+    np.testing.assert_array_equal(after.obsm["X_pca"], before.obsm["X_pca"])
+    assert after.uns["scmamba"]["seed"] == 3 and after.uns["note"]["a"] == 1
+    assert list(after.uns["cell_type_colors"]) == list(before.uns["cell_type_colors"])
+    for matrix in (lambda a: a.X, lambda a: a.layers["counts"], lambda a: a.raw.X):
+        assert (matrix(after) != matrix(before)).nnz == 0
+    if not in_place:
+        assert list(read(path).obs) == list(before.obs)
+
+
+def test_colours_that_no_longer_hold_go(path) -> None:
+    results = filled(path)
+    del results.uns["cell_type_colors"]
+    add_results(path, path, results)
+    assert "cell_type_colors" not in read(path).uns
+
+
+def test_a_failure_leaves_nothing_behind(path) -> None:
+    results = filled(path)
+    results.uns["scmamba"] = object()
+    there = sorted(path.parent.iterdir())
+    before = read(path)
+    with pytest.raises(Exception, match="object"):
+        add_results(path, path, results)
+    assert sorted(path.parent.iterdir()) == there
+    assert list(read(path).obs) == list(before.obs)
