@@ -25,6 +25,12 @@ COMMANDS = {
     "demo": "annotate real blood cells that ship with scanpy, with pictures and a report",
     "annotate": "predict cell types from labelled cells, a reference or a saved annotator",
     "embed": "write cell embeddings of a pretrained model",
+    "embed-sequences": "write embeddings of DNA or RNA by a pretrained model",
+    "score": "write log-likelihoods of sequences",
+    "conservation": "write how much a model expects each nucleotide",
+    "mutagenesis": "change a sequence in every way, and write what each change does",
+    "variant-effects": "write likelihood ratios of the variants of a VCF file",
+    "generate": "continue sequences by a causal model",
     "download": "fetch a published model, checked and locked by its checksums",
     "info": "this machine: device and kernels; or a model: size, licence, source",
 }
@@ -73,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, arguments: list[str]) -> None:
-    command: Callable[..., None] = getattr(importlib.import_module(f"scmamba.cli.{name}"), name)
+    module = name.replace("-", "_")
+    command: Callable[..., None] = getattr(importlib.import_module(f"scmamba.cli.{module}"), module)
     chosen = vars(_parser(name, command).parse_args(_named(command, arguments)))
     chosen.pop("config")
     settings.device = chosen.pop("device")
@@ -93,7 +100,7 @@ def _named(command: Callable[..., None], arguments: list[str]) -> list[str]:
 def _parser(name: str, command: Callable[..., None]) -> ArgumentParser:
     from jsonargparse import ArgumentParser
 
-    parser = ArgumentParser(prog=f"scmamba {name}", description=COMMANDS[name].capitalize() + ".")
+    parser = ArgumentParser(prog=f"scmamba {name}", description=_sentence(COMMANDS[name]))
     parser.add_argument("--config", action="config", help="YAML file that holds these options")
     parser.add_function_arguments(command, as_group=False, as_positional=True)
     parser.add_argument(
@@ -103,6 +110,10 @@ def _parser(name: str, command: Callable[..., None]) -> ArgumentParser:
         "--verbosity", choices=("error", "warning", "info", "debug"), default="info"
     )
     return parser
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _overview() -> str:

@@ -14,7 +14,7 @@ from scmamba.tasks.sequence._edits import Edit
 Scorer = Callable[[list[str]], npt.ArrayLike]
 
 
-def scorer(model: Any, output: str | int | None) -> Scorer:
+def scorer(model: Any, target: str | int | None) -> Scorer:
     """What gives each sequence a number: a callable itself, or one output of a predictor.
 
     Parameters
@@ -22,41 +22,41 @@ def scorer(model: Any, output: str | int | None) -> Scorer:
     model
         A callable of a list of sequences, or a fitted predictor with ``predict``, and with
         ``predict_proba`` where it predicts classes.
-    output
+    target
         Of a predictor with several outputs: the name or position of the one to follow; of two
         classes the second is taken where nothing is said.
 
     Raises
     ------
     ScmambaError
-        ``model`` is neither, or ``output`` is none of its outputs.
+        ``model`` is neither, or ``target`` is none of its outputs.
     """
     predict = getattr(model, "predict_proba", None) or getattr(model, "predict", None)
     if predict is not None:
         names = [str(name) for name in getattr(model, "classes", None) or ()]
-        return lambda sequences: _column(np.asarray(predict(sequences)), names, output)
+        return lambda sequences: _column(np.asarray(predict(sequences)), names, target)
     if not callable(model):
         raise ScmambaError(
             f"model={model!r}; give a model of sequences, its folder or name, a fitted predictor, "
             "or a function of a list of sequences"
         )
-    if output is not None:
-        raise ScmambaError(f"output={output!r} goes with a fitted predictor alone")
+    if target is not None:
+        raise ScmambaError(f"target={target!r} goes with a fitted predictor alone")
     return model
 
 
 def _column(
-    values: npt.NDArray[np.float64], names: Sequence[str], output: str | int | None
+    values: npt.NDArray[np.float64], names: Sequence[str], target: str | int | None
 ) -> npt.NDArray[np.float64]:
     table = values.reshape(len(values), -1)
     n = table.shape[1]
-    if output is None and n <= 2:
+    if target is None and n <= 2:
         return table[:, -1]
     known = {name: i for i, name in enumerate(names)} | {i: i for i in range(n)}
-    if output not in known:
+    if target not in known:
         outputs = ", ".join(map(repr, names)) or f"0 to {n - 1}"
-        raise ScmambaError(f"output={output!r}; name the output to follow: {outputs}")
-    return table[:, known[output]]
+        raise ScmambaError(f"target={target!r}; name the output to follow: {outputs}")
+    return table[:, known[target]]
 
 
 def scores(

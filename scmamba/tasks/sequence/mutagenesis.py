@@ -30,7 +30,7 @@ def mutagenesis(
     fill_gaps: bool = False,
     insertions: str | Sequence[str] = (),
     cuts: bool = False,
-    output: str | int | None = None,
+    target: str | int | None = None,
     both_strands: bool | None = None,
     flank: int = 5,
     batch_size: int | None = None,
@@ -49,9 +49,10 @@ def mutagenesis(
     model
         A language model, a folder with one, or a registered name; or a fitted predictor, or any
         function that takes a list of sequences and gives one number each.
-    start, stop
-        The region to change, from 0, ``stop`` excluded; None: to the end. The whole sequence is
-        read in any case.
+    start
+        First position to change, from 0. The whole sequence is read in any case.
+    stop
+        Position behind the last to change; None: the end.
     substitutions
         Every other nucleotide at each position.
     include_n
@@ -64,7 +65,7 @@ def mutagenesis(
         Sequences to insert before each position and behind the last.
     cuts
         Cut at each position, and lose what lies before it ("5' cut") or behind it ("3' cut").
-    output
+    target
         Of a predictor with several outputs: name or position of the one to follow; of two classes
         the second is taken where nothing is said.
     both_strands
@@ -127,10 +128,10 @@ def mutagenesis(
     if net is None:
         if both_strands:
             raise ScmambaError("both_strands=True goes with a language model alone")
-        given, values = scores(scorer(model, output), text, edits)
+        given, values = scores(scorer(model, target), text, edits)
         return table.assign(score=values, change=values - given)
-    if output is not None:
-        raise ScmambaError(f"output={output!r} goes with a fitted predictor alone")
+    if target is not None:
+        raise ScmambaError(f"target={target!r} goes with a fitted predictor alone")
     effects = likelihood_effects(
         net,
         [text] * len(edits),

@@ -174,9 +174,9 @@ class Predictor:
         return np.stack([(1 - high) / 2, (1 - high) / 2, high], axis=1)
 
 
-@pytest.mark.parametrize("output", ["high", 2])
-def test_a_predictor_by_one_of_its_outputs(output) -> None:
-    table = mutagenesis("ACGT", Predictor(), output=output)
+@pytest.mark.parametrize("target", ["high", 2])
+def test_a_predictor_by_one_of_its_outputs(target) -> None:
+    table = mutagenesis("ACGT", Predictor(), target=target)
     for row in table.itertuples():
         assert row.score == changed("ACGT", row).count("G") / 4
         assert row.change == row.score - 1 / 4
@@ -217,7 +217,7 @@ def test_pieces_of_the_work_change_nothing(models, monkeypatch) -> None:
         ("ACGT", {"deletions": 0}, "deletions=0"),
         ("ACGT", {"substitutions": False}, "no change is asked for"),
         ("ACGT", {"insertions": "AX"}, "'X' at position 2"),
-        ("ACGT", {"output": "high"}, "output='high' goes with a fitted predictor"),
+        ("ACGT", {"target": "high"}, "target='high' goes with a fitted predictor"),
         ("ACGT", {"flank": 0}, "flank=0"),
     ],
 )
@@ -230,11 +230,11 @@ def test_wrong_input_is_named(models, given, options, message) -> None:
     ("model", "options", "message"),
     [
         (5, {}, "model=5; give a model of sequences"),
-        (len_, {"output": 1}, "output=1 goes with a fitted predictor"),
+        (len_, {"target": 1}, "target=1 goes with a fitted predictor"),
         (len_, {"both_strands": True}, "both_strands=True goes with a language model"),
         (lambda sequences: 1.0, {}, "array of shape \\(\\) for"),
-        (Predictor(), {}, "output=None; name the output to follow: 'low', 'middle', 'high'"),
-        (Predictor(), {"output": "top"}, "output='top'"),
+        (Predictor(), {}, "target=None; name the output to follow: 'low', 'middle', 'high'"),
+        (Predictor(), {"target": "top"}, "target='top'"),
     ],
 )
 def test_wrong_scorers_are_named(model, options, message) -> None:
