@@ -205,8 +205,9 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     except SystemExit as stop:
-        if main:
-            signal.signal(signal.SIGINT, handler)
+        if main:  # a handler that C code has set reads as None, and cannot be put back
+            known = signal.default_int_handler if handler is None else handler
+            signal.signal(signal.SIGINT, known)
         raise KeyboardInterrupt from stop
 
 

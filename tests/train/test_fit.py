@@ -317,6 +317,22 @@ def test_ctrl_c_comes_through_and_leaves_the_checkpoint(
     assert len(result.history) == 3
 
 
+def test_ctrl_c_comes_through_where_c_code_handles_signals(data, make, monkeypatch) -> None:
+    read = signal.getsignal
+    before = read(signal.SIGINT)
+
+    def interrupt(self, batch, index):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(signal, "getsignal", lambda n: None if n == signal.SIGINT else read(n))
+        patch.setattr(TrainingModule, "training_step", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fit(make(), data, TRAIN, [CLS()], CONFIG)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
 def test_frozen_weights_stay(data, make) -> None:
     model = make()
     model.gene_embedding.requires_grad_(False)
