@@ -10,18 +10,19 @@ import numpy.typing as npt
 
 from scmamba._errors import ScmambaError
 from scmamba.tasks.sequence._edits import Edit
+from scmamba.tasks.sequence.fitted import SequencePredictor
 
 Scorer = Callable[[list[str]], npt.ArrayLike]
 
 
 def scorer(model: Any, target: str | int | None) -> Scorer:
-    """What gives each sequence a number: a callable itself, or one output of a predictor.
+    """What gives each sequence a number: a function itself, or one output of a predictor.
 
     Parameters
     ----------
     model
-        A callable of a list of sequences, or a fitted predictor with ``predict``, and with
-        ``predict_proba`` where it predicts classes.
+        A function of a list of sequences, or a fitted predictor: classes and labels by their
+        probabilities, numbers as they are.
     target
         Of a predictor with several outputs: the name or position of the one to follow; of two
         classes the second is taken where nothing is said.
@@ -29,12 +30,18 @@ def scorer(model: Any, target: str | int | None) -> Scorer:
     Raises
     ------
     ScmambaError
-        ``model`` is neither, or ``target`` is none of its outputs.
+        ``model`` is neither, or predicts nucleotides one by one.
     """
-    predict = getattr(model, "predict_proba", None) or getattr(model, "predict", None)
+    if isinstance(model, SequencePredictor) and model.targets.task == "token":
+        raise ScmambaError(
+            "this predictor gives every nucleotide a class, no sequence a number; give a function "
+            "of a list of sequences that makes one of them"
+        )
+    numbers = isinstance(model, SequencePredictor) and model.targets.task == "regression"
+    predict = None if numbers else getattr(model, "predict_proba", None)
+    predict = predict or getattr(model, "predict", None)
     if predict is not None:
-        names = [str(name) for name in getattr(model, "classes", None) or ()]
-        return lambda sequences: _column(np.asarray(predict(sequences)), names, target)
+        return lambda sequences: _column(predict(sequences), model, target)
     if not callable(model):
         raise ScmambaError(
             f"model={model!r}; give a model of sequences, its folder or name, a fitted predictor, "
@@ -45,16 +52,18 @@ def scorer(model: Any, target: str | int | None) -> Scorer:
     return model
 
 
-def _column(
-    values: npt.NDArray[np.float64], names: Sequence[str], target: str | int | None
-) -> npt.NDArray[np.float64]:
-    table = values.reshape(len(values), -1)
+def _column(values: Any, model: Any, target: str | int | None) -> npt.NDArray[Any]:
+    """One output (n,) of a predictor, whose names come with the values or with the model."""
+    names = getattr(values, "columns", None)
+    if names is None:
+        names = getattr(model, "classes_", ())
+    table = np.asarray(values).reshape(len(values), -1)
     n = table.shape[1]
     if target is None and n <= 2:
         return table[:, -1]
-    known = {name: i for i, name in enumerate(names)} | {i: i for i in range(n)}
+    known = {i: i for i in range(n)} | {str(name): i for i, name in enumerate(names)}
     if target not in known:
-        outputs = ", ".join(map(repr, names)) or f"0 to {n - 1}"
+        outputs = ", ".join(repr(str(name)) for name in names) or f"0 to {n - 1}"
         raise ScmambaError(f"target={target!r}; name the output to follow: {outputs}")
     return table[:, known[target]]
 

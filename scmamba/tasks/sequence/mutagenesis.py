@@ -16,6 +16,8 @@ from scmamba.tasks.sequence._inputs import read_sequences
 from scmamba.tasks.sequence._model import Model, is_causal, language_model, needs_both_strands
 from scmamba.tasks.sequence._nucleotides import letters
 from scmamba.tasks.sequence._scorers import scorer, scores
+from scmamba.tasks.sequence._supervised.files import is_predictor
+from scmamba.tasks.sequence.fitted import load as load_predictor
 
 
 def mutagenesis(
@@ -47,8 +49,8 @@ def mutagenesis(
     sequence
         One sequence: text, or anything that holds just one, a FASTA file for example.
     model
-        A language model, a folder with one, or a registered name; or a fitted predictor, or any
-        function that takes a list of sequences and gives one number each.
+        A language model, a folder with one, or a registered name; or a fitted predictor, a folder
+        with one, or any function that takes a list of sequences and gives one number each.
     start
         First position to change, from 0. The whole sequence is read in any case.
     stop
@@ -91,9 +93,9 @@ def mutagenesis(
         There is not just one sequence, the region is not in it, no kind of change is asked for, an
         option does not go with the model, or a sequence holds an unknown character.
     """
-    net = None
-    if isinstance(model, (SequenceModel, str, os.PathLike)):
-        net = language_model(model)
+    if isinstance(model, (str, os.PathLike)):
+        model = load_predictor(model) if is_predictor(model) else language_model(model)
+    net = model.eval() if isinstance(model, SequenceModel) else None
     text = _one(sequence, net)
     end = len(text) if stop is None else stop
     if not 0 <= start < end <= len(text):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from scmamba import ScmambaError
-from scmamba.tasks.sequence import _effects, _prefix, mutagenesis
+from scmamba.tasks.sequence import _effects, _prefix, fit, mutagenesis
 from tests.tasks.sequence.oracle import log_probs, random_sequences, turned, words
 
 TEXT = random_sequences([12], seed=1)[0]
@@ -164,7 +164,7 @@ def test_a_function_scores_each_sequence_once() -> None:
 class Predictor:
     """What a fitted classifier is to mutagenesis."""
 
-    classes = ("low", "middle", "high")
+    classes_ = ("low", "middle", "high")
 
     def predict(self, sequences: list[str]) -> np.ndarray:
         raise AssertionError("probabilities are followed where there are some")
@@ -180,6 +180,24 @@ def test_a_predictor_by_one_of_its_outputs(target) -> None:
     for row in table.itertuples():
         assert row.score == changed("ACGT", row).count("G") / 4
         assert row.change == row.score - 1 / 4
+
+
+def test_a_fitted_predictor_or_its_folder(tmp_path) -> None:
+    """One that has learned to count G: its probabilities are what is followed."""
+    texts = random_sequences([20] * 60, seed=3)
+    rich = ["rich" if t.count("G") > 5 else "poor" for t in texts]
+    model = fit(texts, rich, epochs=1, n_members=1)
+    table = mutagenesis(texts[0], model, stop=4, target="rich")
+    expected = [changed(texts[0], row) for row in table.itertuples()]
+    proba = model.predict_proba([texts[0], *expected])["rich"].to_numpy()
+    np.testing.assert_allclose(table["score"], proba[1:], atol=1e-6)
+    np.testing.assert_allclose(table["change"], proba[1:] - proba[0], atol=1e-6)
+    found = mutagenesis(texts[0], model.save(tmp_path / "p"), stop=4)
+    np.testing.assert_allclose(found["score"], table["score"], atol=1e-6)
+    numbers = fit(texts, [t.count("G") / 20 for t in texts], task="regression", epochs=1)
+    table = mutagenesis(texts[0], numbers, stop=4)
+    values = numbers.predict([texts[0], *expected]).to_numpy()
+    np.testing.assert_allclose(table["change"], values[1:] - values[0], atol=1e-6)
 
 
 def test_what_begins_alike_is_read_once_and_right(models, monkeypatch) -> None:

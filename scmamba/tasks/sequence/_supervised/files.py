@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ SETTINGS, ARRAYS, TOKENIZER, NETWORKS = (
     "networks",
 )
 Arrays = dict[str, npt.NDArray[Any]]
+
+
+def is_predictor(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder looks like one that :func:`write` wrote."""
+    return (Path(folder) / SETTINGS).is_file()
 
 
 def write(folder: Path, content: dict[str, Any], wide: Wide | None, deep: Deep) -> None:
