@@ -146,6 +146,15 @@ def tokens_table(content: dict[str, Any]) -> str:
     )
 
 
+def demo_table(content: dict[str, Any]) -> str:
+    """One sentence: how long, and where."""
+    machine = content["machine"]
+    return (
+        f"{content['results']['seconds'] / 60:.1f} minutes with {machine['cores']} cores "
+        f"({machine['cpu']}), torch {machine['torch']}."
+    )
+
+
 def markdown(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     """A table whose columns after the first are set to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
@@ -175,6 +184,7 @@ def render() -> str:
     draw: dict[str, Callable[[dict[str, Any]], str]] = {
         "encoder": encoder_table,
         "tokens": tokens_table,
+        "demo": demo_table,
     }
 
     def block(found: re.Match[str]) -> str:
