@@ -54,10 +54,14 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         Added to the variance; 6.1e-5 in the published model.
     affine
         Whether features have a learned scale and shift.
+    least
+        Fewer tokens than this have no statistics worth having: they are normed by the running
+        ones, which they still move, by their number.
     """
 
-    def __init__(self, d: int, eps: float = 6.1e-5, affine: bool = True) -> None:
+    def __init__(self, d: int, eps: float = 6.1e-5, affine: bool = True, *, least: int = 2) -> None:
         super().__init__(d, eps=eps, affine=affine)
+        self.least = least
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
         """Norm ``x`` (..., d); ``padding_mask`` (...) is True where padded."""
@@ -66,11 +70,19 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         return _where(x, ~padding_mask, self._norm)
 
     def _norm(self, tokens: Tensor) -> Tensor:
-        """Norm tokens (n, d); a single one has no variance and takes the running statistics."""
-        if self.training and len(tokens) < 2:
-            mean, var = self.running_mean, self.running_var
-            return F.batch_norm(tokens, mean, var, self.weight, self.bias, eps=self.eps)
-        return super().forward(tokens)
+        """Norm tokens (n, d), by their own statistics where there are enough of them."""
+        if not self.training or len(tokens) >= self.least:
+            return super().forward(tokens)
+        assert self.running_mean is not None and self.running_var is not None
+        mean, var = self.running_mean.clone(), self.running_var.clone()
+        normed = F.batch_norm(tokens, mean, var, self.weight, self.bias, eps=self.eps)
+        if self.least > 2 and len(tokens):
+            with torch.no_grad():
+                rate = (self.momentum or 0.0) * len(tokens) / self.least
+                off = tokens.detach() - mean
+                self.running_mean.lerp_(mean + off.mean(0), rate)
+                self.running_var.lerp_(off.square().mean(0), rate)
+        return normed
 
 
 class DomainBatchNorm(nn.Module):
@@ -86,13 +98,52 @@ class DomainBatchNorm(nn.Module):
         Added to the variance.
     affine
         Whether each domain has a learned scale and shift; the published model has none.
+    least
+        See :class:`MaskedBatchNorm1d`.
     """
 
-    def __init__(self, d: int, n_domains: int, eps: float = 6.1e-5, affine: bool = False) -> None:
+    def __init__(
+        self,
+        d: int,
+        n_domains: int,
+        eps: float = 6.1e-5,
+        affine: bool = False,
+        *,
+        least: int = 2,
+    ) -> None:
         super().__init__()
         if n_domains < 1:
             raise ScmambaError(f"n_domains={n_domains}; give at least 1")
-        self.bns = nn.ModuleList(MaskedBatchNorm1d(d, eps, affine) for _ in range(n_domains))
+        self.bns = nn.ModuleList(
+            MaskedBatchNorm1d(d, eps, affine, least=least) for _ in range(n_domains)
+        )
+
+    @torch.no_grad()
+    def set_statistics(self, tokens: Tensor, domain_ids: Tensor, prior: float = 0.0) -> None:
+        """Take exact statistics of every domain in place of the running ones.
+
+        Parameters
+        ----------
+        tokens
+            (n, d) all tokens.
+        domain_ids
+            (n,) the domain of each; a domain without tokens gets the statistics of all.
+        prior
+            How many tokens like the mean domain each is believed to have beside its own: a domain
+            of a few tokens is normed much like the others.
+        """
+        present = [tokens[domain_ids == i] for i in range(len(self.bns))]
+        known = [own for own in present if len(own)]
+        mean = torch.stack([own.mean(0) for own in known]).mean(0)
+        spread = torch.stack([own.var(0, correction=0) for own in known]).mean(0)
+        for norm, own in zip(self.bns, present, strict=True):
+            share = len(own) / (len(own) + prior) if len(own) else 0.0
+            at = mean.lerp(own.mean(0), share) if len(own) else mean
+            around = own.var(0, correction=0) if len(own) else spread
+            assert isinstance(norm, MaskedBatchNorm1d)
+            assert norm.running_mean is not None and norm.running_var is not None
+            norm.running_mean.copy_(at)
+            norm.running_var.copy_(spread.lerp(around, share))
 
     def forward(self, x: Tensor, domain_ids: Tensor, padding_mask: Tensor | None = None) -> Tensor:
         """Norm ``x`` (B, L, d) by ``domain_ids`` (B,), each in [0, n_domains)."""

@@ -59,6 +59,39 @@ def test_one_token_takes_the_running_statistics() -> None:
     assert norm.num_batches_tracked == 0
 
 
+def test_too_few_tokens_take_the_running_statistics_and_move_them_a_little() -> None:
+    norm, x = MaskedBatchNorm1d(5, least=8), 3 + torch.randn(4, 5)
+    assert norm.running_mean is not None
+    torch.testing.assert_close(norm(x), x, atol=1e-3, rtol=1e-3)  # they start at 0 and 1
+    torch.testing.assert_close(norm.running_mean, 0.1 * 4 / 8 * x.mean(0))
+    for _ in range(400):
+        norm(3 + torch.randn(4, 5))
+    assert (norm.running_mean - 3).abs().max() < 0.5
+    assert (norm.running_var - 1).abs().max() < 0.5
+    norm(torch.randn(0, 5))
+    many = norm(7 + torch.randn(8, 5))
+    torch.testing.assert_close(many.mean(0), torch.zeros(5), atol=1e-5, rtol=0)
+
+
+def test_statistics_can_be_set_exactly_and_small_domains_lean_on_the_others() -> None:
+    domains = torch.tensor([0] * 50 + [1] * 50 + [2])
+    x = torch.randn(101, 5) * (1 + domains[:, None]) + 10 * domains[:, None]
+    norm = DomainBatchNorm(5, 4).eval()
+    norm.set_statistics(x, domains)
+    for i in range(2):
+        torch.testing.assert_close(norm.bns[i].running_mean, x[domains == i].mean(0))
+        torch.testing.assert_close(norm.bns[i].running_var, x[domains == i].var(0, correction=0))
+    torch.testing.assert_close(norm.bns[2].running_mean, x[100])
+    mean = torch.stack([x[domains == i].mean(0) for i in range(3)]).mean(0)
+    torch.testing.assert_close(norm.bns[3].running_mean, mean)
+    norm.set_statistics(x, domains, prior=4.0)
+    torch.testing.assert_close(norm.bns[2].running_mean, 0.2 * x[100] + 0.8 * mean)
+    torch.testing.assert_close(
+        norm.bns[0].running_mean, (50 * x[:50].mean(0) + 4 * mean) / 54, atol=1e-4, rtol=1e-4
+    )
+    assert (norm.bns[2].running_var > 0).all()
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_every_cell_is_normed_by_its_own_domain(x: Tensor, training: bool) -> None:
     norm = DomainBatchNorm(5, 4).train(training)
