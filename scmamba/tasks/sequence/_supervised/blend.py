@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +27,15 @@ class Blend:
         Weight of the deep view in [0, 1]; 0 leaves the linear one alone.
     wide_temperature, deep_temperature
         What class logits are divided by (Guo et al., ICML 2017); 1 for other tasks.
+    temperature
+        The same for the logarithm of the mean of both: an average of sure views is less sure.
     """
 
     task: str
     deep_share: float = 1.0
     wide_temperature: float = 1.0
     deep_temperature: float = 1.0
+    temperature: float = 1.0
 
     def __call__(self, wide: Floats | None, deep: Floats | None) -> Floats:
         """Probabilities, or numbers of variance 1 (n, n_outputs); a view may be left out.
@@ -48,7 +51,10 @@ class Blend:
                 return self._said(wide, self.wide_temperature)
             return self._said(deep, self.deep_temperature)
         views = self._said(wide, self.wide_temperature), self._said(deep, self.deep_temperature)
-        return (1 - self.deep_share) * views[0] + self.deep_share * views[1]
+        mixed = (1 - self.deep_share) * views[0] + self.deep_share * views[1]
+        if self.temperature == 1:
+            return mixed
+        return softmax(np.log(np.maximum(mixed, _LEAST)) / self.temperature, axis=-1)
 
     def _said(self, logits: Floats | None, temperature: float) -> Floats:
         assert logits is not None
@@ -82,7 +88,11 @@ def fit_blend(
     if wide is None:
         return Blend(task, 1.0, **temperatures)
     trials = [Blend(task, share, **temperatures) for share in SHARES]
-    return min(trials, key=lambda trial: loss(task, trial(wide, deep), target))
+    best = min(trials, key=lambda trial: loss(task, trial(wide, deep), target))
+    if task != "classification":
+        return best
+    mixed = np.log(np.maximum(best(wide, deep), _LEAST))
+    return replace(best, temperature=best_temperature(mixed, target.astype(np.int64)))
 
 
 def loss(task: str, said: Floats, target: npt.NDArray[np.generic]) -> float:
