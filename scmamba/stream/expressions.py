@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from scmamba._errors import ScmambaError
 from scmamba.pp.expression import Expression, expression
-from scmamba.stream.source import CellSource, InMemory, ranges
+from scmamba.stream.source import CellSource, ranges
 
 _PROBE = 1_000
 """Cells that decide where expression is and whether it is counts."""
@@ -43,7 +43,7 @@ class Expressions:
         gene_key: str | None = None,
     ) -> Expressions:
         """Look where the expression is; see :func:`scmamba.pp.expression.expression`."""
-        some = source.n_obs if isinstance(source, InMemory) else min(_PROBE, source.n_obs)
+        some = source.n_obs if source.in_memory else min(_PROBE, source.n_obs)
         taken = source.take(slice(0, some))
         first = expression(taken, layer=layer, use_raw=use_raw, gene_key=gene_key)
         return cls(source, first, layer, gene_key)
@@ -61,7 +61,7 @@ class Expressions:
         ScmambaError
             A block holds values that cannot be used, or no counts where the first cells did.
         """
-        if isinstance(self.source, InMemory):
+        if self.source.in_memory:
             yield slice(0, self.source.n_obs), self.first
             return
         for rows in ranges(self.source.n_obs, self.rows_per_block, start):

@@ -24,9 +24,7 @@ _ROWS = 1 << 16
 
 def results_for(cells: OnDisk) -> AnnData:
     """An AnnData without expression to write results into: obs, var and the colours of labels."""
-    stored = cells.group.get("uns", {})
-    colors = {name: read_elem(stored[name]) for name in stored if name.endswith("_colors")}
-    return AnnData(obs=cells.obs.copy(), var=cells.var, uns=colors)
+    return AnnData(obs=cells.obs.copy(), var=cells.var, uns=dict(cells.uns))
 
 
 def add_results(path: Path, output: Path, results: AnnData) -> None:

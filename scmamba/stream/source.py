@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,18 +36,31 @@ class CellSource(ABC):
     ----------
     obs, var
         What is known of each cell and of each gene, in memory.
+    uns
+        Unstructured annotation; of a file the colours of labels alone.
     name
         What a message calls it.
     """
 
     obs: pd.DataFrame
     var: pd.DataFrame
+    uns: Mapping[str, Any]
     name: str
 
     @property
     def n_obs(self) -> int:
         """Number of cells."""
         return len(self.obs)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether nothing has to be read, so that all cells are one block."""
+        return False
+
+    @property
+    @abstractmethod
+    def matrices(self) -> set[str]:
+        """What there is: ``"X"``, ``"raw.X"`` and ``"layers['name']"``."""
 
     @abstractmethod
     def rows_per_block(self, matrix: str) -> int:
@@ -67,7 +80,18 @@ class InMemory(CellSource):
 
     def __init__(self, adata: AnnData) -> None:
         self.adata, self.name = adata, "adata"
-        self.obs, self.var = adata.obs, adata.var
+        self.obs, self.var, self.uns = adata.obs, adata.var, adata.uns
+
+    @property
+    def in_memory(self) -> bool:
+        """It is."""
+        return True
+
+    @property
+    def matrices(self) -> set[str]:
+        """Of the AnnData."""
+        found = {f"layers['{name}']" for name in self.adata.layers} | {"X"}
+        return found | ({"raw.X"} if self.adata.raw is not None else set())
 
     def rows_per_block(self, matrix: str) -> int:
         """All of them."""
@@ -80,12 +104,13 @@ class InMemory(CellSource):
         return self.adata[rows]
 
 
-class Backed(CellSource):
-    """A backed AnnData; a view of one, of which none can be taken again, is read whole."""
+class Backed(InMemory):
+    """A backed AnnData."""
 
-    def __init__(self, adata: AnnData) -> None:
-        self.adata, self.name = adata, "adata"
-        self.obs, self.var = adata.obs, adata.var
+    @property
+    def in_memory(self) -> bool:
+        """Its X is not."""
+        return False
 
     def rows_per_block(self, matrix: str) -> int:
         """As if a row were dense, but some hundreds at least."""
@@ -102,6 +127,9 @@ class OnDisk(CellSource):
     def __init__(self, group: Group, name: str) -> None:
         self.name, self.group = name, group
         self.obs, self.var = read_elem(group["obs"]), read_elem(group["var"])
+        stored = group.get("uns", {})
+        names = [name for name in stored if name.endswith("_colors")]
+        self.uns = {name: read_elem(stored[name]) for name in names}
         self._matrices: dict[str, Any] = {}
         for place, key in self._places().items():
             self._matrices[place] = _matrix(group[key], f"{place} of {name}")
@@ -110,6 +138,11 @@ class OnDisk(CellSource):
         layers = {f"layers['{name}']": f"layers/{name}" for name in self.group.get("layers", ())}
         found = {"X": "X", **layers, "raw.X": "raw/X"}
         return {place: key for place, key in found.items() if key in self.group}
+
+    @property
+    def matrices(self) -> set[str]:
+        """Of the file."""
+        return set(self._matrices)
 
     def rows_per_block(self, matrix: str) -> int:
         """By the mean of stored values a row."""
@@ -156,8 +189,8 @@ def open_cells(cells: AnnData | Path) -> Iterator[CellSource]:
             yield found
     else:
         check_shape(cells)
-        backed = cells.isbacked and not cells.is_view
-        yield Backed(cells) if backed else InMemory(cells)
+        # Of a view of a backed one no rows can be taken, so that it is read whole.
+        yield (Backed if cells.isbacked and not cells.is_view else InMemory)(cells)
 
 
 def check_file(path: Path) -> Path:

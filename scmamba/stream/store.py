@@ -74,13 +74,7 @@ class Store:
         for column in self._columns.values():
             column.flush()  # type: ignore[attr-defined]
             forget(column)
-        self.mark(done=self.done, columns=list(self._columns))
-
-    def mark(self, **entries: Any) -> None:
-        """Note ``entries`` beside what the folder is for."""
-        assert self.folder is not None
-        with atomic(self.folder / _STATE) as temporary:
-            temporary.write_text(json.dumps({**self._state, **entries}))
+        note(self.folder, **self._state, done=self.done, columns=list(self._columns))
 
     def _new(self, name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         shape = (self.n_rows, *values.shape[1:])
@@ -106,6 +100,12 @@ def read_state(folder: Path) -> dict[str, Any] | None:
     except (OSError, json.JSONDecodeError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def note(folder: Path, **entries: Any) -> None:
+    """Write down ``entries``, for :func:`read_state`, whole or not at all."""
+    with atomic(folder / _STATE) as temporary:
+        temporary.write_text(json.dumps(entries))
 
 
 def _file(folder: Path, name: str) -> Path:

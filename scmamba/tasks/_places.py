@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import joblib
 import numpy.typing as npt
 import torch
 from anndata import AnnData
@@ -25,9 +27,10 @@ from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.sink import add_results, results_for
 from scmamba.stream.source import CellSource, OnDisk, as_path, check_file, open_cells
-from scmamba.stream.store import Store, read_state
+from scmamba.stream.store import Store, note, read_state
 from scmamba.tasks._write import check_writable, duplicate
 
+Fitted = TypeVar("Fitted")
 Work = Callable[[slice, Expression], Mapping[str, npt.NDArray[Any]]]
 """From the rows of a block and their expression to columns of results, by name."""
 
@@ -66,13 +69,13 @@ class Place:
         if self.output is None or (state := read_state(self.part)) is None:  # type: ignore[arg-type]
             return False
         same = state["call"] == call and self.output.exists()
-        return same and state.get("finished") == _stamp(self.output)
+        return same and state.get("finished") == stamp(self.output)
 
     def compute(self, found: Expressions, work: Work, call: str) -> Store:
         """Do ``work`` on every block that is not done yet."""
         if self.output is not None:
             assert isinstance(self.cells, Path)
-            call = f"{call} {_stamp(self.cells)} {found.rows_per_block}"
+            call = f"{call} {stamp(self.cells)} {found.rows_per_block}"
         store = Store(found.source.n_obs, self.part, call)
         quiet = settings.verbosity in ("error", "warning")
         several = found.rows_per_block < store.n_rows
@@ -103,14 +106,43 @@ class Place:
         add_results(self.cells, self.output, result)
         return result
 
+    def recall(self, call: str, load: Callable[[Path], Fitted]) -> Fitted | None:
+        """What an earlier run of the same call fitted and :meth:`remember` kept, or None."""
+        if self.output is None:
+            return None
+        state = read_state(self._fit)
+        if state is None or state["call"] != call:
+            return None
+        logger.info("what %s holds is not fitted again", self._fit)
+        return load(self._fit / "fitted")
+
+    def remember(self, call: str, save: Callable[[Path], object]) -> None:
+        """Keep what was fitted until all results are there."""
+        if self.output is None:
+            return
+        shutil.rmtree(self._fit, ignore_errors=True)
+        save(self._fit / "fitted")
+        note(self._fit, call=call)
+
+    @property
+    def _fit(self) -> Path:
+        assert self.output is not None
+        return self.output.with_name(f".{self.output.name}.fit")
+
+    def forget(self) -> None:
+        """Remove what was kept for another run."""
+        if self.output is not None:
+            shutil.rmtree(self.part)  # type: ignore[arg-type]
+            shutil.rmtree(self._fit, ignore_errors=True)
+
     def finish(self, call: str) -> None:
         """Note that the output is there, and let go of what led to it."""
         if self.part is None:
             return
         assert self.output is not None
         shutil.rmtree(self.part)
-        store = Store(0, self.part, call)
-        store.mark(finished=_stamp(self.output))
+        self.part.mkdir()
+        note(self.part, call=call, finished=stamp(self.output))
 
 
 def places(cells: Any, output: Any, copy: bool) -> list[Place]:
@@ -210,27 +242,30 @@ def each(
             result = do(place, source)
         place.finish(call)
     for place in all_places:
-        if place.part is not None:
-            shutil.rmtree(place.part)
+        place.forget()
     return result
 
 
 def fingerprint(**parts: Any) -> str:
-    """One short text that stands for the parameters of a call."""
+    """One short text that stands for the parameters of a call, made of plain values."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def weights_hash(model: nn.Module) -> str:
-    """One short text that stands for the configuration and weights of a model."""
-    digest = hashlib.sha256(repr(model.config).encode())  # type: ignore[attr-defined]
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
+def identity(thing: Any) -> str:
+    """One text that stands for a model, an AnnData, a file, or whatever has a short name."""
+    if isinstance(thing, nn.Module):
+        weights = {name: stored.detach().cpu() for name, stored in thing.state_dict().items()}
+        plain = {name: t.reshape(-1).view(torch.uint8).numpy() for name, t in weights.items()}
+        return str(joblib.hash((repr(thing.config), plain)))
+    if isinstance(thing, AnnData):
+        return str(joblib.hash((thing.X, thing.raw and thing.raw.X, thing.obs, thing.var)))
+    if isinstance(thing, (str, os.PathLike)) and Path(thing).exists():
+        return stamp(Path(thing))
+    return str(thing)
 
 
-def _stamp(path: Path) -> str:
+def stamp(path: Path) -> str:
     """Path, size and time of a file's last change; of a folder's newest."""
     files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
     stats = [one.stat() for one in files]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from anndata import AnnData
 
@@ -24,6 +25,8 @@ def about(task: str, **entries: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, Sequence):
@@ -45,8 +48,18 @@ def duplicate(adata: AnnData) -> AnnData:
     return adata.to_memory() if adata.isbacked else adata.copy()
 
 
+def label_colors(obs: pd.DataFrame, uns: Mapping[str, Any], key: str | None) -> dict[str, str]:
+    """Colour of each label of the ``obs`` column ``key``, as far as ``uns`` holds them."""
+    if key is None or key not in obs or f"{key}_colors" not in uns:
+        return {}
+    column = obs[key]
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return {}
+    return dict(zip(map(str, column.cat.categories), uns[f"{key}_colors"], strict=False))
+
+
 def write_categories(
-    adata: AnnData, key: str, values: Sequence[str], classes: Sequence[str], colors_from: str | None
+    adata: AnnData, key: str, values: Sequence[str], classes: Sequence[str], colors: dict[str, str]
 ) -> None:
     """Write a categorical ``obs`` column; labels keep the colours of the column they came from.
 
@@ -60,20 +73,13 @@ def write_categories(
         One label a cell.
     classes
         All labels that may occur; ``unknown`` joins them where it does.
-    colors_from
-        ``obs`` column whose colours in ``uns`` are taken over, where there are any.
+    colors
+        By label; taken over where every label has one.
     """
     categories = list(classes)
     if UNKNOWN in values and UNKNOWN not in categories:
         categories.append(UNKNOWN)
     adata.obs[key] = pd.Categorical(values, categories=categories)
     adata.uns.pop(f"{key}_colors", None)
-    source = f"{colors_from}_colors"
-    if colors_from is None or source not in adata.uns or colors_from not in adata.obs:
-        return
-    column = adata.obs[colors_from]
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        return
-    known = dict(zip(map(str, column.cat.categories), adata.uns[source], strict=False))
-    if all(label in known or label == UNKNOWN for label in categories):
-        adata.uns[f"{key}_colors"] = [known.get(label, _GREY) for label in categories]
+    if colors and all(label in colors or label == UNKNOWN for label in categories):
+        adata.uns[f"{key}_colors"] = [colors.get(label, _GREY) for label in categories]

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import joblib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from anndata import AnnData
 
 from scmamba._errors import ScmambaError
 from scmamba._keys import PREFIX, Keys
 from scmamba._settings import settings
 from scmamba.models import CellModel
-from scmamba.pp.expression import check_shape, expression
+from scmamba.pp.expression import Expression, check_shape
+from scmamba.stream.expressions import Expressions
+from scmamba.stream.source import CellSource, as_path, check_file
 from scmamba.tasks._annotation.annotator import Annotator, Prediction, is_annotator
+from scmamba.tasks._annotation.examples import beside, within
 from scmamba.tasks._annotation.labels import Labels, read_labels
 from scmamba.tasks._annotation.task import FitTask
-from scmamba.tasks._write import about, check_writable, duplicate, write_categories
+from scmamba.tasks._places import Place, each, fingerprint, identity, places
+from scmamba.tasks._write import about, label_colors, write_categories
 from scmamba.tasks.embed import batches, write_empty
 
 MODES = ("auto", "probe", "finetune", "lora")
@@ -39,6 +49,7 @@ def annotate(
     key_added: str = PREFIX,
     copy: bool = False,
     seed: int | None = None,
+    output: str | os.PathLike[str] | None = None,
 ) -> Annotator | tuple[AnnData, Annotator]:
     """Predict the cell type of each cell, and say where it cannot be known.
 
@@ -53,9 +64,10 @@ def annotate(
     Parameters
     ----------
     adata
-        Cells to annotate: counts or log-normalised counts.
+        Cells to annotate: counts or log-normalised counts. An AnnData, in memory or backed; or
+        the path of an ``.h5ad`` or ``.zarr`` file, or a list of paths, read in blocks of cells.
     reference
-        Labelled cells; its genes may be others, those in common are used.
+        Labelled cells, an AnnData or a path; its genes may be others, those in common are used.
     labels_key
         ``obs`` column with labels, in ``reference`` or in ``adata``.
     unlabeled_category
@@ -84,6 +96,12 @@ def annotate(
         Write to a copy, which is returned too.
     seed
         Of all that is random; None: ``settings.seed``.
+    output
+        With a path, or a backed AnnData: the file to write, a copy of that one with the results
+        (the same path writes into it); with a list, the folder of such files. It is there whole or
+        not at all, and a call that was killed goes on where it was when it is made again. Of a
+        file, all labelled cells are learned from and at most 20,000 others, drawn by ``seed``; of
+        a list, the first file stands for the others' genes.
 
     Returns
     -------
@@ -98,44 +116,99 @@ def annotate(
         An input cannot be used; ``adata`` is then untouched.
     """
     used = settings.seed if seed is None else seed
+    reference = as_path(reference)
     where = {"layer": layer, "use_raw": use_raw, "gene_key": gene_key}
-    _check(adata, reference, labels_key, model, mode, max_error, false_alarm)
-    check_writable(adata, copy)
+    targets = places(adata, output, copy)
+    _check(targets, reference, labels_key, model, mode, max_error, false_alarm)
     for option, number, least in (("seed", used, 0), ("n_top_genes", n_top_genes, 1)):
         if number is not None and number < least:
             raise ScmambaError(f"{option}={number}; give {least} or more")
-    given: Labels | None = None
-    if (annotator := _saved(model)) is None:
-        table, name = (adata, "adata") if reference is None else (reference, "reference")
+    annotator, keys = _saved(model), Keys(key_added)
+    new = annotator is None
+    call = ""
+    if output is not None:
+        inside = identity(targets[0].cells) if new and reference is None else ""
+        source = _known(annotator) if annotator else identity(model)
+        how = (mode, n_top_genes, max_error, false_alarm, used, key_added)
+        what = (labels_key, unlabeled_category, batch_key, identity(reference), inside)
+        call = fingerprint(task="annotate", model=source, how=how, what=what, **where)
+
+    def read(obs: pd.DataFrame, name: str) -> tuple[Labels, npt.NDArray[np.object_] | None]:
         assert labels_key is not None
-        labels = read_labels(table.obs, labels_key, unlabeled_category, f"{name}.obs")
-        if reference is None:
-            given = _partly(labels, labels_key, unlabeled_category)
-        groups = None if batch_key is None else batches(table.obs, batch_key, f"{name}.obs")
-        query = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
-        task = FitTask(query, reference, labels, groups, where, n_top_genes, used)
-        assert not isinstance(model, Annotator)
-        annotator = task.fit(model, mode, max_error, false_alarm)
-        cells = annotator.align(query)
-    else:
-        cells = annotator.read(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
-    said = annotator.say(cells)
-    result = duplicate(adata) if copy else adata
-    _write(result, said, annotator, Keys(key_added), labels_key, given)
-    return (result, annotator) if copy else annotator
+        labels = read_labels(obs, labels_key, unlabeled_category, name)
+        return labels, None if batch_key is None else batches(obs, batch_key, name)
+
+    def do(place: Place, cells: CellSource) -> AnnData:
+        nonlocal annotator
+        given: Labels | None = None
+        if new and reference is None:
+            given, groups = read(cells.obs, "adata.obs")
+            _partly(given, str(labels_key), unlabeled_category)
+        found = Expressions.of(cells, **where)
+        if annotator is None:
+            annotator = targets[0].recall(call, Annotator.load)
+        if annotator is None:
+            if given is not None:
+                learn_from = within(found, given, groups, used)
+            else:
+                by = partial(read, name="reference.obs")
+                learn_from = beside(found, reference, by, where, used)  # type: ignore[arg-type]
+            annotator = FitTask(learn_from, n_top_genes, used).fit(
+                model,  # type: ignore[arg-type]
+                mode,
+                max_error,
+                false_alarm,
+            )
+            targets[0].remember(call, annotator.save)
+        said = _predict(annotator, place, found, call)
+        colors = label_colors(cells.obs, cells.uns, labels_key)
+        if isinstance(reference, AnnData):
+            colors = label_colors(reference.obs, reference.uns, labels_key)
+
+        def fill(result: AnnData) -> None:
+            _write(result, said, annotator, keys, colors, given)  # type: ignore[arg-type]
+
+        return place.write(cells, fill)
+
+    result = each(targets, call, do)
+    assert annotator is not None
+    return (result, annotator) if copy else annotator  # type: ignore[return-value]
+
+
+def _predict(annotator: Annotator, place: Place, found: Expressions, call: str) -> Prediction:
+    """Annotate all cells, block by block."""
+    match = annotator.match(found.first)
+
+    def work(rows: slice, values: Expression) -> dict[str, npt.NDArray[Any]]:
+        said = annotator.say(annotator.align(values, match))
+        return {name: getattr(said, name) for name in _COLUMNS}
+
+    store = place.compute(found, work, call)
+    return Prediction(*(store[name] for name in _COLUMNS), annotator.classes)
+
+
+_COLUMNS = ("log_proba", "ood_score", "unknown", "embedding", "empty")
+
+
+def _known(annotator: Annotator) -> str:
+    """One text that stands for an annotator."""
+    members = [identity(member) for member in annotator.deep.members]
+    rest = (annotator.about, annotator.panel.genes, annotator.wide.coef, annotator.fusion)
+    return " ".join([*members, str(joblib.hash(rest)), str(annotator.confidence_threshold)])
 
 
 def _check(
-    adata: AnnData,
-    reference: AnnData | None,
+    targets: list[Place],
+    reference: AnnData | Path | None,
     labels_key: str | None,
     model: object,
     mode: str,
     max_error: float,
     false_alarm: float,
 ) -> None:
-    for table in (adata, *(() if reference is None else (reference,))):
-        check_shape(table)
+    cells: list[Any] = [place.cells for place in targets]
+    for table in (*cells, *(() if reference is None else (reference,))):
+        check_file(table) if isinstance(table, Path) else check_shape(table)
     if mode not in MODES:
         raise ScmambaError(f"mode={mode!r}; allowed: {', '.join(map(repr, MODES))}")
     for name, value in (("max_error", max_error), ("false_alarm", false_alarm)):
@@ -155,6 +228,11 @@ def _check(
             "nothing says where labels come from; give one of three: model= (a saved annotator), "
             "reference= (labelled cells) with labels_key=, or labels_key= (a column of adata.obs "
             "in which some cells are labelled)"
+        )
+    if reference is None and len(targets) > 1:
+        raise ScmambaError(
+            f"labels within {len(targets)} files are not gathered; give the labelled cells as "
+            "reference=, or a saved annotator as model="
         )
     if model is None and mode in ("probe", "lora"):
         raise ScmambaError(
@@ -176,14 +254,13 @@ def _saved(model: object) -> Annotator | None:
     )
 
 
-def _partly(labels: Labels, labels_key: str, unlabeled_category: str) -> Labels:
+def _partly(labels: Labels, labels_key: str, unlabeled_category: str) -> None:
     if len(labels.rows) == len(labels.codes):
         raise ScmambaError(
             f"every cell of adata.obs[{labels_key!r}] is labelled, so none is left to annotate; "
             f"set those to be predicted to NaN or {unlabeled_category!r}, or pass the labelled "
             "cells as reference="
         )
-    return labels
 
 
 def _write(
@@ -191,15 +268,15 @@ def _write(
     said: Prediction,
     annotator: Annotator,
     keys: Keys,
-    labels_key: str | None,
+    colors: dict[str, str],
     given: Labels | None,
 ) -> None:
     cell_type = said.cell_type
     if given is not None:
         for row in given.rows:
             cell_type[row] = given.classes[given.codes[row]]
-    write_categories(adata, keys.cell_type, cell_type, said.classes, labels_key)
-    write_categories(adata, keys.best_guess, said.best_guess, said.classes, labels_key)
+    write_categories(adata, keys.cell_type, cell_type, said.classes, colors)
+    write_categories(adata, keys.best_guess, said.best_guess, said.classes, colors)
     adata.obs[keys.confidence] = said.confidence
     adata.obs[keys.ood_score] = said.ood_score
     write_empty(adata, keys, said.empty)

@@ -20,7 +20,7 @@ from scmamba.pp.expression import Expression, gene_names
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import CellSource
 from scmamba.tasks._forward import cell_data, forward
-from scmamba.tasks._places import Place, each, fingerprint, places, weights_hash
+from scmamba.tasks._places import Place, each, fingerprint, identity, places
 from scmamba.tasks._write import about
 from scmamba.tokens.genes import GeneMatch, resolve
 
@@ -93,7 +93,7 @@ def embed(
     how["gene_embeddings"] = gene_embeddings
     call = ""
     if output is not None:
-        call = fingerprint(task="embed", model=weights_hash(net), keys=key_added, **where, **how)
+        call = fingerprint(task="embed", model=identity(net), keys=key_added, **where, **how)
 
     def do(place: Place, cells: CellSource) -> AnnData:
         found = Expressions.of(cells, **where)

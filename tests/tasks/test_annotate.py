@@ -476,7 +476,8 @@ WRONG = [
         {"model": "no/such/folder", "labels_key": None},
         "no/such/folder' is no saved annotator",
     ),
-    (None, {"reference": "reference.h5ad"}, "allowed: an AnnData"),
+    (None, {"reference": "reference.h5ad"}, "reference.h5ad does not exist"),
+    (None, {"reference": [1]}, "allowed: an AnnData"),
     (None, {"n_top_genes": 0}, "n_top_genes=0"),
 ]
 

@@ -30,6 +30,7 @@ from scmamba.tasks._annotation.linear import Linear
 from scmamba.tasks._annotation.novelty import Principal, Strangeness
 from scmamba.tasks._annotation.views import Cells, Deep
 from scmamba.tasks._panel import Panel
+from scmamba.tokens.genes import GeneMatch
 
 FORMAT_VERSION = 1
 PARTS = ("both", "wide", "deep")
@@ -149,10 +150,15 @@ class Annotator(Fitted):
         """Take out and align the expression of cells, and report the genes matched."""
         return self.align(expression(adata, **where))
 
-    def align(self, found: Expression) -> Cells:
-        """Bring expression that was taken out already to the annotator's genes."""
+    def match(self, found: Expression) -> GeneMatch:
+        """Find the annotator's genes among those of ``found``, and report it."""
         match = self.panel.match(found)
         logger.info(match.report())
+        return match
+
+    def align(self, found: Expression, match: GeneMatch | None = None) -> Cells:
+        """Bring expression that was taken out already to the annotator's genes."""
+        match = match or self.match(found)
         return Cells(self.panel.values(found, match), match, found)
 
     def say(self, cells: Cells, *, parts: str = "both") -> Prediction:

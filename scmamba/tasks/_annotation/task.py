@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from anndata import AnnData
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.models import CellModel
-from scmamba.pp.expression import Expression, expression
+from scmamba.pp.expression import Expression
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation.crossfit import cross_fit
 from scmamba.tasks._annotation.deep import (
@@ -23,8 +22,8 @@ from scmamba.tasks._annotation.deep import (
     pretrained_compact,
     recipe_for,
 )
+from scmamba.tasks._annotation.examples import Examples
 from scmamba.tasks._annotation.folds import folds
-from scmamba.tasks._annotation.labels import Labels
 from scmamba.tasks._annotation.learners import Finetune, FromScratch, Learner, Probe
 from scmamba.tasks._annotation.parallel import run
 from scmamba.tasks._forward import cell_data
@@ -43,11 +42,7 @@ RATES = {"finetune": 1e-4, "lora": 1e-3}
 class FitTask:
     """One fit: who is labelled, who is not, and what they have in common."""
 
-    query: Expression
-    reference: AnnData | None
-    labels: Labels
-    groups: npt.NDArray[np.object_] | None
-    where: dict[str, object]
+    given: Examples
     n_top_genes: int | None
     seed: int
 
@@ -59,17 +54,17 @@ class FitTask:
         false_alarm: float,
     ) -> Annotator:
         """Learn an annotator from the labelled cells."""
-        learn_from, others = self._expressions()
+        labels, learn_from, others = self.given.labels, self.given.learn_from, self.given.query
         genes, values, other_values = _common(learn_from, others)
-        rows = self.labels.rows
+        rows = labels.rows
         labelled = values[rows]
         if others is None:
-            other_values = values[np.flatnonzero(self.labels.codes < 0)]
-        groups = None if self.groups is None else self.groups[rows]
+            other_values = values[np.flatnonzero(labels.codes < 0)]
+        groups = None if self.given.groups is None else self.given.groups[rows]
         panel = choose_panel([labelled], genes, self.n_top_genes)
         chosen = [matrix[:, panel.chosen].tocsr() for matrix in (labelled, other_values)]
-        codes = self.labels.codes[rows]
-        n_classes = len(self.labels.classes)
+        codes = labels.codes[rows]
+        n_classes = len(labels.classes)
         learner: Learner
         if model is None:
             learner, used_mode = self._from_scratch(panel, chosen, codes), "scratch"
@@ -88,7 +83,7 @@ class FitTask:
         )
         return Annotator(
             **vars(found),
-            classes=self.labels.classes,
+            classes=labels.classes,
             panel=panel,
             about={
                 "model": found.deep.model.name or "compact",
@@ -102,19 +97,6 @@ class FitTask:
             },
         )
 
-    def _expressions(self) -> tuple[Expression, Expression | None]:
-        """Expression of the cells to learn from, and of the query where it is another AnnData."""
-        if self.reference is None:
-            return self.query, None
-        there = dict(self.where)
-        if there["layer"] not in self.reference.layers:
-            there["layer"] = None
-        if there["gene_key"] not in self.reference.var.columns:
-            there["gene_key"] = None
-        if self.reference.raw is None:
-            there["use_raw"] = None
-        return expression(self.reference, **there), self.query  # type: ignore[arg-type]
-
     def _from_scratch(
         self, panel: Panel, chosen: list[sparse.csr_matrix], codes: npt.NDArray[np.int64]
     ) -> FromScratch:
@@ -126,7 +108,7 @@ class FitTask:
         vectors = gene_vectors(every, recipe.d_model, self.seed)
         job = (data, vectors, np.arange(len(data)), recipe)
         (start,) = run(pretrained_compact, [job], text="pretraining", spread=True)
-        return FromScratch(start, data, len(self.labels.classes), recipe)
+        return FromScratch(start, data, len(self.given.labels.classes), recipe)
 
     def _from_pretrained(
         self, net: CellModel, mode: str, codes: npt.NDArray[np.int64], learn_from: Expression
@@ -141,12 +123,12 @@ class FitTask:
         model = copy.copy(net)  # shares the weights; <cls> has the value of fine-tuning
         model.config = net.config.replace(cls_value=0.0)
         match = model_genes(model, learn_from.var_names)
-        data = cell_data(model, learn_from, match).take(self.labels.rows)
+        data = cell_data(model, learn_from, match).take(self.given.labels.rows)
         data = replace(data, labels=codes)
         if mode == "auto":
             on_cpu = next(model.parameters()).device.type == "cpu"
             mode = "probe" if on_cpu else "finetune"
-        n_classes = len(self.labels.classes)
+        n_classes = len(self.given.labels.classes)
         if mode == "probe":
             return Probe(model, data, n_classes), mode
         config = replace(FINETUNE, lr=RATES[mode], seed=self.seed)

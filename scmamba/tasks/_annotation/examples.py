@@ -1,0 +1,129 @@
+"""What an annotator learns from: labelled cells and others, gathered from wherever they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+
+from scmamba._log import logger
+from scmamba.pp.expression import Expression
+from scmamba.stream.expressions import Expressions
+from scmamba.stream.source import CellSource, open_cells, sample
+from scmamba.tasks._annotation.labels import Labels
+
+UNLABELLED_CELLS = 20_000
+"""Of a file, so many cells without a label are learned from, drawn by the seed."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Cells to learn from.
+
+    Attributes
+    ----------
+    learn_from
+        Expression of the labelled cells, and of others beside them perhaps.
+    labels
+        Theirs.
+    groups
+        Batch of each of them, or None.
+    query
+        Expression of the cells to annotate where they are other ones, or of some of them.
+    """
+
+    learn_from: Expression
+    labels: Labels
+    groups: npt.NDArray[np.object_] | None
+    query: Expression | None
+
+
+def within(
+    found: Expressions, labels: Labels, groups: npt.NDArray[np.object_] | None, seed: int
+) -> Examples:
+    """Learn from the labelled cells among those to annotate, with others beside them.
+
+    Parameters
+    ----------
+    found
+        Expression of all n cells.
+    labels
+        Of all of them, some without.
+    groups
+        (n,) batch of each cell, or None.
+    seed
+        Of the draw among many unlabelled cells of a file.
+    """
+    others = np.flatnonzero(labels.codes < 0)
+    others = others[sample(len(others), UNLABELLED_CELLS, seed)]
+    learn_from, rows = gather(found, np.union1d(labels.rows, others))
+    groups = None if groups is None else groups[rows]
+    return Examples(learn_from, replace(labels, codes=labels.codes[rows]), groups, None)
+
+
+def beside(
+    found: Expressions,
+    reference: AnnData | Path,
+    read: Callable[[pd.DataFrame], tuple[Labels, npt.NDArray[np.object_] | None]],
+    where: dict[str, Any],
+    seed: int,
+) -> Examples:
+    """Learn from a reference; of the cells to annotate take the genes and, of a file, some cells.
+
+    Parameters
+    ----------
+    found
+        Expression of the cells to annotate.
+    reference
+        The labelled cells.
+    read
+        From the reference's ``obs`` to labels and batches.
+    where
+        ``layer``, ``use_raw`` and ``gene_key``, as far as the reference has them.
+    seed
+        Of the draw among many cells of a file.
+    """
+    with open_cells(reference) as source:
+        labels, groups = read(source.obs)
+        learn_from, rows = gather(Expressions.of(source, **_there(source, where)), labels.rows)
+    query, _ = gather(found, sample(found.source.n_obs, UNLABELLED_CELLS, seed))
+    groups = None if groups is None else groups[rows]
+    return Examples(learn_from, replace(labels, codes=labels.codes[rows]), groups, query)
+
+
+def _there(source: CellSource, where: dict[str, Any]) -> dict[str, Any]:
+    """``where`` without what a reference lacks."""
+    there = dict(where)
+    if f"layers['{there['layer']}']" not in source.matrices:
+        there["layer"] = None
+    if there["gene_key"] not in source.var.columns:
+        there["gene_key"] = None
+    if "raw.X" not in source.matrices:
+        there["use_raw"] = None
+    return there
+
+
+def gather(
+    found: Expressions, rows: npt.NDArray[np.int64]
+) -> tuple[Expression, npt.NDArray[np.int64]]:
+    """Expression of the cells ``rows`` (ascending), and which cells these are.
+
+    Of cells in memory all are given, as they are there already.
+    """
+    source = found.source
+    if source.in_memory:
+        return found.first, np.arange(source.n_obs)
+    if len(rows) < source.n_obs:
+        logger.info("%s of %s cells are read to learn from", f"{len(rows):,}", f"{source.n_obs:,}")
+    parts = []
+    for block, values in found.blocks():
+        start, stop = np.searchsorted(rows, [block.start, block.stop])
+        parts.append(values.X[rows[start:stop] - block.start])
+    return replace(found.first, X=sparse.vstack(parts, format="csr")), rows
