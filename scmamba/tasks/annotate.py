@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from scmamba._settings import settings
 from scmamba.models import CellModel
 from scmamba.pp.expression import Expression, check_shape
 from scmamba.stream.expressions import Expressions
-from scmamba.stream.source import CellSource, as_path, check_file
+from scmamba.stream.source import CellSource, as_path, check_file, open_cells
 from scmamba.tasks._annotation.annotator import Annotator, Prediction, is_annotator
 from scmamba.tasks._annotation.examples import beside, within
 from scmamba.tasks._annotation.labels import Labels, read_labels
@@ -161,9 +162,8 @@ def annotate(
             )
             targets[0].remember(call, annotator.save)
         said = _predict(annotator, place, found, call)
-        colors = label_colors(cells.obs, cells.uns, labels_key)
-        if isinstance(reference, AnnData):
-            colors = label_colors(reference.obs, reference.uns, labels_key)
+        with open_cells(reference) if new and reference is not None else nullcontext(cells) as one:
+            colors = label_colors(one.obs, one.uns, labels_key)
 
         def fill(result: AnnData) -> None:
             _write(result, said, annotator, keys, colors, given)  # type: ignore[arg-type]

@@ -1,0 +1,318 @@
+"""embed and annotate on files: the results of memory, whole or not at all, and gone on with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from scmamba import ScmambaError, models
+from scmamba.stream import source
+from scmamba.tasks import _places, annotate, embed
+from scmamba.tasks._annotation import examples, task
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "BLOCK_VALUES", 500)
+
+
+@pytest.fixture(params=["h5ad", "zarr"])
+def path(cells: ad.AnnData, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    return write(cells, tmp_path / f"cells.{request.param}")
+
+
+def write(cells: ad.AnnData, path: Path) -> Path:
+    cells.write_h5ad(path) if path.suffix == ".h5ad" else cells.write_zarr(path)
+    return path
+
+
+def read(path: Path) -> ad.AnnData:
+    return ad.read_h5ad(path) if path.suffix == ".h5ad" else ad.read_zarr(path)
+
+
+def there(folder: Path) -> list[str]:
+    return sorted(one.name for one in folder.iterdir())
+
+
+@pytest.fixture
+def model(cells: ad.AnnData, tiny_model) -> models.CellModel:
+    return tiny_model(cells.var_names.tolist())
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, n_blocks: int) -> None:
+    """Let a run fail when it has kept so many blocks."""
+    put, done = _places.Store.put, []
+
+    def stopping(self, rows, columns):
+        if len(done) == n_blocks:
+            raise Stop
+        put(self, rows, columns)
+        done.append(rows)
+
+    monkeypatch.setattr(_places.Store, "put", stopping)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[slice]:
+    """The rows that are computed from now on."""
+    put, rows = _places.Store.put, []
+
+    def counting(self, block, columns):
+        rows.append(block)
+        put(self, block, columns)
+
+    monkeypatch.setattr(_places.Store, "put", counting)
+    return rows
+
+
+def test_a_file_is_embedded_as_its_cells_in_memory(cells, path, model, monkeypatch) -> None:
+    rows = counted(monkeypatch)
+    output = path.with_name("out" + path.suffix)
+    assert embed(path, model, output=output, gene_embeddings=True) is None
+    assert len(rows) > 3
+    after = read(output)
+    embed(cells, model, gene_embeddings=True)
+    np.testing.assert_allclose(after.obsm["X_scmamba"], cells.obsm["X_scmamba"], atol=1e-5)
+    np.testing.assert_array_equal(
+        after.varm["scmamba_gene_embedding"], cells.varm["scmamba_gene_embedding"]
+    )
+    assert after.uns["scmamba"]["genes_matched"] == cells.uns["scmamba"]["genes_matched"]
+    assert after.uns["scmamba"]["source"] == "X"
+    assert (after.X != cells.X).nnz == 0
+    assert there(path.parent) == [path.name, output.name]
+
+
+def test_a_file_is_written_into_itself(cells, path, model) -> None:
+    embed(path, model, output=path, layer="counts", key_added="mine")
+    assert "X_mine" in read(path).obsm
+    assert there(path.parent) == [path.name]
+
+
+def test_a_backed_anndata_with_output_is_its_file(cells, tmp_path, model) -> None:
+    backed = ad.read_h5ad(write(cells, tmp_path / "cells.h5ad"), backed="r")
+    embed(backed, model, output=tmp_path / "out.h5ad")
+    assert "X_scmamba" in read(tmp_path / "out.h5ad").obsm
+    assert "X_scmamba" not in backed.obsm
+
+
+def test_many_files_go_to_a_folder(cells, tmp_path, model) -> None:
+    paths = [write(cells[:40], tmp_path / "a.h5ad"), write(cells[40:], tmp_path / "b.zarr")]
+    embed(paths, model, output=tmp_path / "out")
+    embed(cells, model)
+    together = [read(tmp_path / "out" / name).obsm["X_scmamba"] for name in ("a.h5ad", "b.zarr")]
+    np.testing.assert_allclose(np.vstack(together), cells.obsm["X_scmamba"], atol=1e-5)
+    assert there(tmp_path / "out") == ["a.h5ad", "b.zarr"]
+
+
+def test_a_stopped_run_goes_on_where_it_was(cells, path, model, monkeypatch, caplog) -> None:
+    output = path.with_name("out" + path.suffix)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises(Stop):
+            embed(path, model, output=output)
+    assert not output.exists()
+    rows = counted(monkeypatch)
+    caplog.set_level("INFO", "scmamba")
+    embed(path, model, output=output)
+    assert rows[0].start > 0 and "going on after" in caplog.text
+    embed(cells, model)
+    np.testing.assert_allclose(read(output).obsm["X_scmamba"], cells.obsm["X_scmamba"], atol=1e-5)
+    assert there(path.parent) == [path.name, output.name]
+
+
+@pytest.mark.parametrize("change", ["options", "file", "model"])
+def test_another_call_begins_anew(cells, tmp_path, model, tiny_model, monkeypatch, change) -> None:
+    path, output = write(cells, tmp_path / "cells.h5ad"), tmp_path / "out.h5ad"
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises(Stop):
+            embed(path, model, output=output)
+    rows = counted(monkeypatch)
+    if change == "file":
+        write(cells[::-1].copy(), path)
+    if change == "model":
+        model.gene_embedding.embedding.weight.data[3] += 1
+    embed(path, model, output=output, normalize=change != "options")
+    assert rows[0].start == 0
+
+
+def test_finished_files_of_a_stopped_run_are_not_done_again(
+    cells, tmp_path, model, monkeypatch
+) -> None:
+    paths = [write(cells[:40], tmp_path / "a.h5ad"), write(cells[40:], tmp_path / "b.h5ad")]
+    n_blocks = len(list(source.ranges(40, 1)))
+    with monkeypatch.context() as patch:
+        rows = counted(patch)
+        embed(paths[0], model, output=tmp_path / "first.h5ad")
+        n_blocks = len(rows)
+    with monkeypatch.context() as patch:
+        stop_after(patch, n_blocks + 1)
+        with pytest.raises(Stop):
+            embed(paths, model, output=tmp_path / "out")
+    before = (tmp_path / "out" / "a.h5ad").stat().st_mtime_ns
+    rows = counted(monkeypatch)
+    embed(paths, model, output=tmp_path / "out")
+    assert (tmp_path / "out" / "a.h5ad").stat().st_mtime_ns == before
+    assert rows[0].start > 0
+    assert there(tmp_path / "out") == ["a.h5ad", "b.h5ad"]
+
+
+def test_a_killed_process_is_gone_on_with(cells, tmp_path, model) -> None:
+    path = write(cells, tmp_path / "cells.h5ad")
+    models.save(model, tmp_path / "model")
+    script = f"""
+        import os, signal
+        from scmamba._settings import settings
+        from scmamba.stream import source
+        from scmamba.tasks import _places, embed
+        source.BLOCK_VALUES, settings.device = 500, "cpu"
+        put = _places.Store.put
+        def killed(self, rows, columns):
+            put(self, rows, columns)
+            if self.done > 30:
+                os.kill(os.getpid(), signal.SIGKILL)
+        _places.Store.put = killed
+        embed({str(path)!r}, {str(tmp_path / "model")!r}, output={str(tmp_path / "out.h5ad")!r})
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=os.environ)
+    assert done.returncode == -signal.SIGKILL
+    assert not (tmp_path / "out.h5ad").exists()
+    kept = _places.read_state(tmp_path / ".out.h5ad.part")
+    assert kept is not None and 30 < kept["done"] < 90
+    embed(path, tmp_path / "model", output=tmp_path / "out.h5ad")
+    embed(cells, model)
+    found = read(tmp_path / "out.h5ad").obsm["X_scmamba"]
+    np.testing.assert_allclose(found, cells.obsm["X_scmamba"], atol=1e-5)
+    assert there(tmp_path) == ["cells.h5ad", "model", "out.h5ad"]
+
+
+def test_bad_values_late_in_a_file_leave_no_output(cells, tmp_path, model, monkeypatch) -> None:
+    monkeypatch.setattr("scmamba.stream.expressions._PROBE", 5)
+    X = cells.X.toarray()
+    X[80, 3] = -1
+    cells.X, cells.raw = sparse.csr_matrix(X), None
+    path = write(cells, tmp_path / "cells.h5ad")
+    with pytest.raises(ScmambaError, match=f"negative.*{cells.obs_names[80]}"):
+        embed(path, model, output=tmp_path / "out.h5ad")
+    assert not (tmp_path / "out.h5ad").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "message"),
+    [
+        ("cells.h5ad", {}, "give output="),
+        ("cells.h5ad", {"output": "out.zarr"}, "ends in .h5ad too"),
+        ("cells.h5ad", {"output": "none/out.h5ad"}, "does not exist"),
+        ("cells.h5ad", {"output": "out.h5ad", "copy": True}, "copy=True is for an AnnData"),
+        ("none.h5ad", {"output": "out.h5ad"}, "none.h5ad does not exist"),
+        ("cells.csv", {"output": "out.csv"}, "allowed: .h5ad or .zarr"),
+        (["cells.h5ad", "cells.h5ad"], {"output": "out"}, "comes more than once"),
+        (["cells.h5ad"], {}, "need a folder"),
+        (["cells.h5ad"], {"output": "out.h5ad"}, "give a folder"),
+        ([], {"output": "out"}, "one at least"),
+        ([3], {"output": "out"}, "holds paths"),
+        (3, {"output": "out.h5ad"}, "allowed: an AnnData"),
+    ],
+)
+def test_wrong_files_are_told(cells, tmp_path, model, monkeypatch, given, options, message) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(cells, tmp_path / "cells.h5ad")
+    with pytest.raises(ScmambaError, match=message):
+        embed(given, model, **options)
+    assert "out.h5ad" not in there(tmp_path)
+
+
+def test_output_is_not_for_cells_in_memory(cells, model, tmp_path) -> None:
+    with pytest.raises(ScmambaError, match="leave output away"):
+        embed(cells, model, output=tmp_path / "out.h5ad")
+
+
+COLUMNS = ["scmamba_cell_type", "scmamba_best_guess", "scmamba_confidence", "scmamba_ood_score"]
+
+
+def same_annotation(one: ad.AnnData, other: ad.AnnData) -> None:
+    for name in COLUMNS[:2]:
+        pd.testing.assert_series_equal(one.obs[name], other.obs[name])
+    for name in COLUMNS[2:]:
+        np.testing.assert_allclose(one.obs[name], other.obs[name], atol=1e-5)
+    np.testing.assert_allclose(one.obsm["X_scmamba"], other.obsm["X_scmamba"], atol=1e-5)
+    assert list(one.uns["scmamba_best_guess_colors"]) == list(
+        other.uns["scmamba_best_guess_colors"]
+    )
+
+
+def test_labels_within_a_file(cells, path, quick) -> None:
+    cells.obs["label"] = cells.obs["label"].astype("category")
+    cells.uns["label_colors"] = ["#ff0000", "#00ff00", "#0000ff"]
+    output = path.with_name("out" + path.suffix)
+    annotate(write(cells, path.with_name("l" + path.name)), labels_key="label", output=output)
+    annotate(cells, labels_key="label")
+    same_annotation(read(output), cells)
+
+
+def test_a_reference_in_a_file_brings_its_colours(cells, tmp_path, quick) -> None:
+    cells.obs["cell_type"] = cells.obs["cell_type"].astype("category")
+    reference = write(cells[:60], tmp_path / "reference.h5ad")
+    query = cells[60:].copy()
+    query.obs = query.obs[[]]
+    query.uns = {}
+    path, output = write(query, tmp_path / "query.h5ad"), tmp_path / "out.h5ad"
+    annotate(path, reference=reference, labels_key="cell_type", output=output)
+    annotate(query, reference=cells[:60].copy(), labels_key="cell_type")
+    same_annotation(read(output), query)
+    assert query.uns["scmamba_best_guess_colors"] == ["#ff0000", "#00ff00", "#0000ff"]
+
+
+def test_many_files_with_a_saved_annotator(cells, tmp_path, quick) -> None:
+    annotator = annotate(cells, labels_key="label")
+    paths = [write(cells[:40], tmp_path / "a.h5ad"), write(cells[40:], tmp_path / "b.h5ad")]
+    annotate(paths, model=annotator.save(tmp_path / "saved"), output=tmp_path / "out")
+    found = [read(tmp_path / "out" / one.name).obs["scmamba_best_guess"] for one in paths]
+    assert pd.concat(found).tolist() == cells.obs["scmamba_best_guess"].tolist()
+    with pytest.raises(ScmambaError, match="within 2 files"):
+        annotate(paths, labels_key="label", output=tmp_path / "out")
+
+
+def test_a_stopped_annotation_is_not_fitted_again(cells, tmp_path, quick, monkeypatch) -> None:
+    path, output = write(cells, tmp_path / "cells.h5ad"), tmp_path / "out.h5ad"
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises(Stop):
+            annotate(path, labels_key="label", output=output)
+    rows = counted(monkeypatch)
+    monkeypatch.setattr(task.FitTask, "fit", None)
+    annotate(path, labels_key="label", output=output)
+    assert rows[0].start > 0
+    assert there(tmp_path) == ["cells.h5ad", "out.h5ad"]
+
+
+def test_of_a_file_some_unlabelled_cells_are_learned_from(cells, tmp_path, quick, monkeypatch):
+    seen = []
+    monkeypatch.setattr(examples, "UNLABELLED_CELLS", 7)
+    monkeypatch.setattr(
+        task.FitTask,
+        "fit",
+        lambda self, *_: seen.append(self.given) or exec("raise Stop", globals()),
+    )
+    with pytest.raises(Stop):
+        annotate(write(cells, tmp_path / "c.h5ad"), labels_key="label", output=tmp_path / "o.h5ad")
+    (given,) = seen
+    assert given.learn_from.X.shape[0] == cells.obs["label"].notna().sum() + 7
+    assert (given.labels.codes < 0).sum() == 7
+    labelled = cells[cells.obs["label"].notna()]
+    np.testing.assert_array_equal(
+        given.learn_from.X[given.labels.rows].toarray(), labelled.X.toarray()
+    )
