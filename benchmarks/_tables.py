@@ -146,6 +146,20 @@ def tokens_table(content: dict[str, Any]) -> str:
     )
 
 
+def bridge_table(content: dict[str, Any]) -> str:
+    """How well cells are labelled by genes that were placed in one way or another."""
+    results, machine = content["results"], content["machine"]
+    body = []
+    for name, row in results["rows"].items():
+        cells = [row.get(score) for score in ("accuracy", "macro_f1", "r2")]
+        body.append([name, *(x and f"{x['mean']:.3f} ({x['sd']:.3f})" or "" for x in cells)])
+    head = ["new genes placed", "accuracy", "macro-F1", "held-out R2 of gene embeddings"]
+    return (
+        f"{markdown(head, body)}\n\nMeans (standard deviations) over seeds "
+        f"{', '.join(map(str, results['seeds']))}; torch {machine['torch']}."
+    )
+
+
 def demo_table(content: dict[str, Any]) -> str:
     """One sentence: how long, and where."""
     machine = content["machine"]
@@ -185,6 +199,7 @@ def render() -> str:
         "encoder": encoder_table,
         "tokens": tokens_table,
         "demo": demo_table,
+        "bridge": bridge_table,
     }
 
     def block(found: re.Match[str]) -> str:

@@ -74,8 +74,10 @@ def extend_genes(
 
     Genes of the table that the model knows serve to fit a ridge regression from sequence embedding
     to gene embedding; its penalty is chosen on held-out genes. The others are added, each where
-    the map puts it. Genes of another species are placed the same way, if the table holds
-    genes of the model's species too, embedded by the same sequence model. Nothing is trained.
+    the map puts it, as far from the mean as known genes are (a regression alone puts them nearer,
+    and a token near the mean says little to the model). Genes of another species are placed the
+    same way, if the table holds genes of the model's species too, embedded by the same sequence
+    model. Nothing is trained.
 
     Parameters
     ----------
@@ -84,7 +86,8 @@ def extend_genes(
     genes
         (n,) names, each once, those the model knows as its vocabulary spells them.
     embeddings
-        (n, d) one pooled embedding a gene, ``tasks.sequence.embed(...).X`` for example.
+        (n, d) one pooled embedding a gene: what :func:`scmamba.tasks.sequence.embed` writes into
+        ``obsm["X_scmamba"]``, for example.
     n_folds
         Parts of the shared genes that are held out in turn.
     seed
@@ -121,7 +124,9 @@ def extend_genes(
         name: _grown(t, model.config.n_genes, config.n_genes, learned) for name, t in state.items()
     }
     place = slice(len(model.vocab), len(vocab))
-    grown[_TABLE][place] = torch.from_numpy(bridge.predict(rows[~known])).to(grown[_TABLE])
+    grown[_TABLE][place] = torch.from_numpy(bridge.predict(rows[~known], restore=True)).to(
+        grown[_TABLE]
+    )
     new = fill(lambda: CellModel(config), grown, source="the extended model").model
     new.vocab, new.report = vocab, model.report
     new.name = None if model.name is None else f"{model.name} and {len(added)} genes"

@@ -29,16 +29,30 @@ class Ridge:
     r2
         Share of the variance of held-out rows that was explained with it, at most 1; 0 where the
         mean is as good. The parts that chose the penalty measured it.
+    mean
+        (d_out,) of what was fitted.
+    shrinkage
+        Root mean square of predictions of held-out rows about the mean, over that of the rows
+        themselves; 0 where the mean is predicted.
     """
 
     weight: Floats
     intercept: Floats
     penalty: float
     r2: float
+    mean: Floats
+    shrinkage: float
 
-    def predict(self, x: Floats) -> Floats:
-        """(n, d_out) for ``x`` (n, d_in)."""
-        return x @ self.weight + self.intercept
+    def predict(self, x: Floats, *, restore: bool = False) -> Floats:
+        """(n, d_out) for ``x`` (n, d_in).
+
+        The best guess is nearer to the mean than what it guesses. With ``restore`` the distance is
+        divided by ``shrinkage``: predictions then vary as the fitted rows do.
+        """
+        best = x @ self.weight + self.intercept
+        if not restore or self.shrinkage == 0:
+            return best
+        return self.mean + (best - self.mean) / self.shrinkage
 
 
 def fit_ridge(x: Floats, y: Floats, *, n_folds: int = 5, seed: int = 0) -> Ridge:
@@ -54,19 +68,24 @@ def fit_ridge(x: Floats, y: Floats, *, n_folds: int = 5, seed: int = 0) -> Ridge
         Of the parts.
     """
     part = np.random.default_rng(seed).permutation(len(x)) % n_folds
-    left = np.zeros(len(PENALTIES))
+    left, told = np.zeros(len(PENALTIES)), np.zeros(len(PENALTIES))
     total = 0.0
     for k in range(n_folds):
         out = part == k
         solved = _Solved(x[~out], y[~out])
-        total += float(np.square(y[out] - y[~out].mean(0)).sum())
+        mean = y[~out].mean(0)
+        total += float(np.square(y[out] - mean).sum())
         for i, penalty in enumerate(PENALTIES):
             weight, intercept = solved.at(penalty)
-            left[i] += np.square(y[out] - x[out] @ weight - intercept).sum()
+            guess = x[out] @ weight + intercept
+            left[i] += np.square(y[out] - guess).sum()
+            told[i] += np.square(guess - mean).sum()
     best = int(np.flatnonzero(left == left.min())[-1])  # of equals the strongest
     weight, intercept = _Solved(x, y).at(PENALTIES[best])
-    r2 = 1 - left[best] / total if total > 0 else 0.0
-    return Ridge(weight, intercept, PENALTIES[best], float(r2))
+    if math.isinf(PENALTIES[best]) or total == 0:
+        return Ridge(weight, intercept, PENALTIES[best], 0.0, y.mean(0), 0.0)
+    r2, shrinkage = 1 - left[best] / total, math.sqrt(told[best] / total)
+    return Ridge(weight, intercept, PENALTIES[best], float(r2), y.mean(0), shrinkage)
 
 
 class _Solved:

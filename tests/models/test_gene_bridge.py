@@ -74,9 +74,22 @@ def _spread(x):
     return np.where(x.std(0) > 0, x.std(0), 1)
 
 
+def test_predictions_vary_as_what_they_predict(rng):
+    x = rng.normal(size=(400, 5))
+    y = 2 + x @ rng.normal(size=(5, 3)) + 4 * rng.normal(size=(400, 3))
+    found, new = fit_ridge(x, y), rng.normal(size=(5000, 5))
+    best, restored = found.predict(new), found.predict(new, restore=True)
+    assert 0.1 < found.r2 < 0.5 and found.shrinkage == pytest.approx(math.sqrt(found.r2), rel=0.1)
+    np.testing.assert_allclose(restored - y.mean(0), (best - y.mean(0)) / found.shrinkage)
+    spread = np.square(restored - y.mean(0)).mean() / np.square(y - y.mean(0)).mean()
+    assert spread == pytest.approx(1, rel=0.15)
+
+
 def test_ridge_learns_nothing_where_there_is_nothing(rng):
     found = fit_ridge(rng.normal(size=(50, 30)), rng.normal(size=(50, 3)))
-    assert math.isinf(found.penalty) and found.r2 == 0 and not found.weight.any()
+    assert math.isinf(found.penalty) and found.r2 == found.shrinkage == 0
+    assert not found.weight.any()
+    np.testing.assert_array_equal(found.predict(np.ones((1, 30)), restore=True), found.mean[None])
     constant = fit_ridge(rng.normal(size=(50, 3)), np.ones((50, 2)))
     assert constant.r2 == 0
     np.testing.assert_allclose(constant.predict(np.zeros((1, 3))), 1)
