@@ -55,7 +55,8 @@ def save(
     folder
         A new or empty folder, or one that holds a saved model, which is replaced.
     about
-        Where the weights come from (plain values for JSON), kept beside the configuration.
+        Where the weights come from (plain values for JSON), kept beside the configuration; the
+        licence of a sequence model is there anyway.
 
     Returns
     -------
@@ -74,10 +75,11 @@ def save(
             model.tokenizer.to_json(temporary / TOKENIZER)
         elif model.vocab is not None:
             model.vocab.to_json(temporary / VOCAB)
+        terms = {"licence": model.licence} if isinstance(model, SequenceModel) else {}
         saved = {
             "scmamba": __version__,
             "files": {path.name: sha256(path) for path in sorted(temporary.iterdir())},
-            "about": dict(about or {}),
+            "about": {**terms, **(about or {})},
         }
         content = {**model.config.to_dict(), _ABOUT: saved}
         (temporary / CONFIG).write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -127,7 +129,9 @@ def load_own(
         unchanged(folder / name, expected, CONFIG)
     tensors, _ = read_tensors(folder / WEIGHTS)
     if isinstance(config, SequenceConfig):
-        return _sequence(folder, config.replace(**changes), tensors, files)
+        sequence = _sequence(folder, config.replace(**changes), tensors, files)
+        sequence.licence = about.get("licence")
+        return sequence
     changed = config.replace(**changes)
     filled = fill(
         lambda: CellModel(changed),

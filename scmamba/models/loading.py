@@ -20,7 +20,7 @@ from scmamba.models.locks import LOCK, MODEL, RECORD, cache_folder, read_lock
 from scmamba.models.published import is_published, load_published
 from scmamba.models.published_sequence import is_published_sequence, load_published_sequence
 from scmamba.models.registry import REGISTRY, SC_MAMBA2, Entry, entry, find, say_licence
-from scmamba.models.registry_sequences import HubEntry
+from scmamba.models.registry_sequences import HubEntry, published_terms
 from scmamba.models.sequence import SequenceModel
 from scmamba.models.sequence_config import SequenceConfig
 
@@ -152,16 +152,28 @@ def _load_registered(known: Entry | HubEntry, options: dict[str, Any]) -> CellMo
         model = _load_sequence(folder, options, default_length=known.max_length)
     else:
         model = load_own(folder, **options)
-    model.name = known.name
-    say_licence(known.name, known.terms(lock.get("licence")))
+    model.name, terms = known.name, known.terms(lock.get("licence"))
+    if isinstance(model, SequenceModel):
+        model.licence = terms
+    say_licence(known.name, terms)
     return model
 
 
 def _load_folder(folder: Path, options: dict[str, Any]) -> CellModel | SequenceModel:
+    model: CellModel | SequenceModel
     if is_published_sequence(folder):
-        return _load_sequence(folder, options)
-    if is_own(folder):
-        return load_own(folder, **options)
+        model = _load_sequence(folder, options)
+        model.licence = published_terms(model.config.family)
+    elif is_own(folder):
+        model = load_own(folder, **options)
+    else:
+        return _load_release(folder, options)
+    if isinstance(model, SequenceModel) and model.licence is not None:
+        say_licence(str(folder), model.licence)
+    return model
+
+
+def _load_release(folder: Path, options: dict[str, Any]) -> CellModel:
     if is_published(folder):
         model = load_published(folder, **options)
         say_licence(str(folder), f"that of its source; {SC_MAMBA2.code_licence}")

@@ -145,3 +145,10 @@ SEQUENCE_MODELS: tuple[HubEntry, ...] = (
     # k-mers beside 4 special tokens, 5 single nucleotides and 2 ends
     *(_dnamamba(f"{k}mer", 4**k + 11) for k in range(2, 7)),
 )
+
+
+def published_terms(family: str) -> str:
+    """Terms of weights in a folder, of which only the layout is known."""
+    limits = {entry.licence for entry in SEQUENCE_MODELS if entry.name.startswith(family)}
+    published = f"; {_NC}, if they are those published in this layout" if limits == {_NC} else ""
+    return f"that of their source{published}"

@@ -51,6 +51,8 @@ class SequenceModel(nn.Module):
         What loading matched and missed, or None for a model that was not loaded.
     name, sha256
         Where the weights come from and the hash of their file, or None.
+    licence
+        Terms of the weights, or None for weights of the user's own; saved with them.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class SequenceModel(nn.Module):
         self.report: LoadReport | None = None
         self.name: str | None = None
         self.sha256: str | None = None
+        self.licence: str | None = None
         self.embedding, self.stack, self.head = _parts(config)
         self.tie_weights()
         self.reset_parameters()

@@ -57,7 +57,7 @@ def infer(shapes: Shapes, settings: Mapping[str, Any]) -> SequenceConfig:
     sizes = _mamba2(layer, groups) if mixer == "mamba2" else _mamba1(layer)
     ps = bool(settings.get("rcps", False))
     found = {"vocab_size": table[0], "d_model": table[1], "n_layer": n_layer, **sizes}
-    _agree(flat, found, padded_to=int(settings.get("pad_vocab_size_multiple") or 1))
+    _agree(flat, found)
     _supported(flat, both)
     return SequenceConfig(
         **found,
@@ -135,13 +135,18 @@ def _whole(d_inner: int, d_model: int) -> int:
     return expand
 
 
-def _agree(flat: Mapping[str, Any], found: Mapping[str, Any], *, padded_to: int) -> None:
-    """Where config.json gives a size, one of its words must say what the tensors say."""
+def _agree(flat: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Where config.json gives a size, one of its words must say what the tensors say.
+
+    A vocabulary may have been padded when the model was made (Caduceus does, transformers not).
+    """
+    multiple = int(flat.get("pad_vocab_size_multiple") or 1)
     for ours, words in _WORDS.items():
         said = {word: flat[word] for word in words if isinstance(flat.get(word), int)}
+        allowed = set(said.values())
         if ours == "vocab_size":
-            said = {word: n + -n % padded_to for word, n in said.items()}
-        if ours in found and said and found[ours] not in said.values():
+            allowed |= {n + -n % multiple for n in allowed}
+        if ours in found and said and found[ours] not in allowed:
             word, value = next(iter(said.items()))
             raise ScmambaError(
                 f"config.json says {word}={value}, but the weights say {found[ours]} ({ours}); "

@@ -280,6 +280,14 @@ def test_clashing_settings_name_both(copy, name, settings, message):
         models.load(copy(name, settings=settings))
 
 
+def test_a_padded_vocabulary_is_no_clash(copy):
+    assert (
+        models.load(copy("caduceus_ph_tiny", settings={"vocab_size": 12})).config.vocab_size == 16
+    )
+    settings = {"vocab_size": 256, "pad_vocab_size_multiple": 100}  # transformers does not pad
+    assert models.load(copy("plant_dnamamba_tiny", settings=settings)).config.vocab_size == 256
+
+
 def test_one_of_several_words_that_agrees_is_enough(copy):
     settings = {"num_hidden_layers": 32, "n_layer": 3, "d_model": 48}  # as in real files
     assert models.load(copy("plant_dnamamba_tiny", settings=settings)).config.n_layer == 3
@@ -369,6 +377,15 @@ def test_info_reads_no_weights(golden, name):
     info, model = models.info(golden / name), models.load(golden / name)
     assert info.config == model.config
     assert info.n_parameters == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_licence_stays_with_the_weights(golden, tmp_path, name):
+    needs_library(name)
+    model = models.load(golden / name)
+    assert ("CC BY-NC-SA" in model.licence) == ("mrna" in name or "dnamamba" in name)
+    again = models.load(models.save(model, tmp_path / "own"))
+    assert again.licence == model.licence == models.info(tmp_path / "own").licence
 
 
 @pytest.mark.parametrize("name", GOLDEN)
