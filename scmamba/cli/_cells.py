@@ -12,38 +12,36 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def existing(path: Path) -> Path:
-    """``path`` if it is a file.
+def read_results(input: list[Path], output: Path, *embeddings: str) -> AnnData:
+    """What a task wrote of the cells of ``input``, without expression.
 
-    Raises
-    ------
-    ScmambaError
-        If it is not.
-    """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise ScmambaError(f"{path} {what}; give an .h5ad file")
-    return path
+    Parameters
+    ----------
+    input
+        Files of cells.
+    output
+        The file with the results, or their folder where there were several.
+    *embeddings
+        Keys of ``obsm`` to read beside a UMAP.
 
-
-def read_cells(path: Path) -> AnnData:
-    """Read an ``.h5ad`` file into memory.
-
-    Raises
-    ------
-    ScmambaError
-        If the file is missing or is no readable AnnData.
+    Returns
+    -------
+    obs, those arrays and colours, of all files one after the other.
     """
     import anndata
+    from anndata.io import read_elem
 
-    try:
-        return anndata.read_h5ad(existing(path))
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, ScmambaError):
-            raise
-        raise ScmambaError(
-            f"{path} cannot be read as .h5ad ({error}); write it with adata.write_h5ad"
-        ) from error
+    from scmamba.stream.source import OnDisk, open_cells
+
+    found = []
+    for path in [output] if len(input) == 1 else [output / one.name for one in input]:
+        with open_cells(path) as cells:
+            assert isinstance(cells, OnDisk)
+            arrays = cells.group["obsm"]
+            kept = {name for name in (*embeddings, "X_umap") if name in arrays}
+            obsm = {name: read_elem(arrays[name]) for name in kept}
+            found.append(anndata.AnnData(obs=cells.obs, obsm=obsm, uns=dict(cells.uns)))
+    return found[0] if len(found) == 1 else anndata.concat(found, uns_merge="first")
 
 
 def write_cells(adata: AnnData, path: Path) -> None:
@@ -52,13 +50,18 @@ def write_cells(adata: AnnData, path: Path) -> None:
         adata.write_h5ad(temporary, compression="gzip")
 
 
-def check_column(adata: AnnData, key: str | None) -> None:
-    """Check that ``adata.obs`` has the column ``key``, if one is given.
+def check_columns(paths: list[Path], key: str | None) -> None:
+    """Check that ``obs`` of every file has the column ``key``, if one is given.
 
     Raises
     ------
     ScmambaError
-        If it has not.
+        If one has not, or a file cannot be read.
     """
-    if key is not None and key not in adata.obs:
-        raise ScmambaError(f"{key!r} is not in obs, which has {', '.join(map(str, adata.obs))}")
+    from scmamba.stream.source import open_cells
+
+    for path in paths:
+        with open_cells(path) as cells:
+            if key is not None and key not in cells.obs:
+                columns = ", ".join(map(str, cells.obs))
+                raise ScmambaError(f"{key!r} is not in obs of {path}, which has {columns}")

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def annotate(
-    input: Path,
+    input: list[Path] | Path,
     *,
     output: Path,
     reference: Path | None = None,
@@ -23,11 +23,12 @@ def annotate(
     Parameters
     ----------
     input
-        Cells to annotate, an .h5ad file.
+        Cells to annotate: .h5ad or .zarr files, of any size.
     output
-        File to write: the same cells with the predictions in ``obs``.
+        File to write: the same cells with the predictions in ``obs``; of several files, a folder.
+        A command that was killed goes on where it was when it is given again.
     reference
-        Labelled cells to learn from, an .h5ad file.
+        Labelled cells to learn from, an .h5ad or .zarr file.
     model
         Folder of a saved annotator, or folder or name of a pretrained model.
     save_model
@@ -41,33 +42,33 @@ def annotate(
     """
     from scmamba._files import writable, writable_folder
     from scmamba._keys import Keys
-    from scmamba.cli._cells import check_column, existing, read_cells, write_cells
+    from scmamba.cli._cells import check_columns, read_results
     from scmamba.cli._report import counts, score, write_report
     from scmamba.tasks import annotate as task
 
-    for path in filter(None, (output, report)):
-        writable(path)
+    if report is not None:
+        writable(report)
     if save_model is not None:
         writable_folder(save_model)
-    for path in filter(None, (input, reference)):
-        existing(path)
-    adata = read_cells(input)
-    check_column(adata, truth_key)
+    files = [input] if isinstance(input, Path) else input
+    check_columns(files, truth_key)
     annotator = task(
-        adata,
-        reference=None if reference is None else read_cells(reference),
+        files if len(files) > 1 else files[0],
+        reference=reference,
         model=model,
         key_added=key_added,
         copy=False,
+        output=output,
         **options,
     )
     keys = Keys(key_added)
-    write_cells(adata, output)
     if save_model is not None:
         annotator.save(save_model)
+    adata = read_results(files, output, keys.embedding)
     print(counts(adata, keys).to_string())
     if truth_key is not None:
         print(score(adata, keys, truth_key))
     if report is not None:
-        write_report(report, f"Cell types of {input.name}", adata, keys, truth_key, annotator)
+        names = ", ".join(path.name for path in files)
+        write_report(report, f"Cell types of {names}", adata, keys, truth_key, annotator)
     print(f"{output}: {adata.n_obs:,} cells annotated")

@@ -6,24 +6,22 @@ from pathlib import Path
 from typing import Any
 
 
-def embed(input: Path, *, output: Path, model: str, **options: Any) -> None:
+def embed(input: list[Path] | Path, *, output: Path, model: str, **options: Any) -> None:
     """Write the embedding that a pretrained model gives each cell.
 
     Parameters
     ----------
     input
-        Cells to embed, an .h5ad file.
+        Cells to embed: .h5ad or .zarr files, of any size.
     output
-        File to write: the same cells with ``obsm["X_scmamba"]``.
+        File to write: the same cells with ``obsm["X_scmamba"]``; of several files, a folder. A
+        command that was killed goes on where it was when it is given again.
     model
         A registered name or a folder with a model.
     """
-    from scmamba._files import writable
-    from scmamba.cli._cells import existing, read_cells, write_cells
+    from scmamba.cli._cells import read_results
     from scmamba.tasks import embed as task
 
-    writable(output), existing(input)
-    adata = read_cells(input)
-    task(adata, model, copy=False, **options)
-    write_cells(adata, output)
-    print(f"{output}: embeddings of {adata.n_obs:,} cells")
+    files = [input] if isinstance(input, Path) else input
+    task(files if len(files) > 1 else files[0], model, output=output, copy=False, **options)
+    print(f"{output}: embeddings of {read_results(files, output).n_obs:,} cells")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -89,10 +90,16 @@ def _run(name: str, arguments: list[str]) -> None:
 
 
 def _named(command: Callable[..., None], arguments: list[str]) -> list[str]:
-    """Let a bare first argument stand for the first parameter where that one may be left out."""
+    """Bare first arguments, as the parser understands them.
+
+    One stands for the first parameter where that one may be left out; several are a list where
+    the first parameter may be one.
+    """
     first = next(iter(inspect.signature(command).parameters.values()))
-    bare = bool(arguments) and not arguments[0].startswith("-")
-    if bare and first.kind is first.POSITIONAL_OR_KEYWORD and first.default is not first.empty:
+    n_bare = next((i for i, a in enumerate(arguments) if a.startswith("-")), len(arguments))
+    if n_bare > 1 and str(first.annotation).startswith("list["):
+        arguments = [json.dumps(arguments[:n_bare]), *arguments[n_bare:]]
+    if n_bare and first.kind is first.POSITIONAL_OR_KEYWORD and first.default is not first.empty:
         return [f"--{first.name}", *arguments]
     return arguments
 

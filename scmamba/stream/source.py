@@ -180,7 +180,7 @@ def open_cells(cells: AnnData | Path) -> Iterator[CellSource]:
         with open_group(check_file(cells)) as group:
             try:
                 found = OnDisk(group, str(cells))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
                 raise ScmambaError(
                     f"{cells} is no AnnData file ({error}); write it with adata.write_h5ad or "
                     "adata.write_zarr"

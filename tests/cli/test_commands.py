@@ -15,6 +15,7 @@ import pytest
 
 from scmamba import ScmambaError
 from scmamba.cli.main import main
+from scmamba.tasks._places import places
 
 LABELS = ["B", "NK", "T"]
 _rng = np.random.default_rng(0)
@@ -28,30 +29,46 @@ class Annotator:
 
 
 def annotate(
-    adata: ad.AnnData,
-    reference: ad.AnnData | None = None,
+    adata: Path,
+    reference: Path | None = None,
     *,
     labels_key: str | None = None,
     model: str | None = None,
     key_added: str = "scmamba",
     copy: bool = False,
     seed: int = 0,
+    output: Path | None = None,
 ) -> Annotator:
     """Call every cell what it is, the first one unknown."""
+    (place,) = places(adata, output, copy)
     if reference is None and model is None:
         raise ScmambaError("nothing to learn from")
+    adata = ad.read_h5ad(place.cells)
     truth = adata.obs["truth"].astype(str).to_numpy()
     adata.obs[f"{key_added}_best_guess"] = pd.Categorical(truth)
     adata.obs[f"{key_added}_cell_type"] = pd.Categorical(["unknown", *truth[1:]])
     adata.obs[f"{key_added}_confidence"] = np.linspace(0.4, 1, adata.n_obs)
     adata.obsm[f"X_{key_added}"] = np.eye(3)[np.unique(truth, return_inverse=True)[1]]
     adata.uns[key_added] = {"seed": seed, "labels_key": labels_key or ""}
+    assert place.output is not None
+    adata.write_h5ad(place.output)
     return Annotator()
 
 
-def embed(adata: ad.AnnData, model: str, *, normalize: bool = True, copy: bool = False) -> None:
+def embed(
+    adata: Path | list[Path],
+    model: str,
+    *,
+    normalize: bool = True,
+    copy: bool = False,
+    output: Path | None = None,
+) -> None:
     """Embed every cell as ones."""
-    adata.obsm["X_scmamba"] = np.full((adata.n_obs, 2), 1.0 if normalize else 7.0)
+    for place in places(adata, output, copy):
+        cells = ad.read_h5ad(place.cells)
+        cells.obsm["X_scmamba"] = np.full((cells.n_obs, 2), 1.0 if normalize else 7.0)
+        assert place.output is not None
+        cells.write_h5ad(place.output)
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +138,6 @@ def test_report_without_truth_or_umap(folder: Path) -> None:
         ("annotate cells.h5ad --output no/o.h5ad", "the folder no does not exist"),
         ("annotate cells.h5ad --output o.h5ad --report no/r.html", "the folder no does not"),
         ("annotate cells.h5ad --output o.h5ad --save_model cells.h5ad/m", "is a file"),
-        ("annotate cells.h5ad --output o.h5ad --reference none.h5ad", "none.h5ad does not"),
         ("annotate cells.h5ad --output o.h5ad --truth_key nope --model m", "'nope' is not in obs"),
         ("annotate cells.h5ad --output o.h5ad", "nothing to learn from"),
         ("embed none.h5ad --model m --output o.h5ad", "none.h5ad does not exist"),
@@ -144,8 +160,7 @@ def test_interrupted_work_leaves_the_old_output(
 ) -> None:
     (folder / "out.h5ad").write_text("old")
 
-    def stop(adata: ad.AnnData, **options: object) -> None:
-        adata.obs["half"] = 1
+    def stop(adata: Path, **options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(tasks, "annotate", stop)
@@ -156,3 +171,12 @@ def test_interrupted_work_leaves_the_old_output(
 def test_embed_passes_options_on(folder: Path) -> None:
     assert run("embed cells.h5ad --model m --output o.h5ad --normalize false") == 0
     assert (ad.read_h5ad("o.h5ad").obsm["X_scmamba"] == 7).all()
+
+
+def test_several_files_are_embedded_into_a_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("embed cells.h5ad reference.h5ad --model m --output out --normalize false") == 0
+    assert names(folder / "out") == {"cells.h5ad", "reference.h5ad"}
+    assert (ad.read_h5ad("out/reference.h5ad").obsm["X_scmamba"] == 7).all()
+    assert "embeddings of 60 cells" in capsys.readouterr().out
