@@ -1,0 +1,269 @@
+"""Predictors: learned, validated, saved, loaded, and refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scmamba import ScmambaError
+from scmamba._log import logger
+from scmamba._settings import settings
+from scmamba.metrics import classification
+from scmamba.models import SequenceModel
+from scmamba.tasks import sequence as sq
+from scmamba.tasks.sequence._supervised import assemble, choice, learners
+from tests.tasks.sequence.oracle import turned
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of a few parameters, trained for a moment, in this process."""
+    usual = assemble.recipe_for
+
+    def recipe_for(*arguments: Any, **options: Any) -> Any:
+        recipe = usual(*arguments, **options)
+        network = recipe.network.replace(d_model=16, n_layer=1, d_state=4, headdim=16, dropout=0.0)
+        training = replace(recipe.training, epochs=8, lr=1e-2, batch_size=16, noise=0.0)
+        return replace(recipe, network=network, training=training)
+
+    def run(function: Callable[..., Any], jobs: list[Any], **_: Any) -> list[Any]:
+        return [function(*job) for job in jobs]
+
+    monkeypatch.setattr(assemble, "recipe_for", recipe_for)
+    monkeypatch.setattr(learners, "run", run)
+    monkeypatch.setattr(choice, "run", run)
+    monkeypatch.setattr(choice, "_STRENGTHS", {"classification": (10.0,), "regression": (100.0,)})
+
+
+def table(n: int = 120, seed: int = 0) -> pd.DataFrame:
+    """Sequences whose class is whether they hold a motif, and whose level is their share of GC."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(n):
+        text = "".join(rng.choice(list("ACGT"), rng.integers(30, 40)))
+        if i % 2:
+            at = rng.integers(0, 20)
+            text = text[:at] + "TTGACATT" + text[at + 8 :]
+        level = (text.count("G") + text.count("C")) / len(text)
+        rows.append((text, "yes" if i % 2 else "no", level, i % 2, int(level > 0.45)))
+    return pd.DataFrame(rows, columns=["sequence", "kind", "level", "motif", "rich"])
+
+
+TRAIN, HELD, NEW = table(), table(40, 1), table(60, 2)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> dict[str, sq.SequencePredictor]:
+    return {}
+
+
+def classifier(fitted: dict[str, sq.SequencePredictor]) -> sq.SequencePredictor:
+    """Fitted once for all tests that only look at it."""
+    if "kind" not in fitted:
+        fitted["kind"] = sq.fit(TRAIN, "kind", validation=HELD, n_members=2, seed=0)
+    return fitted["kind"]
+
+
+def test_classes_are_learned(fitted: dict[str, sq.SequencePredictor]) -> None:
+    model = classifier(fitted)
+    guess, proba = model.predict(NEW), model.predict_proba(NEW)
+    assert guess.index.tolist() == list(map(str, NEW.index))
+    assert (guess.to_numpy() == NEW["kind"].to_numpy()).mean() > 0.8
+    np.testing.assert_allclose(proba.sum(1), 1)
+    assert list(proba.columns) == ["no", "yes"]
+    assert (proba.idxmax(axis=1) == guess).all()
+    scores = model.evaluate(NEW, "kind")
+    by_hand = classification(NEW["kind"], guess, proba=proba, classes=["no", "yes"])
+    assert scores.mcc == pytest.approx(by_hand.mcc)
+    assert scores.roc_auc == pytest.approx(by_hand.roc_auc)
+    assert model.validation["both_mcc"] == pytest.approx(model.evaluate(HELD, "kind").mcc)
+    assert len(model.deep.members) == 2 and len(model.history)
+    assert "held-out sequences: mcc" in repr(model)
+    json.dumps(model.about)
+
+
+def test_views_alone(fitted: dict[str, sq.SequencePredictor]) -> None:
+    model = classifier(fitted)
+    whole, wide, deep = (model.predict_proba(NEW, parts=p) for p in ("both", "wide", "deep"))
+    assert not np.allclose(wide, deep)
+    share = model.blend.deep_share
+    if 0 < share < 1:
+        order = ((1 - share) * wide + share * deep)["yes"].rank()
+        assert (order == whole["yes"].rank()).all()
+
+
+def test_prediction_knows_no_neighbours(fitted: dict[str, sq.SequencePredictor]) -> None:
+    model = classifier(fitted)
+    whole = model.predict_proba(NEW)
+    for i in (0, 7):
+        alone = model.predict_proba(NEW["sequence"].iloc[i])
+        np.testing.assert_allclose(alone.to_numpy()[0], whole.to_numpy()[i], atol=1e-5)
+    np.testing.assert_allclose(model.predict_proba(NEW["sequence"].str.lower()), whole, atol=1e-9)
+
+
+def test_saved_and_loaded(fitted: dict[str, sq.SequencePredictor], tmp_path: Path) -> None:
+    model = classifier(fitted)
+    model.save(tmp_path / "it")
+    back = sq.load(tmp_path / "it")
+    pd.testing.assert_frame_equal(back.predict_proba(NEW), model.predict_proba(NEW))
+    assert back.about == json.loads(json.dumps(model.about)) and back.blend == model.blend
+    back.save(tmp_path / "it")  # takes its own place
+    (tmp_path / "it" / "arrays.safetensors").write_bytes(b"")
+    with pytest.raises(ScmambaError, match="was damaged or changed"):
+        sq.load(tmp_path / "it")
+    settings_file = tmp_path / "it" / "predictor.json"
+    settings_file.write_text(settings_file.read_text().replace('"format_version": 1', '"x": 1'))
+    with pytest.raises(ScmambaError, match="format version None"):
+        sq.load(tmp_path / "it")
+    with pytest.raises(ScmambaError, match="cannot read"):
+        sq.load(tmp_path)
+
+
+def test_seed_decides() -> None:
+    rows = TRAIN.head(60)
+    first, again, other = (
+        sq.fit(rows, "kind", n_members=1, seed=s).predict_proba(NEW, parts="deep")
+        for s in (0, 0, 1)
+    )
+    pd.testing.assert_frame_equal(first, again)
+    assert not np.allclose(first, other)
+
+
+def test_either_strand(fitted: dict[str, sq.SequencePredictor]) -> None:
+    model = sq.fit(TRAIN, "kind", validation=HELD, both_strands=True, n_members=1, seed=0)
+    other = NEW["sequence"].map(turned)
+    np.testing.assert_allclose(
+        model.predict_proba(other), model.predict_proba(NEW["sequence"]), atol=1e-5
+    )
+    assert model.about["both_strands"] is True
+
+
+def test_numbers() -> None:
+    model = sq.fit(TRAIN, "level", validation=HELD, task="regression", n_members=1, seed=0)
+    said = model.predict(NEW)
+    assert np.corrcoef(said, NEW["level"])[0, 1] > 0.9
+    assert abs(said.mean() - NEW["level"].mean()) < 0.05  # in their own units
+    assert model.evaluate(NEW, "level").spearman > 0.85
+    with pytest.raises(ScmambaError, match="have no probability"):
+        model.predict_proba(NEW)
+
+
+def test_several_labels(tmp_path: Path) -> None:
+    labels = ["motif", "rich"]
+    model = sq.fit(TRAIN, labels, validation=HELD, task="multilabel", n_members=1, seed=0)
+    said = model.predict(NEW)
+    assert list(said.columns) == labels and said.to_numpy().dtype == bool
+    assert ((said.to_numpy() == (NEW[labels] == 1)).mean() > 0.7).all()
+    model.save(tmp_path / "it")
+    pd.testing.assert_frame_equal(sq.load(tmp_path / "it").predict(NEW), said)
+
+
+def test_every_nucleotide(tmp_path: Path) -> None:
+    def letters(rows: pd.DataFrame) -> list[list[str | None]]:
+        return [[None, *("gc" if x in "GC" else "at" for x in t[1:])] for t in rows["sequence"]]
+
+    pair = (HELD["sequence"], letters(HELD))
+    model = sq.fit(
+        TRAIN["sequence"], letters(TRAIN), validation=pair, task="token", n_members=1, seed=0
+    )
+    assert model.wide is None
+    said = model.predict(NEW)
+    assert [len(row) for row in said] == NEW["sequence"].str.len().tolist()
+    assert model.evaluate(NEW, letters(NEW)).accuracy > 0.95
+    assert model.predict_proba(NEW)[3].shape == (len(NEW["sequence"][3]), 2)
+    model.save(tmp_path / "it")
+    assert all(map(np.array_equal, sq.load(tmp_path / "it").predict(NEW), said))
+
+
+def test_rna_and_codons() -> None:
+    rng = np.random.default_rng(0)
+    texts = [
+        "AUG" + "".join(rng.choice(["GCU", "GCC", "AAA", "AAG"], 12)) + "UAA" for _ in range(80)
+    ]
+    labels = [int(text.count("GCC") > 3) for text in texts]
+    model = sq.fit(texts, labels, n_members=1, seed=0)
+    assert model.about["network"]["unit"] == "codon" and not model.about["both_strands"]
+    dna = [text.replace("U", "T") for text in texts]
+    pd.testing.assert_frame_equal(model.predict_proba(dna), model.predict_proba(texts))
+
+
+@pytest.mark.parametrize("kind", ["ph", "ps", "causal2"])
+@pytest.mark.parametrize("mode", ["probe", "finetune", "lora"])
+def test_pretrained_models(
+    models: dict[str, SequenceModel], kind: str, mode: str, tmp_path: Path
+) -> None:
+    before = {k: v.clone() for k, v in models[kind].state_dict().items()}
+    model = sq.fit(TRAIN, "motif", validation=HELD, model=models[kind], mode=mode, epochs=2, seed=0)
+    assert model.about["mode"] == mode
+    assert all((models[kind].state_dict()[k] == v).all() for k, v in before.items())
+    assert model.validation["both_roc_auc"] > 0.7
+    model.save(tmp_path / "it")
+    back = sq.load(tmp_path / "it")
+    for parts in ("both", "deep"):
+        np.testing.assert_allclose(
+            back.predict_proba(NEW, parts=parts), model.predict_proba(NEW, parts=parts), atol=1e-6
+        )
+    if kind == "ps" and mode != "probe":  # equivariant by itself
+        assert not model.deep.both_strands
+
+
+def test_split_keeps_copies_together() -> None:
+    twice = pd.concat([TRAIN.head(60)] * 2)
+    model = sq.fit(twice, "kind", n_members=1, seed=0)
+    n = model.about["n_train"], model.about["n_validation"]
+    assert sum(n) == 120 and n[1] % 2 == 0 and n[1] == 2 * -(-60 // 7)
+
+
+def test_copies_of_held_out_sequences_are_not_learned_from(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "verbosity", "warning")
+    logger.addHandler(caplog.handler)
+    mixed = pd.concat([TRAIN, HELD.head(10)])
+    model = sq.fit(mixed, "kind", validation=HELD, n_members=1, seed=0)
+    logger.removeHandler(caplog.handler)
+    assert model.about["n_train"] == 120 and model.about["n_validation"] == 40
+    assert "10 training sequence(s) are among the validation data" in caplog.text
+
+
+def test_what_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assemble, "recipe_for", None)
+    rna = [text.replace("T", "U") for text in TRAIN["sequence"]]
+    for options, message in [
+        ({"task": "ranking"}, "task='ranking'; allowed"),
+        ({"mode": "freeze"}, "mode='freeze'; allowed"),
+        ({"mode": "lora"}, "needs a pretrained model"),
+        ({"epochs": 0}, "epochs=0; give 1 or more"),
+        ({"n_members": 0}, "n_members=0; give 1 or more"),
+        ({"seed": -1}, "seed=-1; give 0 or more"),
+        ({"labels": "sort"}, "not with 'sort'"),
+        ({"sequences": TRAIN.head(19)}, "19 sequences to learn from; give at least 20"),
+        ({"sequences": rna, "labels": TRAIN["kind"], "both_strands": True}, "are RNA"),
+        ({"validation": TRAIN}, "every training sequence is among validation"),
+        ({"validation": HELD["sequence"]}, "no table, not with 'kind'"),
+        ({"labels": TRAIN["kind"], "validation": HELD}, "validation= has no labels"),
+        ({"validation": HELD.assign(kind="maybe")}, "labels hold maybe"),
+        ({"model": 3}, "model=3 is no model of sequences"),
+    ]:
+        call = {"sequences": TRAIN, "labels": "kind", **options}
+        with pytest.raises(ScmambaError, match=message):
+            sq.fit(call.pop("sequences"), call.pop("labels"), **call)
+    wrong = TRAIN.assign(sequence=["ACGJ", *TRAIN["sequence"][1:]])
+    with pytest.raises(ScmambaError, match="sequence '0' holds 'J' at position 4"):
+        sq.fit(wrong, "kind")
+
+
+def test_token_labels_need_one_token_a_nucleotide(models: dict[str, SequenceModel]) -> None:
+    texts = ["ACGTACGT"] * 20
+    labels = [list("aabbaabb")] * 20
+    with pytest.raises(ScmambaError, match="needs a model that reads one token a nucleotide"):
+        sq.fit(texts, labels, model=models["kmers"], task="token", mode="finetune", seed=0)
+    with pytest.raises(ScmambaError, match='mode="probe" predicts whole sequences'):
+        sq.fit(texts, labels, model=models["ph"], task="token", mode="probe", seed=0)
