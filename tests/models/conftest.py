@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 
 import pytest
 import torch
 
+from scmamba._log import logger
 from scmamba._settings import settings
-from scmamba.models import CellModel, preset
+from scmamba.models import CellModel, preset, registry
 from scmamba.models.published import KEYS
 from tests.models.local_server import LocalServer
 
@@ -97,3 +99,15 @@ def zenodo(monkeypatch):
     monkeypatch.setenv("SCMAMBA_ZENODO_URL", server.url)
     yield server
     server.close()
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What the logger says."""
+    monkeypatch.setattr(registry, "_said", set())
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)

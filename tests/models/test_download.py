@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import zipfile
 
 import pytest
@@ -10,23 +9,9 @@ import torch
 
 from scmamba import models
 from scmamba._errors import ScmambaError
-from scmamba._log import logger
 from scmamba._settings import settings
-from scmamba.models import registry
 
 NAME = "sc-mamba2-whole-body"
-
-
-@pytest.fixture
-def said(monkeypatch):
-    """What the logger says."""
-    monkeypatch.setattr(registry, "_said", set())
-    lines: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())
-    logger.addHandler(handler)
-    yield lines
-    logger.removeHandler(handler)
 
 
 def archive(folder, *, inside="scmamba2/whole_body"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import shutil
 import sys
 
@@ -14,9 +13,7 @@ import torch
 
 from scmamba import models
 from scmamba._errors import ScmambaError
-from scmamba._log import logger
 from scmamba._settings import settings
-from scmamba.models import registry
 from scmamba.models.loading import is_sequence_model
 from scmamba.models.registry_sequences import SEQUENCE_MODELS
 from tests.models.hub_server import COMMIT, HubServer
@@ -33,18 +30,6 @@ def hub(monkeypatch):
     monkeypatch.setenv("SCMAMBA_MODELSCOPE_URL", server.url)
     yield server
     server.close()
-
-
-@pytest.fixture
-def said(monkeypatch):
-    """What the logger says."""
-    monkeypatch.setattr(registry, "_said", set())
-    lines: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())
-    logger.addHandler(handler)
-    yield lines
-    logger.removeHandler(handler)
 
 
 @pytest.fixture
