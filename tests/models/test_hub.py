@@ -14,6 +14,7 @@ import torch
 from scmamba import models
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
+from scmamba.cli.download import download
 from scmamba.models.loading import is_sequence_model
 from scmamba.models.registry_sequences import SEQUENCE_MODELS
 from tests.models.hub_server import COMMIT, HubServer
@@ -249,3 +250,13 @@ def test_a_sequence_model_is_told_from_a_cell_model(golden, tmp_path):
         assert is_sequence_model(sequence)
     for other in ("sc-mamba2-whole-body", golden / "scmamba2_tiny", tmp_path / "nothing"):
         assert not is_sequence_model(other)
+
+
+def test_the_command_writes_a_lock(dnamamba, tmp_path, capsys):
+    download(NAME, lock=tmp_path / "lock.json")
+    assert json.loads((tmp_path / "lock.json").read_text())["commit"] == COMMIT
+    assert f"{NAME}: 0.1 M parameters" in capsys.readouterr().out
+    asked = len(dnamamba.asked)
+    with pytest.raises(ScmambaError, match="does not exist; make it"):
+        download(NAME, lock=tmp_path / "nowhere" / "lock.json")
+    assert len(dnamamba.asked) == asked
