@@ -146,6 +146,28 @@ def tokens_table(content: dict[str, Any]) -> str:
     )
 
 
+def streaming_table(content: dict[str, Any]) -> str:
+    """Cells a second and memory, file by file, and what a kill cost."""
+    results, machine = dict(content["results"]), content["machine"]
+    size, killed = results.pop("file_bytes"), results.pop("killed")
+    body = [
+        [
+            case,
+            f"{row['cells_per_second']:,.0f}",
+            f"{row['seconds']:.1f}",
+            f"{row['peak_bytes'] / 2**30:.2f}",
+        ]
+        for case, row in results.items()
+    ]
+    head = ["", "cells a second", "seconds", "GiB, peak of the process"]
+    return (
+        f"{markdown(head, body)}\n\nThe file holds {size / 1e9:.1f} GB. Killed after "
+        f"{killed['seconds_until_killed']:.1f} s, `embed` had {killed['kept_cells']:,} cells; made "
+        f"again, the call took {killed['seconds_again']:.1f} s. {machine['threads']} threads of "
+        f"{machine['cores']} cores ({machine['cpu']}), torch {machine['torch']}."
+    )
+
+
 def bridge_table(content: dict[str, Any]) -> str:
     """How well cells are labelled by genes that were placed in one way or another."""
     results, machine = content["results"], content["machine"]
@@ -198,6 +220,7 @@ def render() -> str:
     draw: dict[str, Callable[[dict[str, Any]], str]] = {
         "encoder": encoder_table,
         "tokens": tokens_table,
+        "streaming": streaming_table,
         "demo": demo_table,
         "bridge": bridge_table,
     }

@@ -72,6 +72,11 @@ def peak_memory(function: Callable[[], object]) -> int:
     return _status("VmHWM") - before
 
 
+def peak_of_process() -> int:
+    """Most bytes that this process ever held (Linux only)."""
+    return _status("VmHWM")
+
+
 def alone(*arguments: str) -> str:
     """Run this script with ``arguments`` in a process of its own, with the default allocator."""
     environment = {k: v for k, v in os.environ.items() if k not in _ALLOCATOR}

@@ -1,0 +1,156 @@
+"""Cells that do not fit into memory: how fast, in how much memory, and what a kill costs.
+
+    python benchmarks/make_cells.py cells.h5ad            # 1,000,000 x 20,000
+    python benchmarks/streaming.py cells.h5ad             # about ten minutes
+
+Each figure is of a process of its own. "tokens" reads, checks, tokenises and collates all cells,
+without a model; the peer does so in the plain way, rows of a backed AnnData made dense and binned
+one at a time, on the first cells. "embed" is one call of ``scmamba.tasks.embed`` with a small
+model on part of the cells, once whole, and once killed after half and made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import _timing
+import anndata as ad
+import numpy as np
+import tokens as published
+
+PEER_CELLS, PEER_ROWS = 2_000, 512
+
+
+def tokens(path: Path, n_cells: int) -> None:
+    """Walk through the first ``n_cells`` as batches of tokens."""
+    from scmamba._allocator import keep_freed_memory
+    from scmamba.stream.batches import CellBatches
+    from scmamba.stream.buckets import TOKEN_BUDGET
+    from scmamba.stream.data import CellData
+    from scmamba.stream.expressions import Expressions
+    from scmamba.stream.source import open_cells
+    from scmamba.tokens import Vocab, tokenize
+    from scmamba.tokens.genes import resolve
+
+    keep_freed_memory()
+    with open_cells(path) as cells:
+        found = Expressions.of(cells)
+        vocab = Vocab([*found.first.var_names, "<pad>", "<cls>", "<eoc>"])
+        match = resolve(found.first.var_names.tolist(), vocab.tokens)
+        tokenize(found.first.X, match.index)  # compile
+        done = n_tokens = 0
+        start = time.perf_counter()
+        for rows, block in found.blocks():
+            data = CellData(tokenize(block.X, match.index), vocab, -2.0, -2.0)
+            batches = CellBatches(data, np.arange(len(data)), token_budget=TOKEN_BUDGET)
+            n_tokens += sum(batch.gene_ids.numel() for batch in batches)
+            done = rows.stop
+            if done >= n_cells:
+                break
+        report(done, time.perf_counter() - start, tokens=n_tokens)
+
+
+def plain(path: Path, n_cells: int) -> None:
+    """The same in the plain way."""
+    cells = ad.read_h5ad(path, backed="r")
+    ids = np.arange(cells.n_vars)
+    start = time.perf_counter()
+    for first in range(0, n_cells, PEER_ROWS):
+        dense = cells[first : min(first + PEER_ROWS, n_cells)].to_memory().X.toarray()
+        published.published_end_to_end(dense, ids)
+    report(n_cells, time.perf_counter() - start)
+
+
+def embed(path: Path, output: Path) -> None:
+    """Embed all cells of ``path`` with a small model."""
+    import torch
+
+    from scmamba import models, settings, tasks
+    from scmamba.tokens import Vocab
+
+    settings.device = "cpu"
+    torch.manual_seed(0)
+    vocab = Vocab([*ad.read_h5ad(path, backed="r").var_names, "<pad>", "<cls>", "<eoc>"])
+    model = models.CellModel(models.preset("mini", n_genes=len(vocab)))
+    model.vocab = vocab
+    start = time.perf_counter()
+    tasks.embed(path, model, output=output)
+    n_cells = len(ad.read_h5ad(output, backed="r"))
+    report(n_cells, time.perf_counter() - start)
+
+
+def report(n_cells: int, seconds: float, **more: float) -> None:
+    """Print what this process did, and what it needed, as JSON."""
+    row = {"cells": n_cells, "seconds": seconds, "cells_per_second": n_cells / seconds, **more}
+    print(json.dumps({**row, "peak_bytes": _timing.peak_of_process()}))
+
+
+def killed(path: Path, output: Path) -> dict[str, float]:
+    """Kill ``embed`` when half is done, and make the call again."""
+    part = output.with_name(f".{output.name}.part") / "state.json"
+    command = [sys.executable, sys.argv[0], str(path), "--embed", str(output)]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    half = len(ad.read_h5ad(path, backed="r")) // 2
+    while process.poll() is None and (not part.exists() or _done(part) < half):
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept, first = _done(part), time.perf_counter() - start
+    assert not output.exists()
+    again = json.loads(_timing.alone(str(path), "--embed", str(output)))
+    return {"kept_cells": kept, "seconds_until_killed": first, "seconds_again": again["seconds"]}
+
+
+def _done(part: Path) -> int:
+    return int(json.loads(part.read_text())["done"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--cells", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--embed-cells", type=int, default=20_000)
+    parser.add_argument("--tokens", type=int, help="only walk through so many cells")
+    parser.add_argument("--plain", type=int, help="only the peer, on so many cells")
+    parser.add_argument("--embed", type=Path, help="only embed, into this file")
+    arguments = parser.parse_args()
+    if arguments.tokens:
+        return tokens(arguments.path, arguments.tokens)
+    if arguments.plain:
+        return plain(arguments.path, arguments.plain)
+    if arguments.embed:
+        return embed(arguments.path, arguments.embed)
+    path = arguments.path
+    results: dict[str, object] = {"file_bytes": path.stat().st_size}
+    for n_cells in arguments.cells:
+        row = json.loads(_timing.alone(str(path), "--tokens", str(n_cells)))
+        results[f"tokens of {n_cells:,} cells"] = row
+        print(f"tokens of {n_cells:,}: {row}", flush=True)
+    row = json.loads(_timing.alone(str(path), "--plain", str(PEER_CELLS)))
+    results[f"plain, {PEER_CELLS:,} cells"] = row
+    print(f"plain: {row}", flush=True)
+    some, output = path.with_name("some.h5ad"), path.with_name("embedded.h5ad")
+    try:
+        ad.read_h5ad(path, backed="r")[: arguments.embed_cells].to_memory().write_h5ad(some)
+        row = json.loads(_timing.alone(str(some), "--embed", str(output)))
+        results[f"embed, {row['cells']:,} cells"] = row
+        print(f"embed: {row}", flush=True)
+        output.unlink()
+        results["killed"] = killed(some, output)
+        print(f"killed: {results['killed']}", flush=True)
+    finally:
+        some.unlink(missing_ok=True)
+        output.unlink(missing_ok=True)
+    print("written:", _timing.save("streaming", results))
+
+
+if __name__ == "__main__":
+    main()
