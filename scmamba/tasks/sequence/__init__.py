@@ -9,10 +9,12 @@ from scmamba.tasks.sequence.fit import fit
 from scmamba.tasks.sequence.fitted import SequencePredictor, load
 from scmamba.tasks.sequence.generate import generate
 from scmamba.tasks.sequence.mutagenesis import mutagenesis
+from scmamba.tasks.sequence.pretrain import Pretrained, pretrain
 from scmamba.tasks.sequence.score import score
 from scmamba.tasks.sequence.variants import variant_effects
 
 __all__ = [
+    "Pretrained",
     "SequencePredictor",
     "Sequences",
     "conservation",
@@ -21,6 +23,7 @@ __all__ = [
     "generate",
     "load",
     "mutagenesis",
+    "pretrain",
     "read_sequences",
     "score",
     "variant_effects",
