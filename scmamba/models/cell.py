@@ -15,7 +15,7 @@ from scmamba.models._parts import given
 from scmamba.models.config import CellConfig
 from scmamba.models.output import CellOutput
 from scmamba.nn.adversary import BatchDiscriminator
-from scmamba.nn.embed import COMBINE, GeneEmbedding, LabelEmbedding, ValueEmbedding
+from scmamba.nn.embed import COMBINE, GeneEmbedding, LabelEmbedding, PlainValue, ValueEmbedding
 from scmamba.nn.heads import ClassHead, ExpressionHead, MVCHead
 from scmamba.nn.latent import LatentHead, sample
 from scmamba.nn.norm import DomainBatchNorm, MaskedBatchNorm1d
@@ -57,7 +57,9 @@ class CellModel(nn.Module):
         self.sha256: str | None = None
 
         self.gene_embedding = GeneEmbedding(c.n_genes, c.d_model, norm=c.gene_norm)
-        self.value_embedding = ValueEmbedding(c.d_model, dropout=c.dropout, clip=c.value_clip)
+        self.value_embedding: nn.Module = PlainValue(clip=c.value_clip)
+        if c.value_encoding != "product":
+            self.value_embedding = ValueEmbedding(c.d_model, dropout=c.dropout, clip=c.value_clip)
         self.input_norm: nn.Module | None = None
         if c.input_norm == "batch":
             self.input_norm = MaskedBatchNorm1d(c.d_model, affine=c.input_norm_affine)

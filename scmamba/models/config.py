@@ -34,7 +34,8 @@ class CellConfig(Config):
     value_clip
         Values above it count as it.
     value_encoding
-        ``"continuous"`` (gene + value) or ``"scaled"`` (gene * (1 + value)).
+        ``"continuous"`` (gene + value), ``"scaled"`` (gene * (1 + value)), both with a learned
+        vector of the value, or ``"product"`` (gene times the number).
     gene_norm
         LayerNorm on gene embeddings.
     dropout, layer_dropout

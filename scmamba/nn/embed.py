@@ -58,6 +58,24 @@ class ValueEmbedding(nn.Module):
         return self.dropout(self.norm(self.linear2(F.relu(self.linear1(x)))))
 
 
+class PlainValue(nn.Module):
+    """The value itself, as a vector of one number.
+
+    Parameters
+    ----------
+    clip
+        Values above it count as it.
+    """
+
+    def __init__(self, *, clip: float = 512.0) -> None:
+        super().__init__()
+        self.clip = clip
+
+    def forward(self, values: Tensor) -> Tensor:
+        """``values`` (...): (..., 1)."""
+        return values[..., None].clamp(max=self.clip)
+
+
 class LabelEmbedding(nn.Embedding):
     """One learned vector per label (batch, modality), layer-normed.
 
@@ -86,5 +104,14 @@ def _scale(genes: Tensor, values: Tensor) -> Tensor:
     return genes * (1 + values)
 
 
-COMBINE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"continuous": _add, "scaled": _scale}
-"""How a gene's vector and its value's (both (B, L, D)) make a token, by ``value_encoding``."""
+def _multiply(genes: Tensor, values: Tensor) -> Tensor:
+    return genes * values
+
+
+COMBINE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "continuous": _add,
+    "scaled": _scale,
+    "product": _multiply,
+}
+"""How a gene's vector and its value's (B, L, D) make a token, by ``value_encoding``; a product is
+of the gene's vector and the value itself (B, L, 1)."""

@@ -38,7 +38,7 @@ def cells(lengths=(9, 5, 1), width=None):
 
 @pytest.mark.parametrize("pool", ["cls", "mean", "attention"])
 @pytest.mark.parametrize("norm", ["batch", "domain", "none"])
-@pytest.mark.parametrize("encoding", ["continuous", "scaled"])
+@pytest.mark.parametrize("encoding", ["continuous", "scaled", "product"])
 def test_every_output_has_its_shape(pool, norm, encoding):
     domains = {"n_domains": 3} if norm == "domain" else {}
     net = model(pool=pool, input_norm=norm, value_encoding=encoding, mlp_ratio=2, **FULL, **domains)

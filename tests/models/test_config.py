@@ -38,7 +38,7 @@ def test_the_large_preset_has_the_published_sizes():
         ({"dropout": float("nan")}, "dropout=nan; give a finite number"),
         ({"ecs_threshold": 2}, "ecs_threshold=2.0"),
         ({"pool": "max"}, "pool='max'; allowed: 'cls', 'mean', 'attention'"),
-        ({"value_encoding": "log"}, "allowed: 'continuous', 'scaled'"),
+        ({"value_encoding": "log"}, "allowed: 'continuous', 'scaled', 'product'"),
         ({"input_norm": "layer"}, "allowed: 'batch', 'domain', 'none'"),
         ({"input_norm": "domain"}, "input_norm='domain' with n_domains=0"),
         ({"n_domains": 2}, "input_norm='batch' with n_domains=2"),

@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from scmamba.nn.embed import COMBINE, GeneEmbedding, LabelEmbedding, ValueEmbedding
+from scmamba.nn.embed import (
+    COMBINE,
+    GeneEmbedding,
+    LabelEmbedding,
+    PlainValue,
+    ValueEmbedding,
+)
 
 
 def layer_norm(x, norm):
@@ -53,3 +59,6 @@ def test_ways_to_combine():
     gene, value = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 3.0])
     assert COMBINE["continuous"](gene, value).tolist() == [2.5, 2.0]
     assert COMBINE["scaled"](gene, value).tolist() == [3.0, -4.0]
+    clipped = PlainValue(clip=4.0)(torch.tensor([-1.0, 3.0, 9.0]))
+    assert clipped.tolist() == [[-1.0], [3.0], [4.0]]
+    assert COMBINE["product"](gene, clipped[1]).tolist() == [6.0, -3.0]
