@@ -126,7 +126,7 @@ def of_targets(logits: torch.Tensor, targets: torch.Tensor) -> npt.NDArray[np.fl
     """Log-probability (B, L) of ``targets`` (B, L) by ``logits`` (B, L, vocab)."""
     logits = logits.float()
     chosen = logits.gather(-1, targets[..., None]).squeeze(-1)
-    return (chosen - logits.logsumexp(-1)).double().cpu().numpy()
+    return (chosen - logits.logsumexp(-1)).cpu().double().numpy()
 
 
 @torch.inference_mode()
@@ -160,6 +160,6 @@ def masked_log_probs(
         where = np.concatenate([places for _, places in asked])
         at = torch.from_numpy(which).to(device), torch.from_numpy(where).to(device)
         ids[at] = mask_id
-        found = model.logits(ids, padding)[at].float().log_softmax(-1).double().cpu().numpy()
+        found = model.logits(ids, padding)[at].float().log_softmax(-1).cpu().double().numpy()
         ends = np.cumsum([len(places) for _, places in asked])[:-1]
         yield from zip(batch.tolist(), np.split(found, ends), strict=True)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from scmamba.tokens._alphabet import ALPHABETS
 from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.sequence_masking import known_tokens
 
 _COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 
@@ -36,9 +37,6 @@ def plain_tokens(tokenizer: NucleotideTokenizer, size: int) -> npt.NDArray[np.bo
     -------
     (size,) False at special tokens, at those with N and at ids that stand for nothing.
     """
-    known = set(letters(tokenizer))
     plain = np.zeros(size, dtype=np.bool_)
-    for i, text in enumerate(tokenizer.layout.tokens):
-        plain[i] = bool(text) and set(text.upper()) <= known
-    plain[list(tokenizer.layout.specials.values())] = False
+    plain[known_tokens(tokenizer)] = True
     return plain

@@ -39,6 +39,16 @@ class Variant:
         """Whether the alternative is a sequence: not ``<DEL>``, ``*`` or a breakend."""
         return set(self.alt) <= set("ACGTN")
 
+    @property
+    def trimmed(self) -> tuple[str, str, int]:
+        """Both alleles without what they begin and end with alike, and their place from 0."""
+        ref, alt, first = self.ref, self.alt, self.pos - 1
+        while ref and alt and ref[-1] == alt[-1]:
+            ref, alt = ref[:-1], alt[:-1]
+        while ref and alt and ref[0] == alt[0]:
+            ref, alt, first = ref[1:], alt[1:], first + 1
+        return ref, alt, first
+
 
 def read_vcf(path: Path) -> Iterator[Variant]:
     """Variants of a plain or gzipped VCF file, one for each alternative allele; ``.`` is none.

@@ -145,7 +145,7 @@ def _after(
     refuse_masking(mask_every)
     for batch in batches(net, [len(row) for row in rows], batch_size):
         ids, mask = pad([rows[i].ids for i in batch], net.tokenizer.pad_id, device_of(net))
-        logits = net.logits(ids, mask).double().cpu().numpy()
+        logits = net.logits(ids, mask).cpu().double().numpy()
         for i, values in zip(batch, logits, strict=True):
             yield i, np.arange(1, len(rows[i])), values[: len(rows[i]) - 1]
 

@@ -142,7 +142,7 @@ class _Draw:
         )
         texts, total = [""] * n, np.zeros(n)
         for step in progress(range(self.length), "generating"):
-            chosen, log_probs = self._choose(logits.double().cpu().numpy(), draws[:, step])
+            chosen, log_probs = self._choose(logits.cpu().double().numpy(), draws[:, step])
             growing = [len(text) < self.length for text in texts]
             total += np.where(growing, log_probs, 0.0)
             texts = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,9 @@ from scmamba.tokens.nucleotides import NucleotideTokenizer
 
 if TYPE_CHECKING:
     from pyfaidx import Fasta
+
+_AT_ONCE = 4096
+"""Windows that are held at a time."""
 
 
 def variant_effects(
@@ -80,39 +83,35 @@ def variant_effects(
     variants = list(read_vcf(Path(vcf)))
     if not variants:
         raise ScmambaError(f"{vcf} holds no variant")
-    with open_genome(fasta) as genome:
-        check_alleles(variants, genome, fasta)
-        spelled = np.array([variant.spelled for variant in variants])
-        sites = [site(variant, genome, window) for variant in variants if variant.spelled]
-    if not spelled.all():
+    spelled = [variant for variant in variants if variant.spelled]
+    if len(spelled) < len(variants):
         logger.warning(
             "%d of %d alleles are not spelled out (such as %s); they get no score",
-            (~spelled).sum(),
-            len(spelled),
+            len(variants) - len(spelled),
+            len(variants),
             next(variant for variant in variants if not variant.spelled),
         )
-    net = language_model(model)
-    effects = likelihood_effects(
-        net,
-        *_as_read(sites, net.tokenizer),
-        both_strands=needs_both_strands(net, both_strands, default=True),
-        flank=flank,
-        batch_size=batch_size,
-    )
-    table = pd.DataFrame(
-        [(v.chrom, v.pos, v.id, v.ref, v.alt) for v in variants],
-        columns=["chrom", "pos", "id", "ref", "alt"],
-    )
-    columns = {
-        "ref_score": effects.ref,
-        "alt_score": effects.alt,
-        "llr": effects.ratio,
-        "change": effects.change,
-    }
-    for name, values in columns.items():
-        table[name] = np.nan
-        table.loc[spelled, name] = values
-    return table
+    with open_genome(fasta) as genome:
+        check_alleles(variants, genome, fasta)
+        check_lengths(spelled, window)
+        net = language_model(model)
+        parts = [np.zeros((4, 0))]
+        for i in range(0, len(spelled), _AT_ONCE):
+            sites = (site(variant, genome, window) for variant in spelled[i : i + _AT_ONCE])
+            effects = likelihood_effects(
+                net,
+                *_as_read(sites, net.tokenizer),
+                both_strands=needs_both_strands(net, both_strands, default=True),
+                flank=flank,
+                batch_size=batch_size,
+            )
+            parts.append(np.stack([effects.ref, effects.alt, effects.ratio, effects.change]))
+    names = [(v.chrom, v.pos, v.id, v.ref, v.alt) for v in variants]
+    table = pd.DataFrame(names, columns=["chrom", "pos", "id", "ref", "alt"])
+    scores = np.full((4, len(variants)), np.nan)
+    scores[:, [variant.spelled for variant in variants]] = np.concatenate(parts, axis=1)
+    columns = zip(("ref_score", "alt_score", "llr", "change"), scores, strict=True)
+    return table.assign(**dict(columns))
 
 
 def check_alleles(
@@ -147,27 +146,30 @@ def check_alleles(
         )
 
 
-def site(variant: Variant, genome: Fasta, window: int) -> tuple[str, Edit]:
-    """The reference around a variant, and the variant in it.
-
-    Letters that both alleles begin or end with are no part of the change. The window has
-    ``(window - 1) // 2`` nucleotides before the change's middle, unless the chromosome ends.
+def check_lengths(variants: Sequence[Variant], window: int) -> None:
+    """Check that every change leaves half a window of what does not change.
 
     Raises
     ------
     ScmambaError
-        The change is longer than half a window.
+        One does not; it is named.
     """
-    ref, alt, first = variant.ref, variant.alt, variant.pos - 1
-    while ref and alt and ref[-1] == alt[-1]:
-        ref, alt = ref[:-1], alt[:-1]
-    while ref and alt and ref[0] == alt[0]:
-        ref, alt, first = ref[1:], alt[1:], first + 1
-    if max(len(ref), len(alt)) > window // 2:
-        raise ScmambaError(
-            f"variant {variant} changes {max(len(ref), len(alt)):,} nucleotides, more than half of "
-            f"window={window}; give a larger window, or leave it out"
-        )
+    for variant in variants:
+        ref, alt, _ = variant.trimmed
+        if max(len(ref), len(alt)) > window // 2:
+            raise ScmambaError(
+                f"variant {variant} changes {max(len(ref), len(alt)):,} nucleotides, more than "
+                f"half of window={window}; give a larger window, or leave it out"
+            )
+
+
+def site(variant: Variant, genome: Fasta, window: int) -> tuple[str, Edit]:
+    """The reference around a variant, and the variant in it.
+
+    The window has ``(window - 1) // 2`` nucleotides before the change's middle, unless the
+    chromosome begins there.
+    """
+    ref, alt, first = variant.trimmed
     chromosome = genome[variant.chrom]
     start = max(first + len(ref) // 2 - (window - 1) // 2, 0)
     sequence = str(chromosome[start : min(start + window, len(chromosome))]).upper()
@@ -176,9 +178,9 @@ def site(variant: Variant, genome: Fasta, window: int) -> tuple[str, Edit]:
 
 
 def _as_read(
-    sites: Sequence[tuple[str, Edit]], tokenizer: NucleotideTokenizer
+    sites: Iterable[tuple[str, Edit]], tokenizer: NucleotideTokenizer
 ) -> tuple[list[str], list[Edit]]:
     """Sequences and changes in the model's alphabet."""
-    edits = [edit for _, edit in sites]
+    sequences, edits = zip(*sites, strict=True)
     clean = [replace(e, alt=tokenizer.clean(e.alt)) if e.alt else e for e in edits]
-    return [tokenizer.clean(sequence) for sequence, _ in sites], clean
+    return [tokenizer.clean(sequence) for sequence in sequences], clean

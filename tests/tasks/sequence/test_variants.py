@@ -222,6 +222,14 @@ def test_wrong_input_is_named_before_any_work(
         variant_effects(write_vcf(*rows), fasta, models["ph"], **options)
 
 
+def test_pieces_of_the_work_change_nothing(models, fasta, write_vcf, monkeypatch) -> None:
+    given = write_vcf(*(substitution("chr1", pos) for pos in range(30, 40)))
+    expected = variant_effects(given, fasta, models["causal1"], window=20)
+    monkeypatch.setattr("scmamba.tasks.sequence.variants._AT_ONCE", 3)
+    found = variant_effects(given, fasta, models["causal1"], window=20)
+    np.testing.assert_allclose(found["llr"], expected["llr"], **CLOSE)
+
+
 def test_missing_files_are_named(models, fasta, write_vcf, tmp_path) -> None:
     with pytest.raises(ScmambaError, match="none.vcf does not exist"):
         variant_effects(tmp_path / "none.vcf", fasta, models["ph"])
