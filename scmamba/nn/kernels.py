@@ -120,6 +120,20 @@ def conv_scan(
     return y.flip(1) if reverse else y
 
 
+def selective_scan(
+    x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, *, reverse: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Selective scan of Mamba-1 by the CUDA kernel, from a state of zeros.
+
+    Arguments and results, y and the last state, as in
+    :func:`scmamba.nn.selective_scan.selective_scan`; the kernel is causal, so ``reverse`` flips.
+    """
+    x, dt, B, C = (t.flip(1) if reverse else t for t in (x, dt, B, C))
+    x, dt, B, C = (t.mT.contiguous() for t in (x, dt, B, C))
+    y, state = _load_selective()(x, dt, A.contiguous(), B, C, D, return_last_state=True)
+    return (y.mT.flip(1) if reverse else y.mT), state
+
+
 def _wish() -> str:
     wish = os.environ.get(_VARIABLE, "auto")
     if wish not in _CHOICES:
@@ -135,10 +149,16 @@ def _load() -> tuple[Any, Any]:
 
 
 @functools.cache
+def _load_selective() -> Any:
+    return importlib.import_module("mamba_ssm.ops.selective_scan_interface").selective_scan_fn
+
+
+@functools.cache
 def _problem() -> str | None:
     """What keeps the CUDA kernels from being used, if anything."""
     try:
         _load()
+        _load_selective()
     except Exception as error:  # a broken build fails in many ways, and PyTorch can step in
         return f"mamba-ssm and causal-conv1d cannot be imported ({type(error).__name__}: {error})"
     return None

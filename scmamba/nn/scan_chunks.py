@@ -30,8 +30,8 @@ class Inputs(NamedTuple):
     state: Tensor  # (b, d, n) that enters
 
 
-def scan(inputs: Inputs, chunk_size: int, reverse: bool) -> tuple[Tensor, Tensor]:
-    """Result (b, L, d) without skip connection, and the state that leaves.
+def scan(inputs: Inputs, D: Tensor, chunk_size: int, reverse: bool) -> tuple[Tensor, Tensor]:
+    """Result (b, L, d) with skip connection ``D`` (d,), and the state that leaves.
 
     The backward pass computes each block of chunks again.
     """
@@ -39,13 +39,13 @@ def scan(inputs: Inputs, chunk_size: int, reverse: bool) -> tuple[Tensor, Tensor
     x, dt, B, C = (t.flip(1) if reverse else t for t in (x, dt, B, C))
     tokens = chunk_size * _BLOCK
     results = []
-    for parts in zip(*(t.split(tokens, 1) for t in (x, dt, B, C)), strict=True):
-        block = Inputs(parts[0], parts[1], A, *parts[2:], state)
+    for bx, bdt, bB, bC in zip(*(t.split(tokens, 1) for t in (x, dt, B, C)), strict=True):
+        block = Inputs(bx, bdt, A, bB, bC, state)
         if torch.is_grad_enabled():
             y, state = checkpoint(_block, block, chunk_size, use_reentrant=False)
         else:
             y, state = _block(block, chunk_size)
-        results.append(y)
+        results.append(torch.addcmul(y, bx, D))
     y = torch.cat(results, 1)
     return y.flip(1) if reverse else y, state
 

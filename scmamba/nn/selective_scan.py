@@ -15,7 +15,8 @@ from typing import Literal, overload
 import torch
 from torch import Tensor
 
-from scmamba.nn import scan_chunks
+from scmamba._errors import ScmambaError
+from scmamba.nn import kernels, scan_chunks, scan_cpu
 from scmamba.nn.scan_chunks import Inputs
 
 
@@ -94,11 +95,45 @@ def selective_scan(
     y
         (batch, L, channels), in at least float32; with ``return_state`` also the state.
     """
+    _check(x, dt, A, B, C, D, state)
     dtype = torch.promote_types(x.dtype, torch.float32)
     with torch.autocast(x.device.type, enabled=False):
         x, dt, A, B, C = (t.to(dtype) for t in (x, dt, A, B, C))
-        state = x.new_zeros(len(x), *A.shape) if state is None else state.to(dtype)
-        inputs = Inputs(x, dt, A, B, C, state)
-        y, state = scan_chunks.scan(inputs, chunk_size, reverse)
-        y = y if D is None else torch.addcmul(y, x, D.to(dtype))
+        D = A.new_zeros(len(A)) if D is None else D.to(dtype)
+        known = dtype == torch.float32  # to the kernels, of either device
+        if known and state is None and kernels.backend(x.device) == "cuda":
+            y, state = kernels.selective_scan(x, dt, A, B, C, D, reverse=reverse)
+        else:
+            state = x.new_zeros(len(x), *A.shape) if state is None else state.to(dtype)
+            inputs = Inputs(x, dt, A, B, C, state)
+            if known and x.device.type == "cpu":
+                y, state = scan_cpu.scan(inputs, D, reverse)
+            else:
+                y, state = scan_chunks.scan(inputs, D, chunk_size, reverse)
     return (y, state) if return_state else y
+
+
+def _check(
+    x: Tensor,
+    dt: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    state: Tensor | None,
+) -> None:
+    (batch, length, channels), d_state = x.shape, A.shape[-1]
+    expected = {
+        "dt": (dt, (batch, length, channels)),
+        "A": (A, (channels, d_state)),
+        "B": (B, (batch, length, d_state)),
+        "C": (C, (batch, length, d_state)),
+        "D": (D, (channels,)),
+        "state": (state, (batch, channels, d_state)),
+    }
+    for name, (given, shape) in expected.items():
+        if given is not None and given.shape != shape:
+            raise ScmambaError(
+                f"{name} has shape {tuple(given.shape)}; x {tuple(x.shape)} and A "
+                f"{tuple(A.shape)} need {shape}"
+            )

@@ -23,6 +23,19 @@ def recurrence(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor
     return torch.stack(out, 1)
 
 
+def selective(
+    x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The causal selective scan, one position at a time, and its last state."""
+    x, dt, A, B, C, D, state = (t.double() for t in (x, dt, A, B, C, D, state))
+    out = []
+    for t in range(x.shape[1]):
+        keep = torch.exp(dt[:, t, :, None] * A)
+        state = keep * state + (dt[:, t] * x[:, t])[:, :, None] * B[:, t, None, :]
+        out.append((state * C[:, t, None, :]).sum(-1) + D * x[:, t])
+    return torch.stack(out, 1), state
+
+
 def mixer(params: dict[str, Tensor], u: Tensor, *, headdim: int, ngroups: int = 1) -> Tensor:
     """Causal Mamba-2 mixer of one unpadded sequence ``u`` (L, d_model), from its state dict."""
     p = {name: value.double() for name, value in params.items()}

@@ -96,6 +96,31 @@ def test_kernels_are_called_as_documented(monkeypatch: pytest.MonkeyPatch, d_sta
     torch.testing.assert_close(mixer(u, mask)[~mask], expected[~mask], atol=1e-5, rtol=1e-5)
 
 
+def test_the_selective_kernel_is_called_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    from scmamba.nn.scan_chunks import Inputs, scan
+    from scmamba.nn.selective_scan import selective_scan
+
+    def selective_scan_fn(u, delta, A, B, C, D=None, return_last_state=False):  # type: ignore[no-untyped-def]
+        assert all(t.is_contiguous() for t in (u, delta, A, B, C)) and return_last_state
+        state = u.new_zeros(len(u), *A.shape)
+        y, state = scan(Inputs(u.mT, delta.mT, A, B.mT, C.mT, state), D, 16, False)
+        return y.mT, state
+
+    x, dt = torch.randn(2, 20, 6), torch.rand(2, 20, 6)
+    A, (B, C) = -torch.rand(6, 4), torch.randn(2, 2, 20, 4)
+    for reverse in (False, True):
+        given = {"D": torch.randn(6), "reverse": reverse, "return_state": True}
+        expected = selective_scan(x, dt, A, B, C, **given)
+        with monkeypatch.context() as patch:
+            patch.setattr(kernels, "backend", lambda device: "cuda")
+            patch.setattr(kernels, "_load_selective", lambda: selective_scan_fn)
+            got = selective_scan(x, dt, A, B, C, **given)
+            resumed = selective_scan(x, dt, A, B, C, state=torch.zeros(2, 6, 4), **given)
+        for a, b, c in zip(got, expected, resumed, strict=True):
+            torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+            assert torch.equal(b, c)  # the kernel takes no state
+
+
 @pytest.fixture
 def cuda() -> Iterator[torch.device]:
     if not torch.cuda.is_available():
@@ -125,3 +150,21 @@ def test_cuda_kernels_equal_torch(
     tolerance = 2e-2 if autocast else 1e-3
     for got, expected in zip(results["cuda"], results["torch"], strict=True):
         assert (got - expected).norm() < tolerance * expected.norm()
+
+
+@pytest.mark.gpu
+def test_cuda_selective_scan_equals_torch(
+    cuda: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scmamba.nn.selective_scan import selective_scan
+
+    x, dt = torch.randn(2, 300, 64, device=cuda), torch.rand(2, 300, 64, device=cuda)
+    A, (B, C) = -torch.rand(64, 16, device=cuda), torch.randn(2, 2, 300, 16, device=cuda)
+    tensors = [t.requires_grad_() for t in (x, dt, A, B, C, torch.randn(64, device=cuda))]
+    results = {}
+    for wish in ("torch", "cuda"):
+        monkeypatch.setenv("SCMAMBA_KERNELS", wish)
+        y = selective_scan(*tensors[:5], D=tensors[5], reverse=True)
+        results[wish] = [y.detach(), *torch.autograd.grad(y.square().sum(), tensors)]
+    for got, expected in zip(results["cuda"], results["torch"], strict=True):
+        assert (got - expected).norm() < 1e-3 * expected.norm()
