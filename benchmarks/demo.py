@@ -1,6 +1,8 @@
 """How long ``scmamba demo`` takes here, from the shell's prompt to the report, imports included.
 
     python benchmarks/demo.py
+
+One run, on an otherwise idle machine.
 """
 
 from __future__ import annotations
