@@ -63,10 +63,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if first == "--version":
         print(f"scmamba {__version__}")
         return 0
-    if first not in COMMANDS:
-        return _fail(f"{first!r} is no command; there are {', '.join(COMMANDS)}")
+    words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
+    name = " ".join(arguments[:words])
+    if name not in COMMANDS:
+        return _fail(f"{name!r} is no command; there are {', '.join(COMMANDS)}")
     try:
-        _run(first, arguments[1:])
+        _run(name, arguments[words:])
     except ScmambaError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -80,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, arguments: list[str]) -> None:
-    module = name.replace("-", "_")
+    module = name.replace("-", "_").replace(" ", "_")
     command: Callable[..., None] = getattr(importlib.import_module(f"scmamba.cli.{module}"), module)
     chosen = vars(_parser(name, command).parse_args(_named(command, arguments)))
     chosen.pop("config")

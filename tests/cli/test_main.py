@@ -83,6 +83,15 @@ def test_config_file_and_options_that_override_it(tmp_path: Path) -> None:
     assert seen == {"cells": "a.h5ad", "layer": "counts", "seed": 2}
 
 
+def test_a_command_of_two_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("scmamba.cli.toy_box")
+    module.toy_box = toy  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "scmamba.cli.toy_box", module)
+    monkeypatch.setitem(frame.COMMANDS, "toy box", "tidy up")
+    assert main(["toy", "box", "in.h5ad", "--output", "o", "--seed", "4"]) == 0
+    assert seen == {"cells": "in.h5ad", "layer": None, "seed": 4}
+
+
 def test_settings_are_set_from_options() -> None:
     assert main(["toy", "i", "--output", "o", "--device", "cpu", "--verbosity", "error"]) == 0
     assert (settings.device, settings.verbosity) == ("cpu", "error")
