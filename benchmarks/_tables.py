@@ -126,6 +126,23 @@ def encoder_table(content: dict[str, Any]) -> str:
     )
 
 
+def gpu_table(content: dict[str, Any]) -> str:
+    """Cells a second on a GPU, and against the two-pass form."""
+    results = content["results"]
+    if "not_measured" in results:
+        return f"Not measured: {results['not_measured']}."
+    body = []
+    for case, row in results["rows"].items():
+        share, faster = row["share_of_matrix_rate"], row["two passes"]["ours_faster"]
+        body.append([case, f"{row['cells_per_second']:,.1f}", f"{share:.1%}", f"{faster:.2f} x"])
+    head = ["", "cells a second", "share of the matrix rate", "ours is faster than two passes"]
+    return (
+        f"{markdown(head, body)}\n\n{results['device']}, {results['kernels']}; a large matrix "
+        f"product reaches {results['matrix_rate'] / 1e12:.0f} Tflop/s; torch "
+        f"{content['machine']['torch']}."
+    )
+
+
 def tokens_table(content: dict[str, Any]) -> str:
     """How many times faster tokens are made."""
     results, machine = content["results"], content["machine"]
@@ -219,6 +236,7 @@ def render() -> str:
     """README.md with every block between its markers made anew."""
     draw: dict[str, Callable[[dict[str, Any]], str]] = {
         "encoder": encoder_table,
+        "gpu": gpu_table,
         "tokens": tokens_table,
         "streaming": streaming_table,
         "demo": demo_table,

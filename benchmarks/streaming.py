@@ -75,7 +75,7 @@ def embed(path: Path, output: Path) -> None:
     from scmamba import models, settings, tasks
     from scmamba.tokens import Vocab
 
-    settings.device = "cpu"
+    settings.device, settings.verbosity = "cpu", "warning"
     torch.manual_seed(0)
     vocab = Vocab([*ad.read_h5ad(path, backed="r").var_names, "<pad>", "<cls>", "<eoc>"])
     model = models.CellModel(models.preset("mini", n_genes=len(vocab)))

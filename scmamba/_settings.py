@@ -10,6 +10,7 @@ from scmamba import _log
 from scmamba._errors import ScmambaError
 
 _LEVELS = ("error", "warning", "info", "debug")
+_PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def _default_cache() -> Path:
@@ -18,6 +19,12 @@ def _default_cache() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "scmamba"
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "scmamba"
+
+
+def _allowed(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ScmambaError(f"{name}={value!r}; allowed: {', '.join(map(repr, allowed))}")
+    return value
 
 
 class Settings:
@@ -29,6 +36,9 @@ class Settings:
         Seed of everything random, 0 by default.
     device
         ``"auto"`` (CUDA, then MPS, then CPU) or a PyTorch device such as ``"cpu"`` or ``"cuda:1"``.
+    precision
+        ``"auto"`` (bfloat16 on NVIDIA cards that have it in hardware, else float32),
+        ``"float32"`` or ``"bfloat16"``.
     verbosity
         ``"error"``, ``"warning"``, ``"info"`` (default) or ``"debug"``.
     cache_dir
@@ -38,8 +48,18 @@ class Settings:
     def __init__(self) -> None:
         self.seed: int = 0
         self.device: str = "auto"
+        self.precision = "auto"
         self.cache_dir: Path = _default_cache()
         self.verbosity = "info"
+
+    @property
+    def precision(self) -> str:
+        """In what matrix products are computed: ``"auto"``, ``"float32"`` or ``"bfloat16"``."""
+        return self._precision
+
+    @precision.setter
+    def precision(self, name: str) -> None:
+        self._precision = _allowed("precision", name, _PRECISIONS)
 
     @property
     def verbosity(self) -> str:
@@ -48,9 +68,7 @@ class Settings:
 
     @verbosity.setter
     def verbosity(self, level: str) -> None:
-        if level not in _LEVELS:
-            raise ScmambaError(f"verbosity={level!r}; allowed: {', '.join(map(repr, _LEVELS))}")
-        self._verbosity = level
+        self._verbosity = _allowed("verbosity", level, _LEVELS)
         _log.set_verbosity(level)
 
 

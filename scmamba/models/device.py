@@ -1,6 +1,8 @@
-"""Which device a model goes to."""
+"""Which device a model goes to, and in which precision it computes there."""
 
 from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -43,3 +45,23 @@ def resolve_device(device: str | torch.device | None = None) -> torch.device:
             "devices); give 'auto' or 'cpu'"
         )
     return found
+
+
+def precision(device: torch.device) -> torch.dtype | None:
+    """The dtype to which matrix products are rounded on ``device``; None: float32 throughout.
+
+    bfloat16 pays on NVIDIA cards that multiply it in hardware (compute capability 8 and later, with
+    mamba-ssm's kernels or without) and nowhere else: processors without such units are several
+    times slower with it. Scans, norms and losses stay in float32. ``settings.precision`` overrides.
+    """
+    wish = settings.precision
+    if wish == "auto":
+        pays = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if pays else None
+    return torch.bfloat16 if wish == "bfloat16" else None
+
+
+def autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Compute in :func:`precision` for the time of the block."""
+    dtype = precision(device)
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype)

@@ -92,8 +92,8 @@ class _Mix(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dnormed: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        n = len(Operands._fields)
-        operands, kept = Operands(*ctx.saved_tensors[:n]), list(ctx.saved_tensors[n:])
+        n, saved = len(Operands._fields), ctx.saved_tensors  # read once: checkpointing insists
+        operands, kept = Operands(*saved[:n]), list(saved[n:])
         work, out = Work(operands, ctx.sizes), Operands(*map(torch.zeros_like, operands))
         with torch.autocast(dnormed.device.type, enabled=False):
             for run in reversed(list(work.runs())):

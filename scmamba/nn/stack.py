@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from scmamba._errors import ScmambaError
 from scmamba.nn.bidirectional import BidirectionalMamba2
@@ -29,7 +31,15 @@ class Stack(nn.Module):
         See :class:`~scmamba.nn.block.Block`.
     **mixer
         Further arguments of :class:`~scmamba.nn.mamba2.Mamba2`: ``d_state``, ``headdim``, ...
+
+    Attributes
+    ----------
+    checkpointing
+        Keep for the backward pass what enters each layer alone, and compute the layer again:
+        memory of training then hardly grows with ``n_layer``, for a third more time. Off.
     """
+
+    checkpointing = False
 
     def __init__(
         self,
@@ -54,6 +64,10 @@ class Stack(nn.Module):
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
         """Encode ``x`` (B, L, d_model); ``padding_mask`` (B, L) is True where padded."""
+        again = self.checkpointing and torch.is_grad_enabled()
         for layer in self.layers:
-            x = layer(x, padding_mask)
+            if again:
+                x = checkpoint(layer, x, padding_mask, use_reentrant=False)
+            else:
+                x = layer(x, padding_mask)
         return x

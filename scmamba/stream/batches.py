@@ -137,7 +137,8 @@ class CellBatches:
         self, rows: npt.NDArray[np.int64], rng: np.random.Generator, generator: torch.Generator
     ) -> TrainBatch:
         cells = self.data.batch(rows, max_tokens=self.max_tokens, rng=rng)
-        values, masked = cells.values, torch.zeros_like(cells.padding_mask)
+        # zeros by NumPy, which waits for no threads of PyTorch's while those of tokens are awake
+        values, masked = cells.values, torch.from_numpy(np.zeros(cells.values.shape, np.bool_))
         if self.mask_ratio:
             values, masked = mask_values(
                 cells, self.mask_ratio, mask_value=self.mask_value, generator=generator

@@ -13,6 +13,7 @@ from scmamba._allocator import keep_freed_memory
 from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.models.cell import CellModel
+from scmamba.models.device import autocast
 from scmamba.pp.expression import Expression
 from scmamba.pp.normalise import log_normalize
 from scmamba.stream.batches import CellBatches
@@ -105,7 +106,8 @@ def forward(model: CellModel, data: CellData, *, text: str = "embedding cells") 
     postfix = {"padding": padding}
     for batch in tqdm(batches, desc=text, leave=False, delay=2, disable=quiet, postfix=postfix):
         on = batch.to(device)
-        out = model(on.gene_ids, on.values, on.padding_mask, on.batch_ids, heads={"class"})
+        with autocast(device):
+            out = model(on.gene_ids, on.values, on.padding_mask, on.batch_ids, heads={"class"})
         rows = batch.rows.numpy()
         embedding[rows] = out.cell_embedding.float().cpu().numpy()
         if out.class_logits is not None:

@@ -40,6 +40,9 @@ class TrainConfig:
         Share of values or tokens to hide.
     patience
         Epochs without a better validation score before training stops; None: all epochs are run.
+    activation_checkpointing
+        Compute the layers of the backbone again in the backward pass instead of keeping what they
+        computed: less memory, a third more time, the same gradients.
     seed
         Of weights' dropout, order, draws and masks.
     """
@@ -57,6 +60,7 @@ class TrainConfig:
     ema_ramp: bool = False
     mask_ratio: float = 0.0
     patience: int | None = None
+    activation_checkpointing: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

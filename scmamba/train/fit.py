@@ -23,6 +23,8 @@ from scmamba._allocator import keep_freed_memory
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
 from scmamba.models.cell import CellModel
+from scmamba.models.device import precision
+from scmamba.nn.stack import Stack
 from scmamba.stream.batches import CellBatches
 from scmamba.stream.data import CellData
 from scmamba.train.batches import EpochBatches, FitBatches
@@ -133,10 +135,14 @@ def train(
         resume = Path(folder) / "last.ckpt"
         _check_readable(resume)
         watching.append(_after_each_epoch(resume))
+    for stack in model.modules():
+        if isinstance(stack, Stack):
+            stack.checkpointing = config.activation_checkpointing
     with _quiet(), _interruptible(), torch.random.fork_rng():
         trainer = L.Trainer(
             max_epochs=config.epochs,
             accelerator=_accelerator(model),
+            precision="bf16-mixed" if precision(_device(model)) else "32-true",
             devices=1,
             gradient_clip_val=config.clip,
             callbacks=watching,
@@ -192,8 +198,12 @@ def _check_readable(file: Path) -> None:
         ) from error
 
 
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
 def _accelerator(model: nn.Module) -> str:
-    kind = next(model.parameters()).device.type
+    kind = _device(model).type
     return {"cuda": "gpu"}.get(kind, kind)
 
 

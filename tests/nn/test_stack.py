@@ -45,3 +45,30 @@ def test_wrong_arguments_are_named() -> None:
         Stack(1, 8, direction="both")
     with pytest.raises(ScmambaError, match="n_layer=-1"):
         Stack(-1, 8)
+
+
+def kept_bytes(stack: Stack, x: torch.Tensor) -> tuple[int, list[torch.Tensor]]:
+    """Bytes that a forward pass keeps for the backward pass, and the gradients."""
+    kept: dict[int, int] = {}
+
+    def keep(t: torch.Tensor) -> torch.Tensor:
+        kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
+        return t
+
+    torch.manual_seed(1)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        y = stack(x, torch.arange(64) >= torch.tensor([[50], [64]]))
+    gradients = torch.autograd.grad(y.square().sum(), [*stack.parameters()])
+    return sum(kept.values()), list(gradients)
+
+
+def test_checkpointing_keeps_less_and_gives_the_same_gradients() -> None:
+    torch.manual_seed(0)
+    stack = Stack(3, 8, dropout=0.3, mlp_ratio=2, pre_norm=True, **SIZES)
+    x = torch.randn(2, 64, 8)
+    all_of_it, expected = kept_bytes(stack, x)
+    stack.checkpointing = True
+    little, gradients = kept_bytes(stack, x)
+    assert little < all_of_it / 5
+    for found, wanted in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(found, wanted)

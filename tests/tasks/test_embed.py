@@ -13,6 +13,7 @@ from scipy import sparse
 
 from scmamba import models
 from scmamba._errors import ScmambaError
+from scmamba._settings import settings
 from scmamba.tasks import _forward, embed
 from scmamba.tokens import tokenize
 
@@ -388,3 +389,10 @@ def test_a_model_of_sequences_is_named_before_anything_is_fetched(cells, golden)
     for model in ("caduceus-ps-1k", golden / "caduceus_ps_tiny"):
         with pytest.raises(ScmambaError, match="is a model of DNA or mRNA; .*tasks.sequence"):
             embed(cells, model)
+
+
+def test_bfloat16_on_request_is_near(cells, model, monkeypatch) -> None:
+    exact = embedded(cells, model)
+    monkeypatch.setattr(settings, "_precision", "bfloat16")
+    rounded = embedded(cells, model)
+    assert 0 < np.abs(rounded - exact).max() < 2e-2

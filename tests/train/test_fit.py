@@ -69,6 +69,18 @@ def test_two_runs_are_the_same_and_leave_the_generators_alone(data, make) -> Non
     )
 
 
+def test_activation_checkpointing_changes_nothing(data, make) -> None:
+    found = []
+    for again in (False, True):
+        model = make(dropout=0.2)
+        config = replace(CONFIG, activation_checkpointing=again)
+        fit(model, data, TRAIN, [CLS()], config, val_rows=VAL)
+        assert model.stack.checkpointing is again
+        found.append(weights(model))
+    for name, tensor in found[0].items():
+        torch.testing.assert_close(found[1][name], tensor, msg=name)
+
+
 def by_hand(model, data, epochs: int, decay: float):
     """AdamW, warm-up and cosine, clipping and the average, written out."""
     passes = [
