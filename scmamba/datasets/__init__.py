@@ -1,7 +1,19 @@
-"""Cells to try things on: those in scanpy's wheel, made ones, and files fetched by a manifest."""
+"""Things to try models on: cells in scanpy's wheel, made ones, and files fetched by a manifest."""
 
 from scmamba.datasets.fetch import fetch
+from scmamba.datasets.nucleotide_transformer import (
+    NTTask,
+    nucleotide_transformer,
+    nucleotide_transformer_tasks,
+)
 from scmamba.datasets.pbmc import pbmc68k_reduced
 from scmamba.datasets.synthetic import synthetic
 
-__all__ = ["fetch", "pbmc68k_reduced", "synthetic"]
+__all__ = [
+    "NTTask",
+    "fetch",
+    "nucleotide_transformer",
+    "nucleotide_transformer_tasks",
+    "pbmc68k_reduced",
+    "synthetic",
+]
