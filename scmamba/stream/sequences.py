@@ -54,6 +54,15 @@ class SequenceData:
         """(n,) tokens of each sequence."""
         return np.array([len(row) for row in self.ids], dtype=np.int64)
 
+    def take(self, rows: Ints) -> SequenceData:
+        """The sequences ``rows`` alone, in that order."""
+        return replace(
+            self,
+            ids=tuple(self.ids[i] for i in rows),
+            other=None if self.other is None else tuple(self.other[i] for i in rows),
+            target=None if self.target is None else self.target[rows],
+        )
+
 
 @dataclass(frozen=True)
 class SequenceOutput:

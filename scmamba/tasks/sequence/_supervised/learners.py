@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,11 @@ from scmamba.tasks._annotation.linear import Linear
 from scmamba.tasks._annotation.parallel import run
 from scmamba.tasks.sequence._supervised.blend import Blend, loss
 from scmamba.tasks.sequence._supervised.deep import Networks, Probe, embeddings
-from scmamba.tasks.sequence._supervised.forward import sequence_data
+from scmamba.tasks.sequence._supervised.forward import outputs, sequence_data
 from scmamba.tasks.sequence._supervised.recipe import Recipe
 from scmamba.tasks.sequence._supervised.wide import fit_linear_view
 from scmamba.tokens.nucleotides import NucleotideTokenizer
-from scmamba.tokens.sequence_masking import known_tokens
+from scmamba.tokens.sequence_masking import IGNORED, known_tokens
 from scmamba.train import CLS, Objective, SequenceFitConfig, fit_sequences
 from scmamba.train.sequence_objectives import MultiLabel, SquaredError, TokenClasses
 
@@ -82,7 +82,7 @@ class Problem:
 def from_scratch(
     problem: Problem, recipe: Recipe, tokenizer: NucleotideTokenizer
 ) -> tuple[Networks, pd.DataFrame]:
-    """Compact models of several seeds, side by side, and the training curve of the first."""
+    """Compact models, of which those that help are kept; the training curve of the first."""
     both = recipe.training.both_strands
     data = problem.data(tokenizer, both)
     jobs = [
@@ -90,7 +90,7 @@ def from_scratch(
             problem,
             data,
             recipe.network,
-            replace(recipe.training, seed=recipe.training.seed + 7919 * member),
+            recipe.member(member),
             known_tokens(tokenizer),
             f"member {member + 1}/{recipe.n_members}",
         )
@@ -98,8 +98,32 @@ def from_scratch(
     ]
     on_cpu = resolve_device().type == "cpu"
     trained = run(train_compact, jobs, text="training", spread=on_cpu)
-    networks = tuple(network for network, _ in trained)
-    return Networks(networks, tokenizer, both), trained[0][1]
+    networks = [network for network, _ in trained]
+    return Networks(_helpful(networks, problem, data, both), tokenizer, both), trained[0][1]
+
+
+def _helpful(
+    networks: Sequence[nn.Module], problem: Problem, data: SequenceData, both_strands: bool
+) -> tuple[nn.Module, ...]:
+    """Networks in order of their loss on held-out sequences, as long as the mean gets better."""
+    held = data.take(problem.val)
+    of_tokens, target, blend = problem.task == "token", held.target, Blend(problem.task)
+    assert target is not None
+    join = np.concatenate if of_tokens else np.stack
+    said = [join(outputs([network], held, both_strands=both_strands)) for network in networks]
+    if of_tokens:
+        target = np.concatenate(list(target))
+        said, target = [rows[target != IGNORED] for rows in said], target[target != IGNORED]
+
+    def doubt(members: list[int]) -> float:
+        mean = np.mean([said[i] for i in members], axis=0)
+        return loss(problem.task, blend(None, mean), target)
+
+    kept: list[int] = []
+    for i in sorted(range(len(networks)), key=lambda i: doubt([i])):
+        if not kept or doubt([*kept, i]) < doubt(kept):
+            kept.append(i)
+    return tuple(networks[i] for i in kept)
 
 
 def train_compact(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,14 +19,23 @@ class Recipe:
     network
         Its configuration.
     training
-        Epochs, rates, strands, noise, seed.
+        Epochs, rates, strands, seed of the first member.
+    noises
+        Share of nucleotides replaced at random while learning, of the first, second ... member and
+        so on in turn: how much of it a task bears is left to held-out sequences.
     n_members
-        Networks of other seeds, whose outputs are averaged.
+        Networks, of which those that help one another are kept.
     """
 
     network: CompactConfig
     training: SequenceFitConfig
+    noises: tuple[float, ...] = (0.0, 0.03, 0.1)
     n_members: int = 3
+
+    def member(self, i: int) -> SequenceFitConfig:
+        """How member ``i`` is trained."""
+        noise = self.noises[i % len(self.noises)]
+        return replace(self.training, noise=noise, seed=self.training.seed + 7919 * i)
 
 
 def recipe_for(
@@ -72,7 +81,6 @@ def recipe_for(
         ema_ramp=True,
         patience=4,
         both_strands=both_strands,
-        noise=0.02 if coding else 0.1,
         seed=seed,
     )
-    return Recipe(network, training)
+    return Recipe(network, training, (0.0, 0.01, 0.03) if coding else (0.0, 0.03, 0.1))
