@@ -13,8 +13,9 @@ import torch
 from scmamba._compiled import for_rows
 
 
-@pytest.fixture(autouse=True)
-def _eager(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=[False, True], ids=["own threads", "torch's threads"])
+def _eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(for_rows.__kwdefaults__, "amid_torch", request.param)
     monkeypatch.setattr("scmamba._compiled._MIN_WORK", 1)
     torch.set_num_threads(4)
 
