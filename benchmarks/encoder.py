@@ -181,6 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one length, few rounds")
     parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--default-allocator", action="store_true", help="glibc as it comes")
     parser.add_argument("--memory", type=int, metavar="L", help="only print bytes for L tokens")
     arguments = parser.parse_args()
@@ -195,7 +196,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     lengths = [1200] if arguments.quick else [512, 1200, 2000, 3000, 8000]
     widths = [128] if arguments.quick else [128, 512]
-    rounds = 3 if arguments.quick else 7
+    rounds = 3 if arguments.quick else arguments.rounds
     results: dict[str, object] = {}
     for d in widths:
         models = candidates(d)
@@ -207,7 +208,7 @@ def main() -> None:
                 if kind == "training step" and length > 3000:
                     continue  # the peers keep too much for a small machine
                 runs = {name: make(model, x) for name, model in models.items()}
-                table = _timing.against(_timing.interleaved(runs, rounds=rounds), "ours")
+                table = _timing.against(_timing.interleaved(runs, rounds=rounds, warm_up=1), "ours")
                 results[f"{kind}, d_model {d}, L {length}"] = {**table, "difference": difference}
                 ratios = ", ".join(f"{n} {row['ours_faster']:.2f}" for n, row in table.items())
                 print(f"{kind:13} d {d:4} L {length:5}: times faster than {ratios}", flush=True)
