@@ -141,7 +141,6 @@ class _ConvStem(nn.Module):
         super().__init__()
         self.conv = nn.Conv1d(4, config.d_model, config.stem_width, padding="same")
         self.norm = MaskedBatchNorm1d(config.d_model, eps=1e-5)
-        self.dropout = nn.Dropout(config.dropout)
 
     def forward(
         self, input_ids: Tensor, padding_mask: Tensor | None
@@ -151,7 +150,7 @@ class _ConvStem(nn.Module):
             input_ids = input_ids.masked_fill(padding_mask, 0)
         one_hot = F.one_hot(input_ids, 6)[..., 1:5].to(self.conv.weight.dtype)
         hidden = self.conv(one_hot.transpose(1, 2)).transpose(1, 2)
-        return self.dropout(F.gelu(self.norm(hidden, padding_mask))), padding_mask
+        return F.gelu(self.norm(hidden, padding_mask)), padding_mask
 
 
 class CodonStem(nn.Module):

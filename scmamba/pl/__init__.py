@@ -5,11 +5,21 @@ from scmamba.pl._conservation import conservation_logo
 from scmamba.pl._mutagenesis import mutagenesis_heatmap, mutagenesis_logo
 from scmamba.pl._reliability import reliability
 from scmamba.pl._report import report
+from scmamba.pl._sequence_benchmark import (
+    benchmark_by_category,
+    benchmark_by_task,
+    benchmark_efficiency,
+    benchmark_radar,
+)
 from scmamba.pl._sequence_embedding import sequence_embedding
 from scmamba.pl._training import training_curve
 from scmamba.pl._umap import umap_triptych
 
 __all__ = [
+    "benchmark_by_category",
+    "benchmark_by_task",
+    "benchmark_efficiency",
+    "benchmark_radar",
     "confusion",
     "conservation_logo",
     "mutagenesis_heatmap",

@@ -1,0 +1,1 @@
+"""The parts of the benchmark of sequence classifiers: tasks, methods, runs on disk, summaries."""

@@ -1,0 +1,245 @@
+"""The benchmark: splits without copies, both ways of choosing, runs that go on, intervals."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+from scmamba import ScmambaError
+from scmamba.models.baselines import CNNClassifier, TransformerClassifier
+from scmamba.tasks.sequence import Task, benchmark, make_task, read_tasks
+from scmamba.tasks.sequence._benchmark import methods, summary
+from scmamba.tasks.sequence._benchmark.runs import Record
+from scmamba.tasks.sequence._supervised import choice
+
+module = importlib.import_module("scmamba.tasks.sequence.benchmark")
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of a few parameters, one after the other in this process."""
+
+    def transformer(n: int) -> TransformerClassifier:
+        return TransformerClassifier(n, d_model=8, n_layer=1, n_heads=2, d_ff=8, max_length=40)
+
+    monkeypatch.setitem(methods.BASELINES, "cnn", lambda n: CNNClassifier(n, d_model=8))
+    monkeypatch.setitem(methods.BASELINES, "transformer", transformer)
+
+    def run(function: Callable[..., Any], jobs: list[Any], **_: Any) -> list[Any]:
+        return [function(*job) for job in jobs]
+
+    monkeypatch.setattr(module, "run", run)
+
+
+def rows(n: int, seed: int, classes: str = "ab") -> pd.DataFrame:
+    """Sequences of which each class is rich in a letter of its own."""
+    rng = np.random.default_rng(seed)
+    labels = [classes[i % len(classes)] for i in range(n)]
+    share = {c: np.where(np.arange(4) == i, 0.7, 0.1) for i, c in enumerate(classes)}
+    texts = ["".join(rng.choice(list("ACGT"), 30, p=share[c])) for c in labels]
+    return pd.DataFrame({"sequence": texts, "label": labels})
+
+
+@pytest.fixture
+def tasks() -> list[Task]:
+    return [
+        make_task("two", rows(60, 0), rows(20, 1), rows(20, 2), category="x"),
+        make_task("three", rows(60, 3, "abc"), rows(24, 4, "abc"), category="y"),
+    ]
+
+
+def test_no_sequence_is_in_two_splits() -> None:
+    test, validation = rows(20, 1), rows(20, 2)
+    train = pd.concat([rows(60, 0), test.head(5), validation.head(3)])
+    mixed = pd.concat([validation, test.head(2)])
+    task = make_task("it", train, test, mixed)
+    splits = [set(part.texts) for part in (task.train, task.validation, task.test)]
+    assert not (splits[0] & splits[1] or splits[0] & splits[2] or splits[1] & splits[2])
+    assert [len(s) for s in (task.train, task.validation, task.test)] == [60, 20, 20]
+    assert task.left_out == 10
+    assert task.test.texts == tuple(test["sequence"])
+
+
+def test_a_tenth_is_held_out_where_there_is_no_validation_split() -> None:
+    table = pd.concat([rows(60, 0), rows(60, 0)])
+    task = make_task("it", table, rows(20, 1))
+    assert len(task.validation) == 12 and len(task.train) == 108
+    assert not set(task.validation.texts) & set(task.train.texts)
+    assert sorted(task.validation.labels.tolist()) == ["a"] * 6 + ["b"] * 6
+    assert make_task("it", table, rows(20, 1)).validation.texts == task.validation.texts
+
+
+def test_tasks_of_a_folder(tmp_path: Path) -> None:
+    for name in ("H3", "mine"):
+        (tmp_path / name).mkdir()
+        rows(40, 0).to_csv(tmp_path / name / "train.csv", index=False)
+        rows(10, 1).to_csv(tmp_path / name / "test.csv", index=False)
+    rows(10, 2).to_csv(tmp_path / "mine" / "dev.csv", index=False)
+    first, second = read_tasks(tmp_path)
+    assert (first.name, first.category, len(first.validation)) == ("H3", "histone", 4)
+    assert (second.name, second.category, len(second.validation)) == ("mine", "other", 10)
+    assert [task.name for task in read_tasks(tmp_path, ["mine"])] == ["mine"]
+    assert [task.name for task in read_tasks(tmp_path / "mine")] == ["mine"]
+    with pytest.raises(ScmambaError, match="has no task 'H4'; there are H3, mine"):
+        read_tasks(tmp_path, ["H4"])
+    (tmp_path / "H3" / "test.csv").unlink()
+    with pytest.raises(ScmambaError, match=r"has no test.csv beside"):
+        read_tasks(tmp_path)
+    with pytest.raises(ScmambaError, match="is no folder"):
+        read_tasks(tmp_path / "no")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ScmambaError, match="holds no folder with a train.csv"):
+        read_tasks(tmp_path / "empty")
+
+
+def test_every_method_learns_and_is_scored(tasks: list[Task], tmp_path: Path) -> None:
+    result = benchmark(
+        tasks,
+        ["cnn", "transformer", "kmer"],
+        seeds=[0, 1],
+        output=tmp_path,
+        epochs=6,
+        batch_size=10,
+        reference="kmer",
+    )
+    names = ["cnn", "cnn, test-selected", "transformer", "transformer, test-selected", "kmer"]
+    assert result.summary.index.tolist() == names
+    assert len(result.runs) == 2 * 2 * len(names)
+    assert (result.summary["n_tasks"] == 2).all() and (result.summary["n_seeds"] == 2).all()
+    whole = result.runs.groupby("method")["mcc"].mean()
+    np.testing.assert_allclose(result.summary["mcc"], whole[names])
+    assert (result.summary["mcc_low"] <= result.summary["mcc"]).all()
+    assert result.summary.loc["cnn", "mcc"] > 0.5 and result.summary.loc["kmer", "mcc"] > 0.8
+    both = result.runs.pivot_table("accuracy", ["task", "seed"], "method")
+    looked = both["cnn, test-selected"] - both["cnn"]
+    assert (looked >= -0.1).all()
+    minus = result.summary["mcc"] - result.summary.loc["kmer", "mcc"]
+    np.testing.assert_allclose(result.summary["mcc_minus"].drop("kmer"), minus.drop("kmer"))
+    assert np.isnan(result.summary.loc["kmer", "mcc_minus"])
+    assert result.by_task["category"].tolist()[0] == "x"
+
+
+def test_published_training() -> None:
+    config = methods.PUBLISHED
+    assert (config.epochs, config.batch_size, config.lr) == (10, 256, 1e-3)
+    assert (config.weight_decay, config.warmup, config.warmup_from) == (0.01, 0.05, 0.1)
+    assert (config.clip, config.ema, config.patience) == (1.0, 0.0, None)
+
+
+def test_test_split_is_looked_at_every_other_epoch(
+    tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    usual = methods.outputs
+
+    def watch(networks: Any, data: Any, **options: Any) -> Any:
+        seen.append(len(data))
+        return usual(networks, data, **options)
+
+    monkeypatch.setattr(methods, "outputs", watch)
+    config = methods.replace(methods.PUBLISHED, epochs=5, batch_size=10)
+    run = methods.run_method("cnn", tasks[0], 0, config)
+    assert seen == [20] * 4  # after epochs 2, 4 and 5, and of the validated weights
+    assert run.about["epoch_test_selected"] in (2, 4, 5)
+    truth = methods.codes_of(tasks[0])[1]["test"]
+    best = (run.guesses["test-selected"] == truth).mean()
+    assert best >= (run.guesses[""] == truth).mean() - 0.2
+
+
+def test_runs_are_not_run_again(
+    tasks: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"seeds": [0], "output": tmp_path, "epochs": 1, "batch_size": 10}
+    first = benchmark(tasks[:1], ["cnn", "kmer"], **options)
+    calls = []
+    usual = methods.METHODS["kmer"]
+    monkeypatch.setitem(methods.METHODS, "cnn", lambda *job: calls.append(job))
+    monkeypatch.setitem(methods.METHODS, "kmer", lambda *job: (calls.append(job), usual(*job))[1])
+    again = benchmark(tasks[:1], ["cnn", "kmer"], **options)
+    pd.testing.assert_frame_equal(first.runs, again.runs)
+    assert not calls
+    benchmark(tasks, ["kmer"], **options)
+    assert len(calls) == 1  # of the other task
+    with pytest.raises(ScmambaError, match="was run with other settings or data"):
+        benchmark(tasks[:1], ["cnn"], **{**options, "epochs": 2})
+    file = tmp_path / "runs" / "two__kmer__0.json"
+    content = json.loads(file.read_text())
+    assert content["left_out"] == 0 and content["n_train"] == 60
+    file.write_text("{")
+    with pytest.raises(ScmambaError, match="is damaged"):
+        benchmark(tasks[:1], ["kmer"], **options)
+
+
+def test_ours_has_a_row_a_view(tasks: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = methods.fit
+    monkeypatch.setattr(methods, "fit", lambda *a, **k: usual(*a, **k, epochs=1, n_members=1))
+    monkeypatch.setattr(choice, "run", lambda function, jobs, **_: [function(*job) for job in jobs])
+    monkeypatch.setattr(choice, "_STRENGTHS", {"classification": (10.0,)})
+    run = methods.run_method("scmamba", tasks[0], 0, methods.PUBLISHED)
+    assert set(run.guesses) == {"", "deep alone", "wide alone"}
+    truth = methods.codes_of(tasks[0])[1]["test"]
+    assert (run.guesses[""] == truth).mean() > 0.8
+    assert run.about["n_train"] == 60 and run.n_parameters > 1000
+
+
+def test_scores_of_confusions_match_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    truth, guess = rng.integers(0, 3, 50), rng.integers(0, 4, 50)
+    record = Record("t", "c", "m", "", 0, truth, guess, 1, 1.0)
+    counts = np.vstack([np.ones(50), rng.multinomial(50, np.full(50, 0.02), 3)])
+    scored = summary._scores(summary._confusions(counts, record, 4))
+    for draw, weights in enumerate(counts.astype(int)):
+        t, g = np.repeat(truth, weights), np.repeat(guess, weights)
+        assert scored["accuracy"][draw] == pytest.approx(accuracy_score(t, g))
+        assert scored["mcc"][draw] == pytest.approx(matthews_corrcoef(t, g))
+        f1 = f1_score(t, g, average="macro", labels=np.unique(t), zero_division=0)
+        assert scored["macro_f1"][draw] == pytest.approx(f1)
+
+
+def test_differences_are_paired() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 200)
+    noisy = np.where(rng.random(200) < 0.3, 1 - truth, truth)
+    better = noisy.copy()
+    better[np.flatnonzero(noisy != truth)[:6]] = truth[np.flatnonzero(noisy != truth)[:6]]
+    records = [
+        Record("t", "c", name, "", 0, truth, guess, 1, 1.0)
+        for name, guess in (("plain", noisy), ("ours", better))
+    ]
+    table, _ = summary.summarise(records, "plain")
+    row = table.loc["ours"]
+    assert row["accuracy_minus"] == pytest.approx(6 / 200)
+    assert row["accuracy_minus_low"] > 0  # though either one's own interval is far wider
+    assert row["accuracy_low"] < table.loc["plain", "accuracy"]
+    again, _ = summary.summarise(records[::-1], "plain")
+    pd.testing.assert_series_equal(again.loc["ours", row.index], row)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"methods": ["lstm"]}, "method 'lstm'; allowed: mamba, cnn, transformer, scmamba, kmer"),
+        ({"reference": "lstm"}, "method 'lstm'"),
+        ({"seeds": []}, "at least one task, one method and one seed"),
+    ],
+)
+def test_refusals(tasks: list[Task], tmp_path: Path, options: dict, message: str) -> None:
+    with pytest.raises(ScmambaError, match=message):
+        benchmark(tasks, **{"methods": ["kmer"], "output": tmp_path, **options})
+
+
+def test_wrong_tables() -> None:
+    with pytest.raises(ScmambaError, match="has 0, 0 and 20 sequences"):
+        make_task("it", rows(20, 1), rows(20, 1), rows(20, 1))
+    wrong = rows(20, 0)
+    wrong.loc[3, "sequence"] = "ACGX"
+    with pytest.raises(ScmambaError, match="task 'it': sequence '3' holds 'X' at position 4"):
+        make_task("it", wrong, rows(20, 1))
