@@ -10,6 +10,7 @@ numba calls the intrinsics with types; the function inside each writes LLVM's co
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import llvmlite.binding
@@ -167,19 +168,21 @@ def exp2(typing: Any, a: Any) -> Any:
     """``2 ** a`` for ``a`` below 127; 2^-125 for all below -125."""
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        def constant(value: float) -> ir.Constant:
-            return _constant(given[0].type, _FLOAT(float(np.float32(value))))
+        return _exp2(builder, given[0])
 
-        lowest, integer = constant(_LOWEST), ir.VectorType(_INT, given[0].type.count)
-        power = builder.select(builder.fcmp_unordered("<", given[0], lowest), lowest, given[0])
-        shifted = builder.fadd(power, constant(_ROUND))
-        fraction = builder.fsub(power, builder.fsub(shifted, constant(_ROUND)))
-        result = constant(_POWERS[-1])
-        for coefficient in _POWERS[-2::-1]:
-            result = _muladd(builder, result, fraction, constant(coefficient))
-        exponent = builder.shl(builder.bitcast(shifted, integer), _constant(integer, _INT(23)))
-        bits = builder.add(builder.bitcast(result, integer), exponent)
-        return builder.bitcast(bits, given[0].type)
+    return a(a), code
+
+
+@intrinsic
+def sigmoid(typing: Any, a: Any) -> Any:
+    """``1 / (1 + exp(-a))``."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        kind, highest = given[0].type, _number(given[0].type, 126)  # 2^127 is next to infinity
+        power = builder.fmul(given[0], _number(kind, -1 / math.log(2)))
+        power = builder.select(builder.fcmp_ordered(">", power, highest), highest, power)
+        one = _number(kind, 1)
+        return builder.fdiv(one, builder.fadd(one, _exp2(builder, power)))
 
     return a(a), code
 
@@ -209,6 +212,23 @@ def _pointer(context: Any, builder: Any, signature: Any, given: Any, what: ir.Ty
     """Address of ``array[i]`` as that of a ``what``; array and i are the first two given."""
     data = context.make_array(signature.args[0])(context, builder, given[0]).data
     return builder.bitcast(builder.gep(data, [given[1]]), what.as_pointer())
+
+
+def _exp2(builder: Any, a: Any) -> Any:
+    kind, integers = a.type, ir.VectorType(_INT, a.type.count)
+    lowest, round_ = _number(kind, _LOWEST), _number(kind, _ROUND)
+    power = builder.select(builder.fcmp_ordered("<", a, lowest), lowest, a)
+    shifted = builder.fadd(power, round_)
+    fraction = builder.fsub(power, builder.fsub(shifted, round_))
+    result = _number(kind, _POWERS[-1])
+    for coefficient in _POWERS[-2::-1]:
+        result = _muladd(builder, result, fraction, _number(kind, coefficient))
+    exponent = builder.shl(builder.bitcast(shifted, integers), _constant(integers, _INT(23)))
+    return builder.bitcast(builder.add(builder.bitcast(result, integers), exponent), kind)
+
+
+def _number(kind: ir.VectorType, value: float) -> ir.Constant:
+    return _constant(kind, _FLOAT(float(np.float32(value))))
 
 
 def _constant(kind: ir.VectorType, number: ir.Constant) -> ir.Constant:

@@ -9,9 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
+from scmamba.nn.convolution import conv_silu
 from scmamba.nn.padding import blank, check_padding
-from scmamba.nn.resume import State, check, extend, start
+from scmamba.nn.resume import State, check, following, start
 from scmamba.nn.selective_scan import selective_scan
+
+_PIECE = 1 << 20  # numbers in (tokens, d_inner) of a piece on a CPU: 4 MiB
 
 
 class Mamba1(nn.Module):
@@ -95,11 +98,13 @@ class Mamba1(nn.Module):
         The mixed piece (B, l, d_model), without gradients, and the state that it leaves.
         """
         fresh = start(u, (self.d_conv - 1, self.d_inner), (self.d_inner, self.d_state))
-        tail, scan = fresh if state is None else check(state, fresh)
-        x, z = self.project(u).chunk(2, -1)
-        window, tail = extend(tail, x)
-        y, scan = self._scan(self._convolve(window), None, False, scan)
-        return self.out_proj((y * F.silu(z)).to(u.dtype)), State(tail, scan)
+        state = fresh if state is None else check(state, fresh)
+        mixed = []
+        for piece in u.split(self._piece(u), 1):
+            x, z = self.project(piece).chunk(2, -1)
+            y, state = self._run(x, None, False, state)
+            mixed.append(self.out_proj((y * F.silu(z)).to(u.dtype)))
+        return torch.cat(mixed, 1), state
 
     def project(self, u: Tensor, padding_mask: Tensor | None = None) -> Tensor:
         """Convolution input and gate, (B, L, 2 * d_inner)."""
@@ -111,26 +116,40 @@ class Mamba1(nn.Module):
         self, projected: Tensor, padding_mask: Tensor | None, directions: tuple[bool, ...]
     ) -> Tensor:
         """Mean over ``directions`` of all that stands between the projections, (B, L, d_inner)."""
+        length = projected.shape[1]
+        size = max(1, length) if torch.is_grad_enabled() else self._piece(projected)
+        pieces = [slice(a, a + size) for a in range(0, length, size)]
         x, z = projected.chunk(2, -1)
-        halves = []
+        y: dict[int, Tensor] = {}
         for reverse in directions:
-            sides = (0, self.d_conv - 1) if reverse else (self.d_conv - 1, 0)
-            convolved = self._convolve(F.pad(x, (0, 0, *sides)), reverse)
-            halves.append(self._scan(convolved, padding_mask, reverse)[0])
-        return sum(halves[1:], halves[0]) / len(halves) * F.silu(z)
+            state: State | None = None
+            for piece in pieces[:: -1 if reverse else 1]:
+                mask = None if padding_mask is None else padding_mask[:, piece]
+                part, state = self._run(x[:, piece], mask, reverse, state)
+                y[piece.start] = y[piece.start] + part if piece.start in y else part
+        gated = [y[p.start] * F.silu(z[:, p]) / len(directions) for p in pieces]
+        return torch.cat(gated, 1)
 
-    def _convolve(self, window: Tensor, reverse: bool = False) -> Tensor:
-        """Convolution and SiLU of a window of ``d_conv - 1`` more tokens than the result."""
-        weight = self.conv1d.weight.flip(2) if reverse else self.conv1d.weight
-        return F.silu(F.conv1d(window.mT, weight, self.conv1d.bias, groups=self.d_inner).mT)
-
-    def _scan(
-        self, x: Tensor, padding_mask: Tensor | None, reverse: bool, state: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def _run(
+        self, x: Tensor, padding_mask: Tensor | None, reverse: bool, state: State | None
+    ) -> tuple[Tensor, State]:
+        """Convolution and scan of a piece ``x`` (B, l, d_inner) that follows ``state``."""
+        tail, scan = (None, None) if state is None else state
+        if tail is None:
+            tail = x.new_zeros(len(x), self.d_conv - 1, self.d_inner)
+        weight, bias = self.conv1d.weight, self.conv1d.bias
+        convolved = conv_silu(x, weight, bias, tail=tail, reverse=reverse)
         sizes = [self.dt_rank, self.d_state, self.d_state]
-        low, B, C = self.x_proj(x).split(sizes, -1)
+        low, B, C = self.x_proj(convolved).split(sizes, -1)
         dt = blank(F.softplus(self.dt_proj(low)), padding_mask)
-        A = -self.A_log.exp()
-        return selective_scan(
-            x, dt, A, B, C, D=self.D, reverse=reverse, state=state, return_state=True
+        A, D = -self.A_log.exp(), self.D
+        y, scan = selective_scan(
+            convolved, dt, A, B, C, D=D, reverse=reverse, state=scan, return_state=True
         )
+        return y, State(following(tail, x, reverse), scan)
+
+    def _piece(self, like: Tensor) -> int:
+        """Tokens of ``like`` (B, L, ...) that are computed at once without gradients."""
+        if like.device.type != "cpu":
+            return max(1, like.shape[1])
+        return max(1, _PIECE // (self.d_inner * max(1, len(like))))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from scmamba._errors import ScmambaError
 from scmamba.nn import chunks
+from scmamba.nn.convolution import conv_silu
 from scmamba.nn.ssd import chunk_length
 
 if TYPE_CHECKING:
@@ -47,10 +48,13 @@ def check(state: State, expected: State) -> State:
     return State(*state)
 
 
-def extend(tail: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """``x`` (B, l, channels) with the tail in front, and the tail that it leaves."""
-    window = torch.cat([tail.to(x.dtype), x], 1)
-    return window, window[:, window.shape[1] - tail.shape[1] :].clone()
+def following(tail: Tensor, x: Tensor, reverse: bool = False) -> Tensor:
+    """Tail after ``x`` (B, l, channels); with ``reverse``, which reads backwards, before it."""
+    n = tail.shape[1]
+    if reverse:
+        return torch.cat([x[:, :n], tail.to(x.dtype)], 1)[:, :n]
+    joined = torch.cat([tail.to(x.dtype), x[:, max(0, x.shape[1] - n) :]], 1)
+    return joined[:, joined.shape[1] - n :]
 
 
 def resume_mamba2(mixer: Mamba2, u: Tensor, state: State | None) -> tuple[Tensor, State]:
@@ -63,10 +67,9 @@ def resume_mamba2(mixer: Mamba2, u: Tensor, state: State | None) -> tuple[Tensor
     for piece in u.split(max(_BLOCK // mixer.d_inner, mixer.chunk_size), 1):
         zxbc, dt = mixer.split(mixer.project(piece), None)
         z, xbc = zxbc.split([mixer.d_inner, channels], -1)
-        window, tail = extend(tail, xbc)
-        weight, bias = mixer.conv1d.weight, mixer.conv1d.bias
-        xbc = F.silu(F.conv1d(window.mT, weight, bias, groups=channels).mT)
-        y, scan = _scan(mixer, xbc, dt, scan)
+        convolved = conv_silu(xbc, mixer.conv1d.weight, mixer.conv1d.bias, tail=tail)
+        y, scan = _scan(mixer, convolved, dt, scan)
+        tail = following(tail, xbc)
         results.append(mixer.out_proj(mixer.norm(y, z).to(u.dtype)))
     return torch.cat(results, 1), State(tail, scan)
 
