@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,12 @@ def against(times: Mapping[str, list[float]], ours: str) -> dict[str, dict[str, 
             "highest": max(ratios),
         }
     return table
+
+
+def exponent(rows: Sequence[Mapping[str, float]], key: str) -> float:
+    """Least-squares slope of log(key) over log(length): 1 is linear growth."""
+    lengths, values = ([math.log(row[name]) for row in rows] for name in ("length", key))
+    return statistics.linear_regression(lengths, values).slope
 
 
 def peak_memory(function: Callable[[], object]) -> int:

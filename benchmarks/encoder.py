@@ -165,16 +165,9 @@ def growth(lengths: list[int], threads: int) -> dict[str, object]:
         needed = int(_timing.alone("--memory", str(length), "--threads", str(threads)))
         rows.append({"length": length, "seconds": seconds, "bytes": needed})
         print(f"L {length:6}: {seconds:.3f} s, {needed / 2**20:.0f} MiB above the base", flush=True)
-    exponents = {key: _exponent(rows, key) for key in ("seconds", "bytes")}
+    exponents = {key: _timing.exponent(rows, key) for key in ("seconds", "bytes")}
     print("exponents:", exponents)
     return {"rows": rows, "exponents": exponents}
-
-
-def _exponent(rows: list[dict[str, float]], key: str) -> float:
-    """Least-squares slope of log(key) over log(length)."""
-    x = torch.tensor([[math.log(row["length"]), 1.0] for row in rows])
-    y = torch.tensor([[math.log(row[key])] for row in rows])
-    return torch.linalg.lstsq(x, y).solution[0].item()
 
 
 def main() -> None:
