@@ -61,45 +61,52 @@ class _ConvSiLU(torch.autograd.Function):
     def forward(  # type: ignore[override]
         ctx: Any, x: Tensor, tail: Tensor, weight: Tensor, bias: Tensor, reverse: bool
     ) -> Tensor:
-        x, (batch, length, d) = _rows(x), x.shape
+        x, (batch, length, d) = rows(x), x.shape
         tail, taps, bias = tail.contiguous(), weight[:, 0].T.contiguous(), bias.contiguous()
         sizes = length, d, x.stride(1), len(taps)
         y = tail.new_empty(batch, length, d)
-        operands = [_flat(t) for t in (x, tail, taps, bias, y)]
+        operands = [flat(t) for t in (x, tail, taps, bias, y)]
 
         def work(start: int, stop: int) -> None:
             conv_loops.forward(*operands, sizes, reverse, start, stop)
 
-        for_rows(work, batch * -(-length // conv_loops.TILE), y.numel())
+        for_rows(work, batch * -(-length // conv_loops.TILE), y.numel(), amid_torch=True)
         ctx.save_for_backward(x, tail, taps, bias)
-        ctx.sizes, ctx.reverse = sizes, reverse
+        ctx.reverse = reverse
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, tail, taps, bias = ctx.saved_tensors
-        batch, length, d = x.shape
-        tiles = -(-length // conv_loops.TILE)
-        dx = tail.new_empty(batch, length, d)
-        dtaps, dbias = tail.new_zeros(batch, tiles, *taps.shape), tail.new_zeros(batch, tiles, d)
-        given = (x, tail, taps, bias, dy.contiguous(), dx, dtaps, dbias)
-        operands = [_flat(t) for t in given]
-
-        def work(start: int, stop: int) -> None:
-            conv_loops.backward(*operands, ctx.sizes, ctx.reverse, start, stop)
-
-        for_rows(work, batch * tiles, dx.numel())
-        return dx, None, dtaps.sum((0, 1)).T[:, None], dbias.sum((0, 1)), None
+        dx, dtaps, dbias = gradients(x, tail, taps, bias, dy.contiguous(), ctx.reverse)
+        return dx, None, dtaps.T[:, None], dbias, None
 
 
-def _rows(x: Tensor) -> Tensor:
+def gradients(
+    x: Tensor, tail: Tensor, taps: Tensor, bias: Tensor, dy: Tensor, reverse: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of ``x`` (b, L, d), ``taps`` (width, d) and ``bias`` from ``dy`` (b, L, d), contiguous."""
+    batch, length, d = x.shape
+    sizes, tiles = (length, d, x.stride(1), len(taps)), -(-length // conv_loops.TILE)
+    dx = tail.new_empty(batch, length, d)
+    dtaps, dbias = tail.new_zeros(batch, tiles, *taps.shape), tail.new_zeros(batch, tiles, d)
+    operands = [flat(t) for t in (x, tail, taps, bias, dy, dx, dtaps, dbias)]
+
+    def work(start: int, stop: int) -> None:
+        conv_loops.backward(*operands, sizes, reverse, start, stop)
+
+    for_rows(work, batch * tiles, dx.numel(), amid_torch=True)
+    return dx, dtaps.sum((0, 1)), dbias.sum((0, 1))
+
+
+def rows(x: Tensor) -> Tensor:
     """``x`` (b, L, d), copied unless its tokens follow one another at one distance."""
     even = x.stride(2) == 1 and (len(x) == 1 or x.stride(0) == x.shape[1] * x.stride(1))
     return x if even else x.contiguous()
 
 
-def _flat(t: Tensor) -> np.ndarray[Any, Any]:
+def flat(t: Tensor) -> np.ndarray[Any, Any]:
     """From the first number of ``t`` to the last, with what lies between its rows."""
     n = sum((size - 1) * step for size, step in zip(t.shape, t.stride(), strict=True)) + 1
     return t.detach().as_strided((n if t.numel() else 0,), (1,)).numpy()

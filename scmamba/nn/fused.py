@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from scmamba.nn import kernels, mix_cpu
 from scmamba.nn.blocks import Active, Operands, Sizes, Work
 
 _KEEP = 1 << 22  # numbers (batch * L * d_inner * directions) up to which blocks are kept
@@ -21,12 +22,14 @@ def mix(
     bias: Tensor | None,
     A: Tensor,
     D: Tensor,
+    norm: Tensor,
     sizes: Sizes,
 ) -> Tensor:
-    """Sum over directions of the gated, normed scan (the norm's weight is left to the caller).
+    """Sum over directions of the gated, normed scan: compiled loops on a CPU, else PyTorch.
 
-    Short inputs keep for the backward pass what they compute, about 50 bytes a number. Long ones
-    keep the states between blocks only, and compute each block again: a sixth slower, and flat.
+    The loops keep what the scan gives, and a state for every few chunks. In PyTorch, short inputs
+    keep all that they compute, about 50 bytes a number; long ones keep the states between blocks
+    only, and compute each block again: a sixth slower, and flat.
 
     Parameters
     ----------
@@ -38,6 +41,8 @@ def mix(
         (conv_dim, 1, width) and (conv_dim,) of the depthwise convolution.
     A, D
         (heads,) decay rates and skip connection.
+    norm
+        (d_inner,) weight of the norm.
     sizes
         See :class:`~scmamba.nn.blocks.Sizes`.
 
@@ -51,10 +56,12 @@ def mix(
     small = (t.to(dtype) for t in (dt, weight[:, 0].T.contiguous(), bias, A, D))
     operands = Operands(zxbc, *small)
     with torch.autocast(zxbc.device.type, enabled=False):
-        if torch.is_grad_enabled() and any(t.requires_grad for t in operands):
+        if kernels.compiled_loops() and mix_cpu.fits(operands, sizes):
+            return mix_cpu.mix(operands, norm.to(dtype), sizes)
+        if torch.is_grad_enabled() and any(t.requires_grad for t in (*operands, norm)):
             result: Tensor = _Mix.apply(sizes, *operands)
-            return result
-        return _forward(Work(operands, sizes))
+            return result * norm
+        return _forward(Work(operands, sizes)).mul_(norm)
 
 
 def _forward(work: Work, keep: Callable[[Tensor, Active], None] | None = None) -> Tensor:

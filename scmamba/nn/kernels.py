@@ -1,4 +1,4 @@
-"""The one place that chooses how a mixer computes: plain PyTorch, or CUDA kernels where installed.
+"""The one place that chooses how a mixer computes: PyTorch, compiled loops on a CPU, CUDA kernels.
 
 ``SCMAMBA_KERNELS`` in the environment overrides the choice: ``torch``, ``cuda`` or ``auto``.
 The CUDA kernels are those of the packages mamba-ssm and causal-conv1d, imported when first used.
@@ -42,6 +42,11 @@ def backend(device: torch.device | str) -> Backend:
             f"device, or set {_VARIABLE}=auto or torch"
         )
     return "torch"
+
+
+def compiled_loops() -> bool:
+    """Whether a CPU runs compiled loops where they can compute what is asked."""
+    return _wish() != "torch"
 
 
 def explain() -> str:

@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
+from scmamba.nn.linear import Linear
 
 TARGETS = ("in_proj", "out_proj")
 """The projections of a Mamba-2 mixer."""
 
 
-class LoRALinear(nn.Linear):
+class LoRALinear(Linear):
     """``W x + b + scale * B A x``: ``W`` and ``b`` keep their names, ``B`` is zero at first.
 
     Parameters
@@ -90,7 +91,9 @@ def add_lora(
         if isinstance(child, nn.Linear) and name.rpartition(".")[2] in targets
     ]
     if not found:
-        linear = {n.rpartition(".")[2] for n, m in module.named_modules() if type(m) is nn.Linear}
+        linear = {
+            n.rpartition(".")[2] for n, m in module.named_modules() if isinstance(m, nn.Linear)
+        }
         raise ScmambaError(
             f"no Linear layer is named {' or '.join(map(repr, targets))}; there are: "
             f"{', '.join(sorted(linear)) or 'none'}"
@@ -115,7 +118,7 @@ def merge_lora(module: nn.Module) -> int:
     merged: dict[LoRALinear, nn.Linear] = {}
     for name, adapted in _adapted(module):
         if adapted not in merged:
-            plain = nn.Linear(
+            plain = Linear(
                 adapted.in_features, adapted.out_features, adapted.bias is not None, device="meta"
             )
             plain.weight = nn.Parameter(adapted.merged_weight())

@@ -12,6 +12,7 @@ from scmamba._errors import ScmambaError
 from scmamba.nn import kernels
 from scmamba.nn.blocks import Sizes
 from scmamba.nn.fused import mix
+from scmamba.nn.linear import Linear
 from scmamba.nn.norm import RMSNormGated
 from scmamba.nn.padding import blank, check_padding
 from scmamba.nn.resume import State, resume_mamba2
@@ -76,13 +77,13 @@ class Mamba2(nn.Module):
                 f"(expand * d_model / headdim); choose one that does"
             )
         conv_dim = self.d_inner + 2 * ngroups * d_state
-        self.in_proj = nn.Linear(d_model, self.d_inner + conv_dim + self.nheads, bias=bias)
+        self.in_proj = Linear(d_model, self.d_inner + conv_dim + self.nheads, bias=bias)
         self.conv1d = nn.Conv1d(conv_dim, conv_dim, d_conv, groups=conv_dim, bias=conv_bias)
         self.dt_bias = nn.Parameter(torch.empty(self.nheads))
         self.A_log = nn.Parameter(torch.empty(self.nheads))
         self.D = nn.Parameter(torch.ones(self.nheads))
         self.norm = RMSNormGated(self.d_inner, ngroups, norm_eps)
-        self.out_proj = nn.Linear(self.d_inner, d_model, bias=bias)
+        self.out_proj = Linear(self.d_inner, d_model, bias=bias)
         self.reset_scan_parameters()
 
     @torch.no_grad()
@@ -142,9 +143,8 @@ class Mamba2(nn.Module):
             self.norm.eps,
             directions,
         )
-        normed = mix(zxbc, dt, weight, bias, A, self.D, sizes)
         share = self.norm.weight / len(directions)
-        return normed * share if torch.is_grad_enabled() else normed.mul_(share)
+        return mix(zxbc, dt, weight, bias, A, self.D, share, sizes)
 
     def _by_kernels(
         self, zxbc: Tensor, dt: Tensor, A: Tensor, directions: tuple[bool, ...]
