@@ -132,6 +132,15 @@ def test_mutagenesis_from_a_yaml_file(folder: Path) -> None:
     assert "svg" in Path("l.svg").read_text()
 
 
+def test_the_example_of_a_yaml_file_holds_options_that_exist() -> None:
+    from scmamba.cli.mutagenesis import mutagenesis
+
+    example = Path(__file__).parents[2] / "tutorials" / "mutagenesis.yaml"
+    parser = frame._parser("mutagenesis", mutagenesis)
+    chosen = parser.parse_args(["--config", str(example)])
+    assert (chosen.start, chosen.deletions, chosen.record) == (100, [1, 3], "gene1")
+
+
 def test_variants(folder: Path) -> None:
     assert run("variant-effects calls.vcf --fasta genome.fa --model causal --output v.tsv") == 0
     found = pd.read_csv("v.tsv", sep="\t")
