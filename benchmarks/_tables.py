@@ -99,15 +99,6 @@ def encoder_table(content: dict[str, Any]) -> str:
     """How many times faster the encoder is, and how time and memory grow."""
     results = dict(content["results"])
     growth = results.pop("growth")
-    names = list(dict.fromkeys(n for row in results.values() for n in row if n != "difference"))
-    body = []
-    for case, row in results.items():
-        cells = []
-        for name in names:
-            found = row.get(name)
-            times = found and f"{found['ours_faster']:.2f} x ({found['seconds']:.3f} s)"
-            cells.append(times or "")
-        body.append([case, *cells])
     far = [
         [f"{row['length']:,}", f"{row['seconds']:.3f}", f"{row['bytes'] / 2**20:.0f}"]
         for row in growth["rows"]
@@ -116,8 +107,7 @@ def encoder_table(content: dict[str, Any]) -> str:
     machine = content["machine"]
     return "\n\n".join(
         [
-            "How many times faster ours is than each, and seconds of each:",
-            markdown(["", *names], body),
+            _faster(results),
             markdown(["tokens", "seconds", "MiB above the base"], far),
             f"Growth with length: exponent {exponents['seconds']:.2f} of time, "
             f"{exponents['bytes']:.2f} of memory. {machine['threads']} threads of "
@@ -141,6 +131,58 @@ def gpu_table(content: dict[str, Any]) -> str:
         f"product reaches {results['matrix_rate'] / 1e12:.0f} Tflop/s; torch "
         f"{content['machine']['torch']}."
     )
+
+
+def scan_table(content: dict[str, Any]) -> str:
+    """How many times faster the selective scan is, and how its time grows."""
+    results, machine = dict(content["results"]), content["machine"]
+    growth = results.pop("growth")
+    far = [
+        [f"{row['length']:,}", f"{row['forward']:.4f}", f"{row['training']:.4f}"]
+        for row in growth["rows"]
+    ]
+    exponents = growth["exponents"]
+    return "\n\n".join(
+        [
+            _faster(results),
+            markdown(["tokens", "seconds, forward", "seconds, training step"], far),
+            f"Growth with length: exponent {exponents['forward']:.2f} forward, "
+            f"{exponents['training']:.2f} in training. {machine['threads']} threads of "
+            f"{machine['cores']} cores ({machine['cpu']}), torch {machine['torch']}.",
+        ]
+    )
+
+
+def length_table(content: dict[str, Any]) -> str:
+    """Time and memory of long sequences, whole and in pieces."""
+    results, machine = content["results"], content["machine"]
+    body = []
+    for row in (*results["rows"], *results["pieces"]):
+        how = f"causal, pieces of {row['piece']:,}" if "piece" in row else "bidirectional, whole"
+        seconds, needed = f"{row['seconds']:.1f}", f"{row['bytes'] / 2**20:,.0f}"
+        body.append([f"{row['length']:,}, {how}", seconds, needed])
+    exponents = results["exponents"]
+    return (
+        f"{markdown(['nucleotides', 'seconds', 'MiB above the base'], body)}\n\nGrowth of whole "
+        f"sequences with length: exponent {exponents['seconds']:.2f} of time, "
+        f"{exponents['bytes']:.2f} of memory. {machine['threads']} threads of "
+        f"{machine['cores']} cores ({machine['cpu']}), torch {machine['torch']}."
+    )
+
+
+def _faster(results: dict[str, Any]) -> str:
+    """A row a case: how many times faster ours is than each candidate, and its seconds."""
+    names = list(dict.fromkeys(n for row in results.values() for n in row if n != "difference"))
+    body = []
+    for case, row in results.items():
+        cells = []
+        for name in names:
+            found = row.get(name)
+            times = found and f"{found['ours_faster']:.2f} x ({found['seconds']:.3f} s)"
+            cells.append(times or "")
+        body.append([case, *cells])
+    table = markdown(["", *names], body)
+    return f"How many times faster ours is than each, and seconds of each:\n\n{table}"
 
 
 def tokens_table(content: dict[str, Any]) -> str:
@@ -236,6 +278,8 @@ def render() -> str:
     """README.md with every block between its markers made anew."""
     draw: dict[str, Callable[[dict[str, Any]], str]] = {
         "encoder": encoder_table,
+        "selective_scan": scan_table,
+        "length": length_table,
         "gpu": gpu_table,
         "tokens": tokens_table,
         "streaming": streaming_table,
