@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -29,7 +30,7 @@ def save_network(network: nn.Module, folder: Path) -> None:
     """
     folder.mkdir(parents=True)
     if isinstance(network, CompactModel):
-        content = {"kind": "compact", "config": network.config.to_dict()}
+        content: dict[str, Any] = {"kind": "compact", "config": network.config.to_dict()}
         state = network.state_dict()
     elif isinstance(network, PooledModel):
         save(network.backbone, folder / BACKBONE)
@@ -56,14 +57,16 @@ def load_network(folder: Path) -> nn.Module:
     content = read_json(folder / ABOUT)
     if content.get("sha256") != sha256(folder / WEIGHTS):
         raise ScmambaError(f"{folder / WEIGHTS} was changed since it was saved; copy it again")
-    state, network, part = load_file(folder / WEIGHTS), None, None
+    state = load_file(folder / WEIGHTS)
+    network: nn.Module | None = None
+    part: nn.Module | None = None
     if content.get("kind") == "compact":
         network = part = CompactModel(CompactConfig.from_dict(content["config"]))
     elif content.get("kind") == "pooled":
         backbone = load(folder / BACKBONE)
         assert isinstance(backbone, SequenceModel)
-        network = PooledModel(backbone, content["n_outputs"], per_token=content["per_token"])
-        part = network.head
+        pooled = PooledModel(backbone, content["n_outputs"], per_token=content["per_token"])
+        network, part = pooled, pooled.head
     if network is None or part is None:
         raise ScmambaError(
             f"{folder / ABOUT} holds a network of kind {content.get('kind')!r}; known are "
