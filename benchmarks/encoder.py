@@ -1,6 +1,6 @@
 """The bidirectional encoder against the published formulation, transformers' Mamba-2 and SDPA.
 
-    python benchmarks/encoder.py            # an otherwise idle machine; about half an hour
+    python benchmarks/encoder.py            # an otherwise idle machine; some minutes
     python benchmarks/encoder.py --quick    # one length, few rounds: does it run
 
 Four layers, float32, batch 1. The published formulation runs the whole mixer twice, the second time
