@@ -208,7 +208,7 @@ def tokens_table(content: dict[str, Any]) -> str:
 def streaming_table(content: dict[str, Any]) -> str:
     """Cells a second and memory, file by file, and what a kill cost."""
     results, machine = dict(content["results"]), content["machine"]
-    size, killed = results.pop("file_bytes"), results.pop("killed")
+    size, killed = results.pop("file_bytes"), results.pop("killed", None)
     body = [
         [
             case,
@@ -219,11 +219,17 @@ def streaming_table(content: dict[str, Any]) -> str:
         for case, row in results.items()
     ]
     head = ["", "cells a second", "seconds", "GiB, peak of the process"]
+    cost = "What a kill costs was not measured in this run."
+    if killed is not None:
+        cost = (
+            f"Killed after {killed['seconds_until_killed']:.1f} s, `embed` had "
+            f"{killed['kept_cells']:,} cells; made again, the call took "
+            f"{killed['seconds_again']:.1f} s."
+        )
     return (
-        f"{markdown(head, body)}\n\nThe file holds {size / 1e9:.1f} GB. Killed after "
-        f"{killed['seconds_until_killed']:.1f} s, `embed` had {killed['kept_cells']:,} cells; made "
-        f"again, the call took {killed['seconds_again']:.1f} s. {machine['threads']} threads of "
-        f"{machine['cores']} cores ({machine['cpu']}), torch {machine['torch']}."
+        f"{markdown(head, body)}\n\nThe file holds {size / 1e9:.1f} GB. {cost} "
+        f"{machine['threads']} threads of {machine['cores']} cores ({machine['cpu']}), torch "
+        f"{machine['torch']}."
     )
 
 

@@ -117,7 +117,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", type=Path)
     parser.add_argument("--cells", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument("--embed-cells", type=int, default=20_000)
+    parser.add_argument(
+        "--embed-cells",
+        type=int,
+        default=20_000,
+        help="several blocks, so that half can be done; 0: no embed",
+    )
     parser.add_argument("--tokens", type=int, help="only walk through so many cells")
     parser.add_argument("--plain", type=int, help="only the peer, on so many cells")
     parser.add_argument("--embed", type=Path, help="only embed, into this file")
@@ -137,18 +142,19 @@ def main() -> None:
     row = json.loads(_timing.alone(str(path), "--plain", str(PEER_CELLS)))
     results[f"plain, {PEER_CELLS:,} cells"] = row
     print(f"plain: {row}", flush=True)
-    some, output = path.with_name("some.h5ad"), path.with_name("embedded.h5ad")
-    try:
-        ad.read_h5ad(path, backed="r")[: arguments.embed_cells].to_memory().write_h5ad(some)
-        row = json.loads(_timing.alone(str(some), "--embed", str(output)))
-        results[f"embed, {row['cells']:,} cells"] = row
-        print(f"embed: {row}", flush=True)
-        output.unlink()
-        results["killed"] = killed(some, output)
-        print(f"killed: {results['killed']}", flush=True)
-    finally:
-        some.unlink(missing_ok=True)
-        output.unlink(missing_ok=True)
+    if arguments.embed_cells:
+        some, output = path.with_name("some.h5ad"), path.with_name("embedded.h5ad")
+        try:
+            ad.read_h5ad(path, backed="r")[: arguments.embed_cells].to_memory().write_h5ad(some)
+            row = json.loads(_timing.alone(str(some), "--embed", str(output)))
+            results[f"embed, {row['cells']:,} cells"] = row
+            print(f"embed: {row}", flush=True)
+            output.unlink()
+            results["killed"] = killed(some, output)
+            print(f"killed: {results['killed']}", flush=True)
+        finally:
+            some.unlink(missing_ok=True)
+            output.unlink(missing_ok=True)
     print("written:", _timing.save("streaming", results))
 
 
