@@ -207,28 +207,24 @@ def tokens_table(content: dict[str, Any]) -> str:
 
 def streaming_table(content: dict[str, Any]) -> str:
     """Cells a second and memory, file by file, and what a kill cost."""
-    results, machine = dict(content["results"]), content["machine"]
-    size, killed = results.pop("file_bytes"), results.pop("killed", None)
+    results, machine = content["results"], content["machine"]
+    rows, killed = results["rows"], results["killed"]
     body = [
         [
             case,
             f"{row['cells_per_second']:,.0f}",
             f"{row['seconds']:.1f}",
             f"{row['peak_bytes'] / 2**30:.2f}",
+            f"{row['bytes_when_opened'] / 2**30:.2f}" if "bytes_when_opened" in row else "",
         ]
-        for case, row in results.items()
+        for case, row in rows.items()
     ]
-    head = ["", "cells a second", "seconds", "GiB, peak of the process"]
-    cost = "What a kill costs was not measured in this run."
-    if killed is not None:
-        cost = (
-            f"Killed after {killed['seconds_until_killed']:.1f} s, `embed` had "
-            f"{killed['kept_cells']:,} cells; made again, the call took "
-            f"{killed['seconds_again']:.1f} s."
-        )
+    head = ["", "cells a second", "seconds", "GiB, peak of the process", "of these when opened"]
     return (
-        f"{markdown(head, body)}\n\nThe file holds {size / 1e9:.1f} GB. {cost} "
-        f"{machine['threads']} threads of {machine['cores']} cores ({machine['cpu']}), torch "
+        f"{markdown(head, body)}\n\nThe largest file holds {results['file_bytes'] / 1e9:.1f} GB. "
+        f"Killed after {killed['seconds_until_killed']:.1f} s, `embed` had "
+        f"{killed['kept_cells']:,} cells; made again, the call took {killed['seconds_again']:.1f} "
+        f"s. {machine['threads']} threads of {machine['cores']} cores ({machine['cpu']}), torch "
         f"{machine['torch']}."
     )
 

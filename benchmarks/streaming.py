@@ -1,12 +1,14 @@
 """Cells that do not fit into memory: how fast, in how much memory, and what a kill costs.
 
-    python benchmarks/make_cells.py cells.h5ad            # 1,000,000 x 20,000
-    python benchmarks/streaming.py cells.h5ad             # about ten minutes
+    python benchmarks/make_cells.py some.h5ad --cells 100000
+    python benchmarks/make_cells.py cells.h5ad             # 1,000,000 x 20,000, 12 GB
+    python benchmarks/streaming.py some.h5ad cells.h5ad    # about ten minutes
 
-Each figure is of a process of its own. "tokens" reads, checks, tokenises and collates all cells,
-without a model; the peer does so in the plain way, rows of a backed AnnData made dense and binned
-one at a time, on the first cells. "embed" is one call of ``scmamba.tasks.embed`` with a small
-model on part of the cells, once whole, and once killed after half and made again.
+Each figure is of a process of its own. "tokens" reads, checks, tokenises and collates all cells of
+a file, without a model; the peer does so in the plain way, rows of a backed AnnData made dense and
+binned one at a time, on the first cells of the last file. "embed" is one call of
+``scmamba.tasks.embed`` with a small model on the first cells of it, once whole, and once killed
+after half and made again.
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ import tokens as published
 PEER_CELLS, PEER_ROWS = 2_000, 512
 
 
-def tokens(path: Path, n_cells: int) -> None:
-    """Walk through the first ``n_cells`` as batches of tokens."""
+def tokens(path: Path) -> None:
+    """Walk through all cells as batches of tokens."""
     from scmamba._allocator import keep_freed_memory
     from scmamba.stream.batches import CellBatches
     from scmamba.stream.buckets import TOKEN_BUDGET
@@ -41,20 +43,19 @@ def tokens(path: Path, n_cells: int) -> None:
 
     keep_freed_memory()
     with open_cells(path) as cells:
+        opened = _timing.peak_of_process()
         found = Expressions.of(cells)
-        vocab = Vocab([*found.first.var_names, "<pad>", "<cls>", "<eoc>"])
+        vocab = Vocab(found.first.var_names.tolist())
         match = resolve(found.first.var_names.tolist(), vocab.tokens)
         tokenize(found.first.X, match.index)  # compile
-        done = n_tokens = 0
+        n_tokens = 0
         start = time.perf_counter()
-        for rows, block in found.blocks():
+        for _, block in found.blocks():
             data = CellData(tokenize(block.X, match.index), vocab, -2.0, -2.0)
             batches = CellBatches(data, np.arange(len(data)), token_budget=TOKEN_BUDGET)
             n_tokens += sum(batch.gene_ids.numel() for batch in batches)
-            done = rows.stop
-            if done >= n_cells:
-                break
-        report(done, time.perf_counter() - start, tokens=n_tokens)
+        seconds = time.perf_counter() - start
+        report(cells.n_obs, seconds, tokens=n_tokens, bytes_when_opened=opened)
 
 
 def plain(path: Path, n_cells: int) -> None:
@@ -77,7 +78,7 @@ def embed(path: Path, output: Path) -> None:
 
     settings.device, settings.verbosity = "cpu", "warning"
     torch.manual_seed(0)
-    vocab = Vocab([*ad.read_h5ad(path, backed="r").var_names, "<pad>", "<cls>", "<eoc>"])
+    vocab = Vocab(ad.read_h5ad(path, backed="r").var_names.tolist())
     model = models.CellModel(models.preset("mini", n_genes=len(vocab)))
     model.vocab = vocab
     start = time.perf_counter()
@@ -114,47 +115,42 @@ def _done(part: Path) -> int:
 
 
 def main() -> None:
+    """Run every part in a process of its own, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("path", type=Path)
-    parser.add_argument("--cells", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument(
-        "--embed-cells",
-        type=int,
-        default=20_000,
-        help="several blocks, so that half can be done; 0: no embed",
-    )
-    parser.add_argument("--tokens", type=int, help="only walk through so many cells")
+    parser.add_argument("paths", type=Path, nargs="+", help="made files, the largest last")
+    parser.add_argument("--embed-cells", type=int, default=20_000)
+    parser.add_argument("--tokens", action="store_true", help="only walk through the cells")
     parser.add_argument("--plain", type=int, help="only the peer, on so many cells")
     parser.add_argument("--embed", type=Path, help="only embed, into this file")
     arguments = parser.parse_args()
+    *_, path = arguments.paths
     if arguments.tokens:
-        return tokens(arguments.path, arguments.tokens)
+        return tokens(path)
     if arguments.plain:
-        return plain(arguments.path, arguments.plain)
+        return plain(path, arguments.plain)
     if arguments.embed:
-        return embed(arguments.path, arguments.embed)
-    path = arguments.path
-    results: dict[str, object] = {"file_bytes": path.stat().st_size}
-    for n_cells in arguments.cells:
-        row = json.loads(_timing.alone(str(path), "--tokens", str(n_cells)))
-        results[f"tokens of {n_cells:,} cells"] = row
-        print(f"tokens of {n_cells:,}: {row}", flush=True)
-    row = json.loads(_timing.alone(str(path), "--plain", str(PEER_CELLS)))
-    results[f"plain, {PEER_CELLS:,} cells"] = row
-    print(f"plain: {row}", flush=True)
-    if arguments.embed_cells:
-        some, output = path.with_name("some.h5ad"), path.with_name("embedded.h5ad")
-        try:
-            ad.read_h5ad(path, backed="r")[: arguments.embed_cells].to_memory().write_h5ad(some)
-            row = json.loads(_timing.alone(str(some), "--embed", str(output)))
-            results[f"embed, {row['cells']:,} cells"] = row
-            print(f"embed: {row}", flush=True)
-            output.unlink()
-            results["killed"] = killed(some, output)
-            print(f"killed: {results['killed']}", flush=True)
-        finally:
-            some.unlink(missing_ok=True)
-            output.unlink(missing_ok=True)
+        return embed(path, arguments.embed)
+    rows: dict[str, dict[str, float]] = {}
+
+    def measure(name: str, *command: str) -> None:
+        row = json.loads(_timing.alone(*command))
+        rows[f"{name}, {row['cells']:,} cells"] = row
+        print(f"{name}: {row}", flush=True)
+
+    for one in arguments.paths:
+        measure("tokens", str(one), "--tokens")
+    measure("plain", str(path), "--plain", str(PEER_CELLS))
+    some, output = path.with_name("first.h5ad"), path.with_name("embedded.h5ad")
+    try:
+        ad.read_h5ad(path, backed="r")[: arguments.embed_cells].to_memory().write_h5ad(some)
+        measure("embed", str(some), "--embed", str(output))
+        output.unlink()
+        cut = killed(some, output)
+        print(f"killed: {cut}", flush=True)
+    finally:
+        some.unlink(missing_ok=True)
+        output.unlink(missing_ok=True)
+    results = {"file_bytes": path.stat().st_size, "rows": rows, "killed": cut}
     print("written:", _timing.save("streaming", results))
 
 

@@ -1,12 +1,17 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are there whole or not at all; JSON with clear errors; hashes."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from scmamba._errors import ScmambaError
 
@@ -61,9 +66,114 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     On any error, Ctrl-C included, the temporary file goes and ``path`` stays as it was.
     """
     path = writable(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    with _replacing(path, _beside(path)) as temporary:
+        yield temporary
+
+
+@contextmanager
+def atomic_folder(folder: Path, *, replaces: frozenset[str]) -> Iterator[Path]:
+    """Give a temporary folder that takes the place of ``folder`` when the block succeeds.
+
+    Parameters
+    ----------
+    folder
+        Where the result goes. What stands there is replaced if it holds nothing but files
+        named in ``replaces``.
+    replaces
+        Names of files that may be replaced.
+
+    Raises
+    ------
+    ScmambaError
+        Before anything is written: the folder cannot be made, or holds other files.
+    """
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and not folder.is_dir():
+        raise ScmambaError(f"{folder} is a file; give a folder")
+    if folder.is_dir() and (others := sorted({p.name for p in folder.iterdir()} - replaces)):
+        raise ScmambaError(
+            f"{folder} holds other files ({', '.join(others[:5])}); give a new or an empty folder"
+        )
+    temporary = _beside(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+    except OSError as error:
+        raise ScmambaError(
+            f"cannot write in {folder.parent} ({error.strerror}); give a folder you may write to"
+        ) from error
+    with _replacing(folder, temporary):
+        yield temporary
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+
+
+@contextmanager
+def _replacing(path: Path, temporary: Path) -> Iterator[Path]:
     try:
         yield temporary
-        os.replace(temporary, path)
+        take_place(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        remove(temporary)
+
+
+def take_place(new: Path, path: Path) -> None:
+    """Move the file or folder ``new`` to ``path``; a folder there comes back if that fails."""
+    if not path.is_dir():
+        os.replace(new, path)
+        return
+    old = _beside(path)
+    os.replace(path, old)
+    try:
+        os.replace(new, path)
+    except BaseException:
+        os.replace(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all it holds, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in ``path``.
+
+    Raises
+    ------
+    ScmambaError
+        There is no such file, it is not JSON, or it holds something else than an object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScmambaError(f"cannot read {path} ({error.strerror})") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ScmambaError(f"{path} is not JSON ({error}); fetch or save it again") from error
+    if not isinstance(content, dict):
+        raise ScmambaError(f"{path} holds a {type(content).__name__}; a JSON object is needed")
+    return content
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write ``content`` to ``path``, whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """Hash of the file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def git_sha1(path: Path) -> str:
+    """The hash by which git knows the content of the file, as 40 hexadecimal digits."""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

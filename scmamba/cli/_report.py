@@ -36,12 +36,19 @@ def score(adata: AnnData, keys: Keys, truth_key: str) -> metrics.AnnotationScore
 
 
 def draw(
-    adata: AnnData, keys: Keys, truth_key: str | None, history: pd.DataFrame | None
+    adata: AnnData,
+    some: AnnData,
+    keys: Keys,
+    truth_key: str | None,
+    history: pd.DataFrame | None,
 ) -> dict[str, Figure]:
-    """Pictures by name: umap, and where they can be drawn confusion, reliability and training."""
+    """Pictures by name: umap, and where they can be drawn confusion, reliability and training.
+
+    The first shows ``some`` of the cells, with their embedding or a UMAP; the others all of them.
+    """
     figures = {
         "umap": pl.umap_triptych(
-            _with_umap(adata, keys), truth_key, keys.best_guess, keys.confidence
+            _with_umap(some, keys), truth_key, keys.best_guess, keys.confidence
         )
     }
     if truth_key is not None:
@@ -67,13 +74,17 @@ def write_report(
     path: Path,
     title: str,
     adata: AnnData,
+    some: AnnData,
     keys: Keys,
     truth_key: str | None,
     annotator: Annotator,
 ) -> None:
-    """Write the report of ``scmamba annotate``."""
-    figures = draw(adata, keys, truth_key, annotator.history)
-    parts = {CAPTIONS[name]: figure for name, figure in figures.items()}
+    """Write the report of ``scmamba annotate``; its UMAP shows ``some`` of the cells."""
+    figures = draw(adata, some, keys, truth_key, annotator.history)
+    captions = dict(CAPTIONS)
+    if some.n_obs < adata.n_obs:
+        captions["umap"] += f" Drawn are {some.n_obs:,} of the cells."
+    parts = {captions[name]: figure for name, figure in figures.items()}
     tables = {"Predicted labels": counts(adata, keys)}
     tiles = {"cells": f"{adata.n_obs:,}"}
     if truth_key is None:

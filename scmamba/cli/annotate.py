@@ -42,7 +42,7 @@ def annotate(
     """
     from scmamba._files import writable, writable_folder
     from scmamba._keys import Keys
-    from scmamba.cli._cells import check_columns, read_results
+    from scmamba.cli._cells import check_columns, read_results, read_some
     from scmamba.cli._report import counts, score, write_report
     from scmamba.tasks import annotate as task
 
@@ -64,11 +64,12 @@ def annotate(
     keys = Keys(key_added)
     if save_model is not None:
         annotator.save(save_model)
-    adata = read_results(files, output, keys.embedding)
+    adata = read_results(files, output)
     print(counts(adata, keys).to_string())
     if truth_key is not None:
         print(score(adata, keys, truth_key))
     if report is not None:
         names = ", ".join(path.name for path in files)
-        write_report(report, f"Cell types of {names}", adata, keys, truth_key, annotator)
+        some = read_some(files, output, adata, keys.embedding)
+        write_report(report, f"Cell types of {names}", adata, some, keys, truth_key, annotator)
     print(f"{output}: {adata.n_obs:,} cells annotated")

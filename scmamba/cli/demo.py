@@ -62,7 +62,7 @@ def demo(*, output: Path = Path("scmamba-demo"), seed: int = 0) -> None:
             f"of the others {scores.selective_accuracy:.1%} are right.\n"
         )
 
-    figures = draw(test, keys, _LABELS, annotator.history)
+    figures = draw(test, test, keys, _LABELS, annotator.history)
     for name, figure in figures.items():
         with atomic(output / f"{name}.png") as temporary:
             figure.savefig(temporary, dpi=160)

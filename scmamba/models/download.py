@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from scmamba._errors import ScmambaError
+from scmamba._files import sha256
 from scmamba._log import logger
-from scmamba.models._files import sha256
 from scmamba.models.locks import RECORD, cache_folder, keep_lock, read_lock
 from scmamba.models.published import is_published
 from scmamba.models.registry import Entry

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from scmamba._errors import ScmambaError
+from scmamba._files import git_sha1, sha256
 from scmamba._log import logger
 from scmamba.models import modelscope
-from scmamba.models._files import git_sha1, sha256
 from scmamba.models.locks import RECORD, cache_folder, keep_lock, read_lock
 from scmamba.models.registry_sequences import HubEntry
 from scmamba.models.remote import TIMEOUT, address, make_room, unreachable

@@ -9,10 +9,9 @@ from typing import Any
 import torch
 
 from scmamba._errors import ScmambaError
-from scmamba._files import writable
+from scmamba._files import read_json, writable, write_json
 from scmamba._log import logger
 from scmamba.models import download, hub
-from scmamba.models._files import read_json, write_json
 from scmamba.models.cell import CellModel
 from scmamba.models.checkpoint import CONFIG, WEIGHTS, is_own, load_own, save, unchanged
 from scmamba.models.device import resolve_device

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from scmamba._errors import ScmambaError
+from scmamba._files import read_json, write_json
 from scmamba._settings import settings
-from scmamba.models._files import read_json, write_json
 
 SHIPPED = Path(__file__).parent / "locks"
 LOCK, RECORD, MODEL = "lock.json", "record", "model"

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from scmamba._errors import ScmambaError
-from scmamba.models._files import read_json, sha256
+from scmamba._files import read_json, sha256
 from scmamba.models.checkpoint import save
 from scmamba.models.compact import CompactConfig, CompactModel
 from scmamba.models.loading import load

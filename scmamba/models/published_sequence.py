@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scmamba._errors import ScmambaError
-from scmamba.models._files import read_json, sha256
+from scmamba._files import read_json, sha256
 from scmamba.models.rename import to_ours
 from scmamba.models.report import LoadReport
 from scmamba.models.sequence import SequenceModel

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +47,6 @@ def expression(
     layer: str | None = None,
     use_raw: bool | None = None,
     gene_key: str | None = None,
-    tell: bool = True,
 ) -> Expression:
     """Take the expression out of an AnnData and check it.
 
@@ -65,8 +65,6 @@ def expression(
     gene_key
         Column of ``var`` (of ``raw.var`` where ``.raw`` is taken) that holds gene names; None for
         ``var_names``.
-    tell
-        Log names that come more than once; not needed for every block of one data set.
 
     Raises
     ------
@@ -75,6 +73,47 @@ def expression(
         taken are negative, NaN or infinite.
     """
     check_shape(adata)
+    found = read(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
+    tell_repeated(adata.obs_names, found.var_names)
+    return found
+
+
+class Cells(Protocol):
+    """What expression is taken from: an AnnData, or some cells of a file that look like one."""
+
+    @property
+    def obs_names(self) -> pd.Index:
+        """(n_obs,) names of the cells."""
+
+    @property
+    def var(self) -> pd.DataFrame:
+        """Of the genes."""
+
+    @property
+    def X(self) -> Any:
+        """(n_obs, n_vars) values, or None."""
+
+    @property
+    def layers(self) -> Mapping[str, Any]:
+        """Other matrices of that shape."""
+
+    @property
+    def raw(self) -> Any:
+        """Another ``X`` and ``var``, or None."""
+
+
+def read(
+    adata: Cells,
+    *,
+    layer: str | None = None,
+    use_raw: bool | None = None,
+    gene_key: str | None = None,
+    first_row: int = 0,
+) -> Expression:
+    """What :func:`expression` does, without a word on names that repeat, for cells of a block.
+
+    ``first_row`` is the position of the block's first cell, for errors.
+    """
     if layer is not None and use_raw:
         raise ScmambaError(f"layer={layer!r} and use_raw=True ask for two things; pass one of them")
     if use_raw and adata.raw is None:
@@ -83,10 +122,10 @@ def expression(
         source, matrix = f"layers['{layer}']", _layer(adata, layer)
     elif use_raw:
         source, matrix = "raw.X", adata.raw.X
-    elif adata.X is None:
-        raise ScmambaError("adata.X is None; " + _ways(adata))
     else:
         source, matrix = "X", adata.X
+        if matrix is None:
+            raise ScmambaError("adata.X is None; " + _ways(adata))
     X = to_csr(matrix, source)
     found = _look(X)
     if source == "X" and use_raw is None and found.n_negative and adata.raw is not None:
@@ -94,12 +133,9 @@ def expression(
         source = "raw.X"
         X = to_csr(adata.raw.X, source)
         found = _look(X)
-    _refuse_bad_values(adata, X, found, source)
+    _refuse_bad_values(adata, X, found, source, first_row)
     var, where = (adata.raw.var, "adata.raw.var") if source == "raw.X" else (adata.var, "adata.var")
-    names = gene_names(var, gene_key, where)
-    if tell:
-        _tell_repeated(adata, names)
-    return Expression(X, names, source, found.integer)
+    return Expression(X, gene_names(var, gene_key, where), source, found.integer)
 
 
 class _Look(NamedTuple):
@@ -150,7 +186,7 @@ def check_shape(adata: Any) -> None:
         )
 
 
-def _ways(adata: AnnData) -> str:
+def _ways(adata: Cells) -> str:
     """Where else expression might be, for the end of an error."""
     layers = ", ".join(map(repr, adata.layers.keys())) or "none"
     raw = "present" if adata.raw is not None else "absent"
@@ -160,33 +196,35 @@ def _ways(adata: AnnData) -> str:
     )
 
 
-def _layer(adata: AnnData, layer: str) -> Any:
+def _layer(adata: Cells, layer: str) -> Any:
     if layer not in adata.layers:
         present = ", ".join(map(repr, adata.layers.keys())) or "none"
         raise ScmambaError(f"layer={layer!r} is not in adata.layers; layers here: {present}")
     return adata.layers[layer]
 
 
-def _refuse_bad_values(adata: AnnData, X: sparse.csr_matrix, found: _Look, source: str) -> None:
+def _refuse_bad_values(
+    adata: Cells, X: sparse.csr_matrix, found: _Look, source: str, first_row: int
+) -> None:
     if found.n_non_finite:
-        place = _place(adata, X, found.first_non_finite)
+        place = _place(adata, X, found.first_non_finite, first_row)
         raise ScmambaError(
             f"{source} holds {found.n_non_finite} NaN or infinite values, the first {place}; "
             "allowed: finite values from 0: find out where they come from, then drop the cells or "
             "set the values to 0"
         )
     if found.n_negative:
-        place = _place(adata, X, found.first_negative)
+        place = _place(adata, X, found.first_negative, first_row)
         raise ScmambaError(
             f"{source} holds {found.n_negative} negative values (scaled data?), the first {place}; "
             + _ways(adata)
         )
 
 
-def _place(adata: AnnData, X: sparse.csr_matrix, position: int) -> str:
+def _place(adata: Cells, X: sparse.csr_matrix, position: int, first_row: int) -> str:
     row = int(np.searchsorted(X.indptr, position, side="right")) - 1
     return (
-        f"is {X.data[position]} in row {row} ({adata.obs_names[row]}), "
+        f"is {X.data[position]} in row {first_row + row} ({adata.obs_names[row]}), "
         f"column {int(X.indices[position])}"
     )
 
@@ -208,8 +246,9 @@ def gene_names(var: pd.DataFrame, gene_key: str | None, where: str) -> npt.NDArr
     return names
 
 
-def _tell_repeated(adata: AnnData, names: npt.NDArray[np.object_]) -> None:
-    if not adata.obs_names.is_unique:
+def tell_repeated(obs_names: pd.Index, names: npt.NDArray[np.object_]) -> None:
+    """Log names of cells and genes that come more than once."""
+    if not obs_names.is_unique:
         logger.warning("cell names come more than once: results go to cells by position")
     given = [name for name in names if name]
     n_repeated = len(given) - len(set(given))

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from scmamba._errors import ScmambaError
-from scmamba.pp.expression import Expression, expression
-from scmamba.stream.source import CellSource, ranges
+from scmamba.pp.expression import Expression, read, tell_repeated
+from scmamba.stream.matrix import BLOCK_VALUES
+from scmamba.stream.source import CellSource
 
 _PROBE = 1_000
 """Cells that decide where expression is and whether it is counts."""
@@ -26,12 +27,18 @@ class Expressions:
         its genes, and whether it is counts hold for all.
     layer, gene_key
         As the user gave them.
+    block_values
+        Stored values of a block, about.
+    one_unit
+        Whether counts and other values may not stand in one matrix; of no matter to ranks.
     """
 
     source: CellSource
     first: Expression
     layer: str | None
     gene_key: str | None
+    block_values: int
+    one_unit: bool
 
     @classmethod
     def of(
@@ -41,20 +48,21 @@ class Expressions:
         layer: str | None = None,
         use_raw: bool | None = None,
         gene_key: str | None = None,
+        block_values: int | None = None,
+        one_unit: bool = True,
     ) -> Expressions:
-        """Look where the expression is; see :func:`scmamba.pp.expression.expression`."""
-        some = source.n_obs if source.in_memory else min(_PROBE, source.n_obs)
-        taken = source.take(slice(0, some))
-        first = expression(taken, layer=layer, use_raw=use_raw, gene_key=gene_key)
-        return cls(source, first, layer, gene_key)
-
-    @property
-    def rows_per_block(self) -> int:
-        """Cells of every block but the last."""
-        return self.source.rows_per_block(self.first.source)
+        """Look where the expression is; see :func:`scmamba.pp.expression`."""
+        where = {"layer": layer, "use_raw": use_raw, "gene_key": gene_key}
+        n_cells = source.n_obs if source.in_memory else min(_PROBE, source.n_obs)
+        first = read(source.take(slice(0, n_cells)), **where)  # type: ignore[arg-type]
+        while not first.X.nnz and n_cells < source.n_obs:  # empty cells say nothing of the unit
+            n_cells = min(4 * n_cells, source.n_obs)
+            first = read(source.take(slice(0, n_cells)), **where)  # type: ignore[arg-type]
+        tell_repeated(source.obs.index, first.var_names)
+        return cls(source, first, layer, gene_key, block_values or BLOCK_VALUES, one_unit)
 
     def blocks(self, start: int = 0) -> Iterator[tuple[slice, Expression]]:
-        """Rows and their expression, from row ``start`` (of a file) to the last.
+        """Rows and their expression, from row ``start`` to the last; of cells in memory, all.
 
         Raises
         ------
@@ -64,18 +72,24 @@ class Expressions:
         if self.source.in_memory:
             yield slice(0, self.source.n_obs), self.first
             return
-        for rows in ranges(self.source.n_obs, self.rows_per_block, start):
-            found = expression(
-                self.source.take(rows, self.first.source),
-                layer=self.layer,
-                use_raw=self.first.source == "raw.X",
-                gene_key=self.gene_key,
-                tell=False,
+        matrix = self.source.rows_of(self.first.source)
+        while start < self.source.n_obs:
+            rows = matrix.block(start, self.block_values)
+            yield rows, self._read(rows)
+            start = rows.stop
+
+    def _read(self, rows: slice) -> Expression:
+        found = read(
+            self.source.take(rows),
+            layer=self.layer,
+            use_raw=self.first.source == "raw.X",
+            gene_key=self.gene_key,
+            first_row=rows.start,
+        )
+        if self.one_unit and self.first.integer and not found.integer:
+            raise ScmambaError(
+                f"{self.first.source} of {self.source.name} holds counts in its first cells, but "
+                f"not in cells {rows.start:,} to {rows.stop:,}; give all cells the same unit, or "
+                'name a layer that does: layer="counts"'
             )
-            if self.first.integer and not found.integer:
-                raise ScmambaError(
-                    f"{self.first.source} of {self.source.name} holds counts in its first cells, "
-                    f"but not in cells {rows.start:,} to {rows.stop:,}; give all cells the same "
-                    'unit, or name a layer that does: layer="counts"'
-                )
-            yield rows, replace(found, integer=self.first.integer)
+        return replace(found, integer=self.first.integer)

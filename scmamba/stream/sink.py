@@ -13,13 +13,12 @@ import zarr
 from anndata import AnnData
 from anndata.io import read_elem, write_elem
 
-from scmamba._files import atomic
-from scmamba.models._files import atomic_folder
+from scmamba._files import remove, take_place
 from scmamba.stream.source import Group, OnDisk, open_group
 from scmamba.stream.store import forget
 
-_ROWS = 1 << 16
-"""Rows of an array that are written at once."""
+_BYTES = 1 << 25
+"""Of an array that are written at once."""
 
 
 def results_for(cells: OnDisk) -> AnnData:
@@ -27,7 +26,7 @@ def results_for(cells: OnDisk) -> AnnData:
     return AnnData(obs=cells.obs.copy(), var=cells.var, uns=dict(cells.uns))
 
 
-def add_results(path: Path, output: Path, results: AnnData) -> None:
+def add_results(path: Path, output: Path, results: AnnData, work: Path) -> None:
     """Write a copy of the file ``path`` with what ``results`` has beside it.
 
     Parameters
@@ -39,15 +38,20 @@ def add_results(path: Path, output: Path, results: AnnData) -> None:
     results
         As :func:`results_for` made it, with columns of ``obs``, arrays of ``obsm`` and ``varm``
         and entries of ``uns`` added.
+    work
+        Folder beside ``output`` in which the copy is made; it is there already.
     """
-    if path.suffix == ".zarr":
-        with atomic_folder(output, replaces=None) as temporary:
-            shutil.copytree(path, temporary, dirs_exist_ok=True)
-            _add(temporary, results)
-    else:
-        with atomic(output) as temporary:
-            shutil.copyfile(path, temporary)
-            _add(temporary, results)
+    copy = work / f"copy{path.suffix}"
+    remove(copy)  # of a run that was killed
+    try:
+        if path.is_dir():
+            shutil.copytree(path, copy)
+        else:
+            shutil.copyfile(path, copy)
+        _add(copy, results)
+        take_place(copy, output)
+    finally:
+        remove(copy)
 
 
 def _add(path: Path, results: AnnData) -> None:
@@ -69,7 +73,7 @@ def _add(path: Path, results: AnnData) -> None:
             zarr.consolidate_metadata(group.store)
 
 
-def _add_columns(group: Group, obs: Any) -> None:
+def _add_columns(group: Group, obs: pd.DataFrame) -> None:
     """Write those columns that the file does not hold as they are."""
     order = [str(name) for name in group.attrs["column-order"]]
     for name in obs.columns:
@@ -84,12 +88,12 @@ def _write_rows(group: Group, key: str, values: npt.NDArray[Any]) -> None:
     """Write an array some rows at a time, so that one kept in a file is never whole in memory."""
     if key in group:
         del group[key]
-    settings = {"shape": values.shape, "dtype": values.dtype}
-    if isinstance(group, h5py.Group):
-        array = group.create_dataset(key, chunks=True if values.size else None, **settings)
-    else:
-        array = group.create_array(key, **settings)
+    create = group.create_dataset if isinstance(group, h5py.Group) else group.create_array
+    array = create(key, shape=values.shape, dtype=values.dtype)
     array.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-    for start in range(0, len(values), _ROWS):
-        array[start : start + _ROWS] = values[start : start + _ROWS]
+    step = max(_BYTES // max(values[:1].nbytes, 1), 1)
+    if rows := (getattr(array, "chunks", None) or (0,))[0]:
+        step = -(-step // rows) * rows  # a chunk is written once
+    for start in range(0, len(values), step):
+        array[start : start + step] = values[start : start + step]
         forget(values)

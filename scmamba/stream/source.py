@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +15,19 @@ import numpy as np
 import pandas as pd
 import zarr
 from anndata import AnnData
-from anndata.io import read_elem, sparse_dataset
+from anndata.io import read_elem
 
 from scmamba._errors import ScmambaError
-from scmamba._log import logger
-from scmamba.pp.expression import check_shape
+from scmamba.pp.expression import Cells, check_shape
+from scmamba.stream.matrix import RowMatrix, row_matrix
 
 SUFFIXES = (".h5ad", ".zarr")
-BLOCK_VALUES = 1 << 23
-"""Stored values of a block, about: what is held of a large matrix at once."""
-
-_CSC_VALUES = 1 << 28
-"""Stored values of a matrix in columns on disk that is read whole for want of rows."""
 
 Group = Any  # h5py.Group or zarr.Group: they read alike
 
 
 class CellSource(ABC):
-    """n_obs cells of which any rows can be taken into memory.
+    """Cells of which any consecutive rows can be taken into memory.
 
     Attributes
     ----------
@@ -46,125 +43,168 @@ class CellSource(ABC):
     var: pd.DataFrame
     uns: Mapping[str, Any]
     name: str
+    in_memory = False
+    """Whether nothing has to be read, so that all cells are one block."""
 
     @property
     def n_obs(self) -> int:
         """Number of cells."""
         return len(self.obs)
 
-    @property
-    def in_memory(self) -> bool:
-        """Whether nothing has to be read, so that all cells are one block."""
-        return False
-
-    @property
+    @cached_property
     @abstractmethod
-    def matrices(self) -> set[str]:
-        """What there is: ``"X"``, ``"raw.X"`` and ``"layers['name']"``."""
-
-    @abstractmethod
-    def rows_per_block(self, matrix: str) -> int:
-        """How many rows of ``matrix`` are about :data:`BLOCK_VALUES` stored values."""
-
-    @abstractmethod
-    def take(self, rows: Any, matrix: str | None = None) -> AnnData:
-        """Rows (a slice, or ascending positions) as an AnnData in memory, not to be written to.
-
-        ``matrix`` is the one that is read: ``"X"``, ``"raw.X"`` or ``"layers['name']"`` as
-        :attr:`scmamba.pp.expression.Expression.source` names them; None: all of them.
+    def matrices(self) -> dict[str, Any]:
+        """As stored, by place: ``"X"``, ``"raw.X"`` and ``"layers['name']"``, like
+        :attr:`scmamba.pp.expression.Expression.source`.
         """
+
+    @cached_property
+    @abstractmethod
+    def raw_var(self) -> pd.DataFrame:
+        """``var`` of ``raw``."""
+
+    def rows_of(self, place: str) -> RowMatrix:
+        """The matrix at a place, to take rows from."""
+        if place not in self._row_matrices:
+            where = f"{place} of {self.name}"
+            self._row_matrices[place] = row_matrix(self.matrices[place], where)
+        return self._row_matrices[place]
+
+    @cached_property
+    def _row_matrices(self) -> dict[str, RowMatrix]:
+        return {}
+
+    def take(self, rows: slice) -> Cells:
+        """Consecutive cells; each matrix is read when it is asked for."""
+        return _Taken(self, rows)
 
 
 class InMemory(CellSource):
-    """An AnnData in memory: one block."""
+    """An AnnData in memory."""
+
+    in_memory = True
 
     def __init__(self, adata: AnnData) -> None:
         self.adata, self.name = adata, "adata"
         self.obs, self.var, self.uns = adata.obs, adata.var, adata.uns
 
-    @property
-    def in_memory(self) -> bool:
-        """It is."""
-        return True
+    @cached_property
+    def raw_var(self) -> pd.DataFrame:
+        """``var`` of ``raw``."""
+        return self.adata.raw.var
 
-    @property
-    def matrices(self) -> set[str]:
+    @cached_property
+    def matrices(self) -> dict[str, Any]:
         """Of the AnnData."""
-        found = {f"layers['{name}']" for name in self.adata.layers} | {"X"}
-        return found | ({"raw.X"} if self.adata.raw is not None else set())
+        raw = self.adata.raw
+        found = {"X": self.adata.X, "raw.X": None if raw is None else raw.X}
+        found |= {layer_place(name): matrix for name, matrix in self.adata.layers.items()}
+        return {place: matrix for place, matrix in found.items() if matrix is not None}
 
-    def rows_per_block(self, matrix: str) -> int:
-        """All of them."""
-        return self.n_obs
-
-    def take(self, rows: Any, matrix: str | None = None) -> AnnData:
-        """The AnnData itself where all rows are asked for, else a view."""
-        if isinstance(rows, slice) and rows == slice(0, self.n_obs):
-            return self.adata
-        return self.adata[rows]
+    def take(self, rows: slice) -> Cells:
+        """The AnnData itself: all its cells are one block."""
+        return self.adata
 
 
 class Backed(InMemory):
-    """A backed AnnData."""
+    """A backed AnnData: its X, and that of its raw, stay on disk."""
 
-    @property
-    def in_memory(self) -> bool:
-        """Its X is not."""
-        return False
+    in_memory = False
 
-    def rows_per_block(self, matrix: str) -> int:
-        """As if a row were dense, but some hundreds at least."""
-        return max(BLOCK_VALUES // self.adata.n_vars, 256)
-
-    def take(self, rows: Any, matrix: str | None = None) -> AnnData:
-        """Those rows in memory."""
-        return self.adata[rows].to_memory()
+    def take(self, rows: slice) -> Cells:
+        """Some of its cells."""
+        return _Taken(self, rows)
 
 
 class OnDisk(CellSource):
-    """An h5ad or zarr file, of which one matrix is read at a time; see :func:`open_cells`."""
+    """An h5ad or zarr file; see :func:`open_cells`."""
 
     def __init__(self, group: Group, name: str) -> None:
         self.name, self.group = name, group
         self.obs, self.var = read_elem(group["obs"]), read_elem(group["var"])
+        if not isinstance(self.obs, pd.DataFrame):
+            raise TypeError("obs is no table: an old version of anndata wrote it")
         stored = group.get("uns", {})
         names = [name for name in stored if name.endswith("_colors")]
         self.uns = {name: read_elem(stored[name]) for name in names}
-        self._matrices: dict[str, Any] = {}
-        for place, key in self._places().items():
-            self._matrices[place] = _matrix(group[key], f"{place} of {name}")
 
-    def _places(self) -> dict[str, str]:
-        layers = {f"layers['{name}']": f"layers/{name}" for name in self.group.get("layers", ())}
-        found = {"X": "X", **layers, "raw.X": "raw/X"}
-        return {place: key for place, key in found.items() if key in self.group}
+    @cached_property
+    def raw_var(self) -> pd.DataFrame:
+        """``var`` of ``raw``."""
+        return read_elem(self.group["raw/var"])
+
+    @cached_property
+    def matrices(self) -> dict[str, Any]:
+        """Of the file."""
+        layers = {layer_place(name): f"layers/{name}" for name in self.group.get("layers", ())}
+        keys = {"X": "X", "raw.X": "raw/X", **layers}
+        return {place: self.group[key] for place, key in keys.items() if key in self.group}
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """Some cells of a source, with what :func:`scmamba.pp.expression.read` asks of an AnnData."""
+
+    source: CellSource
+    rows: slice
 
     @property
-    def matrices(self) -> set[str]:
-        """Of the file."""
-        return set(self._matrices)
+    def obs_names(self) -> pd.Index:
+        return self.source.obs.index[self.rows]
 
-    def rows_per_block(self, matrix: str) -> int:
-        """By the mean of stored values a row."""
-        found = self._matrices[matrix]
-        stored = found.shape[0] * found.shape[1]
-        if hasattr(found, "group"):
-            stored = found.group["data"].shape[0]
-        return max(BLOCK_VALUES * self.n_obs // max(stored, 1), 1)
+    @property
+    def var(self) -> pd.DataFrame:
+        return self.source.var
 
-    def take(self, rows: Any, matrix: str | None = None) -> AnnData:
-        """Those rows of one matrix, or of all."""
-        chosen = [matrix] if matrix else list(self._matrices)
-        parts: dict[str, Any] = {"layers": {}}
-        for place in chosen:
-            values = self._matrices[place][rows]
-            if place == "raw.X":
-                parts["raw"] = {"X": values, "var": read_elem(self.group["raw/var"])}
-            elif place == "X":
-                parts["X"] = values
-            else:
-                parts["layers"][place[len("layers['") : -len("']")]] = values
-        return AnnData(obs=self.obs.iloc[rows], var=self.var, **parts)
+    @property
+    def X(self) -> Any:
+        return self.source.rows_of("X").take(self.rows) if "X" in self.source.matrices else None
+
+    @property
+    def layers(self) -> Mapping[str, Any]:
+        return _Layers(self.source, self.rows)
+
+    @property
+    def raw(self) -> _Raw | None:
+        return _Raw(self.source, self.rows) if "raw.X" in self.source.matrices else None
+
+
+@dataclass(frozen=True)
+class _Raw:
+    source: CellSource
+    rows: slice
+
+    @property
+    def X(self) -> Any:
+        return self.source.rows_of("raw.X").take(self.rows)
+
+    @property
+    def var(self) -> pd.DataFrame:
+        return self.source.raw_var
+
+
+class _Layers(Mapping[str, Any]):
+    def __init__(self, source: CellSource, rows: slice) -> None:
+        self.source, self.rows = source, rows
+
+    def __getitem__(self, name: str) -> Any:
+        return self.source.rows_of(layer_place(name)).take(self.rows)
+
+    def __contains__(self, name: object) -> bool:
+        return layer_place(name) in self.source.matrices
+
+    def __iter__(self) -> Iterator[str]:
+        start, end = layer_place("|").split("|")
+        places = (place for place in self.source.matrices if place.startswith(start))
+        return (place[len(start) : -len(end)] for place in places)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def layer_place(name: object) -> str:
+    """What the place of a layer is called."""
+    return f"layers['{name}']"
 
 
 @contextmanager
@@ -182,10 +222,10 @@ def open_cells(cells: AnnData | Path) -> Iterator[CellSource]:
                 found = OnDisk(group, str(cells))
             except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
                 raise ScmambaError(
-                    f"{cells} is no AnnData file ({error}); write it with adata.write_h5ad or "
-                    "adata.write_zarr"
+                    f"{cells} is no AnnData file that can be read ({error}); write it with "
+                    "adata.write_h5ad or adata.write_zarr"
                 ) from error
-            check_shape(AnnData(obs=found.obs, var=found.var))
+            check_shape(AnnData(obs=found.obs[[]], var=found.var[[]]))
             yield found
     else:
         check_shape(cells)
@@ -233,43 +273,6 @@ def open_group(path: Path, mode: str = "r") -> Iterator[Group]:
     finally:
         if isinstance(group, h5py.File):
             group.close()
-
-
-def _matrix(element: Any, where: str) -> Any:
-    """What rows can be taken from."""
-    if isinstance(element, (h5py.Dataset, zarr.Array)):
-        return element
-    found = sparse_dataset(element)
-    if found.format == "csr":
-        return found
-    stored = element["data"].shape[0]
-    if stored > _CSC_VALUES:
-        raise ScmambaError(
-            f"{where} is stored by columns (CSC), of which rows cannot be read some at a time, and "
-            f"is too large to be read whole ({stored:,} values); write it by rows: "
-            "scipy.sparse.csr_matrix"
-        )
-    return _Late(found, where)
-
-
-class _Late:
-    """A matrix in columns, read whole and turned to rows when it is first asked for rows."""
-
-    def __init__(self, stored: Any, where: str) -> None:
-        self.stored, self.where, self.shape, self.group = stored, where, stored.shape, stored.group
-        self._rows: Any = None
-
-    def __getitem__(self, rows: Any) -> Any:
-        if self._rows is None:
-            logger.warning("%s is stored by columns (CSC): it is read whole", self.where)
-            self._rows = self.stored.to_memory().tocsr()
-        return self._rows[rows]
-
-
-def ranges(n: int, rows: int, start: int = 0) -> Iterator[slice]:
-    """Consecutive slices of at most ``rows`` positions, from ``start`` to ``n``."""
-    for first in range(start, n, rows):
-        yield slice(first, min(first + rows, n))
 
 
 def as_path(cells: Any) -> Any:

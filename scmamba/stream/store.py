@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import mmap
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scmamba._files import atomic
+from scmamba._errors import ScmambaError
+from scmamba._files import read_json, remove, write_json
 from scmamba._log import logger
 
 _STATE = "state.json"
@@ -46,7 +45,7 @@ class Store:
 
     def _go_on(self, folder: Path) -> None:
         there = read_state(folder)
-        if there is not None and {k: there.get(k) for k in self._state} == self._state:
+        if there and {k: there.get(k) for k in self._state} == self._state:
             for name in there["columns"]:
                 self._columns[name] = np.lib.format.open_memmap(_file(folder, name), mode="r+")
             self.done = there["done"]
@@ -57,9 +56,9 @@ class Store:
                 folder,
             )
             return
-        if folder.exists():
+        if there:
             logger.info("%s holds the start of another call: begun anew", folder)
-            shutil.rmtree(folder)
+        remove(folder)
         folder.mkdir(parents=True)
 
     def put(self, rows: slice, columns: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -93,19 +92,17 @@ def forget(column: npt.NDArray[Any]) -> None:
         column.base.madvise(mmap.MADV_DONTNEED)  # type: ignore[union-attr]
 
 
-def read_state(folder: Path) -> dict[str, Any] | None:
-    """What was noted in ``folder``, or None where nothing whole was."""
+def read_state(folder: Path) -> dict[str, Any]:
+    """What was noted in ``folder``; nothing where nothing whole was."""
     try:
-        found = json.loads((folder / _STATE).read_text())
-    except (OSError, json.JSONDecodeError):
-        return None
-    return found if isinstance(found, dict) else None
+        return read_json(folder / _STATE)
+    except ScmambaError:
+        return {}
 
 
 def note(folder: Path, **entries: Any) -> None:
     """Write down ``entries``, for :func:`read_state`, whole or not at all."""
-    with atomic(folder / _STATE) as temporary:
-        temporary.write_text(json.dumps(entries))
+    write_json(folder / _STATE, entries)
 
 
 def _file(folder: Path, name: str) -> Path:

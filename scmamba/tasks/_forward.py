@@ -19,8 +19,12 @@ from scmamba.pp.normalise import log_normalize
 from scmamba.stream.batches import CellBatches
 from scmamba.stream.buckets import TOKEN_BUDGET
 from scmamba.stream.data import CellData
+from scmamba.stream.matrix import BLOCK_VALUES
 from scmamba.tokens.cells import tokenize
 from scmamba.tokens.genes import GeneMatch
+
+_WEIGHTS = 1 << 24
+"""Of a model that reads whole blocks."""
 
 
 def cell_data(
@@ -63,6 +67,16 @@ def cell_data(
         seed=seed,
     )
     return CellData(tokens, model.vocab, config.cls_value, config.pad_value, batch_ids=batch_ids)
+
+
+def block_values(*models: CellModel) -> int:
+    """Stored values of a block of cells on disk: fewer for large models.
+
+    A killed run loses the block that it was at, which is then seconds of work, or minutes of a
+    large model on a CPU.
+    """
+    weights = sum(p.numel() for model in models for p in model.stack.parameters())
+    return BLOCK_VALUES // int(np.clip(weights // _WEIGHTS, 1, 16))
 
 
 @dataclass(frozen=True)

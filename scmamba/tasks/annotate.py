@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,30 +16,35 @@ import pandas as pd
 from anndata import AnnData
 
 from scmamba._errors import ScmambaError
-from scmamba._keys import PREFIX, Keys
+from scmamba._keys import PREFIX, UNKNOWN, Keys
 from scmamba._settings import settings
 from scmamba.models import CellModel
 from scmamba.pp.expression import Expression, check_shape
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import CellSource, as_path, check_file, open_cells
-from scmamba.tasks._annotation.annotator import Annotator, Prediction, is_annotator
+from scmamba.stream.store import Store
+from scmamba.tasks._annotation.annotator import Annotator, is_annotator
 from scmamba.tasks._annotation.examples import beside, within
 from scmamba.tasks._annotation.labels import Labels, read_labels
 from scmamba.tasks._annotation.task import FitTask
-from scmamba.tasks._places import Place, each, fingerprint, identity, places
+from scmamba.tasks._forward import block_values
+from scmamba.tasks._identity import fingerprint, identity
+from scmamba.tasks._pairing import places
+from scmamba.tasks._places import Place, each
 from scmamba.tasks._write import about, label_colors, write_categories
-from scmamba.tasks.embed import batches, write_empty
+from scmamba.tasks.embed import AnyPath, batches, write_empty
+from scmamba.tokens.genes import GeneMatch
 
 MODES = ("auto", "probe", "finetune", "lora")
 
 
 def annotate(
-    adata: AnnData,
-    reference: AnnData | None = None,
+    adata: AnnData | AnyPath | Sequence[AnyPath],
+    reference: AnnData | AnyPath | None = None,
     *,
     labels_key: str | None = None,
     unlabeled_category: str = "unknown",
-    model: Annotator | CellModel | str | os.PathLike[str] | None = None,
+    model: Annotator | CellModel | AnyPath | None = None,
     batch_key: str | None = None,
     layer: str | None = None,
     use_raw: bool | None = None,
@@ -50,7 +56,7 @@ def annotate(
     key_added: str = PREFIX,
     copy: bool = False,
     seed: int | None = None,
-    output: str | os.PathLike[str] | None = None,
+    output: AnyPath | None = None,
 ) -> Annotator | tuple[AnnData, Annotator]:
     """Predict the cell type of each cell, and say where it cannot be known.
 
@@ -124,77 +130,95 @@ def annotate(
     for option, number, least in (("seed", used, 0), ("n_top_genes", n_top_genes, 1)):
         if number is not None and number < least:
             raise ScmambaError(f"{option}={number}; give {least} or more")
-    annotator, keys = _saved(model), Keys(key_added)
+    annotator, keys, colors = _saved(model), Keys(key_added), {}
     new = annotator is None
     call = ""
     if output is not None:
-        inside = identity(targets[0].cells) if new and reference is None else ""
+        inside = identity(targets[0].cells) if new else ""
         source = _known(annotator) if annotator else identity(model)
         how = (mode, n_top_genes, max_error, false_alarm, used, key_added)
         what = (labels_key, unlabeled_category, batch_key, identity(reference), inside)
         call = fingerprint(task="annotate", model=source, how=how, what=what, **where)
+    if new and reference is not None:
+        with open_cells(reference) as cells:
+            colors = label_colors(cells.obs, cells.uns, labels_key)
 
     def read(obs: pd.DataFrame, name: str) -> tuple[Labels, npt.NDArray[np.object_] | None]:
         assert labels_key is not None
         labels = read_labels(obs, labels_key, unlabeled_category, name)
         return labels, None if batch_key is None else batches(obs, batch_key, name)
 
-    def do(place: Place, cells: CellSource) -> AnnData:
+    def look(cells: CellSource) -> _Seen:
+        if not new or reference is not None:
+            found = Expressions.of(cells, **where)  # type: ignore[arg-type]
+            return _Seen(found, annotator and annotator.match(found.first), None, None)
+        labels, groups = read(cells.obs, "adata.obs")
+        _partly(labels, str(labels_key), unlabeled_category)
+        return _Seen(Expressions.of(cells, **where), None, labels, groups)  # type: ignore[arg-type]
+
+    def learn(seen: _Seen) -> Annotator:
+        if seen.labels is not None:
+            examples = within(seen.found, seen.labels, seen.groups, used)
+        else:
+            by = partial(read, name="reference.obs")
+            examples = beside(seen.found, reference, by, where, used)  # type: ignore[arg-type]
+        assert not isinstance(model, Annotator)
+        learned = FitTask(examples, n_top_genes, used).fit(model, mode, max_error, false_alarm)
+        targets[0].remember(call, learned.save)
+        return learned
+
+    def do(place: Place, seen: _Seen) -> AnnData:
         nonlocal annotator
-        given: Labels | None = None
-        if new and reference is None:
-            given, groups = read(cells.obs, "adata.obs")
-            _partly(given, str(labels_key), unlabeled_category)
-        found = Expressions.of(cells, **where)
         if annotator is None:
-            annotator = targets[0].recall(call, Annotator.load)
-        if annotator is None:
-            if given is not None:
-                learn_from = within(found, given, groups, used)
-            else:
-                by = partial(read, name="reference.obs")
-                learn_from = beside(found, reference, by, where, used)  # type: ignore[arg-type]
-            annotator = FitTask(learn_from, n_top_genes, used).fit(
-                model,  # type: ignore[arg-type]
-                mode,
-                max_error,
-                false_alarm,
-            )
-            targets[0].remember(call, annotator.save)
-        said = _predict(annotator, place, found, call)
-        with open_cells(reference) if new and reference is not None else nullcontext(cells) as one:
-            colors = label_colors(one.obs, one.uns, labels_key)
+            annotator = learn(seen)
+        said = _predict(annotator, place, seen, call)
+        cells, given = seen.found.source, seen.labels
+        own = colors if given is None else label_colors(cells.obs, cells.uns, labels_key)
 
         def fill(result: AnnData) -> None:
-            _write(result, said, annotator, keys, colors, given)  # type: ignore[arg-type]
+            assert annotator is not None
+            _write(result, said, annotator, keys, own, given)
 
         return place.write(cells, fill)
 
-    result = each(targets, call, do)
+    annotator = annotator or targets[0].recall(call, Annotator.load)
+    result = each(targets, call, look, do)
     assert annotator is not None
     return (result, annotator) if copy else annotator  # type: ignore[return-value]
 
 
-def _predict(annotator: Annotator, place: Place, found: Expressions, call: str) -> Prediction:
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of some cells before any is annotated."""
+
+    found: Expressions
+    match: GeneMatch | None
+    labels: Labels | None
+    groups: npt.NDArray[np.object_] | None
+
+
+def _predict(annotator: Annotator, place: Place, seen: _Seen, call: str) -> Store:
     """Annotate all cells, block by block."""
-    match = annotator.match(found.first)
+    match = seen.match or annotator.match(seen.found.first)
+    found = replace(seen.found, block_values=block_values(*annotator.deep.members))
 
     def work(rows: slice, values: Expression) -> dict[str, npt.NDArray[Any]]:
         said = annotator.say(annotator.align(values, match))
-        return {name: getattr(said, name) for name in _COLUMNS}
+        kept = {name: getattr(said, name) for name in _KEPT}
+        return {"best_guess": said.log_proba.argmax(1), **kept}
 
-    store = place.compute(found, work, call)
-    return Prediction(*(store[name] for name in _COLUMNS), annotator.classes)
+    return place.compute(found, work, call)
 
 
-_COLUMNS = ("log_proba", "ood_score", "unknown", "embedding", "empty")
+_KEPT = ("confidence", "ood_score", "unknown", "empty", "embedding")
 
 
 def _known(annotator: Annotator) -> str:
     """One text that stands for an annotator."""
     members = [identity(member) for member in annotator.deep.members]
-    rest = (annotator.about, annotator.panel.genes, annotator.wide.coef, annotator.fusion)
-    return " ".join([*members, str(joblib.hash(rest)), str(annotator.confidence_threshold)])
+    apart = {"deep", "history"}
+    rest = {f.name: getattr(annotator, f.name) for f in fields(annotator) if f.name not in apart}
+    return str(joblib.hash((members, annotator.deep.head, rest)))
 
 
 def _check(
@@ -265,22 +289,23 @@ def _partly(labels: Labels, labels_key: str, unlabeled_category: str) -> None:
 
 def _write(
     adata: AnnData,
-    said: Prediction,
+    said: Store,
     annotator: Annotator,
     keys: Keys,
     colors: dict[str, str],
     given: Labels | None,
 ) -> None:
-    cell_type = said.cell_type
+    classes = np.array(annotator.classes, dtype=object)
+    best_guess = classes[said["best_guess"]]
+    cell_type = np.where(said["unknown"], UNKNOWN, best_guess)
     if given is not None:
-        for row in given.rows:
-            cell_type[row] = given.classes[given.codes[row]]
-    write_categories(adata, keys.cell_type, cell_type, said.classes, colors)
-    write_categories(adata, keys.best_guess, said.best_guess, said.classes, colors)
-    adata.obs[keys.confidence] = said.confidence
-    adata.obs[keys.ood_score] = said.ood_score
-    write_empty(adata, keys, said.empty)
-    adata.obsm[keys.embedding] = said.embedding
+        cell_type[given.rows] = classes[given.codes[given.rows]]
+    write_categories(adata, keys.cell_type, cell_type, annotator.classes, colors)
+    write_categories(adata, keys.best_guess, best_guess, annotator.classes, colors)
+    adata.obs[keys.confidence] = np.array(said["confidence"])
+    adata.obs[keys.ood_score] = np.array(said["ood_score"])
+    write_empty(adata, keys, np.array(said["empty"]))
+    adata.obsm[keys.embedding] = said["embedding"]
     adata.uns[keys.uns] = about(
         "annotate",
         confidence_threshold=annotator.confidence_threshold,

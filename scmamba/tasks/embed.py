@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,15 +21,19 @@ from scmamba.models.loading import is_sequence_model
 from scmamba.pp.expression import Expression, gene_names
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import CellSource
-from scmamba.tasks._forward import cell_data, forward
-from scmamba.tasks._places import Place, each, fingerprint, identity, places
+from scmamba.tasks._forward import block_values, cell_data, forward
+from scmamba.tasks._identity import fingerprint, identity
+from scmamba.tasks._pairing import places
+from scmamba.tasks._places import Place, each
 from scmamba.tasks._write import about
 from scmamba.tokens.genes import GeneMatch, resolve
 
+AnyPath = str | os.PathLike[str]
+
 
 def embed(
-    adata: AnnData,
-    model: CellModel | str | os.PathLike[str],
+    adata: AnnData | AnyPath | Sequence[AnyPath],
+    model: CellModel | AnyPath,
     *,
     normalize: bool = True,
     gene_embeddings: bool = False,
@@ -39,7 +45,7 @@ def embed(
     key_added: str = PREFIX,
     copy: bool = False,
     seed: int | None = None,
-    output: str | os.PathLike[str] | None = None,
+    output: AnyPath | None = None,
 ) -> AnnData | None:
     """Embed cells with a pretrained model; nothing is trained.
 
@@ -89,17 +95,29 @@ def embed(
     targets = places(adata, output, copy)
     net, keys = pretrained(model), Keys(key_added)
     where = {"layer": layer, "use_raw": use_raw, "gene_key": gene_key}
-    how = {"normalize": normalize, "max_length": max_length, "seed": used, "batch_key": batch_key}
-    how["gene_embeddings"] = gene_embeddings
+    params = {"normalize": normalize, "max_length": max_length, "gene_key": gene_key}
+    names = _domain_names(targets, net, batch_key)
     call = ""
     if output is not None:
-        call = fingerprint(task="embed", model=identity(net), keys=key_added, **where, **how)
+        how = {**params, **where, "seed": used, "gene_embeddings": gene_embeddings}
+        batches_of = None if names is None else [batch_key, *names]
+        call = fingerprint(task="embed", model=identity(net), keys=key_added, on=batches_of, **how)
 
-    def do(place: Place, cells: CellSource) -> AnnData:
-        found = Expressions.of(cells, **where)
+    def look(cells: CellSource) -> _Seen:
+        found = Expressions.of(
+            cells,
+            **where,  # type: ignore[arg-type]
+            block_values=block_values(net),
+            one_unit=net.config.value_type != "bins",
+        )
         match = model_genes(net, found.first.var_names)
-        table = _gene_table(cells.var, net, gene_key) if gene_embeddings else None
-        domains = _domains(cells.obs, net, batch_key)
+        return _Seen(found, match, _gene_table(cells.var, net, gene_key, gene_embeddings))
+
+    def do(place: Place, seen: _Seen) -> AnnData:
+        cells, match = seen.found.source, seen.match
+        domains = None
+        if names is not None and batch_key is not None:
+            domains = np.searchsorted(names, batches(cells.obs, batch_key, "adata.obs"))
 
         def work(rows: slice, values: Expression) -> dict[str, npt.NDArray[Any]]:
             ids = None if domains is None else domains[rows]
@@ -110,28 +128,37 @@ def embed(
                 embedding = embedding / np.maximum(length, np.finfo(np.float32).tiny)
             return {"embedding": embedding, "empty": data.tokens.lengths == 0}
 
-        store = place.compute(found, work, call)
+        store = place.compute(seen.found, work, call)
 
         def fill(result: AnnData) -> None:
             result.obsm[keys.embedding] = store["embedding"]
             write_empty(result, keys, store["empty"])
-            if table is not None:
-                result.varm[keys.gene_embedding] = table
+            if seen.gene_table is not None:
+                result.varm[keys.gene_embedding] = seen.gene_table
             result.uns[keys.uns] = about(
                 "embed",
                 model=net.name,
                 model_sha256=net.sha256,
                 seed=used,
-                source=found.first.source,
+                source=seen.found.first.source,
                 genes_matched=match.n_matched,
                 genes_given=match.n_names,
-                params={"normalize": normalize, "max_length": max_length, "gene_key": gene_key},
+                params=params,
             )
 
         return place.write(cells, fill)
 
-    result = each(targets, call, do)
+    result = each(targets, call, look, do)
     return result if copy else None
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of some cells before any is embedded."""
+
+    found: Expressions
+    match: GeneMatch
+    gene_table: npt.NDArray[np.float32] | None
 
 
 def pretrained(model: CellModel | str | os.PathLike[str], **changes: Any) -> CellModel:
@@ -176,9 +203,10 @@ def write_empty(adata: AnnData, keys: Keys, empty: npt.NDArray[np.bool_]) -> Non
         adata.obs[keys.empty] = empty
 
 
-def _domains(
-    obs: pd.DataFrame, model: CellModel, batch_key: str | None
-) -> npt.NDArray[np.int64] | None:
+def _domain_names(
+    targets: list[Place], model: CellModel, batch_key: str | None
+) -> npt.NDArray[np.object_] | None:
+    """The model's domains in order: the batches of all cells, sorted; None where it has none."""
     n = model.config.n_domains
     if not n:
         return None
@@ -187,13 +215,17 @@ def _domains(
             f"this model norms each of its {n} batches by itself; name the obs column with the "
             "batch of each cell: batch_key="
         )
-    names, codes = np.unique(batches(obs, batch_key, "adata.obs"), return_inverse=True)
+    found = []
+    for place in targets:
+        with place.open() as cells:
+            found.append(np.unique(batches(cells.obs, batch_key, "adata.obs")))
+    names = np.unique(np.concatenate(found))
     if len(names) > n:
         raise ScmambaError(
             f"{batch_key!r} holds {len(names)} batches, the model knows {n}; "
             f"embed the cells of at most {n} batches with it"
         )
-    return codes.astype(np.int64)
+    return names
 
 
 def batches(obs: pd.DataFrame, batch_key: str, where: str) -> npt.NDArray[np.object_]:
@@ -218,7 +250,12 @@ def batches(obs: pd.DataFrame, batch_key: str, where: str) -> npt.NDArray[np.obj
     return column.astype(str).to_numpy(dtype=object)
 
 
-def _gene_table(var: pd.DataFrame, model: CellModel, gene_key: str | None) -> npt.NDArray[Any]:
+def _gene_table(
+    var: pd.DataFrame, model: CellModel, gene_key: str | None, wanted: bool
+) -> npt.NDArray[np.float32] | None:
+    """(n_vars, D) the model's gene embeddings, NaN for genes it does not know."""
+    if not wanted:
+        return None
     assert model.vocab is not None
     names = gene_names(var, gene_key, "adata.var")
     match = resolve(names.tolist(), model.vocab.tokens)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from scmamba import ScmambaError
-from scmamba.cli._cells import check_columns, read_results, write_cells
+from scmamba.cli import _cells
+from scmamba.cli._cells import check_columns, read_results, read_some, write_cells
 
 
 @pytest.fixture
@@ -24,19 +25,35 @@ def cells() -> ad.AnnData:
 def test_round_trip_without_expression(cells: ad.AnnData, tmp_path: Path) -> None:
     path = tmp_path / "cells.h5ad"
     write_cells(cells, path)
-    back = read_results([path], path, "X_scmamba")
+    back = read_results([path], path)
     assert back.obs["label"].tolist() == ["a", "b", "c"]
-    assert list(back.obsm) == ["X_scmamba"]
-    assert back.X is None
+    assert list(back.obsm) == [] and back.X is None
+    some = read_some([path], path, back, "X_scmamba")
+    assert list(some.obsm) == ["X_scmamba"]
     assert [path.name for path in tmp_path.iterdir()] == ["cells.h5ad"]
 
 
-def test_results_of_several_files_come_together(cells: ad.AnnData, tmp_path: Path) -> None:
-    for name in ("a.h5ad", "b.h5ad"):
-        write_cells(cells, tmp_path / name)
-    back = read_results([Path("a.h5ad"), Path("b.h5ad")], tmp_path, "X_scmamba")
-    assert back.obs["label"].tolist() == ["a", "b", "c"] * 2
-    assert back.obsm["X_scmamba"].shape == (6, 2)
+@pytest.mark.parametrize("most", [5, 100])
+def test_results_of_several_files_come_together(
+    cells: ad.AnnData, tmp_path: Path, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cells._take, "__defaults__", (2,))
+    cells = cells[np.arange(30) % 3].copy()
+    cells.obsm["X_scmamba"] = np.arange(60.0).reshape(30, 2)
+    cells.obs["row"] = np.arange(30.0) * 2
+    cells.obsm["X_umap"] = np.ones((30, 2))
+    write_cells(cells, tmp_path / "a.h5ad")
+    cells.obs["row"] += 60
+    cells.obsm["X_scmamba"] += 60
+    del cells.obsm["X_umap"]  # not all have it, so it is no picture of all
+    write_cells(cells, tmp_path / "b.h5ad")
+    files = [Path("a.h5ad"), Path("b.h5ad")]
+    back = read_results(files, tmp_path)
+    assert back.obs["label"].tolist() == ["a", "b", "c"] * 20
+    some = read_some(files, tmp_path, back, "X_scmamba", most)
+    assert some.n_obs == min(most, 60)
+    np.testing.assert_array_equal(some.obsm["X_scmamba"][:, 0], some.obs["row"])
+    assert list(some.obsm) == ["X_scmamba"]
 
 
 def test_failed_write_leaves_the_old_file(cells: ad.AnnData, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from scmamba import ScmambaError
 from scmamba.cli.main import main
-from scmamba.tasks._places import places
+from scmamba.tasks._pairing import places
 
 LABELS = ["B", "NK", "T"]
 _rng = np.random.default_rng(0)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from scmamba.datasets import synthetic
+from scmamba.stream import sink
 from scmamba.stream.sink import add_results, results_for
 from scmamba.stream.source import open_cells
 
@@ -26,6 +27,16 @@ def path(tmp_path, request):
     return path
 
 
+@pytest.fixture
+def work(tmp_path):
+    """Folder for the copy, with what a killed run left there."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "copy.h5ad").write_text("half")
+    (folder / "copy.zarr").mkdir()
+    return folder
+
+
 def read(path) -> ad.AnnData:
     return ad.read_h5ad(path) if path.suffix == ".h5ad" else ad.read_zarr(path)
 
@@ -42,10 +53,10 @@ def filled(path) -> ad.AnnData:
 
 
 @pytest.mark.parametrize("in_place", [False, True])
-def test_results_are_added_and_the_rest_stays(path, in_place) -> None:
+def test_results_are_added_and_the_rest_stays(path, work, in_place) -> None:
     before = read(path)
     output = path if in_place else path.with_name("out" + path.suffix)
-    add_results(path, output, filled(path))
+    add_results(path, output, filled(path), work)
     after = read(output)
     assert list(after.obs) == [*before.obs, "label"]
     assert after.obs["old"].tolist() == list(range(0, 60, 2))
@@ -59,23 +70,37 @@ def test_results_are_added_and_the_rest_stays(path, in_place) -> None:
     assert list(after.uns["cell_type_colors"]) == list(before.uns["cell_type_colors"])
     for matrix in (lambda a: a.X, lambda a: a.layers["counts"], lambda a: a.raw.X):
         assert (matrix(after) != matrix(before)).nnz == 0
+    assert not (work / f"copy{path.suffix}").exists()
     if not in_place:
         assert list(read(path).obs) == list(before.obs)
 
 
-def test_colours_that_no_longer_hold_go(path) -> None:
+def test_an_array_is_written_in_parts(path, work, monkeypatch) -> None:
+    """One kept in a file, of more rows than are written at once."""
+    monkeypatch.setattr(sink, "_BYTES", 7 * 3 * 4)
+    results = filled(path)
+    kept = np.lib.format.open_memmap(work / "a.npy", "w+", np.float32, (30, 3))
+    kept[:] = np.random.default_rng(0).random((30, 3))
+    results.obsm["X_new"] = kept
+    assert isinstance(results.obsm["X_new"], np.memmap)  # not read into memory on its way
+    add_results(path, path, results, work)
+    np.testing.assert_array_equal(read(path).obsm["X_new"], kept)
+
+
+def test_colours_that_no_longer_hold_go(path, work) -> None:
     results = filled(path)
     del results.uns["cell_type_colors"]
-    add_results(path, path, results)
+    add_results(path, path, results, work)
     assert "cell_type_colors" not in read(path).uns
 
 
-def test_a_failure_leaves_nothing_behind(path) -> None:
+def test_a_failure_leaves_nothing_behind(path, work) -> None:
     results = filled(path)
     results.uns["scmamba"] = object()
     there = sorted(path.parent.iterdir())
     before = read(path)
     with pytest.raises(Exception, match="object"):
-        add_results(path, path, results)
+        add_results(path, path, results, work)
+    assert not (work / f"copy{path.suffix}").exists()
     assert sorted(path.parent.iterdir()) == there
     assert list(read(path).obs) == list(before.obs)

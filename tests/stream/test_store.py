@@ -56,5 +56,5 @@ def test_a_block_that_was_not_finished_is_done_again(tmp_path) -> None:
 
 def test_a_damaged_note_counts_as_none(tmp_path) -> None:
     (tmp_path / "state.json").write_text('{"call": ')
-    assert read_state(tmp_path) is None
-    assert read_state(tmp_path / "nowhere") is None
+    assert read_state(tmp_path) == {}
+    assert read_state(tmp_path / "nowhere") == {}

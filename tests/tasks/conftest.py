@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import anndata as ad
@@ -106,7 +106,7 @@ def assert_untouched() -> Callable[[ad.AnnData, ad.AnnData], None]:
 
 
 @pytest.fixture(scope="session")
-def fitted() -> Iterator[tuple[ad.AnnData, Annotator]]:
+def fitted() -> tuple[ad.AnnData, Annotator]:
     """Annotated cells, every third of them unlabelled before, and the annotator."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(task, "recipe_for", tiny_recipe)
@@ -115,4 +115,4 @@ def fitted() -> Iterator[tuple[ad.AnnData, Annotator]]:
         torch.set_num_threads(1)
         adata = synthetic(90, 60, 3, n_batches=3, human=True)
         adata.obs["label"] = adata.obs["cell_type"].where(np.arange(90) % 3 != 0)
-        yield function(adata, labels_key="label", batch_key="batch", copy=True)
+        return function(adata, labels_key="label", batch_key="batch", copy=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,17 +14,19 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import sparse
 
 from scmamba import ScmambaError, models
-from scmamba.stream import source
-from scmamba.tasks import _places, annotate, embed
+from scmamba.stream import expressions
+from scmamba.tasks import _forward, _places, annotate, embed
 from scmamba.tasks._annotation import examples, task
 
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "BLOCK_VALUES", 500)
+    for module in (_forward, expressions):
+        monkeypatch.setattr(module, "BLOCK_VALUES", 500)
 
 
 @pytest.fixture(params=["h5ad", "zarr"])
@@ -128,9 +131,10 @@ def test_a_stopped_run_goes_on_where_it_was(cells, path, model, monkeypatch, cap
     caplog.set_level("INFO", "scmamba")
     embed(path, model, output=output)
     assert rows[0].start > 0 and "going on after" in caplog.text
-    embed(cells, model)
-    np.testing.assert_allclose(read(output).obsm["X_scmamba"], cells.obsm["X_scmamba"], atol=1e-5)
     assert there(path.parent) == [path.name, output.name]
+    once = path.with_name("once" + path.suffix)
+    embed(path, model, output=once)
+    np.testing.assert_array_equal(read(output).obsm["X_scmamba"], read(once).obsm["X_scmamba"])
 
 
 @pytest.mark.parametrize("change", ["options", "file", "model"])
@@ -153,7 +157,6 @@ def test_finished_files_of_a_stopped_run_are_not_done_again(
     cells, tmp_path, model, monkeypatch
 ) -> None:
     paths = [write(cells[:40], tmp_path / "a.h5ad"), write(cells[40:], tmp_path / "b.h5ad")]
-    n_blocks = len(list(source.ranges(40, 1)))
     with monkeypatch.context() as patch:
         rows = counted(patch)
         embed(paths[0], model, output=tmp_path / "first.h5ad")
@@ -176,9 +179,8 @@ def test_a_killed_process_is_gone_on_with(cells, tmp_path, model) -> None:
     script = f"""
         import os, signal
         from scmamba._settings import settings
-        from scmamba.stream import source
-        from scmamba.tasks import _places, embed
-        source.BLOCK_VALUES, settings.device = 500, "cpu"
+        from scmamba.tasks import _forward, _places, embed
+        _forward.BLOCK_VALUES, settings.device = 500, "cpu"
         put = _places.Store.put
         def killed(self, rows, columns):
             put(self, rows, columns)
@@ -191,12 +193,99 @@ def test_a_killed_process_is_gone_on_with(cells, tmp_path, model) -> None:
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "out.h5ad").exists()
     kept = _places.read_state(tmp_path / ".out.h5ad.part")
-    assert kept is not None and 30 < kept["done"] < 90
+    assert 30 < kept["done"] < 90
     embed(path, tmp_path / "model", output=tmp_path / "out.h5ad")
-    embed(cells, model)
-    found = read(tmp_path / "out.h5ad").obsm["X_scmamba"]
-    np.testing.assert_allclose(found, cells.obsm["X_scmamba"], atol=1e-5)
     assert there(tmp_path) == ["cells.h5ad", "model", "out.h5ad"]
+    embed(path, tmp_path / "model", output=tmp_path / "once.h5ad")
+    found, once = (read(tmp_path / name).obsm["X_scmamba"] for name in ("out.h5ad", "once.h5ad"))
+    np.testing.assert_array_equal(found, once)
+
+
+@pytest.mark.parametrize("change", ["source", "output"])
+def test_finished_files_that_changed_are_done_again(
+    cells, tmp_path, model, monkeypatch, change
+) -> None:
+    paths = [write(cells[:40], tmp_path / "a.h5ad"), write(cells[40:], tmp_path / "b.h5ad")]
+    output = tmp_path / "out" / "a.h5ad"
+    with monkeypatch.context() as patch:
+        finish = _places.Place.finish
+        patch.setattr(
+            _places.Place, "finish", lambda *a: finish(*a) or exec("raise Stop", globals())
+        )
+        with pytest.raises(Stop):
+            embed(paths, model, output=tmp_path / "out")
+    write(cells[30:70], paths[0] if change == "source" else output)
+    embed(paths, model, output=tmp_path / "out")
+    expected = cells[30:70] if change == "source" else cells[:40]
+    assert read(output).obs_names.tolist() == expected.obs_names.tolist()
+    assert "X_scmamba" in read(output).obsm
+
+
+def test_files_in_place_are_finished_once(cells, tmp_path, model, monkeypatch) -> None:
+    paths = [write(cells[:40], tmp_path / "a.h5ad"), write(cells[40:], tmp_path / "b.h5ad")]
+    with monkeypatch.context() as patch:
+        finish = _places.Place.finish
+        patch.setattr(
+            _places.Place, "finish", lambda *a: finish(*a) or exec("raise Stop", globals())
+        )
+        with pytest.raises(Stop):
+            embed(paths, model, output=tmp_path)
+    rows = counted(monkeypatch)
+    embed(paths, model, output=tmp_path)
+    assert sum(one.stop - one.start for one in rows) == 50
+    assert there(tmp_path) == ["a.h5ad", "b.h5ad"]
+
+
+def test_every_file_is_looked_at_before_any_is_worked_on(cells, tmp_path, model, monkeypatch):
+    other = cells[40:].copy()
+    other.var_names = [f"other_{i}" for i in range(60)]
+    paths = [write(cells[:40], tmp_path / "a.h5ad"), write(other, tmp_path / "b.h5ad")]
+    rows = counted(monkeypatch)
+    with pytest.raises(ScmambaError, match="b.h5ad: only 0 of 60 genes match"):
+        embed(paths, model, output=tmp_path / "out")
+    assert not rows and there(tmp_path / "out") == []
+
+
+def test_domains_are_counted_over_all_files(cells, tmp_path, tiny_model) -> None:
+    """The second file holds the last batch alone, which is domain 2 there too."""
+    model = tiny_model(cells.var_names.tolist(), input_norm="domain", n_domains=3, n_batches=3)
+    with torch.no_grad():
+        for i, norm in enumerate(model.input_norm.bns):
+            norm.running_mean += i
+    last = (cells.obs["batch"] == "batch_2").to_numpy()
+    paths = [write(cells[~last], tmp_path / "a.h5ad"), write(cells[last], tmp_path / "b.h5ad")]
+    embed(paths, model, batch_key="batch", output=tmp_path / "out")
+    embed(cells, model, batch_key="batch")
+    for one, rows in zip(paths, (~last, last), strict=True):
+        found = read(tmp_path / "out" / one.name).obsm["X_scmamba"]
+        np.testing.assert_allclose(found, cells.obsm["X_scmamba"][rows], atol=1e-5)
+
+
+def test_no_room_is_told_before_any_work(cells, tmp_path, model, monkeypatch) -> None:
+    path = write(cells, tmp_path / "cells.h5ad")
+    usage = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(ScmambaError, match="GB are needed"):
+        embed(path, model, output=tmp_path / "out.h5ad")
+    assert there(tmp_path) == ["cells.h5ad"]
+
+
+def test_ranks_need_no_common_unit_and_log_values_do(cells, tmp_path, tiny_model, monkeypatch):
+    monkeypatch.setattr("scmamba.stream.expressions._PROBE", 5)
+    X = cells.X.toarray()
+    X[40:] = np.log1p(X[40:])
+    cells.X = sparse.csr_matrix(X)
+    path, genes = write(cells, tmp_path / "cells.h5ad"), cells.var_names.tolist()
+    embed(path, tiny_model(genes), output=tmp_path / "out.h5ad")
+    with pytest.raises(ScmambaError, match="counts in its first cells"):
+        embed(path, tiny_model(genes, value_type="lognorm"), output=tmp_path / "out.h5ad")
+    assert there(tmp_path) == ["cells.h5ad", "out.h5ad"]  # nothing half done is left
+
+
+def test_a_large_model_gets_smaller_blocks(tiny_model, monkeypatch) -> None:
+    model = tiny_model(["a", "b"])
+    monkeypatch.setattr(_forward, "_WEIGHTS", 1)
+    assert _forward.block_values(model) == _forward.BLOCK_VALUES // 16
 
 
 def test_bad_values_late_in_a_file_leave_no_output(cells, tmp_path, model, monkeypatch) -> None:
@@ -207,7 +296,7 @@ def test_bad_values_late_in_a_file_leave_no_output(cells, tmp_path, model, monke
     path = write(cells, tmp_path / "cells.h5ad")
     with pytest.raises(ScmambaError, match=f"negative.*{cells.obs_names[80]}"):
         embed(path, model, output=tmp_path / "out.h5ad")
-    assert not (tmp_path / "out.h5ad").exists()
+    assert there(tmp_path) == ["cells.h5ad"]
 
 
 @pytest.mark.parametrize(
@@ -316,3 +405,55 @@ def test_of_a_file_some_unlabelled_cells_are_learned_from(cells, tmp_path, quick
     np.testing.assert_array_equal(
         given.learn_from.X[given.labels.rows].toarray(), labelled.X.toarray()
     )
+
+
+def test_what_was_fitted_for_other_cells_is_fitted_again(cells, tmp_path, quick, monkeypatch):
+    """The same reference and output, another query with fewer genes."""
+    reference = write(cells[:40], tmp_path / "reference.h5ad")
+    how = {"reference": reference, "labels_key": "cell_type", "output": tmp_path / "out.h5ad"}
+    with monkeypatch.context() as patch:
+        stop_after(patch, 0)
+        with pytest.raises(Stop):
+            annotate(write(cells[40:], tmp_path / "a.h5ad"), **how)
+    found = annotate(write(cells[40:, :40], tmp_path / "b.h5ad"), **how)
+    assert set(found.panel.genes) == set(cells.var_names[:40])
+
+
+def test_a_backed_anndata_is_annotated_in_blocks(cells, tmp_path, quick, monkeypatch) -> None:
+    backed = ad.read_h5ad(write(cells, tmp_path / "cells.h5ad"), backed="r")
+    backed.obs["label"] = backed.obs["label"].astype("category")
+    rows = counted(monkeypatch)
+    annotate(backed, labels_key="label")
+    assert len(rows) > 3
+    annotate(cells, labels_key="label")
+    np.testing.assert_allclose(backed.obsm["X_scmamba"], cells.obsm["X_scmamba"], atol=1e-5)
+    assert list(backed.obs["scmamba_cell_type"]) == list(cells.obs["scmamba_cell_type"])
+
+
+def test_from_a_pretrained_model(cells, tmp_path, model) -> None:
+    path = write(cells, tmp_path / "cells.h5ad")
+    annotate(path, labels_key="label", model=model, mode="probe", output=tmp_path / "out.h5ad")
+    annotate(cells, labels_key="label", model=model, mode="probe")
+    found = read(tmp_path / "out.h5ad")
+    assert list(found.obs["scmamba_best_guess"]) == list(cells.obs["scmamba_best_guess"])
+    np.testing.assert_allclose(found.obsm["X_scmamba"], cells.obsm["X_scmamba"], atol=1e-4)
+    back = found.uns["scmamba"]
+    assert back["n_labelled"] == 60 and back["validation"]["n_cells"] == 60
+
+
+@pytest.mark.parametrize("form", ["csc", "dense", "int", "raw"])
+def test_forms_on_disk(cells, tmp_path, model, form) -> None:
+    expected = embed(cells, model, copy=True).obsm["X_scmamba"]
+    change = {
+        "csc": lambda X: X.tocsc(),
+        "dense": lambda X: X.toarray(),
+        "int": lambda X: X.astype(np.int64),
+        "raw": lambda X: X.toarray() - 1,
+    }
+    cells.raw = cells
+    cells.X = change[form](cells.X)
+    path = tmp_path / "cells.h5ad"
+    cells.write_h5ad(path, compression="lzf")
+    embed(path, model, output=path)
+    np.testing.assert_allclose(read(path).obsm["X_scmamba"], expected, atol=1e-5)
+    assert read(path).uns["scmamba"]["source"] == ("raw.X" if form == "raw" else "X")

@@ -17,12 +17,12 @@ from anndata import AnnData
 from safetensors.torch import load_file, save_file
 
 from scmamba._errors import ScmambaError
+from scmamba._files import atomic_folder, read_json, sha256
 from scmamba._keys import UNKNOWN
 from scmamba._log import logger
 from scmamba._version import __version__
 from scmamba.models import load as load_model
 from scmamba.models import save as save_model
-from scmamba.models._files import atomic_folder, read_json, sha256
 from scmamba.pp.expression import Expression, expression
 from scmamba.tasks._annotation.crossfit import Fitted
 from scmamba.tasks._annotation.fusion import Fusion

@@ -16,7 +16,7 @@ from scipy import sparse
 from scmamba._log import logger
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
-from scmamba.stream.source import CellSource, open_cells, sample
+from scmamba.stream.source import CellSource, layer_place, open_cells, sample
 from scmamba.tasks._annotation.labels import Labels
 
 UNLABELLED_CELLS = 20_000
@@ -101,7 +101,7 @@ def beside(
 def _there(source: CellSource, where: dict[str, Any]) -> dict[str, Any]:
     """``where`` without what a reference lacks."""
     there = dict(where)
-    if f"layers['{there['layer']}']" not in source.matrices:
+    if layer_place(there["layer"]) not in source.matrices:
         there["layer"] = None
     if there["gene_key"] not in source.var.columns:
         there["gene_key"] = None

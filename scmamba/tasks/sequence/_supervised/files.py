@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from scmamba._errors import ScmambaError
+from scmamba._files import atomic_folder, read_json, sha256
 from scmamba.models import SequenceModel, load, save
-from scmamba.models._files import atomic_folder, read_json, sha256
 from scmamba.models.networks import load_network, save_network
 from scmamba.models.pooled import PooledModel
 from scmamba.tasks._annotation.linear import Linear

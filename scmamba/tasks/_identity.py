@@ -1,0 +1,53 @@
+"""Short texts that stand for what decides a call's results: models, cells, files, parameters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import joblib
+import torch
+from anndata import AnnData
+
+from scmamba.models import CellModel
+
+
+def fingerprint(**parts: Any) -> str:
+    """One short text that stands for the parameters of a call, made of plain values."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def identity(thing: Any) -> str:
+    """One text that stands for a model, an AnnData, a file, or whatever has a short name."""
+    if isinstance(thing, CellModel):
+        weights = {name: stored.detach().cpu() for name, stored in thing.state_dict().items()}
+        plain = {name: t.reshape(-1).view(torch.uint8).numpy() for name, t in weights.items()}
+        genes = None if thing.vocab is None else thing.vocab.tokens
+        return str(joblib.hash((repr(thing.config), genes, plain)))
+    if isinstance(thing, AnnData):
+        if thing.isbacked:
+            return stamp(Path(str(thing.filename)))
+        raw = None if thing.raw is None else (thing.raw.X, thing.raw.var)
+        return str(joblib.hash((thing.X, raw, dict(thing.layers), thing.obs, thing.var)))
+    if isinstance(thing, (str, os.PathLike)) and Path(thing).exists():
+        return stamp(Path(thing))
+    return str(thing)
+
+
+def stamp(path: Path) -> str:
+    """Path, size and time of a file's last change; of a folder's newest."""
+    newest = max((one.stat().st_mtime_ns for one in _files(path)), default=0)
+    return f"{path.absolute()} {size(path)} {newest}"
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    return sum(one.stat().st_size for one in _files(path))
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
