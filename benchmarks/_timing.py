@@ -114,6 +114,12 @@ def save(name: str, results: Any) -> Path:
     return path
 
 
+def load(name: str) -> dict[str, Any]:
+    """Results that :func:`save` wrote under ``name``; none where there is no such file."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text())["results"] if path.exists() else {}
+
+
 def _status(field: str) -> int:
     line = next(x for x in _read("/proc/self/status").splitlines() if x.startswith(field))
     return int(line.split()[1]) * 1024

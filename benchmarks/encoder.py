@@ -1,6 +1,7 @@
 """The bidirectional encoder against the published formulation, transformers' Mamba-2 and SDPA.
 
     python benchmarks/encoder.py            # an otherwise idle machine; some minutes
+    python benchmarks/encoder.py 128        # a part alone: 128, 512 or growth; kept with the others
     python benchmarks/encoder.py --quick    # one length, few rounds: does it run
 
 Four layers, float32, batch 1. The published formulation runs the whole mixer twice, the second time
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from scmamba.nn.stack import Stack
 
 LAYERS, HEADDIM, D_STATE = 4, 64, 64
+PARTS = ("128", "512", "growth")
 
 
 class PlainMamba2(nn.Module):
@@ -156,58 +158,79 @@ def check(models: dict[str, nn.Module], x: Tensor) -> float:
     return max((ours - forward(models[name], x)()).abs().max().item() for name in same)
 
 
+def compare(d: int, lengths: list[int], rounds: int) -> dict[str, object]:
+    """Forward passes and training steps of all candidates at width ``d``."""
+    models, results = candidates(d), {}
+    for length in lengths:
+        x = torch.randn(1, length, d)
+        difference = check(models, x)
+        assert difference < 1e-4, f"ours differs by {difference}"
+        for kind, make in (("forward", forward), ("training step", step)):
+            if kind == "training step" and length > 3000:
+                continue  # the peers keep too much for a small machine
+            runs = {name: make(model, x) for name, model in models.items()}
+            table = _timing.against(_timing.interleaved(runs, rounds=rounds, warm_up=1), "ours")
+            results[f"{kind}, d_model {d}, L {length}"] = {**table, "difference": difference}
+            ratios = ", ".join(f"{n} {row['ours_faster']:.2f}" for n, row in table.items())
+            print(f"{kind:13} d {d:4} L {length:5}: times faster than {ratios}", flush=True)
+    return results
+
+
 def growth(lengths: list[int], threads: int) -> dict[str, object]:
-    """Seconds and peak bytes of a forward pass of ours at d_model 128, and their exponents."""
+    """Seconds and peak bytes of a forward pass of ours at d_model 128, and their exponents.
+
+    The longest is run at d_model 512 too.
+    """
     model, rows = candidates(128)["ours"], []
     for length in lengths:
         run = forward(model, torch.randn(1, length, 128))
         seconds = min(_timing.interleaved({"ours": run}, rounds=3, warm_up=1)["ours"])
-        needed = int(_timing.alone("--memory", str(length), "--threads", str(threads)))
-        rows.append({"length": length, "seconds": seconds, "bytes": needed})
-        print(f"L {length:6}: {seconds:.3f} s, {needed / 2**20:.0f} MiB above the base", flush=True)
+        rows.append({"length": length, "seconds": seconds, "bytes": _bytes(128, length, threads)})
+        print(f"L {length:6}: {seconds:.3f} s, {rows[-1]['bytes'] / 2**20:.0f} MiB", flush=True)
     exponents = {key: _timing.exponent(rows, key) for key in ("seconds", "bytes")}
     print("exponents:", exponents)
-    return {"rows": rows, "exponents": exponents}
+    wide = {"d_model": 512, "length": lengths[-1], "bytes": _bytes(512, lengths[-1], threads)}
+    return {"rows": rows, "exponents": exponents, "wide": wide}
+
+
+def _bytes(d: int, length: int, threads: int) -> int:
+    """Peak bytes of a forward pass above the base, in a process of its own."""
+    sizes = str(d), str(length)
+    return int(_timing.alone("--memory", *sizes, "--threads", str(threads)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", help="128, 512, growth; all when none is named")
     parser.add_argument("--quick", action="store_true", help="one length, few rounds")
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--default-allocator", action="store_true", help="glibc as it comes")
-    parser.add_argument("--memory", type=int, metavar="L", help="only print bytes for L tokens")
+    parser.add_argument("--memory", type=int, nargs=2, metavar=("D", "L"), help="only print bytes")
     arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     if arguments.memory:
         torch.set_num_threads(arguments.threads)
-        model = candidates(128)["ours"]
-        forward(model, torch.randn(1, 64, 128))()
-        print(_timing.peak_memory(forward(model, torch.randn(1, arguments.memory, 128))))
+        d, length = arguments.memory
+        model = candidates(d)["ours"]
+        forward(model, torch.randn(1, 64, d))()
+        print(_timing.peak_memory(forward(model, torch.randn(1, length, d))))
         return
     if not arguments.default_allocator:
         _timing.keep_freed_memory()
     torch.set_num_threads(arguments.threads)
-    lengths = [1200] if arguments.quick else [512, 1200, 2000, 3000, 8000]
-    widths = [128] if arguments.quick else [128, 512]
-    rounds = 3 if arguments.quick else arguments.rounds
-    results: dict[str, object] = {}
-    for d in widths:
-        models = candidates(d)
-        for length in lengths:
-            x = torch.randn(1, length, d)
-            difference = check(models, x)
-            assert difference < 1e-4, f"ours differs by {difference}"
-            for kind, make in (("forward", forward), ("training step", step)):
-                if kind == "training step" and length > 3000:
-                    continue  # the peers keep too much for a small machine
-                runs = {name: make(model, x) for name, model in models.items()}
-                table = _timing.against(_timing.interleaved(runs, rounds=rounds, warm_up=1), "ours")
-                results[f"{kind}, d_model {d}, L {length}"] = {**table, "difference": difference}
-                ratios = ", ".join(f"{n} {row['ours_faster']:.2f}" for n, row in table.items())
-                print(f"{kind:13} d {d:4} L {length:5}: times faster than {ratios}", flush=True)
-    far = [1000, 4000] if arguments.quick else [1000, 4000, 15_000, 60_000]
-    results["growth"] = growth(far, arguments.threads)
-    print("written:", _timing.save("encoder-quick" if arguments.quick else "encoder", results))
+    quick = arguments.quick
+    lengths = [1200] if quick else [512, 1200, 2000, 3000, 8000]
+    name = "encoder-quick" if quick else "encoder"
+    results: dict[str, object] = _timing.load(name) if arguments.parts else {}
+    for part in arguments.parts or (["128", "growth"] if quick else PARTS):
+        if part == "growth":
+            far = [1000, 4000] if quick else [1000, 4000, 15_000, 60_000]
+            results["growth"] = growth(far, arguments.threads)
+        else:
+            results |= compare(int(part), lengths, 3 if quick else arguments.rounds)
+        print("written:", _timing.save(name, results))
 
 
 if __name__ == "__main__":

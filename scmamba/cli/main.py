@@ -32,6 +32,8 @@ COMMANDS = {
     "mutagenesis": "change a sequence in every way, and write what each change does",
     "variant-effects": "write likelihood ratios of the variants of a VCF file",
     "generate": "continue sequences by a causal model",
+    "fit-sequences": "learn to predict labels or numbers from sequences",
+    "predict-sequences": "predict sequences with a saved predictor",
     "benchmark nt": "compare sequence classifiers on the 18 Nucleotide Transformer tasks or yours",
     "download": "fetch a published model, checked and locked by its checksums",
     "info": "this machine: device and kernels; or a model: size, licence, source",

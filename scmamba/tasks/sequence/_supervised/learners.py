@@ -33,7 +33,7 @@ from scmamba.train import CLS, Objective, SequenceFitConfig, fit_sequences
 from scmamba.train.sequence_objectives import MultiLabel, SquaredError, TokenClasses
 
 Rows = npt.NDArray[np.int64]
-SMOOTHING = 0.05
+SMOOTHING = 0.0
 FINETUNE = SequenceFitConfig(epochs=10, batch_size=16, ema=0.0, patience=2)
 RATES = {"finetune": 1e-4, "lora": 1e-3}
 """Peak learning rates of a pretrained model."""

@@ -29,7 +29,7 @@ class Recipe:
 
     network: CompactConfig
     training: SequenceFitConfig
-    noises: tuple[float, ...] = (0.0, 0.03, 0.1)
+    noises: tuple[float, ...] = (0.03, 0.0, 0.1)
     n_members: int = 3
 
     def member(self, i: int) -> SequenceFitConfig:
@@ -71,16 +71,16 @@ def recipe_for(
         per_token=per_token,
         unit=unit,
         n_positions=positions // 3 if coding else positions,
-        dropout=0.2,
-        head_dropout=0.4,
+        dropout=0.15,
+        head_dropout=0.3,
     )
     training = SequenceFitConfig(
         epochs=int(np.clip(60_000 // max(n, 1), 5, 30)),
         batch_size=32,
-        lr=1e-3,
+        lr=2e-3,
         ema_ramp=True,
         patience=4,
         both_strands=both_strands,
         seed=seed,
     )
-    return Recipe(network, training, (0.0, 0.01, 0.03) if coding else (0.0, 0.03, 0.1))
+    return Recipe(network, training, (0.01, 0.0, 0.03) if coding else (0.03, 0.0, 0.1))
