@@ -51,6 +51,16 @@ class Keys:
         return f"{self.prefix}_empty"
 
     @property
+    def distance(self) -> str:
+        """``obs`` key of how far a mapped cell is from the reference; 1 is usual within it."""
+        return f"{self.prefix}_distance"
+
+    @property
+    def corrected(self) -> str:
+        """``layers`` key of expression without batch effects; ``uns`` says in which unit."""
+        return f"{self.prefix}_corrected"
+
+    @property
     def gene_embedding(self) -> str:
         """``varm`` key of the gene embeddings."""
         return f"{self.prefix}_gene_embedding"

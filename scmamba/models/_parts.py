@@ -23,7 +23,7 @@ def cell_norm(config: CellConfig) -> nn.Module | None:
     if not config.cell_norm:
         return None
     if config.cell_domains:
-        return DomainBatchNorm(config.d_model, config.cell_domains, eps=1e-5)
+        return DomainBatchNorm(config.d_model, config.cell_domains, eps=1e-7, least=8)
     return nn.BatchNorm1d(config.d_model)
 
 

@@ -181,7 +181,8 @@ class CellModel(nn.Module):
             raise ScmambaError(f"heads={sorted(unknown)}; allowed: {', '.join(map(repr, HEADS))}")
         genes = self.gene_embedding(gene_ids)
         hidden = self._encode(genes, values, padding_mask, batch_ids)
-        cell, log_var = self._cell(hidden, gene_ids, values, padding_mask, batch_ids)
+        pooled = self._pool(hidden, gene_ids, values, padding_mask)
+        cell, log_var = self.finish(pooled, batch_ids)
         # Heads that rebuild the cell see a draw of the latent, as their likelihood asks.
         drawn = sample(cell, log_var) if log_var is not None and self.training else cell
         expression = zero = mvc = mvc_zero = None
@@ -217,20 +218,25 @@ class CellModel(nn.Module):
             dispersion,
         )
 
-    def _cell(
+    def pooled(
         self,
-        hidden: Tensor,
         gene_ids: Tensor,
         values: Tensor,
-        padding_mask: Tensor | None,
-        batch_ids: Tensor | None,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Cell embedding (B, d_cell), and the log variance of the latent where there is one."""
+        padding_mask: Tensor | None = None,
+        batch_ids: Tensor | None = None,
+    ) -> Tensor:
+        """The cell (B, D) before its norm and latent, which :meth:`finish` adds."""
+        hidden = self.encode(gene_ids, values, padding_mask, batch_ids)
+        return self._pool(hidden, gene_ids, values, padding_mask)
+
+    def _pool(
+        self, hidden: Tensor, gene_ids: Tensor, values: Tensor, padding_mask: Tensor | None
+    ) -> Tensor:
         unseen = padding_mask
         if not self.config.pool_masked:
             masked = values == self.config.mask_value
             unseen = masked if padding_mask is None else masked | padding_mask
-        return self.finish(self.pool(hidden, gene_ids, unseen), batch_ids)
+        return self.pool(hidden, gene_ids, unseen)
 
     def finish(
         self, pooled: Tensor, batch_ids: Tensor | None = None

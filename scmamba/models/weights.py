@@ -146,6 +146,7 @@ def _start(model: nn.Module) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         for module in reversed(list(model.modules())):
-            if any(p.is_meta for p in module.parameters(recurse=False)):
+            own = (*module.parameters(recurse=False), *module.buffers(recurse=False))
+            if any(tensor.is_meta for tensor in own):
                 module.to_empty(device="cpu", recurse=False)
                 module.reset_parameters()  # type: ignore[operator]

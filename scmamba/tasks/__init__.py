@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from scmamba.tasks import sequence
 from scmamba.tasks._annotation.annotator import Annotator
+from scmamba.tasks._integration.integrator import Integrator
 from scmamba.tasks.annotate import annotate
 from scmamba.tasks.embed import embed
+from scmamba.tasks.integrate import integrate
 
-__all__ = ["Annotator", "annotate", "embed", "sequence"]
+__all__ = ["Annotator", "Integrator", "annotate", "embed", "integrate", "sequence"]

@@ -52,9 +52,18 @@ class Panel:
         """(n_cells, n_chosen) log-normalised values, zero for genes that the data set lacks."""
         return aligned(expression, match, len(self.genes))[:, self.chosen].tocsr()
 
+    def raw(self, expression: Expression, match: GeneMatch) -> sparse.csr_matrix:
+        """(n_cells, n_chosen) values as they are, zero for genes that the data set lacks."""
+        return _placed(expression, match, len(self.genes))[:, self.chosen].tocsr()
+
 
 def aligned(expression: Expression, match: GeneMatch, n_genes: int) -> sparse.csr_matrix:
     """Values of ``n_genes`` matched genes, log-normalised where they were counts."""
+    values = _placed(expression, match, n_genes)
+    return log_normalize(values) if expression.integer else values
+
+
+def _placed(expression: Expression, match: GeneMatch, n_genes: int) -> sparse.csr_matrix:
     here = np.flatnonzero(match.index >= 0)
     place = sparse.csr_matrix(
         (np.ones(len(here), np.float32), (here, match.index[here])),
@@ -62,7 +71,7 @@ def aligned(expression: Expression, match: GeneMatch, n_genes: int) -> sparse.cs
     )
     values = (expression.X @ place).tocsr()
     values.sort_indices()
-    return log_normalize(values) if expression.integer else values
+    return values
 
 
 def choose_panel(

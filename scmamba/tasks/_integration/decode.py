@@ -1,0 +1,137 @@
+"""Expression of integrated cells as of one batch, or as of all of them on average."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+
+from scmamba._errors import ScmambaError
+from scmamba.models.cell import CellModel
+from scmamba.nn.losses import negative_binomial_nll
+
+SMALLEST = 0.01
+"""Decoded values below it are left out of the matrix, which is then sparse."""
+_CELLS = 1024  # decoded at once
+
+Floats = npt.NDArray[np.float32]
+
+
+@torch.inference_mode()
+def corrected(
+    model: CellModel,
+    embedding: Floats,
+    genes: npt.NDArray[np.int64],
+    batches: Sequence[int],
+    depth: npt.NDArray[np.float64] | None,
+) -> sparse.csr_matrix:
+    """Decode cells as if they had been measured in other batches.
+
+    Parameters
+    ----------
+    model
+        With a head that decodes counts, or an MVC head.
+    embedding
+        (n_cells, d_cell).
+    genes
+        (n_genes,) vocabulary ids of the genes wanted, in order; for counts, those that are decoded.
+    batches
+        As of which batches; of several, the mean.
+    depth
+        (n_cells,) counts that each cell has over these genes: counts are decoded. None: bins are.
+
+    Returns
+    -------
+    (n_cells, n_genes) expected counts or bins, at least 0; float32, without values below 0.01.
+    """
+    if depth is None and model.mvc_head is None:
+        raise ScmambaError(
+            "this model decodes neither counts nor bins; integrate counts, or give mvc_weight= a "
+            "number above 0"
+        )
+    device = next(model.parameters()).device
+    blocks = []
+    for start in range(0, len(embedding), _CELLS):
+        part = slice(start, start + _CELLS)
+        cells = torch.from_numpy(embedding[part]).to(device)
+        decoded = torch.stack(
+            [_as_of(model, cells, genes, batch, depth is not None) for batch in batches]
+        ).mean(0)
+        values = decoded.cpu().numpy()
+        if depth is not None:
+            values = values * depth[part, None]
+        values = np.where(values < SMALLEST, 0, values).astype(np.float32)
+        blocks.append(sparse.csr_matrix(values))
+    return sparse.vstack(blocks).tocsr()
+
+
+@torch.inference_mode()
+def fit_of_cells(
+    model: CellModel,
+    embedding: Floats,
+    target: sparse.csr_matrix,
+    batch_ids: npt.NDArray[np.int64],
+    genes: npt.NDArray[np.int64] | None = None,
+) -> npt.NDArray[np.float64]:
+    """How well each cell is decoded as of its batch, (n_cells,); higher is better.
+
+    Parameters
+    ----------
+    model, embedding
+        As for :func:`corrected`.
+    target
+        (n_cells, n_genes) counts, whose log-likelihood in nats is given; or bins, with ``genes``.
+    batch_ids
+        (n_cells,).
+    genes
+        (n_genes,) vocabulary ids: less the mean squared error of the bins is given.
+    """
+    device = next(model.parameters()).device
+    found = np.empty(len(embedding))
+    for start in range(0, len(embedding), _CELLS):
+        part = slice(start, start + _CELLS)
+        real = torch.from_numpy(target[part].toarray()).float().to(device)
+        cells = torch.from_numpy(embedding[part]).to(device)
+        ids = torch.from_numpy(batch_ids[part]).to(device)
+        if genes is None:
+            assert model.count_head is not None
+            depth = real.sum(1, keepdim=True).clamp(min=1)
+            log_mean = model.decode_counts(cells, ids) + depth.log()
+            one = -negative_binomial_nll(real, log_mean, model.count_head.log_dispersion)
+        else:
+            one = -(_values(model, cells, genes, ids) - real).square().mean(1)
+        found[part] = one.cpu().numpy()
+    return found
+
+
+def _as_of(
+    model: CellModel,
+    cells: torch.Tensor,
+    genes: npt.NDArray[np.int64],
+    batch: int,
+    counts: bool,
+) -> torch.Tensor:
+    """Shares of counts, or bins, of ``cells`` in one batch."""
+    ids = torch.full((len(cells),), batch, device=cells.device)
+    if counts:
+        return model.decode_counts(cells, ids).exp()
+    return _values(model, cells, genes, ids).clamp(min=0, max=model.config.n_bins - 1)
+
+
+def _values(
+    model: CellModel, cells: torch.Tensor, genes: npt.NDArray[np.int64], ids: torch.Tensor
+) -> torch.Tensor:
+    """(n_cells, n_genes) what the MVC head says."""
+    assert model.mvc_head is not None
+    vectors = model.gene_embedding(torch.from_numpy(genes).to(cells.device))
+    label = None if model.batch_embedding is None else model.batch_embedding(ids)
+    values, expressed = model.mvc_head(
+        cells,
+        vectors.expand(len(cells), -1, -1),
+        label,
+        None if label is None else label[:, None].expand(-1, len(genes), -1),
+    )
+    return values if expressed is None else values * expressed

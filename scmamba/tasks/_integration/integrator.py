@@ -1,0 +1,332 @@
+"""A fitted integration: maps new batches, decodes, saves, loads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from anndata import AnnData
+from safetensors.torch import load_file, save_file
+from scipy import sparse
+
+from scmamba._errors import ScmambaError
+from scmamba._files import atomic_folder, read_json, sha256
+from scmamba._log import logger
+from scmamba._version import __version__
+from scmamba.models import CellConfig, CellModel
+from scmamba.models import load as load_model
+from scmamba.models import save as save_model
+from scmamba.pp.expression import Expression, expression
+from scmamba.stream.data import CellData
+from scmamba.tasks._forward import cell_data, forward
+from scmamba.tasks._integration.decode import corrected
+from scmamba.tasks._integration.mapping import place
+from scmamba.tasks._integration.network import pooled
+from scmamba.tasks._integration.reference import Near, Reference
+from scmamba.tasks._panel import Panel
+from scmamba.tasks.embed import batches, model_genes
+from scmamba.tokens.cells import tokenize
+from scmamba.tokens.genes import GeneMatch
+from scmamba.tokens.vocab import Vocab
+
+FORMAT_VERSION = 1
+SETTINGS, ARRAYS, MODEL = "integrator.json", "arrays.safetensors", "model"
+AVERAGE = "average"
+"""As of which batch expression is decoded, if as of all on average."""
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """New cells in a fitted integration.
+
+    Attributes
+    ----------
+    embedding
+        (n_cells, d) float32.
+    near
+        Distance to the reference and transferred labels.
+    normed_as
+        For each batch: the fitted batch by whose statistics it was normed, or ``"itself"``.
+    """
+
+    embedding: npt.NDArray[np.float32]
+    near: Near
+    normed_as: dict[str, str]
+
+
+@dataclass(frozen=True, repr=False)
+class Integrator:
+    """Maps cells into an integration; made by :func:`scmamba.tasks.integrate` or :meth:`load`.
+
+    Attributes
+    ----------
+    model
+        The network.
+    panel
+        Genes that are decoded and, by a model of its own, read.
+    batches
+        Names of the batches it was fitted on, sorted.
+    classes
+        Labels of the reference, sorted; empty where none were given.
+    reference
+        The cells it was fitted on, embedded.
+    unit
+        What it decodes: ``"counts"``, ``"bins"``, or ``"nothing"`` (zero-shot).
+    own_genes
+        Whether the model reads the panel; a pretrained one reads all genes that it knows.
+    about
+        How it was made: mode, seed, weights, genes, label-free figures of quality.
+    history
+        Training curve, one row an epoch; empty for a loaded one.
+    bag
+        The same model before its Mamba layers came in, for comparison; not saved.
+    """
+
+    model: CellModel
+    panel: Panel
+    batches: tuple[str, ...]
+    classes: tuple[str, ...]
+    reference: Reference
+    unit: str
+    own_genes: bool
+    about: dict[str, Any]
+    history: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
+    bag: CellModel | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Integrator of {len(self.reference.embedding):,} cells in {len(self.batches)} "
+            f"batches, {len(self.panel.chosen):,} genes decoded as {self.unit}>"
+        )
+
+    def map(self, adata: AnnData, batch_key: str | None = None, **where: Any) -> Mapped:
+        """Bring new cells into the integration; nothing is trained, ``adata`` stays as it is.
+
+        Parameters
+        ----------
+        adata
+            Cells by genes, in the unit that was fitted (counts, or anything for bins).
+        batch_key
+            ``obs`` column with the batch of each cell; None: all are of one new batch. Batches
+            that were fitted keep their place.
+        **where
+            ``layer``, ``use_raw``, ``gene_key`` of :func:`scmamba.pp.expression`.
+
+        Raises
+        ------
+        ScmambaError
+            Expression cannot be used, or fewer than half of the genes are there.
+        """
+        found = expression(adata, **where)
+        names = np.full(len(found.X.indptr) - 1, "", dtype=object)
+        if batch_key is not None:
+            names = batches(adata.obs, batch_key, "adata.obs")
+        return self.place(found, names)
+
+    def place(self, found: Expression, names: npt.NDArray[np.object_]) -> Mapped:
+        """Bring cells in whose expression was taken out; ``names`` (n,) are their batches."""
+        data, counts = self.read(found)
+        if self.model.latent_head is None:
+            embedding = zero_shot(self.model, self._among_domains(data, names))
+            return Mapped(embedding, self.reference.near(embedding), {})
+        before = pooled(self.model, data)
+        embedding = np.empty((len(data), self.model.config.d_cell), np.float32)
+        normed_as = {}
+        for name in dict.fromkeys(names.tolist()):
+            rows = np.flatnonzero(names == name)
+            known = self.batches.index(name) if name in self.batches else None
+            own_counts = None if counts is None else counts[rows]
+            placed = place(self.model, before[torch.from_numpy(rows)], own_counts, known)
+            embedding[rows] = placed.embedding
+            way = placed.normed_as
+            normed_as[name or "all cells"] = "itself" if way < 0 else self.batches[way]
+        logger.info(
+            "batches are normed as: %s", ", ".join(f"{a} as {b}" for a, b in normed_as.items())
+        )
+        return Mapped(embedding, self.reference.near(embedding), normed_as)
+
+    def _among_domains(self, data: CellData, names: npt.NDArray[np.object_]) -> CellData:
+        """With the batch of each cell, where a zero-shot model norms each batch by itself."""
+        if not self.model.config.n_domains:
+            return data
+        if new := sorted(set(names.tolist()) - set(self.batches)):
+            raise ScmambaError(
+                f"this model norms each batch by itself, and it has none for {new[0]!r}; allowed: "
+                f"{', '.join(map(repr, self.batches))}. Integrate all batches together, or with a "
+                "model without a domain norm"
+            )
+        ids = np.array([self.batches.index(name) for name in names], np.int64)
+        return replace(data, batch_ids=ids)
+
+    def read(self, found: Expression) -> tuple[CellData, sparse.csr_matrix | None]:
+        """Tokens of cells as the model reads them, and the counts that it decodes or None."""
+        if self.unit == "counts" and not found.integer:
+            raise ScmambaError(
+                f"{found.source} holds values that are no counts, but this integrator was fitted "
+                'on counts; name a layer that holds them (layer="counts")'
+            )
+        match = None
+        if self.own_genes or self.unit == "counts":
+            match = self.panel.match(found)
+            logger.info(match.report())
+        counts = None
+        if match is not None and self.unit == "counts":
+            counts = self.panel.raw(found, match)
+        if match is None or not self.own_genes:
+            return cell_data(self.model, found, model_genes(self.model, found.var_names)), counts
+        assert self.model.vocab is not None
+        binned = self.model.config.value_type == "bins"
+        return panel_tokens(self.panel, self.model.vocab, found, match, binned=binned), counts
+
+    def corrected(
+        self,
+        embedding: npt.NDArray[np.float32],
+        depth: npt.NDArray[np.float64],
+        batch: str = AVERAGE,
+    ) -> sparse.csr_matrix:
+        """Expression without batch effects, (n_cells, n_genes of the panel).
+
+        Parameters
+        ----------
+        embedding
+            (n_cells, d) as :func:`scmamba.tasks.integrate` writes it.
+        depth
+            (n_cells,) counts that each cell is to have over the panel; bins need none.
+        batch
+            As of which fitted batch, or ``"average"``.
+
+        Raises
+        ------
+        ScmambaError
+            The batch was not fitted, or the model decodes nothing.
+        """
+        self.check_decodes(batch)
+        wanted = range(len(self.batches)) if batch == AVERAGE else [self.batches.index(batch)]
+        genes = self.model.vocab.index(self.panel.names) if self.model.vocab else np.arange(0)
+        return corrected(
+            self.model, embedding, genes, list(wanted), depth if self.unit == "counts" else None
+        )
+
+    def check_decodes(self, batch: str) -> None:
+        """Raise ScmambaError unless expression can be decoded as of ``batch``."""
+        if self.unit == "nothing":
+            raise ScmambaError(
+                "a pretrained model that is taken as it is decodes no corrected expression; "
+                "mode='finetune' does, or model=None"
+            )
+        check_batch(batch, self.batches)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the integrator to a folder, whole or not at all; no pickle in it."""
+        arrays = {
+            "chosen": self.panel.chosen,
+            "embedding": self.reference.embedding,
+            "batch_ids": self.reference.batch_ids,
+            "labels": self.reference.labels,
+        }
+        content = {
+            "format_version": FORMAT_VERSION,
+            "scmamba": __version__,
+            "genes": self.panel.genes,
+            "batches": self.batches,
+            "classes": self.classes,
+            "usual": self.reference.usual,
+            "unit": self.unit,
+            "own_genes": self.own_genes,
+            "about": self.about,
+        }
+        with atomic_folder(Path(path), replaces=frozenset({SETTINGS, ARRAYS, MODEL})) as folder:
+            save_model(self.model, folder / MODEL)
+            tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
+            save_file(tensors, folder / ARRAYS)
+            content["sha256"] = {ARRAYS: sha256(folder / ARRAYS), SETTINGS: _digest(content)}
+            (folder / SETTINGS).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Integrator:
+        """Read a folder that :meth:`save` wrote.
+
+        Raises
+        ------
+        ScmambaError
+            It is no integrator, of a newer format, or damaged.
+        """
+        folder = Path(path)
+        content = read_json(folder / SETTINGS)
+        version = content.get("format_version")
+        if version != FORMAT_VERSION:
+            raise ScmambaError(
+                f"{folder} was saved in format version {version!r}, this scmamba reads "
+                f"{FORMAT_VERSION}; update scmamba (pip install -U scmamba) or save it again"
+            )
+        seals = content.pop("sha256", {})
+        try:
+            found = {ARRAYS: sha256(folder / ARRAYS), SETTINGS: _digest(content)}
+            if changed := [name for name in found if found[name] != seals.get(name)]:
+                raise ScmambaError(
+                    f"{folder / changed[0]} was damaged or changed since it was saved; "
+                    "copy the folder or save the integrator again"
+                )
+            arrays = {k: v.numpy() for k, v in load_file(folder / ARRAYS).items()}
+            return cls(
+                model=load_model(folder / MODEL),  # type: ignore[arg-type]
+                panel=Panel(tuple(content["genes"]), arrays["chosen"]),
+                batches=tuple(content["batches"]),
+                classes=tuple(content["classes"]),
+                reference=Reference(
+                    arrays["embedding"], arrays["batch_ids"], arrays["labels"], content["usual"]
+                ),
+                unit=content["unit"],
+                own_genes=content["own_genes"],
+                about=content["about"],
+            )
+        except ScmambaError:
+            raise
+        except Exception as error:
+            raise ScmambaError(
+                f"{folder} is damaged ({type(error).__name__}: {error}); copy or save it again"
+            ) from error
+
+
+def check_batch(batch: str, known: tuple[str, ...]) -> None:
+    """Raise ScmambaError unless ``batch`` is a fitted one or their average."""
+    if batch != AVERAGE and batch not in known:
+        raise ScmambaError(
+            f"batch={batch!r} was not fitted; allowed: {AVERAGE!r}, {', '.join(map(repr, known))}"
+        )
+
+
+def is_integrator(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a saved integrator."""
+    return (Path(path) / SETTINGS).is_file()
+
+
+def panel_tokens(
+    panel: Panel, vocab: Vocab, found: Expression, match: GeneMatch, *, binned: bool
+) -> CellData:
+    """Tokens of the panel's genes: bins, or log-normalised values."""
+    values = panel.raw(found, match) if binned else panel.values(found, match)
+    n_bins = CellConfig.n_bins if binned else None
+    tokens = tokenize(values, vocab.index(panel.names), n_bins=n_bins)
+    return CellData(tokens, vocab, CellConfig.cls_value, CellConfig.pad_value)
+
+
+def zero_shot(model: CellModel, data: CellData) -> npt.NDArray[np.float32]:
+    """(n_cells, d_cell) embeddings of a pretrained model, of length 1 as published."""
+    embedding = forward(model, data).embedding
+    length = np.linalg.norm(embedding, axis=1, keepdims=True)
+    return embedding / np.maximum(length, np.finfo(np.float32).tiny)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Hash of settings, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

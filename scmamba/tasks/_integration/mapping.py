@@ -1,0 +1,109 @@
+"""Cells of new batches brought into a fitted integration, without refitting anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+
+from scmamba.models.cell import CellModel
+from scmamba.nn.norm import DomainBatchNorm
+from scmamba.tasks._integration.decode import fit_of_cells
+from scmamba.tasks._integration.network import PRIOR_CELLS
+
+_SAMPLE = 2_000  # cells of a batch that are tried in every way
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Cells of one batch in the integration.
+
+    Attributes
+    ----------
+    embedding
+        (n, d_cell).
+    normed_as
+        Position of the batch by whose statistics they are normed; -1: by their own.
+    """
+
+    embedding: Floats
+    normed_as: int
+
+
+def place(
+    model: CellModel, pooled: torch.Tensor, counts: sparse.csr_matrix | None, batch: int | None
+) -> Placed:
+    """Norm cells of one batch and give them their latent.
+
+    A batch that was fitted keeps its statistics. A new one is tried with its own statistics, which
+    are right where its cells are a mixture as in the reference, and with those of every fitted
+    batch, which are right where it holds some cell types alone: the way that makes its counts
+    likeliest is taken. Without counts its own statistics are taken.
+
+    Parameters
+    ----------
+    model
+        With a norm per batch.
+    pooled
+        (n, d_model) its cells before that norm.
+    counts
+        (n, n_counts), or None.
+    batch
+        Position among the fitted batches; None for a new one.
+    """
+    norm = model.cell_norm
+    assert isinstance(norm, DomainBatchNorm)
+    if batch is not None:
+        return Placed(_latent(model, pooled, _statistics(norm, batch)), batch)
+    ways = {-1: _own(norm, pooled), **{i: _statistics(norm, i) for i in range(len(norm.bns))}}
+    chosen = -1
+    if counts is not None and model.count_head is not None:
+        some = np.linspace(0, len(pooled) - 1, min(len(pooled), _SAMPLE)).astype(np.int64)
+        chosen = max(ways, key=lambda way: _fit(model, pooled[some], counts[some], ways[way]))
+    return Placed(_latent(model, pooled, ways[chosen]), chosen)
+
+
+Statistics = tuple[torch.Tensor, torch.Tensor]
+
+
+def _statistics(norm: DomainBatchNorm, batch: int) -> Statistics:
+    one = norm.bns[batch]
+    return one.running_mean.cpu(), one.running_var.cpu()  # type: ignore[union-attr]
+
+
+def _own(norm: DomainBatchNorm, pooled: torch.Tensor) -> Statistics:
+    """Of the cells themselves, leaning on the mean fitted batch where they are few."""
+    fitted = [_statistics(norm, i) for i in range(len(norm.bns))]
+    mean, var = (torch.stack(parts).mean(0) for parts in zip(*fitted, strict=True))
+    share = len(pooled) / (len(pooled) + PRIOR_CELLS)
+    return mean.lerp(pooled.mean(0), share), var.lerp(pooled.var(0, correction=0), share)
+
+
+def _fit(
+    model: CellModel, pooled: torch.Tensor, counts: sparse.csr_matrix, way: Statistics
+) -> float:
+    """Mean log-likelihood of cells normed this way, decoded as of the batch that fits them best."""
+    embedding = _latent(model, pooled, way)
+    n_batches = max(model.config.n_batches, 1)
+    return max(
+        fit_of_cells(model, embedding, counts, np.full(len(embedding), batch)).mean()
+        for batch in range(n_batches)
+    )
+
+
+def _latent_input(pooled: torch.Tensor, way: Statistics) -> torch.Tensor:
+    mean, var = way
+    return (pooled - mean) / (var + 1e-7).sqrt()
+
+
+@torch.inference_mode()
+def _latent(model: CellModel, pooled: torch.Tensor, way: Statistics) -> Floats:
+    assert model.latent_head is not None
+    device = next(model.parameters()).device
+    model.eval()
+    return model.latent_head(_latent_input(pooled, way).to(device))[0].float().cpu().numpy()

@@ -1,0 +1,282 @@
+"""The integrating model: made, trained in stages, and settled on every batch's statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from scipy import sparse
+
+from scmamba.models.cell import CellModel
+from scmamba.models.config import CellConfig
+from scmamba.models.device import resolve_device
+from scmamba.nn.norm import DomainBatchNorm
+from scmamba.stream.batches import CellBatches
+from scmamba.stream.buckets import TOKEN_BUDGET
+from scmamba.stream.data import CellData
+from scmamba.tasks._forward import forward
+from scmamba.tasks._integration.criteria import Criteria, mixing
+from scmamba.tasks._integration.decode import fit_of_cells
+from scmamba.tasks._integration.recipe import Recipe
+from scmamba.train import CLS, GEP, MVC, Objective, class_weights
+from scmamba.train.callbacks import Ramp
+from scmamba.train.config import TrainConfig
+from scmamba.train.fit import train
+from scmamba.train.latent_objectives import KL, NB, Contrast
+from scmamba.train.objectives import DAB, ECS, check_objectives
+from scmamba.train.views import ViewBatches
+
+GENE_SCALE = 0.1
+"""Standard deviation of new gene vectors: small ones are moved by what is learned."""
+PRIOR_CELLS = 10.0
+"""How many cells like the mean batch each batch is believed to have beside its own."""
+_CLASS_POWER = 0.5
+_ENOUGH, _MOST_HELD = 500, 2_000
+"""Cells from which on some are held out, and how many at most."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells to integrate.
+
+    Attributes
+    ----------
+    data
+        Tokens, with ``batch_ids``, and ``labels`` where some are known.
+    counts
+        (n_cells, n_genes) counts that are decoded; None where only bins can be.
+    n_batches, n_classes
+        How many there are.
+    genes
+        (n_genes,) vocabulary ids of the genes that are decoded in bins; None for counts.
+    """
+
+    data: CellData
+    counts: sparse.csr_matrix | None
+    n_batches: int
+    n_classes: int = 0
+
+    genes: npt.NDArray[np.int64] | None = None
+
+    @property
+    def target(self) -> sparse.csr_matrix:
+        """(n_cells, n_genes) what is decoded: counts, or the bins of ``genes``."""
+        if self.counts is not None:
+            return self.counts
+        tokens, n = self.data.tokens, len(self.data.vocab)
+        parts = (tokens.values.astype(np.float32), tokens.gene_ids, tokens.indptr)
+        return sparse.csr_matrix(parts, shape=(len(self.data), n))[:, self.genes]
+
+    @property
+    def batch_ids(self) -> npt.NDArray[np.int64]:
+        """(n_cells,) batch of each cell."""
+        assert self.data.batch_ids is not None
+        return self.data.batch_ids
+
+
+def heads(cells: Cells, recipe: Recipe) -> dict[str, Any]:
+    """Fields of the configuration that make a cell model an integrating one."""
+    weights, n = recipe.weights, cells.n_batches
+    rebuilt = weights.gep > 0 or weights.mvc > 0
+    return {
+        "cell_norm": True,
+        "cell_domains": n,
+        "n_latent": recipe.n_latent,
+        "n_counts": 0 if cells.counts is None else cells.counts.shape[1],
+        "n_batches": n,
+        "n_modalities": 0,
+        "batch_labels": True,
+        "adversary": weights.dab > 0,
+        "n_classes": cells.n_classes if weights.cls > 0 else 0,
+        "class_layers": 1,
+        "expression": weights.gep > 0,
+        "mvc": weights.mvc > 0,
+        "explicit_zero": recipe.explicit_zero and rebuilt,
+    }
+
+
+def compact(cells: Cells, recipe: Recipe, n_layer: int) -> CellModel:
+    """A new model of the genes of these cells; 0 layers make a bag of tokens."""
+    config = CellConfig(
+        n_genes=len(cells.data.vocab),
+        d_model=recipe.d_model,
+        n_layer=n_layer,
+        d_state=recipe.d_state,
+        value_type="bins" if cells.counts is None else "lognorm",
+        value_encoding="product",
+        gene_norm=False,
+        input_norm="none",
+        pool="mean",
+        pool_masked=False,
+        **heads(cells, recipe),
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.config.seed)
+        model = CellModel(config)
+        with torch.no_grad():
+            model.gene_embedding.embedding.weight.mul_(GENE_SCALE)
+    model.vocab = cells.data.vocab
+    return model.to(resolve_device())
+
+
+def objectives(cells: Cells, recipe: Recipe) -> list[Objective]:
+    """The objectives of a recipe; those that these cells cannot have are off."""
+    w, labels = recipe.weights, cells.data.labels
+    by_class: tuple[float, ...] = ()
+    if labels is not None and cells.n_classes:
+        by_class = class_weights(labels, cells.n_classes, _CLASS_POWER)
+    return [
+        NB(w.nb if cells.counts is not None else 0),
+        KL(w.kl),
+        Contrast(w.contrast, recipe.temperature),
+        DAB(w.dab, class_weights(cells.batch_ids, cells.n_batches, 1.0)),
+        ECS(w.ecs, recipe.ecs_threshold),
+        GEP(w.gep),
+        MVC(w.mvc),
+        CLS(w.cls if cells.n_classes else 0, by_class),
+    ]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A model, and how it came about.
+
+    Attributes
+    ----------
+    model
+        The one to use.
+    bag
+        The same before its Mamba layers came in.
+    history
+        Losses, one row an epoch, and the stage.
+    criteria
+        Of each stage, by name.
+    """
+
+    model: CellModel
+    bag: CellModel
+    history: pd.DataFrame
+    criteria: dict[str, Criteria]
+
+
+def learn(cells: Cells, recipe: Recipe) -> Learned:
+    """Train a new model: first as a bag of tokens, then with Mamba layers.
+
+    Every objective is on in both stages; the adversary comes in slowly in the first. The layers
+    stay if they decode cells that were held out better and mix batches no worse.
+    """
+    train_rows, held = _split(len(cells.data), recipe)
+    bag = compact(cells, recipe, 0)
+    _know_batches(bag, cells)
+    config = replace(recipe.config, epochs=recipe.bag_epochs)
+    first = tune(bag, cells, train_rows, recipe, config, text="tokens")
+    judged = {"tokens": judge(bag, cells, held)}
+    if not (recipe.n_layer and recipe.epochs):
+        return Learned(bag, bag, first, judged)
+    model = compact(cells, recipe, recipe.n_layer)
+    for layer in model.stack.layers:
+        torch.nn.init.zeros_(layer.mamba.out_proj.weight)
+    model.load_state_dict(bag.state_dict(), strict=False)
+    config = replace(recipe.config, epochs=recipe.epochs, lr=recipe.config.lr * recipe.layer_share)
+    second = tune(model, cells, train_rows, recipe, config, text="Mamba", fresh=False)
+    second.index += len(first)
+    judged["Mamba"] = judge(model, cells, held)
+    kept = recipe.keep_layers or not len(held) or judged["Mamba"].better_than(judged["tokens"])
+    return Learned(model if kept else bag, bag, pd.concat([first, second]), judged)
+
+
+def adapt(pretrained: CellModel, cells: Cells, recipe: Recipe) -> Learned:
+    """Fine-tune a pretrained model, whose new heads come with it, in one stage."""
+    train_rows, held = _split(len(cells.data), recipe)
+    _know_batches(pretrained, cells)
+    config = replace(recipe.config, epochs=recipe.bag_epochs)
+    history = tune(pretrained, cells, train_rows, recipe, config, text="fine-tuning")
+    judged = {"fine-tuning": judge(pretrained, cells, held)}
+    return Learned(pretrained, pretrained, history, judged)
+
+
+def judge(model: CellModel, cells: Cells, held: npt.NDArray[np.int64]) -> Criteria:
+    """What the model is worth by what needs no label; ``held`` are cells that it did not see."""
+    embedding = forward(model, cells.data).embedding
+    fit = np.zeros(0)
+    if len(held) and (model.count_head is not None or model.mvc_head is not None):
+        fit = fit_of_cells(
+            model, embedding[held], cells.target[held], cells.batch_ids[held], cells.genes
+        )
+    return Criteria(fit, mixing(embedding, cells.batch_ids))
+
+
+def _split(n: int, recipe: Recipe) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Cells to learn from, and those held out: a share, but none where cells are few."""
+    order = np.random.default_rng(recipe.config.seed).permutation(n)
+    n_held = min(int(n * recipe.held_out), _MOST_HELD) if n >= _ENOUGH else 0
+    return np.sort(order[n_held:]), np.sort(order[:n_held])
+
+
+def tune(
+    model: CellModel,
+    cells: Cells,
+    rows: npt.NDArray[np.int64],
+    recipe: Recipe,
+    config: TrainConfig,
+    *,
+    text: str,
+    fresh: bool = True,
+) -> pd.DataFrame:
+    """Train ``model`` in place on ``rows``, and settle it; the losses by epoch are returned.
+
+    ``fresh`` says that the adversary has to be let in slowly.
+    """
+    on = check_objectives(objectives(cells, recipe), model.heads)
+    rebuilt = recipe.weights.gep > 0 or recipe.weights.mvc > 0
+    config = replace(config, mask_ratio=recipe.mask_ratio if rebuilt else 0.0)
+    batches = ViewBatches(
+        cells.data,
+        rows,
+        recipe.views,
+        config,
+        counts=cells.counts,
+        mask_value=model.config.mask_value,
+    )
+    watching = []
+    if model.batch_discriminator is not None:
+        when = (0.1, 0.5) if fresh else (-1.0, 0.0)
+        watching.append(Ramp(model.batch_discriminator.reversal, batches.total_steps, *when))
+    history = train(model, batches, on, config, text=text, callbacks=watching).history
+    settle(model, cells.data)
+    return history.assign(stage=text)
+
+
+def settle(model: CellModel, data: CellData) -> None:
+    """Norm every batch by the statistics of all its cells, in place of the running ones."""
+    assert isinstance(model.cell_norm, DomainBatchNorm) and data.batch_ids is not None
+    ids = torch.from_numpy(data.batch_ids)
+    device = next(model.parameters()).device
+    model.cell_norm.set_statistics(pooled(model, data).to(device), ids.to(device), PRIOR_CELLS)
+
+
+@torch.inference_mode()
+def pooled(model: CellModel, data: CellData) -> torch.Tensor:
+    """(n_cells, d_model) cells before the norm of their batch, on the CPU."""
+    model.eval()
+    device = next(model.parameters()).device
+    found = torch.zeros(len(data), model.config.d_model)
+    for batch in CellBatches(data, np.arange(len(data)), token_budget=TOKEN_BUDGET):
+        on = batch.to(device)
+        one = model.pooled(on.gene_ids, on.values, on.padding_mask, on.batch_ids)
+        found[batch.rows] = one.float().cpu()
+    return found
+
+
+def _know_batches(model: CellModel, cells: Cells) -> None:
+    """Start from the statistics and the mean counts of every batch."""
+    settle(model, cells.data)
+    if cells.counts is None or model.count_head is None:
+        return
+    ids = cells.batch_ids
+    totals = [np.asarray(cells.counts[ids == i].sum(0)).ravel() for i in range(cells.n_batches)]
+    model.count_head.set_background(torch.from_numpy(np.stack(totals)).float())

@@ -1,0 +1,130 @@
+"""How an integrating model is made and trained; chosen without a look at labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from scmamba._errors import ScmambaError
+from scmamba.stream.views import Views
+from scmamba.train.config import TrainConfig
+
+_FINETUNE_RATE = 1e-4
+_BINS_WEIGHT = 0.01
+"""Squared errors of bins run into hundreds, cross-entropies do not."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Factors of the objectives; 0 turns one off.
+
+    Parameters
+    ----------
+    nb
+        Likelihood of the counts, in nats a cell.
+    kl
+        Prior of the latent, in nats a cell.
+    contrast
+        Two gene subsets of a cell, against cells of the same batch.
+    dab
+        The adversary that guesses the batch.
+    ecs
+        Elastic similarity of cells.
+    gep, mvc
+        Hidden expression from tokens, and from the cell embedding; of bins or log values.
+    cls
+        Classes, where there are labels.
+    """
+
+    nb: float = 0.01
+    kl: float = 0.02
+    contrast: float = 0.2
+    dab: float = 0.4
+    ecs: float = 0.0
+    gep: float = 0.0
+    mvc: float = 0.0
+    cls: float = 0.5
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) >= 0:
+                raise ScmambaError(
+                    f"{field.name}_weight={getattr(self, field.name)}; give 0 (off) or more"
+                )
+
+    def replace(self, **given: float | None) -> Weights:
+        """A copy with those that are given, not None."""
+        return replace(self, **{name: w for name, w in given.items() if w is not None})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an integrating model is made and trained.
+
+    Attributes
+    ----------
+    d_model, n_layer, d_state, n_latent
+        Its size.
+    bag_epochs, epochs
+        Of the model without Mamba layers, and with them: they enter as the identity, so that
+        nothing is lost.
+    weights
+        Of the objectives.
+    mask_ratio
+        Share of values hidden, where ``gep`` or ``mvc`` are on.
+    temperature, ecs_threshold
+        Of the contrast and of the elastic similarity.
+    views
+        How subsets of a cell's genes are drawn.
+    layer_share
+        Of the rate of ``config``, with Mamba layers.
+    keep_layers
+        Keep Mamba layers whatever held-out cells say.
+    held_out
+        Share of the cells that are not learned from; on them it is seen what the layers add.
+    config
+        Rates, sizes and seed of every stage.
+    """
+
+    d_model: int = 64
+    n_layer: int = 2
+    d_state: int = 16
+    n_latent: int = 20
+    bag_epochs: int = 50
+    epochs: int = 5
+    weights: Weights = Weights()
+    mask_ratio: float = 0.3
+    temperature: float = 0.2
+    ecs_threshold: float = 0.5
+    explicit_zero: bool = False
+    views: Views = Views()
+    layer_share: float = 0.5
+    keep_layers: bool = False
+    held_out: float = 0.1
+    config: TrainConfig = TrainConfig(
+        batch_size=128, weight_decay=0.02, warmup=0.05, clip=5.0, adversary_lr=2e-3
+    )
+
+
+def recipe_for(n_cells: int, seed: int) -> Recipe:
+    """A recipe whose number of steps grows slower than the data: minutes on a CPU."""
+    bag = int(np.clip(380_000 // max(n_cells, 1), 6, 200))
+    made = Recipe(bag_epochs=bag, epochs=max(bag // 12, 1))
+    return replace(made, config=replace(made.config, seed=seed))
+
+
+def finetune_recipe(n_cells: int, seed: int) -> Recipe:
+    """A recipe for a pretrained model, whose backbone moves slowly and whose steps are dear."""
+    made = recipe_for(n_cells, seed)
+    return replace(
+        made,
+        bag_epochs=max(made.bag_epochs // 10, 3),
+        views=Views(max_tokens=600),
+        config=replace(made.config, lr=_FINETUNE_RATE, batch_size=32),
+    )
+
+
+def for_bins(recipe: Recipe) -> Recipe:
+    """The same without counts: bins are decoded from the cell embedding instead."""
+    return replace(recipe, weights=replace(recipe.weights, nb=0.0, mvc=_BINS_WEIGHT))

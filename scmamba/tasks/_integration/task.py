@@ -1,0 +1,195 @@
+"""One fit of an integrator: genes chosen, model trained or taken as it is, cells embedded."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from scmamba._errors import ScmambaError
+from scmamba.models import CellModel
+from scmamba.models.weights import BACKBONE, fill
+from scmamba.pp.expression import Expression
+from scmamba.stream.data import CellData
+from scmamba.tasks._annotation.labels import Labels
+from scmamba.tasks._forward import cell_data, forward
+from scmamba.tasks._integration.criteria import mixing
+from scmamba.tasks._integration.integrator import Integrator, panel_tokens, zero_shot
+from scmamba.tasks._integration.network import Cells, Learned, adapt, heads, learn
+from scmamba.tasks._integration.recipe import Recipe
+from scmamba.tasks._integration.reference import Reference
+from scmamba.tasks._panel import Panel, aligned, choose_panel
+from scmamba.tasks.embed import model_genes, pretrained
+from scmamba.tokens.genes import resolve
+from scmamba.tokens.vocab import Vocab
+
+_VARIES = 20  # cells of a batch in which it can be seen which genes vary
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """One fit: the cells, the batch of each, and labels of some of them where there are any."""
+
+    found: Expression
+    names: npt.NDArray[np.object_]
+    labels: Labels | None
+    n_top_genes: int | None
+    recipe: Recipe
+
+    @property
+    def batches(self) -> tuple[str, ...]:
+        """Names of the batches, sorted."""
+        return tuple(sorted(set(self.names.tolist())))
+
+    @property
+    def batch_ids(self) -> npt.NDArray[np.int64]:
+        """(n_cells,) position of each cell's batch among them."""
+        return np.searchsorted(np.array(self.batches), self.names.astype(str)).astype(np.int64)
+
+    @property
+    def unit(self) -> str:
+        """What is decoded."""
+        return "counts" if self.found.integer else "bins"
+
+    def fit(self, model: CellModel | str | os.PathLike[str] | None, mode: str) -> Integrator:
+        """Integrate with a compact model of these cells (None), or a pretrained one."""
+        if model is None:
+            return self._from_scratch()
+        net = pretrained(model)
+        return self._fine_tuned(net) if mode == "finetune" else self._zero_shot(net)
+
+    def _from_scratch(self) -> Integrator:
+        panel = self._panel()
+        match = panel.match(self.found)
+        vocab = Vocab(panel.names)
+        binned = self.unit == "bins"
+        data = panel_tokens(panel, vocab, self.found, match, binned=binned)
+        counts = None if binned else panel.raw(self.found, match)
+        cells = self._cells(data, counts, panel)
+        return self._fitted(learn(cells, self.recipe), cells, panel, own_genes=True)
+
+    def _fine_tuned(self, net: CellModel) -> Integrator:
+        if net.config.n_domains:
+            raise ScmambaError(
+                f"this model norms the tokens of each of its {net.config.n_domains} batches by "
+                "themselves, so that it is tied to them; fine-tune a model without a domain norm, "
+                "or take this one as it is: mode='zero-shot'"
+            )
+        panel = self._panel()
+        genes = model_genes(net, self.found.var_names)
+        if self.unit == "bins":
+            panel = _known(panel, net)
+        counts = None
+        if self.unit == "counts":
+            counts = panel.raw(self.found, panel.match(self.found))
+        cells = self._cells(cell_data(net, self.found, genes), counts, panel)
+        model = _with_heads(net, heads(cells, self.recipe))
+        return self._fitted(adapt(model, cells, self.recipe), cells, panel, own_genes=False)
+
+    def _zero_shot(self, net: CellModel) -> Integrator:
+        genes = model_genes(net, self.found.var_names)
+        data = cell_data(net, self.found, genes, batch_ids=self.batch_ids)
+        if net.config.n_domains and net.config.n_domains < len(self.batches):
+            raise ScmambaError(
+                f"this model norms each of its {net.config.n_domains} batches by itself, and there "
+                f"are {len(self.batches)}; take a model without a domain norm"
+            )
+        embedding = zero_shot(net, data)
+        labels = None if self.labels is None else self.labels.codes
+        return Integrator(
+            model=net,
+            panel=Panel((), np.zeros(0, np.int64)),
+            batches=self.batches,
+            classes=() if self.labels is None else self.labels.classes,
+            reference=Reference.of(embedding, self.batch_ids, labels, self.recipe.config.seed),
+            unit="nothing",
+            own_genes=False,
+            about={
+                **self._about(net),
+                "mixing": mixing(embedding, self.batch_ids),
+                "empty": int((data.tokens.lengths == 0).sum()),
+            },
+        )
+
+    def _panel(self) -> Panel:
+        """Genes that vary within batches."""
+        found = self.found
+        genes = list(dict.fromkeys(name for name in found.var_names.tolist() if name))
+        values = aligned(found, resolve(found.var_names.tolist(), genes), len(genes))
+        by_batch = [values[self.batch_ids == i] for i in range(len(self.batches))]
+        large = [one for one in by_batch if one.shape[0] >= _VARIES]
+        return choose_panel(large or [values], genes, self.n_top_genes)
+
+    def _cells(self, data: CellData, counts: sparse.csr_matrix | None, panel: Panel) -> Cells:
+        labels = None if self.labels is None else self.labels.codes
+        return Cells(
+            replace(data, batch_ids=self.batch_ids, labels=labels),
+            counts,
+            n_batches=len(self.batches),
+            n_classes=0 if self.labels is None else len(self.labels.classes),
+            genes=data.vocab.index(panel.names) if counts is None else None,
+        )
+
+    def _fitted(
+        self, learned: Learned, cells: Cells, panel: Panel, *, own_genes: bool
+    ) -> Integrator:
+        model, seed = learned.model, self.recipe.config.seed
+        embedding = forward(model, cells.data).embedding
+        return Integrator(
+            model=model,
+            panel=panel,
+            batches=self.batches,
+            classes=() if self.labels is None else self.labels.classes,
+            reference=Reference.of(embedding, cells.batch_ids, cells.data.labels, seed),
+            unit=self.unit,
+            own_genes=own_genes,
+            about={
+                **self._about(model),
+                "n_genes": len(panel.chosen),
+                "mamba_layers": model.config.n_layer,
+                "weights": asdict(self.recipe.weights),
+                "criteria": {
+                    stage: {"held_out_fit": float(c.fit.mean()) if len(c.fit) else None}
+                    | {"mixing": c.mixing}
+                    for stage, c in learned.criteria.items()
+                },
+            },
+            history=learned.history,
+            bag=learned.bag,
+        )
+
+    def _about(self, model: CellModel) -> dict[str, Any]:
+        return {
+            "model": model.name or "compact",
+            "model_sha256": model.sha256,
+            "seed": self.recipe.config.seed,
+            "source": self.found.source,
+            "n_labelled": 0 if self.labels is None else len(self.labels.rows),
+        }
+
+
+def _known(panel: Panel, net: CellModel) -> Panel:
+    """The genes of a panel that are in a model's vocabulary under the same name."""
+    assert net.vocab is not None
+    there = net.vocab.index(panel.names) >= 0
+    if not there.any():
+        raise ScmambaError(
+            "none of the variable genes is in the model's vocabulary under its name; name genes as "
+            "the model does, for example gene_key= with symbols"
+        )
+    return replace(panel, chosen=panel.chosen[there])
+
+
+def _with_heads(net: CellModel, changes: dict[str, Any]) -> CellModel:
+    """A copy of a pretrained model with new heads, which start at random."""
+    config = net.config.replace(**changes)
+    filled = fill(
+        lambda: CellModel(config), net.state_dict(), source="the model given", needed=BACKBONE
+    )
+    model = filled.model
+    model.vocab, model.name, model.sha256 = net.vocab, net.name, net.sha256
+    return model.to(next(net.parameters()).device)

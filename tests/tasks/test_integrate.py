@@ -1,0 +1,271 @@
+"""Batches brought together on made-up cells: what is written, mapped, saved and refused."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import anndata as ad
+import numpy as np
+import pytest
+import scanpy as sc
+import torch
+from scipy import sparse
+
+from scmamba._errors import ScmambaError
+from scmamba._settings import settings
+from scmamba.datasets import synthetic
+from scmamba.models import CellModel
+from scmamba.tasks import Integrator, integrate
+from scmamba.tasks._integration.criteria import mixing
+from scmamba.tasks._integration.recipe import Recipe, Weights
+from scmamba.tasks._integration.recipe import for_bins as with_bins
+
+MODULE = importlib.import_module("scmamba.tasks.integrate")
+
+
+def tiny(n_cells: int, seed: int) -> Recipe:
+    made = Recipe(d_model=16, n_latent=5, n_layer=1, d_state=4, bag_epochs=4, epochs=1)
+    return replace(made, config=replace(made.config, batch_size=32, lr=5e-3, seed=seed))
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MODULE, "recipe_for", tiny)
+    monkeypatch.setattr(MODULE, "finetune_recipe", tiny)
+
+
+@pytest.fixture
+def batched() -> ad.AnnData:
+    """150 cells of 60 genes, 3 types, 3 batches; counts."""
+    return synthetic(150, 60, 3, n_batches=3, human=True)
+
+
+@pytest.fixture(scope="module")
+def once() -> Iterator[tuple[ad.AnnData, Integrator]]:
+    """Integrated cells with their labels kept for transfer, and the integrator."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MODULE, "recipe_for", tiny)
+        patch.setattr(settings, "verbosity", "error")
+        patch.setattr(settings, "device", "cpu")
+        torch.set_num_threads(1)
+        cells = synthetic(150, 60, 3, n_batches=3, human=True)
+        yield integrate(cells, "batch", "cell_type", correct=True, cls_weight=0, copy=True)
+
+
+def test_what_is_written(once) -> None:
+    adata, fitted = once
+    assert adata.obsm["X_scmamba"].shape == (150, 5)
+    assert np.isfinite(adata.obsm["X_scmamba"]).all()
+    np.testing.assert_array_equal(adata.obsm["X_scmamba"], fitted.reference.embedding)
+    about = adata.uns["scmamba"]
+    assert (about["task"], about["corrected"], about["corrected_as"]) == (
+        "integrate",
+        "counts",
+        "average",
+    )
+    assert about["batches"] == "batch_0, batch_1, batch_2"
+    assert set(fitted.history["stage"]) == {"tokens", "Mamba"}
+    for name in ("nb", "kl", "contrast", "dab"):
+        assert fitted.history[f"train_{name}"].notna().all()
+    assert "train_ecs" not in fitted.history
+
+
+def test_batches_mix_and_the_rest_stays(batched) -> None:
+    before = batched.copy()
+    integrate(batched, "batch")
+    codes = batched.obs["batch"].cat.codes.to_numpy().astype(np.int64)
+    assert mixing(batched.obsm["X_scmamba"], codes) > 0.9
+    assert (batched.X != before.X).nnz == 0
+    assert list(batched.obs) == list(before.obs)
+
+
+def test_results_survive_a_file(once, tmp_path) -> None:
+    adata, _ = once
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    read = ad.read_h5ad(tmp_path / "cells.h5ad")
+    np.testing.assert_array_equal(read.obsm["X_scmamba"], adata.obsm["X_scmamba"])
+    assert read.uns["scmamba"]["criteria"]["tokens"]["mixing"] > 0
+
+
+def test_same_seed_same_result_other_seed_another(batched) -> None:
+    first, again, other = (integrate(batched, "batch", seed=s) for s in (3, 3, 4))
+    np.testing.assert_array_equal(first.reference.embedding, again.reference.embedding)
+    assert not np.allclose(first.reference.embedding, other.reference.embedding)
+
+
+def test_corrected_counts_keep_the_depth_and_have_one_batch(once) -> None:
+    adata, fitted = once
+    layer = adata.layers["scmamba_corrected"]
+    assert sparse.issparse(layer) and layer.shape == adata.shape
+    depth = np.asarray(adata.X.sum(1)).ravel()
+    np.testing.assert_allclose(np.asarray(layer.sum(1)).ravel(), depth, rtol=0.05)
+    one = fitted.corrected(adata.obsm["X_scmamba"], depth, "batch_1").toarray()
+    parts = [
+        fitted.corrected(adata.obsm["X_scmamba"], depth, name).toarray() for name in fitted.batches
+    ]
+    assert not np.allclose(one, parts[0])
+    mean = np.mean(parts, axis=0)
+    columns = [list(adata.var_names).index(name) for name in fitted.panel.names]
+    np.testing.assert_allclose(layer.toarray()[:, columns], mean, atol=0.02, rtol=1e-3)
+
+
+def test_genes_that_were_not_learned_from_stay_empty(batched) -> None:
+    fitted = integrate(batched, "batch", n_top_genes=20, correct="batch_2")
+    filled = np.flatnonzero(np.asarray(batched.layers["scmamba_corrected"].sum(0)).ravel())
+    assert {batched.var_names[i] for i in filled} <= set(fitted.panel.names)
+    assert len(fitted.panel.names) == 20
+
+
+def test_no_counts_fall_back_to_bins(batched, caplog) -> None:
+    sc.pp.normalize_total(batched)
+    sc.pp.log1p(batched)
+    fitted = integrate(batched, "batch", correct=True, gep_weight=0.01, explicit_zero=True)
+    assert fitted.unit == batched.uns["scmamba"]["corrected"] == "bins"
+    layer = batched.layers["scmamba_corrected"]
+    assert layer.min() >= 0 and layer.max() <= 50
+    losses = fitted.history
+    assert {"train_mvc", "train_gep"} <= set(losses) and "train_nb" not in losses
+    mapped = fitted.map(batched, "batch")
+    np.testing.assert_allclose(mapped.embedding, fitted.reference.embedding, atol=1e-4)
+
+
+def test_partly_labelled_cells_are_a_term(batched) -> None:
+    batched.obs["some"] = batched.obs["cell_type"].where(np.arange(150) % 3 == 0)
+    fitted = integrate(batched, "batch", "some")
+    assert fitted.history["train_cls"].iloc[-1] < fitted.history["train_cls"].iloc[0]
+    assert (fitted.reference.labels >= 0).sum() == 50
+
+
+def test_fitted_cells_map_onto_themselves_whatever_their_order(once) -> None:
+    adata, fitted = once
+    order = np.random.default_rng(0).permutation(150)
+    mapped = fitted.map(adata[order].copy()[:, ::-1].copy(), "batch")
+    np.testing.assert_allclose(mapped.embedding, adata.obsm["X_scmamba"][order], atol=1e-4)
+    assert mapped.normed_as == {f"batch_{i}": f"batch_{i}" for i in range(3)}
+
+
+def test_a_new_batch_is_mapped_with_labels_and_distance(once) -> None:
+    _, fitted = once
+    new = synthetic(150, 60, 3, n_batches=3, human=True)
+    new.obs["batch"] = "new"
+    integrate(new, "batch", model=fitted)
+    assert new.obsm["X_scmamba"].shape == (150, 5)
+    assert 0.5 < new.obs["scmamba_distance"].median() < 2
+    right = new.obs["scmamba_cell_type"].astype(str) == new.obs["cell_type"].astype(str)
+    assert right.mean() > 0.5  # a third by chance
+    assert new.obs["scmamba_confidence"].between(0, 1).all()
+
+
+def test_cells_from_elsewhere_are_far(once) -> None:
+    adata, fitted = once
+    near = fitted.reference.near(adata.obsm["X_scmamba"] + 50)
+    assert near.distance.min() > 5
+
+
+def test_saved_and_loaded(once, tmp_path) -> None:
+    adata, fitted = once
+    loaded = Integrator.load(fitted.save(tmp_path / "folder"))
+    again = adata.copy()
+    integrate(again, "batch", model=str(tmp_path / "folder"))
+    np.testing.assert_allclose(again.obsm["X_scmamba"], adata.obsm["X_scmamba"], atol=1e-5)
+    assert (loaded.batches, loaded.classes, loaded.unit) == (
+        fitted.batches,
+        fitted.classes,
+        fitted.unit,
+    )
+    text = (tmp_path / "folder" / "integrator.json").read_text()
+    (tmp_path / "folder" / "integrator.json").write_text(text.replace("batch_1", "batch_9"))
+    with pytest.raises(ScmambaError, match="damaged or changed"):
+        Integrator.load(tmp_path / "folder")
+
+
+def test_zero_shot_trains_nothing(batched, tiny_model: Callable[..., CellModel], tmp_path) -> None:
+    model = tiny_model(list(batched.var_names))
+    before = {name: t.clone() for name, t in model.state_dict().items()}
+    fitted = integrate(batched, "batch", "cell_type", model=model)
+    assert all(torch.equal(before[name], t) for name, t in model.state_dict().items())
+    np.testing.assert_allclose(np.linalg.norm(batched.obsm["X_scmamba"], axis=1), 1, rtol=1e-5)
+    loaded = Integrator.load(fitted.save(tmp_path / "z"))
+    mapped = loaded.map(batched[:20].copy(), "batch")
+    np.testing.assert_allclose(mapped.embedding, batched.obsm["X_scmamba"][:20], atol=1e-5)
+    with pytest.raises(ScmambaError, match="needs a model that decodes expression"):
+        integrate(batched, "batch", model=model, correct=True)
+
+
+def test_fine_tuning_starts_from_the_model_and_leaves_it(
+    batched, tiny_model: Callable[..., CellModel]
+) -> None:
+    model = tiny_model(list(batched.var_names))
+    before = {name: t.clone() for name, t in model.state_dict().items()}
+    fitted = integrate(batched, "batch", model=model, mode="finetune", correct=True)
+    assert all(torch.equal(before[name], t) for name, t in model.state_dict().items())
+    assert fitted.model.config.n_layer == model.config.n_layer
+    assert set(fitted.history["stage"]) == {"fine-tuning"}
+    assert batched.layers["scmamba_corrected"].nnz
+    mapped = fitted.map(batched, "batch")
+    np.testing.assert_allclose(mapped.embedding, batched.obsm["X_scmamba"], atol=1e-4)
+
+
+def test_a_batch_of_one_cell_and_one_of_another_type_are_told(batched, caplog) -> None:
+    names = batched.obs["batch"].astype(object)
+    names.iloc[0] = "lonely"
+    batched.obs["batch"] = names
+    batched.obs["type"] = batched.obs["cell_type"].astype(object)
+    batched.obs.loc[batched.obs["batch"] == "batch_2", "type"] = "other"
+    with caplog.at_level("WARNING", logger="scmamba"):
+        MODULE.logger.propagate = True
+        integrate(batched, "batch", "type")
+    MODULE.logger.propagate = False
+    assert np.isfinite(batched.obsm["X_scmamba"]).all()
+
+
+def test_an_empty_cell_is_flagged(batched) -> None:
+    counts = batched.X.tolil()
+    counts[3] = 0
+    batched.X = counts.tocsr()
+    integrate(batched, "batch")
+    assert batched.obs["scmamba_empty"].to_numpy().nonzero()[0].tolist() == [3]
+    assert np.isfinite(batched.obsm["X_scmamba"]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_key": "no"}, "batch_key='no' is not a column"),
+        ({"batch_key": "one"}, "holds one batch only"),
+        ({"batch_key": "holes"}, "is missing for 1 cell"),
+        ({"batch_key": "names"}, "150 different values"),
+        ({"labels_key": "no"}, "labels_key='no' is not a column"),
+        ({"mode": "finetune"}, "needs a pretrained model"),
+        ({"mode": "x"}, "mode='x'; allowed"),
+        ({"dab_weight": -1.0}, "dab_weight=-1.0"),
+        ({"n_top_genes": 0}, "n_top_genes=0"),
+        ({"seed": -1}, "seed=-1"),
+        ({"layer": "x"}, "layer='x' is not in adata.layers"),
+        ({"correct": "nobody"}, "batch='nobody' was not fitted"),
+    ],
+)
+def test_bad_input_changes_nothing(batched, assert_untouched, change, message) -> None:
+    batched.obs["one"] = "a"
+    batched.obs["names"] = list(batched.obs_names)
+    batched.obs["holes"] = batched.obs["batch"].where(np.arange(150) > 0)
+    before = batched.copy()
+    with pytest.raises(ScmambaError, match=message):
+        integrate(batched, **{"batch_key": "batch", **change})
+    assert_untouched(batched, before)
+
+
+def test_other_values_than_fitted_are_refused(once) -> None:
+    adata, fitted = once
+    logs = adata.copy()
+    sc.pp.log1p(logs)
+    with pytest.raises(ScmambaError, match="was fitted on counts"):
+        fitted.map(logs, "batch")
+
+
+def test_weights_and_recipes() -> None:
+    weights = Weights().replace(dab=0.0, gep=None)
+    assert (weights.dab, weights.gep) == (0.0, Weights().gep)
+    assert with_bins(Recipe()).weights.nb == 0 < with_bins(Recipe()).weights.mvc
