@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+from scmamba import settings
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,6 +22,15 @@ def _seeded() -> None:
     np.random.seed(0)
     torch.manual_seed(0)
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _settings() -> Iterator[None]:
+    """Give every test the settings as they were; a command sets verbosity and device for good."""
+    before = {name.removeprefix("_"): value for name, value in vars(settings).items()}
+    yield
+    for name, value in before.items():
+        setattr(settings, name, value)
 
 
 def _shared(name: str) -> Path:

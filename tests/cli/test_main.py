@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -60,15 +60,12 @@ def toy(input: Path, *, output: Path, fail: str = "", **options: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def command(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("scmamba.cli.toy")
     module.toy = toy  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "scmamba.cli.toy", module)
     monkeypatch.setitem(frame.COMMANDS, "toy", "play")
     seen.clear()
-    device, verbosity = settings.device, settings.verbosity
-    yield
-    settings.device, settings.verbosity = device, verbosity
 
 
 def test_options_of_the_command_and_of_what_it_calls() -> None:
