@@ -19,6 +19,7 @@ from scmamba.nn.embed import COMBINE, GeneEmbedding, LabelEmbedding, PlainValue,
 from scmamba.nn.heads import ClassHead, ExpressionHead, MVCHead
 from scmamba.nn.latent import LatentHead, sample
 from scmamba.nn.norm import DomainBatchNorm, MaskedBatchNorm1d
+from scmamba.nn.pool import bag_mean
 from scmamba.nn.stack import Stack
 
 if TYPE_CHECKING:
@@ -119,6 +120,13 @@ class CellModel(nn.Module):
         )
         return tuple(name for name, head in zip(HEADS, made, strict=True) if head is not None)
 
+    @property
+    def is_bag(self) -> bool:
+        """Whether the pooled cell is a mean of genes' vectors times values, and nothing more."""
+        c = self.config
+        plain = c.input_norm == "none" and not c.gene_norm and self.final_norm is None
+        return plain and (c.n_layer, c.value_encoding, c.pool) == (0, "product", "mean")
+
     def encode(
         self,
         gene_ids: Tensor,
@@ -179,9 +187,13 @@ class CellModel(nn.Module):
         """
         if unknown := set(heads) - set(HEADS):
             raise ScmambaError(f"heads={sorted(unknown)}; allowed: {', '.join(map(repr, HEADS))}")
-        genes = self.gene_embedding(gene_ids)
-        hidden = self._encode(genes, values, padding_mask, batch_ids)
-        pooled = self._pool(hidden, gene_ids, values, padding_mask)
+        genes = hidden = None
+        if self.is_bag and not (self.expression_head is not None and "expression" in heads):
+            pooled = self.pooled(gene_ids, values, padding_mask)
+        else:
+            genes = self.gene_embedding(gene_ids)
+            hidden = self._encode(genes, values, padding_mask, batch_ids)
+            pooled = self._pool(hidden, gene_ids, values, padding_mask)
         cell, log_var = self.finish(pooled, batch_ids)
         # Heads that rebuild the cell see a draw of the latent, as their likelihood asks.
         drawn = sample(cell, log_var) if log_var is not None and self.training else cell
@@ -190,10 +202,12 @@ class CellModel(nn.Module):
         if {"expression", "mvc"} & set(heads):
             token_label = self._labels(batch_ids, modality_ids, gene_ids)
         if self.expression_head is not None and "expression" in heads:
+            assert hidden is not None
             expression, zero = self.expression_head(hidden, token_label)
         if self.mvc_head is not None and "mvc" in heads:
             # The cell side takes the <cls> token's labels.
             cell_label = None if token_label is None else token_label[:, 0]
+            genes = self.gene_embedding(gene_ids) if genes is None else genes
             mvc, mvc_zero = self.mvc_head(drawn, genes, cell_label, token_label)
         classes = batches = None
         if self.class_head is not None and "class" in heads:
@@ -226,17 +240,23 @@ class CellModel(nn.Module):
         batch_ids: Tensor | None = None,
     ) -> Tensor:
         """The cell (B, D) before its norm and latent, which :meth:`finish` adds."""
+        if self.is_bag:
+            table, numbers = self.gene_embedding.embedding.weight, self.value_embedding(values)
+            return bag_mean(table, gene_ids, numbers[..., 0], self._unseen(values, padding_mask))
         hidden = self.encode(gene_ids, values, padding_mask, batch_ids)
         return self._pool(hidden, gene_ids, values, padding_mask)
 
     def _pool(
         self, hidden: Tensor, gene_ids: Tensor, values: Tensor, padding_mask: Tensor | None
     ) -> Tensor:
-        unseen = padding_mask
-        if not self.config.pool_masked:
-            masked = values == self.config.mask_value
-            unseen = masked if padding_mask is None else masked | padding_mask
-        return self.pool(hidden, gene_ids, unseen)
+        return self.pool(hidden, gene_ids, self._unseen(values, padding_mask))
+
+    def _unseen(self, values: Tensor, padding_mask: Tensor | None) -> Tensor | None:
+        """Tokens (B, L) that are not pooled."""
+        if self.config.pool_masked:
+            return padding_mask
+        masked = values == self.config.mask_value
+        return masked if padding_mask is None else masked | padding_mask
 
     def finish(
         self, pooled: Tensor, batch_ids: Tensor | None = None

@@ -14,7 +14,8 @@ class CellOutput:
     Attributes
     ----------
     hidden
-        (B, L, D); what stands at padding has no meaning.
+        (B, L, D); what stands at padding has no meaning. None where a bag of tokens
+        (:attr:`CellModel.is_bag`) was read as a whole.
     cell_embedding
         (B, D), not normalised; the mean of the latent, where there is one.
     expression, mvc_expression
@@ -32,7 +33,7 @@ class CellOutput:
         inverse dispersions.
     """
 
-    hidden: Tensor
+    hidden: Tensor | None
     cell_embedding: Tensor
     expression: Tensor | None = None
     expression_zero_prob: Tensor | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -33,6 +34,27 @@ def masked_mean(hidden: Tensor, padding_mask: Tensor | None) -> Tensor:
         return hidden.mean(1)
     count = (~padding_mask).sum(1, keepdim=True).clamp(min=1)
     return hidden.masked_fill(padding_mask[..., None], 0).sum(1) / count
+
+
+def bag_mean(
+    vectors: Tensor, gene_ids: Tensor, values: Tensor, padding_mask: Tensor | None
+) -> Tensor:
+    """:func:`masked_mean` of genes' vectors times values, without a vector for each token.
+
+    Parameters
+    ----------
+    vectors
+        (n_genes, D).
+    gene_ids, values, padding_mask
+        (B, L) tokens; the last may be None.
+
+    Returns
+    -------
+    (B, D).
+    """
+    seen = torch.ones_like(values) if padding_mask is None else (~padding_mask).to(values.dtype)
+    weights = torch.where(seen > 0, values, 0) / seen.sum(1, keepdim=True).clamp(min=1)
+    return F.embedding_bag(gene_ids, vectors, per_sample_weights=weights, mode="sum")
 
 
 class AttentionPool(nn.Module):

@@ -7,31 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from anndata import AnnData
-from scipy import sparse
 
-from scmamba._errors import ScmambaError
 from scmamba._keys import PREFIX, UNKNOWN, Keys
 from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.models import CellModel
 from scmamba.pp.expression import Expression, check_shape, expression, gene_names
-from scmamba.tasks._annotation.labels import Labels, read_labels
-from scmamba.tasks._integration.integrator import (
-    AVERAGE,
-    Integrator,
-    Mapped,
-    check_batch,
-    is_integrator,
+from scmamba.tasks._annotation.labels import read_labels
+from scmamba.tasks._integration.checks import (
+    check_batches,
+    check_correct,
+    check_options,
+    tell_overlap,
 )
+from scmamba.tasks._integration.integrator import AVERAGE, Integrator, Mapped, is_integrator
 from scmamba.tasks._integration.recipe import Recipe, finetune_recipe, for_bins, recipe_for
 from scmamba.tasks._integration.task import FitTask
 from scmamba.tasks._write import about, check_writable, duplicate, label_colors, write_categories
 from scmamba.tasks.embed import batches, write_empty
-from scmamba.tokens.genes import resolve
-
-MODES = ("auto", "zero-shot", "finetune")
 
 
 def integrate(
@@ -47,12 +41,16 @@ def integrate(
     mode: str = "auto",
     n_top_genes: int | None = 2000,
     correct: bool | str = False,
+    nb_weight: float | None = None,
+    kl_weight: float | None = None,
+    contrast_weight: float | None = None,
     gep_weight: float | None = None,
     mvc_weight: float | None = None,
     ecs_weight: float | None = None,
     dab_weight: float | None = None,
     cls_weight: float | None = None,
     explicit_zero: bool = False,
+    n_layer: int | None = None,
     key_added: str = PREFIX,
     copy: bool = False,
     seed: int | None = None,
@@ -88,11 +86,18 @@ def integrate(
     correct
         Also write expression without batch effects: True for the average over batches, or the name
         of the batch as of which every cell is decoded.
-    gep_weight, mvc_weight, ecs_weight, dab_weight, cls_weight
-        Of masked gene expression from tokens and from the cell embedding, elastic cell similarity,
-        the adversary and classes; 0: off; None: as preset.
+    nb_weight, kl_weight, contrast_weight, gep_weight, mvc_weight, ecs_weight, dab_weight, \
+    cls_weight
+        Of the objectives; 0: off; None: as preset. ``nb`` is the likelihood of a cell's counts,
+        ``kl`` the prior of the latent, ``contrast`` two gene subsets of a cell that find one
+        another, ``gep`` and ``mvc`` masked gene expression from tokens and from the cell embedding
+        (zeros included), ``ecs`` elastic cell similarity, ``dab`` the adversary that guesses the
+        batch, ``cls`` the classes of labelled cells.
     explicit_zero
         Give ``gep`` and ``mvc`` a probability of being expressed.
+    n_layer
+        Mamba layers of a compact model, which come in once it is trained without them. 0: none.
+        None: two, kept if they explain held-out cells better and mix batches no worse.
     key_added
         Prefix of what is written.
     copy
@@ -115,34 +120,58 @@ def integrate(
         An input cannot be used; ``adata`` is then untouched.
     """
     used = settings.seed if seed is None else seed
-    _check(adata, mode, model, n_top_genes, used)
+    weights = {
+        "nb": nb_weight,
+        "kl": kl_weight,
+        "contrast": contrast_weight,
+        "gep": gep_weight,
+        "mvc": mvc_weight,
+        "ecs": ecs_weight,
+        "dab": dab_weight,
+        "cls": cls_weight,
+    }
+    training = {f"{name}_weight": weight for name, weight in weights.items()}
+    training |= {"n_layer": n_layer, "explicit_zero": explicit_zero or None}
+    check_shape(adata)
+    fitted = _saved(model)
+    check_options(
+        mode,
+        model,
+        fitted is not None,
+        training,
+        seed=used,
+        n_top_genes=n_top_genes,
+        n_layer=n_layer,
+    )
     check_writable(adata, copy)
     names = batches(adata.obs, batch_key, "adata.obs")
-    fitted = _saved(model)
-    mapped: Mapped | None = None
     as_of = AVERAGE if correct is True else str(correct)
-    if fitted is not None and correct is not False:
-        fitted.check_decodes(as_of)
+    mapped: Mapped | None = None
     if fitted is None:
-        _check_batches(names, batch_key)
-        _check_correct(correct, as_of, names, model, mode)
+        check_batches(names, batch_key)
+        check_correct(correct, as_of, names, model, mode)
         labels = None
         if labels_key is not None:
             labels = read_labels(adata.obs, labels_key, unlabeled_category, "adata.obs")
-            _tell_overlap(names, labels)
-        weights = {"gep": gep_weight, "mvc": mvc_weight, "ecs": ecs_weight, "dab": dab_weight}
+            tell_overlap(names, labels)
         found = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
-        recipe = _recipe(found, {**weights, "cls": cls_weight}, explicit_zero, model, used)
+        recipe = _recipe(found, weights, explicit_zero, n_layer, model, used)
         assert not isinstance(model, Integrator)
-        fitted = FitTask(found, names, labels, n_top_genes, recipe).fit(model, mode)
+        task = FitTask(found, names, labels, n_top_genes, recipe)
+        if correct is not False:
+            task.check_decodes()
+        fitted = task.fit(model, mode)
         embedding = fitted.reference.embedding
     else:
+        if correct is not False:
+            fitted.check_decodes(as_of)
         found = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
         mapped = fitted.place(found, names)
         embedding = mapped.embedding
     corrected = None
     if correct is not False:
-        corrected = _corrected(fitted, adata, found, gene_key, embedding, as_of)
+        columns = gene_names(adata.var, gene_key, "adata.var")
+        corrected = fitted.corrected_like(found, columns, embedding, as_of)
     result, keys = duplicate(adata) if copy else adata, Keys(key_added)
     result.obsm[keys.embedding] = embedding
     if corrected is not None:
@@ -163,33 +192,6 @@ def integrate(
     return (result, fitted) if copy else fitted
 
 
-def _check(adata: object, mode: str, model: object, n_top_genes: int | None, seed: int) -> None:
-    check_shape(adata)
-    if mode not in MODES:
-        raise ScmambaError(f"mode={mode!r}; allowed: {', '.join(map(repr, MODES))}")
-    if model is None and mode != "auto":
-        raise ScmambaError(
-            f"mode={mode!r} needs a pretrained model: give model=, or leave mode='auto' to train a "
-            "compact model on these cells"
-        )
-    for option, number, least in (("seed", seed, 0), ("n_top_genes", n_top_genes, 1)):
-        if number is not None and number < least:
-            raise ScmambaError(f"{option}={number}; give {least} or more")
-
-
-def _check_correct(
-    correct: bool | str, as_of: str, names: npt.NDArray[np.object_], model: object, mode: str
-) -> None:
-    if correct is False:
-        return
-    if model is not None and mode != "finetune":
-        raise ScmambaError(
-            "correct= needs a model that decodes expression, and a pretrained one that is taken as "
-            "it is does not: give mode='finetune', or model=None"
-        )
-    check_batch(as_of, tuple(sorted(set(names.tolist()))))
-
-
 def _saved(model: object) -> Integrator | None:
     """The integrator that ``model`` is or names, or None."""
     if isinstance(model, Integrator):
@@ -199,53 +201,11 @@ def _saved(model: object) -> Integrator | None:
     return None
 
 
-def _check_batches(names: npt.NDArray[np.object_], batch_key: str) -> None:
-    found, sizes = np.unique(names.astype(str), return_counts=True)
-    if len(found) < 2:
-        raise ScmambaError(
-            f"adata.obs[{batch_key!r}] holds one batch only ({str(found[0])!r}): nothing "
-            "to integrate; name a column with two batches or more, or map these cells into an "
-            "integration: model="
-        )
-    if len(found) > max(_FEW_BATCHES, len(names) / 2):
-        raise ScmambaError(
-            f"adata.obs[{batch_key!r}] holds {len(found):,} different values for {len(names):,} "
-            "cells; name a column of which each value stands for several cells"
-        )
-    if small := [str(name) for name, n in zip(found, sizes, strict=True) if n < _FEW_CELLS]:
-        logger.warning(
-            "batch(es) of fewer than %d cells, normed much like the others: %s",
-            _FEW_CELLS,
-            ", ".join(small),
-        )
-
-
-_FEW_BATCHES = 10
-"""So many values are taken for batches however few the cells are."""
-_FEW_CELLS = 10
-
-
-def _tell_overlap(names: npt.NDArray[np.object_], labels: Labels) -> None:
-    """Warn of batches that share no known label with another one."""
-    rows = labels.rows
-    types = {name: set(labels.codes[rows][names[rows] == name]) for name in set(names.tolist())}
-    alone = [
-        str(name)
-        for name, own in sorted(types.items())
-        if own and not any(own & other for key, other in types.items() if key != name)
-    ]
-    if alone:
-        logger.warning(
-            "batch(es) without a cell type in common with any other: %s; corrected all the same, "
-            "but differences between batches and between cell types cannot be told apart there",
-            ", ".join(alone),
-        )
-
-
 def _recipe(
     found: Expression,
     weights: dict[str, float | None],
     explicit_zero: bool,
+    n_layer: int | None,
     model: object,
     seed: int,
 ) -> Recipe:
@@ -258,30 +218,9 @@ def _recipe(
             found.source,
         )
         made = for_bins(made)
+    if n_layer is not None:
+        made = replace(made, n_layer=n_layer, keep_layers=True)
     return replace(made, weights=made.weights.replace(**weights), explicit_zero=explicit_zero)
-
-
-def _corrected(
-    fitted: Integrator,
-    adata: AnnData,
-    found: Expression,
-    gene_key: str | None,
-    embedding: npt.NDArray[np.float32],
-    batch: str,
-) -> sparse.csr_matrix:
-    """(n_obs, n_vars) decoded expression, in the columns of the genes that are decoded."""
-    depth = np.zeros(adata.n_obs)
-    if fitted.unit == "counts":
-        depth = np.asarray(fitted.panel.raw(found, fitted.panel.match(found)).sum(1)).ravel()
-    decoded = fitted.corrected(embedding, depth, batch).tocsc()
-    names = gene_names(adata.var, gene_key, "adata.var").tolist()
-    match = resolve(fitted.panel.names, names)
-    there = np.flatnonzero(match.index >= 0)
-    place = sparse.csr_matrix(
-        (np.ones(len(there), np.float32), (there, match.index[there])),
-        shape=(decoded.shape[1], adata.n_vars),
-    )
-    return (decoded @ place).tocsr()
 
 
 def _write_mapped(

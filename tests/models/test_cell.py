@@ -223,3 +223,15 @@ def test_a_wrong_matrix_changes_nothing(matrix, message):
     with pytest.raises(ScmambaError, match=message):
         net.init_gene_embedding(matrix)
     assert torch.equal(net.gene_embedding.embedding.weight, before)
+
+
+def test_a_bag_read_as_a_whole_is_the_bag_read_token_by_token():
+    bag = {"n_layer": 0, "value_encoding": "product", "pool": "mean", "pool_masked": False}
+    net = model(**bag, gene_norm=False, input_norm="none", pre_norm=False).eval()
+    ids, values, padding = cells()
+    values[0, 1] = net.config.mask_value
+    assert net.is_bag
+    whole = net(ids, values, padding, heads=())
+    apart = net(ids, values, padding, heads=("expression",))
+    assert whole.hidden is None and apart.hidden is not None
+    torch.testing.assert_close(whole.cell_embedding, apart.cell_embedding)

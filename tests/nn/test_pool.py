@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from scmamba.nn.pool import AttentionPool, ClsPool, MeanPool
+from scmamba.nn.pool import AttentionPool, ClsPool, MeanPool, bag_mean, masked_mean
 
 D, HEADS, GENES = 6, 3, 20
 POOLS = [ClsPool(), MeanPool(), AttentionPool(D, HEADS, GENES)]
@@ -59,3 +59,15 @@ def test_padding_changes_nothing(pool):
 def test_a_cell_of_padding_alone_stays_finite(pool):
     hidden, genes, _ = cells()
     assert pool(hidden, genes, torch.ones(3, 5, dtype=torch.bool)).isfinite().all()
+
+
+def test_a_bag_is_the_masked_mean_of_products() -> None:
+    vectors = torch.randn(9, 4, requires_grad=True)
+    ids, values, padding = torch.randint(9, (3, 6)), torch.rand(3, 6), torch.rand(3, 6) < 0.4
+    padding[2] = True
+    for mask in (padding, None):
+        wanted = masked_mean(vectors[ids] * values[..., None], mask)
+        found = bag_mean(vectors, ids, values, mask)
+        torch.testing.assert_close(found, wanted)
+        one, other = (torch.autograd.grad(x.square().sum(), vectors)[0] for x in (wanted, found))
+        torch.testing.assert_close(one, other)

@@ -34,9 +34,12 @@ class Criteria:
         """Whether held-out cells are decoded better, and batches mixed no worse but for ``slack``.
 
         By chance a mean difference of 0 is above 0 every other time: two standard errors are asked.
+        Of fewer than two held-out cells nothing is concluded.
         """
+        if len(self.fit) < 2:
+            return False
         gain = self.fit - other.fit
-        error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
+        error = gain.std(ddof=1) / np.sqrt(len(gain))
         return bool(gain.mean() > 2 * error and self.mixing > other.mixing - slack)
 
 

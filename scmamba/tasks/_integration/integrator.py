@@ -34,7 +34,7 @@ from scmamba.tasks._integration.reference import Near, Reference
 from scmamba.tasks._panel import Panel
 from scmamba.tasks.embed import batches, model_genes
 from scmamba.tokens.cells import tokenize
-from scmamba.tokens.genes import GeneMatch
+from scmamba.tokens.genes import GeneMatch, resolve
 from scmamba.tokens.vocab import Vocab
 
 FORMAT_VERSION = 1
@@ -79,7 +79,7 @@ class Integrator:
     reference
         The cells it was fitted on, embedded.
     unit
-        What it decodes: ``"counts"``, ``"bins"``, or ``"nothing"`` (zero-shot).
+        What it decodes: ``"counts"``, ``"bins"``, or ``"nothing"`` (zero-shot, or without ``nb``).
     own_genes
         Whether the model reads the panel; a pretrained one reads all genes that it knows.
     about
@@ -215,12 +215,41 @@ class Integrator:
             self.model, embedding, genes, list(wanted), depth if self.unit == "counts" else None
         )
 
+    def corrected_like(
+        self,
+        found: Expression,
+        columns: npt.NDArray[np.object_],
+        embedding: npt.NDArray[np.float32],
+        batch: str = AVERAGE,
+    ) -> sparse.csr_matrix:
+        """The same for cells whose expression is ``found``, each at its own depth.
+
+        Returns
+        -------
+        (n_cells, n_columns), in the columns of that name; empty for genes that are not decoded.
+        """
+        depth = np.zeros(len(embedding))
+        if self.unit == "counts":
+            depth = np.asarray(self.panel.raw(found, self.panel.match(found)).sum(1)).ravel()
+        decoded = self.corrected(embedding, depth, batch)
+        column = resolve(self.panel.names, columns.tolist()).index
+        there = (column >= 0)[decoded.indices]
+        lost = np.concatenate([[0], np.cumsum(~there)])[decoded.indptr]
+        parts = (
+            decoded.data[there],
+            column[decoded.indices[there]],
+            decoded.indptr - lost,
+        )
+        placed = sparse.csr_matrix(parts, shape=(decoded.shape[0], len(columns)))
+        placed.sort_indices()
+        return placed
+
     def check_decodes(self, batch: str) -> None:
         """Raise ScmambaError unless expression can be decoded as of ``batch``."""
         if self.unit == "nothing":
             raise ScmambaError(
-                "a pretrained model that is taken as it is decodes no corrected expression; "
-                "mode='finetune' does, or model=None"
+                "this integration decodes no expression: it is of a pretrained model taken as it "
+                "is (mode='finetune' does, or model=None), or was fitted with nb_weight=0"
             )
         check_batch(batch, self.batches)
 

@@ -106,7 +106,7 @@ def compact(cells: Cells, recipe: Recipe, n_layer: int) -> CellModel:
         d_model=recipe.d_model,
         n_layer=n_layer,
         d_state=recipe.d_state,
-        value_type="bins" if cells.counts is None else "lognorm",
+        value_type="bins" if cells.data.tokens.values.dtype.kind in "iu" else "lognorm",
         value_encoding="product",
         gene_norm=False,
         input_norm="none",

@@ -53,7 +53,18 @@ class FitTask:
     @property
     def unit(self) -> str:
         """What is decoded."""
-        return "counts" if self.found.integer else "bins"
+        weights = self.recipe.weights
+        if self.found.integer:
+            return "counts" if weights.nb > 0 else "nothing"
+        return "bins" if weights.mvc > 0 else "nothing"
+
+    def check_decodes(self) -> None:
+        """Raise ScmambaError unless the model will decode expression."""
+        if self.unit == "nothing":
+            off = "nb" if self.found.integer else "mvc"
+            raise ScmambaError(
+                f"correct= needs a decoder, and {off}_weight=0 leaves it out; give a number above 0"
+            )
 
     def fit(self, model: CellModel | str | os.PathLike[str] | None, mode: str) -> Integrator:
         """Integrate with a compact model of these cells (None), or a pretrained one."""
@@ -66,9 +77,9 @@ class FitTask:
         panel = self._panel()
         match = panel.match(self.found)
         vocab = Vocab(panel.names)
-        binned = self.unit == "bins"
+        binned = not self.found.integer
         data = panel_tokens(panel, vocab, self.found, match, binned=binned)
-        counts = None if binned else panel.raw(self.found, match)
+        counts = panel.raw(self.found, match) if self.unit == "counts" else None
         cells = self._cells(data, counts, panel)
         return self._fitted(learn(cells, self.recipe), cells, panel, own_genes=True)
 
@@ -81,7 +92,7 @@ class FitTask:
             )
         panel = self._panel()
         genes = model_genes(net, self.found.var_names)
-        if self.unit == "bins":
+        if self.unit != "counts":
             panel = _known(panel, net)
         counts = None
         if self.unit == "counts":
@@ -187,9 +198,8 @@ def _known(panel: Panel, net: CellModel) -> Panel:
 def _with_heads(net: CellModel, changes: dict[str, Any]) -> CellModel:
     """A copy of a pretrained model with new heads, which start at random."""
     config = net.config.replace(**changes)
-    filled = fill(
-        lambda: CellModel(config), net.state_dict(), source="the model given", needed=BACKBONE
-    )
+    own = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    filled = fill(lambda: CellModel(config), own, source="the model given", needed=BACKBONE)
     model = filled.model
     model.vocab, model.name, model.sha256 = net.vocab, net.name, net.sha256
     return model.to(next(net.parameters()).device)
