@@ -65,12 +65,15 @@ def _splice(path: Path) -> Task:
 
 
 def classify(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Methods on tasks, with the published training and, for the two cheaper networks, a longer."""
+    """Methods on tasks, with the published training and, for cheaper networks, a longer one."""
     given = tasks(arguments.data, arguments.tasks)
-    options = {"seeds": arguments.seeds, "reference": "scmamba"}
+    seeds = {
+        name: arguments.seeds[: 1 if name in arguments.once else None] for name in arguments.methods
+    }
+    options = {"seeds": {"scmamba": arguments.seeds, **seeds}, "reference": "scmamba"}
     with mock.patch.dict(known.METHODS, {"bag": _bag}):
         plain = benchmark(given, arguments.methods, output=arguments.runs / "published", **options)
-        networks = [name for name in ("cnn", "transformer") if name in arguments.methods]
+        networks = [name for name in arguments.longer if name in arguments.methods]
         longer: BenchmarkResult | None = None
         if networks:
             names = ["scmamba", *networks]
@@ -120,6 +123,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared/data")
     parser.add_argument("--tasks", nargs="+", default=[*GUE, SPLICE], choices=[*GUE, SPLICE])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument(
+        "--longer", nargs="*", default=["cnn", "transformer"], help="networks trained longer, too"
+    )
+    parser.add_argument(
+        "--once", nargs="*", default=[], help="methods that are run with the first seed alone"
+    )
     parser.add_argument("--runs", type=Path, default=Path("build/benchmark_sequence"))
     parser.add_argument("--out", type=Path, help="results/sequence_<name>.json by default")
     arguments = parser.parse_args(argv)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ import pandas as pd
 from scmamba._errors import ScmambaError
 from scmamba._files import writable_folder
 from scmamba._log import logger
+from scmamba.models.baselines import BASELINES
 from scmamba.models.device import resolve_device
 from scmamba.tasks._annotation.parallel import run
-from scmamba.tasks.sequence._benchmark.methods import METHODS, PUBLISHED, run_method
+from scmamba.tasks.sequence._benchmark.methods import METHODS, ONE_CORE, PUBLISHED, run_method
 from scmamba.tasks.sequence._benchmark.runs import Record, read_run, table, write_run
 from scmamba.tasks.sequence._benchmark.summary import summarise
 from scmamba.tasks.sequence._benchmark.tasks import Task
@@ -48,7 +49,7 @@ def benchmark(
     tasks: Sequence[Task],
     methods: Sequence[str] = ("mamba", "cnn", "transformer"),
     *,
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Sequence[int] | Mapping[str, Sequence[int]] = (0, 1, 2),
     output: str | os.PathLike[str],
     epochs: int | None = None,
     batch_size: int | None = None,
@@ -68,7 +69,7 @@ def benchmark(
         ``"mamba"``, ``"cnn"``, ``"transformer"`` (published sizes and training), ``"scmamba"``
         (:func:`scmamba.tasks.sequence.fit`), ``"kmer"`` (logistic regression).
     seeds
-        Each method is run once with each.
+        Each method is run once with each; a mapping has those of each method.
     output
         Folder for one file a run; those that are there already are not run again.
     epochs, batch_size, patience
@@ -88,6 +89,9 @@ def benchmark(
     """
     if not (tasks and methods and seeds):
         raise ScmambaError("give at least one task, one method and one seed")
+    seeds_of = seeds if isinstance(seeds, Mapping) else dict.fromkeys(methods, seeds)
+    if missing := [name for name in methods if not seeds_of.get(name)]:
+        raise ScmambaError(f"seeds has none for {missing[0]!r}; give at least one")
     if unknown := [name for name in (*methods, *filter(None, [reference])) if name not in METHODS]:
         raise ScmambaError(f"method {unknown[0]!r}; allowed: {', '.join(METHODS)}")
     folder = writable_folder(output).resolve()  # other processes may work elsewhere
@@ -97,7 +101,7 @@ def benchmark(
     todo: list[tuple[Task, str, int]] = []
     for task in tasks:
         for method in methods:
-            for seed in seeds:
+            for seed in seeds_of[method]:
                 done = read_run(folder, task, method, seed, _settings(method, config))
                 if done is None:
                     todo.append((task, method, seed))
@@ -105,17 +109,22 @@ def benchmark(
                     found[task.name, method, seed] = done
     logger.info("%d runs, %d of them done before", len(todo) + len(found), len(found))
     # Ours spreads over the cores by itself; the others are run side by side, a core each.
-    alone = [job for job in todo if job[1] == "scmamba"]
-    for job in alone:
-        _one(folder, *job, config)
-    side_by_side = [(folder, *job, config) for job in todo if job[1] != "scmamba"]
+    for job in todo:
+        if job[1] not in ONE_CORE:
+            _one(folder, *job, config)
+    side_by_side = [(folder, *job, config) for job in todo if job[1] in ONE_CORE]
     run(_one, side_by_side, text="benchmark", spread=resolve_device().type == "cpu")
     for task, method, seed in todo:
         done = read_run(folder, task, method, seed, _settings(method, config))
         assert done is not None
         found[task.name, method, seed] = done
-    order = [(task.name, method, seed) for task in tasks for method in methods for seed in seeds]
-    records = [record for key in order for record in found[key]]
+    records = [
+        record
+        for task in tasks
+        for method in methods
+        for seed in seeds_of[method]
+        for record in found[task.name, method, seed]
+    ]
     summary, by_task = summarise(records, reference or methods[0])
     return BenchmarkResult(table(records), summary, by_task)
 
@@ -129,6 +138,6 @@ def _one(folder: Path, task: Task, method: str, seed: int, config: SequenceFitCo
 
 def _settings(method: str, config: SequenceFitConfig) -> dict[str, Any]:
     """What of the configuration a method looks at."""
-    if method in ("scmamba", "kmer"):
+    if method not in BASELINES:
         return {}
     return {key: value for key, value in asdict(config).items() if key != "seed"}

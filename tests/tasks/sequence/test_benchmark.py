@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from scmamba import ScmambaError
+from scmamba import ScmambaError, settings
 from scmamba.models.baselines import CNNClassifier, TransformerClassifier
 from scmamba.tasks.sequence import Task, benchmark, make_task, read_tasks
 from scmamba.tasks.sequence._benchmark import methods, summary
@@ -125,6 +126,51 @@ def test_every_method_learns_and_is_scored(tasks: list[Task], tmp_path: Path) ->
     np.testing.assert_allclose(result.summary["mcc_minus"].drop("kmer"), minus.drop("kmer"))
     assert np.isnan(result.summary.loc["kmer", "mcc_minus"])
     assert result.by_task["category"].tolist()[0] == "x"
+
+
+def test_dear_methods_may_have_fewer_seeds(tasks: list[Task], tmp_path: Path) -> None:
+    """Their difference is that of the means over seeds, as long as the tasks are the same."""
+    seeds = {"kmer": [0, 1], "cnn": [1]}
+    options: dict[str, Any] = {"output": tmp_path, "epochs": 2, "batch_size": 10}
+    result = benchmark(tasks, ["kmer", "cnn"], seeds=seeds, **options)
+    assert result.summary["n_seeds"].to_dict() == {"kmer": 2, "cnn": 1, "cnn, test-selected": 1}
+    minus = result.summary["mcc"] - result.summary.loc["kmer", "mcc"]
+    assert result.summary.loc["cnn", "mcc_minus"] == pytest.approx(minus["cnn"])
+    with pytest.raises(ScmambaError, match="seeds has none for 'transformer'"):
+        benchmark(tasks, ["kmer", "transformer"], seeds=seeds, **options)
+
+
+def test_only_methods_of_one_core_go_to_other_processes(
+    tasks: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A method that was added here is not known there, and spreads over the cores by itself."""
+    sent: list[str] = []
+    usual = module.run
+
+    def run(function: Callable[..., Any], jobs: list[Any], **options: Any) -> list[Any]:
+        sent.extend(job[2] for job in jobs)
+        return usual(function, jobs, **options)
+
+    monkeypatch.setattr(module, "run", run)
+    monkeypatch.setitem(methods.METHODS, "mine", methods.METHODS["kmer"])
+    result = benchmark(tasks[:1], ["mine", "kmer"], seeds=[0], output=tmp_path)
+    assert sent == ["kmer"] and result.summary.index.tolist() == ["mine", "kmer"]
+
+
+def test_networks_learn_in_bfloat16_where_the_processor_has_it(
+    tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = methods.replace(methods.PUBLISHED, epochs=1, batch_size=10)
+    monkeypatch.setattr(settings, "device", "cpu")
+    used = {}
+    for here in (True, False):
+        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+            monkeypatch.setattr(torch.cpu, name, lambda here=here: here, raising=False)
+        used[here] = methods.run_method("cnn", tasks[0], 0, config).about["precision"]
+    assert used == {True: "bfloat16", False: "float32"}
+    monkeypatch.setattr(settings, "precision", "bfloat16")
+    assert methods.run_method("cnn", tasks[0], 0, config).about["precision"] == "bfloat16"
+    assert settings.precision == "bfloat16"
 
 
 def test_published_training() -> None:

@@ -27,8 +27,8 @@ def summarise(
     Parameters
     ----------
     records
-        All rows; methods that lack a task or a seed of the reference are summed up over what they
-        have, and have no difference.
+        All rows; methods that lack a task of the reference are summed up over what they have, and
+        have no difference.
     reference
         Method that others are compared with.
     seed
@@ -54,7 +54,8 @@ def summarise(
             "n_tasks": len({task for task, _ in runs}),
             "n_seeds": len({seed for _, seed in runs}),
         }
-        paired = name != reference and runs.keys() == by_name.get(reference, {}).keys()
+        others = {task for task, _ in by_name.get(reference, {})}
+        paired = name != reference and {task for task, _ in runs} == others
         for score in SCORES:
             values = drawn[name][score]
             row |= _interval(score, values)
