@@ -67,10 +67,9 @@ def _splice(path: Path) -> Task:
 def classify(arguments: argparse.Namespace) -> dict[str, Any]:
     """Methods on tasks, with the published training and, for cheaper networks, a longer one."""
     given = tasks(arguments.data, arguments.tasks)
-    seeds = {
-        name: arguments.seeds[: 1 if name in arguments.once else None] for name in arguments.methods
-    }
-    options = {"seeds": {"scmamba": arguments.seeds, **seeds}, "reference": "scmamba"}
+    seeds = dict.fromkeys(("scmamba", *arguments.methods), arguments.seeds)
+    seeds |= dict.fromkeys(arguments.once, arguments.seeds[:1])
+    options: dict[str, Any] = {"seeds": seeds, "reference": "scmamba"}
     with mock.patch.dict(known.METHODS, {"bag": _bag}):
         plain = benchmark(given, arguments.methods, output=arguments.runs / "published", **options)
         networks = [name for name in arguments.longer if name in arguments.methods]
