@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -53,7 +54,7 @@ def benchmark_by_task(by_task: pd.DataFrame, score: str = "mcc") -> Figure:
     rows = np.arange(len(values))
     axes.hlines(rows, values.min(axis=1), values.max(axis=1), color=LINE, linewidth=3, zorder=1)
     for color, name in zip(palette(values.shape[1]), values.columns, strict=True):
-        axes.scatter(values[name], rows, s=38, color=color, label=name, zorder=2)
+        axes.scatter(values[name], rows, s=42, color=color, edgecolor="white", label=name, zorder=2)
     axes.set_yticks(rows, labels)
     axes.set_ylim(-0.6, len(values) - 0.4)
     axes.set_xlabel(_NAMES[score])
@@ -85,7 +86,8 @@ def benchmark_by_category(by_task: pd.DataFrame, score: str = "mcc") -> Figure:
     """
     values, counts = _by_category(by_task, score)
     n, width = values.shape[1], 0.8 / values.shape[1]
-    wide = max(0.42 * n * len(values) + 0.5, 3.0)
+    ticks = [f"{category} ({counts[category]})" for category in values.index]
+    wide = max(max(0.42 * n, text_width(ticks) + 0.15) * len(values) + 0.3, 3.0)
     legend = text_width(values.columns) + 0.7
     figure = canvas(0.7 + wide + legend, 3.6)
     axes = place(figure, 0.65, 0.5, wide, 2.3)
@@ -105,7 +107,7 @@ def benchmark_by_category(by_task: pd.DataFrame, score: str = "mcc") -> Figure:
                 )
     low = min(float(np.nanmin(values.to_numpy())), 0.0)
     axes.set_ylim(low, max(float(np.nanmax(values.to_numpy())) * 1.12, 0.1))
-    axes.set_xticks(np.arange(len(values)), [f"{c} ({counts[c]})" for c in values.index])
+    axes.set_xticks(np.arange(len(values)), ticks)
     axes.set_ylabel(_NAMES[score])
     quiet(axes)
     axes.tick_params(axis="x", labelcolor=INK, length=0)
@@ -152,12 +154,14 @@ def benchmark_radar(by_task: pd.DataFrame, score: str = "mcc") -> Figure:
     for color, name in zip(palette(values.shape[1]), values.columns, strict=True):
         radius = np.maximum(values[name].to_numpy(), 0)
         closed = np.append(angles, angles[0]), np.append(radius, radius[0])
-        axes.plot(*closed, color=color, linewidth=1.8, label=name)
-        axes.fill(*closed, color=color, alpha=0.08)
+        axes.plot(*closed, color=color, linewidth=1.8, marker="o", markersize=4, label=name)
     axes.set_xticks(angles, values.index)
     axes.set_ylim(0, 1)
     axes.set_yticks([0.25, 0.5, 0.75, 1.0], ["", "0.5", "", "1"])
-    axes.tick_params(axis="x", labelcolor=INK, labelsize=9, pad=8)
+    axes.set_rlabel_position(180 / len(values))  # between two axes, where no line has a corner
+    axes.tick_params(axis="x", labelcolor=INK, labelsize=9, pad=2)
+    for tick, side_of in zip(axes.get_xticklabels(), np.cos(angles).round(3), strict=True):
+        tick.set_horizontalalignment({1: "left", 0: "center", -1: "right"}[np.sign(side_of)])
     axes.tick_params(axis="y", labelcolor=MUTED, labelsize=8)
     axes.grid(color=LINE)
     axes.spines["polar"].set_color(GREY)
@@ -211,18 +215,42 @@ def benchmark_efficiency(summary: pd.DataFrame, score: str = "mcc") -> Figure:
             zorder=1,
         )
     axes.scatter(summary["seconds"], summary[score], s=sizes, c=colors, alpha=0.85, zorder=2)
-    for x, y, name, size in zip(summary["seconds"], summary[score], names, sizes, strict=True):
-        shift = (np.sqrt(size) / 2 + 3, 0)
-        axes.annotate(
-            name, (x, y), shift, textcoords="offset points", fontsize=8, color=INK, va="center"
-        )
     axes.set_xscale("log")
     axes.margins(x=0.15, y=0.18)
+    axes.autoscale_view()  # where each dot is, in points, is known from here on
+    dots = summary[["seconds", score]].to_numpy(float)
+    points = axes.transData.transform(dots) * 72 / figure.dpi
+    reach = 72 * text_width(map(str, summary.index), fontsize=8) + 12
+    lifts = _apart(points, reach, gap=21.0) - points[:, 1]
+    for dot, name, size, lift in zip(dots, names, sizes, lifts, strict=True):
+        shift = (np.sqrt(size) / 2 + 3, lift)
+        axes.annotate(
+            name, dot, shift, textcoords="offset points", fontsize=8, color=INK, va="center"
+        )
     axes.set_xlabel("seconds to fit and predict a task, mean")
     axes.set_ylabel(_NAMES[score])
     quiet(axes, grid=True)
     title(axes, "What it costs", f"{_NAMES[score]}, mean over tasks and seeds; area: parameters")
     return figure
+
+
+def _apart(points: npt.NDArray[np.float64], reach: float, gap: float) -> npt.NDArray[np.float64]:
+    """Heights (n,) of labels beside ``points`` (n, 2), lifted where one would lie on another.
+
+    Parameters
+    ----------
+    points
+        Places on the page.
+    reach, gap
+        Width and height that a label takes up.
+    """
+    heights = points[:, 1].copy()
+    order = np.argsort(heights, kind="stable")
+    for i, this in enumerate(order):
+        for below in order[:i]:
+            if abs(points[this, 0] - points[below, 0]) < reach:
+                heights[this] = max(heights[this], heights[below] + gap)
+    return heights
 
 
 def _wide(by_task: pd.DataFrame, score: str) -> tuple[pd.DataFrame, pd.Series]:

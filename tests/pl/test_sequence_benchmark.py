@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -106,6 +108,17 @@ def test_cost(summary: pd.DataFrame) -> None:
     assert everything_is_inside(figure)
     without = summary.drop(columns=["mcc_low", "mcc_high"])
     assert len(benchmark_efficiency(without).axes[0].collections) == 1
+
+
+def test_labels_of_close_dots_do_not_lie_on_one_another(summary: pd.DataFrame) -> None:
+    summary["mcc"], summary["seconds"] = [0.60, 0.61, 0.59], [100.0, 110.0, 105.0]
+    figure = benchmark_efficiency(summary)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    labels = [text for text in figure.axes[0].texts if "\n" in text.get_text()]
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in labels]
+    assert len(boxes) == 3
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
 def test_wrong_tables(by_task: pd.DataFrame, summary: pd.DataFrame) -> None:
