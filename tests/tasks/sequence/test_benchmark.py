@@ -200,6 +200,17 @@ def test_test_split_is_looked_at_every_other_epoch(
     assert best >= (run.guesses[""] == truth).mean() - 0.2
 
 
+def test_validation_chooses_the_penalty_on_kmers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A penalty that leaves the larger class alone is not taken, wherever it stands."""
+    few = rows(90, 0).drop(index=range(1, 60, 2))  # 45 a, 15 b
+    task = make_task("it", few, rows(20, 1), rows(20, 2))
+    for strengths in ((1e-9, 1.0), (1.0, 1e-9)):
+        monkeypatch.setattr(methods, "_STRENGTHS", strengths)
+        run = methods.run_method("kmer", task, 0, methods.PUBLISHED)
+        assert run.about["C"] == 1.0
+        assert (run.guesses[""] == methods.codes_of(task)[1]["test"]).mean() > 0.7
+
+
 def test_runs_are_not_run_again(
     tasks: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
