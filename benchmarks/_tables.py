@@ -271,7 +271,9 @@ def classify_table(content: dict[str, Any]) -> str:
     parts = ["Published training of the three networks, means over tasks:"]
     parts += _classifiers(results["published"])
     if "longer" in results:
-        parts.append("The same networks trained longer (60 epochs of batch 32, patience 6):")
+        parts.append(
+            "The same networks trained longer (60 epochs of batch 32, patience 6), first seed:"
+        )
         parts += _classifiers(results["longer"])
     sizes = "; ".join(
         f"{task['name']} {task['train']:,}/{task['validation']:,}/{task['test']:,} of "
@@ -286,7 +288,8 @@ def classify_table(content: dict[str, Any]) -> str:
 
 
 def _classifiers(found: dict[str, Any]) -> list[str]:
-    head = ["", "accuracy", "macro-F1", "MCC", "scmamba's MCC less this", "parameters", "seconds"]
+    scores = ["accuracy", "macro-F1", "MCC", "scmamba's MCC less this"]
+    head = ["", *scores, "parameters", "seconds", "seeds"]
     body = []
     for name, row in found["summary"].items():
         minus = None
@@ -295,7 +298,8 @@ def _classifiers(found: dict[str, Any]) -> list[str]:
             minus = dict(zip(("mean", "low", "high"), (-row[key] for key in turned), strict=True))
         spread = f"{row['mcc']:.3f} [{row['mcc_low']:.3f}, {row['mcc_high']:.3f}]"
         scores = [_number(row["accuracy"]), _number(row["macro_f1"]), spread, _difference(minus)]
-        body.append([name, *scores, f"{row['n_parameters']:,.0f}", _number(row["seconds"], 0)])
+        costs = [f"{row['n_parameters']:,.0f}", _number(row["seconds"], 0), str(row["n_seeds"])]
+        body.append([name, *scores, *costs])
     tasks = list(dict.fromkeys(row["task"] for row in found["by_task"]))
     mcc = {(row["method"], row["task"]): row for row in found["by_task"]}
     by_task = []
