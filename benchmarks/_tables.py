@@ -329,8 +329,10 @@ def mrfp_table(content: dict[str, Any]) -> str:
         body.append([name, spread, *numbers, _number(row["seconds"], 0)])
     head = ["", "Spearman", "less ridge on k-mers", "Pearson", "seed by seed", "seconds"]
     sizes = results["sizes"]
+    published = ", ".join(f"{name} {rho:.2f}" for name, rho in results["published"].items())
     return (
-        f"{markdown(head, body)}\n\n{sizes['train']:,} sequences to train, {sizes['validation']} "
+        f"{markdown(head, body)}\n\nPublished on the same split, not run here: {published}. "
+        f"{sizes['train']:,} sequences to train, {sizes['validation']} "
         f"to validate, {sizes['test']} to test on; {sizes['left_out']} copies left out. "
         "Intervals: 95 %, 2,000 paired resamplings of the test sequences. "
         f"{_made(results, content)}"
