@@ -30,7 +30,8 @@ class SequenceFitConfig(TrainConfig):
     Parameters
     ----------
     both_strands
-        Learn from either strand at random, and validate on the mean of both.
+        Learn from either strand at random, and validate on the mean of both; language models, whose
+        target is the sequence itself, on the strand that is given.
     noise
         Share of nucleotides replaced at random while learning.
     """
@@ -99,7 +100,8 @@ class SequenceEpochs(EpochBatches):
         """Sequences to validate on, as they are."""
         if self.val_rows is None:
             return None
-        average = self.config.both_strands and self.masking is None
+        # A language model predicts tokens of the strand it reads: there is nothing to average.
+        average = self.config.both_strands and self.data.target is not None
         return SequenceBatches(
             self.data,
             self.val_rows,

@@ -76,6 +76,16 @@ def test_either_strand_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         sq.pretrain(repeats(), model=equivariant, both_strands=True, **few)
 
 
+def test_each_strand_is_validated_by_itself() -> None:
+    texts = repeats()
+    result = sq.pretrain(texts, model="nt-mamba", **{**FAST, "epochs": 1})
+    fold = module.fold_of(module.groups(texts, double_stranded=True), np.zeros(60, int), 20, 0)
+    kept = [text for text, part in zip(texts, fold, strict=True) if part == 0]
+    scores = sq.score(kept, result.model)
+    mean = -scores["log_likelihood"].sum() / scores["n_nucleotides"].sum()
+    assert result.history["val_loss"].min() == pytest.approx(mean, abs=1e-4)
+
+
 def test_saved_and_trained_further(tmp_path: Path) -> None:
     first = sq.pretrain(repeats(), both_strands=False, **FAST)
     first.save(tmp_path / "model")
