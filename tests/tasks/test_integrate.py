@@ -14,10 +14,12 @@ import torch
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
+from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.datasets import synthetic
 from scmamba.models import CellModel
 from scmamba.tasks import Integrator, integrate
+from scmamba.tasks._integration import network
 from scmamba.tasks._integration.criteria import mixing
 from scmamba.tasks._integration.recipe import Recipe, Weights
 from scmamba.tasks._integration.recipe import for_bins as with_bins
@@ -72,6 +74,20 @@ def test_what_is_written(once) -> None:
     assert "train_ecs" not in fitted.history
 
 
+def test_training_draws_latents_and_norms_by_the_step(batched, monkeypatch) -> None:
+    """A model that was looked at before is trained all the same as one that was not."""
+    modes = []
+    start = network.train
+
+    def spy(model: CellModel, *args: object, **options: object) -> object:
+        modes.append(model.training)
+        return start(model, *args, **options)
+
+    monkeypatch.setattr(network, "train", spy)
+    integrate(batched, "batch", n_layer=1)
+    assert modes == [True, True]
+
+
 def test_batches_mix_and_the_rest_stays(batched) -> None:
     before = batched.copy()
     integrate(batched, "batch")
@@ -118,10 +134,11 @@ def test_genes_that_were_not_learned_from_stay_empty(batched) -> None:
     assert len(fitted.panel.names) == 20
 
 
-def test_no_counts_fall_back_to_bins(batched, caplog) -> None:
+def test_no_counts_fall_back_to_bins(batched, told) -> None:
     sc.pp.normalize_total(batched)
     sc.pp.log1p(batched)
     fitted = integrate(batched, "batch", correct=True, gep_weight=0.01, explicit_zero=True)
+    assert "holds values that are no counts: bins are learned and decoded" in told.text
     assert fitted.unit == batched.uns["scmamba"]["corrected"] == "bins"
     layer = batched.layers["scmamba_corrected"]
     assert layer.min() >= 0 and layer.max() <= 50
@@ -129,6 +146,34 @@ def test_no_counts_fall_back_to_bins(batched, caplog) -> None:
     assert {"train_mvc", "train_gep"} <= set(losses) and "train_nb" not in losses
     mapped = fitted.map(batched, "batch")
     np.testing.assert_allclose(mapped.embedding, fitted.reference.embedding, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["nb", "kl", "contrast", "dab", "cls"])
+def test_each_objective_can_be_switched_off(batched, name) -> None:
+    fitted = integrate(batched, "batch", "cell_type", **{f"{name}_weight": 0.0})
+    on = {"nb", "kl", "contrast", "dab", "cls"} - {name}
+    assert {
+        c.removeprefix("train_") for c in fitted.history if c not in ("train_loss", "stage")
+    } == on
+    assert np.isfinite(batched.obsm["X_scmamba"]).all()
+    if name == "nb":
+        with pytest.raises(ScmambaError, match="decodes no expression"):
+            fitted.check_decodes("average")
+
+
+@pytest.mark.parametrize("name", ["gep", "mvc", "ecs"])
+def test_each_objective_that_is_off_can_be_switched_on(batched, name) -> None:
+    fitted = integrate(batched, "batch", **{f"{name}_weight": 0.1})
+    assert fitted.history[f"train_{name}"].notna().all()
+    assert fitted.about["weights"][name] == 0.1
+
+
+@pytest.mark.parametrize("n_layer", [0, 1])
+def test_mamba_layers_as_asked_for(batched, n_layer) -> None:
+    fitted = integrate(batched, "batch", n_layer=n_layer)
+    assert fitted.model.config.n_layer == fitted.about["mamba_layers"] == n_layer
+    assert ("Mamba" in fitted.about["criteria"]) == bool(n_layer)
+    assert fitted.bag.config.n_layer == 0
 
 
 def test_partly_labelled_cells_are_a_term(batched) -> None:
@@ -208,17 +253,26 @@ def test_fine_tuning_starts_from_the_model_and_leaves_it(
     np.testing.assert_allclose(mapped.embedding, batched.obsm["X_scmamba"], atol=1e-4)
 
 
-def test_a_batch_of_one_cell_and_one_of_another_type_are_told(batched, caplog) -> None:
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Warnings of the package."""
+    caplog.set_level("WARNING", "scmamba")
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+def test_a_batch_of_one_cell_and_one_of_another_type_are_told(batched, told) -> None:
     names = batched.obs["batch"].astype(object)
     names.iloc[0] = "lonely"
     batched.obs["batch"] = names
     batched.obs["type"] = batched.obs["cell_type"].astype(object)
     batched.obs.loc[batched.obs["batch"] == "batch_2", "type"] = "other"
-    with caplog.at_level("WARNING", logger="scmamba"):
-        MODULE.logger.propagate = True
-        integrate(batched, "batch", "type")
-    MODULE.logger.propagate = False
+    fitted = integrate(batched, "batch", "type")
+    assert "fewer than 10 cells, normed much like the others: lonely" in told.text
+    assert "without a cell type in common with any other: batch_2" in told.text
     assert np.isfinite(batched.obsm["X_scmamba"]).all()
+    assert len(fitted.batches) == 4
 
 
 def test_an_empty_cell_is_flagged(batched) -> None:
@@ -243,6 +297,9 @@ def test_an_empty_cell_is_flagged(batched) -> None:
         ({"dab_weight": -1.0}, "dab_weight=-1.0"),
         ({"n_top_genes": 0}, "n_top_genes=0"),
         ({"seed": -1}, "seed=-1"),
+        ({"n_layer": -1}, "n_layer=-1"),
+        ({"correct": True, "nb_weight": 0.0}, "nb_weight=0 leaves it out"),
+        ({"model": "there/is/none", "kl_weight": 0.1}, "kl_weight is read in training"),
         ({"layer": "x"}, "layer='x' is not in adata.layers"),
         ({"correct": "nobody"}, "batch='nobody' was not fitted"),
     ],
@@ -263,6 +320,14 @@ def test_other_values_than_fitted_are_refused(once) -> None:
     sc.pp.log1p(logs)
     with pytest.raises(ScmambaError, match="was fitted on counts"):
         fitted.map(logs, "batch")
+
+
+def test_what_training_reads_is_refused_where_nothing_is_trained(once) -> None:
+    adata, fitted = once
+    with pytest.raises(ScmambaError, match="n_layer is read in training"):
+        integrate(adata.copy(), "batch", model=fitted, n_layer=1)
+    with pytest.raises(ScmambaError, match="cells are mapped into"):
+        integrate(adata.copy(), "batch", model=fitted, mode="finetune")
 
 
 def test_weights_and_recipes() -> None:

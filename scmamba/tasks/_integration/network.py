@@ -181,8 +181,14 @@ def learn(cells: Cells, recipe: Recipe) -> Learned:
     for layer in model.stack.layers:
         torch.nn.init.zeros_(layer.mamba.out_proj.weight)
     model.load_state_dict(bag.state_dict(), strict=False)
-    config = replace(recipe.config, epochs=recipe.epochs, lr=recipe.config.lr * recipe.layer_share)
-    second = tune(model, cells, train_rows, recipe, config, text="Mamba", fresh=False)
+    config = replace(
+        recipe.config,
+        epochs=recipe.epochs,
+        lr=recipe.config.lr * recipe.layer_share,
+        batch_size=max(recipe.config.batch_size // 2, 1),
+    )
+    shorter = replace(recipe, views=replace(recipe.views, max_tokens=recipe.layer_tokens))
+    second = tune(model, cells, train_rows, shorter, config, text="Mamba", fresh=False)
     second.index += len(first)
     judged["Mamba"] = judge(model, cells, held)
     kept = recipe.keep_layers or not len(held) or judged["Mamba"].better_than(judged["tokens"])
@@ -246,6 +252,7 @@ def tune(
     if model.batch_discriminator is not None:
         when = (0.1, 0.5) if fresh else (-1.0, 0.0)
         watching.append(Ramp(model.batch_discriminator.reversal, batches.total_steps, *when))
+    model.train()  # it has just been judged or settled, and the loop leaves its mode alone
     history = train(model, batches, on, config, text=text, callbacks=watching).history
     settle(model, cells.data)
     return history.assign(stage=text)

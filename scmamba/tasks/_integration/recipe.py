@@ -77,8 +77,9 @@ class Recipe:
         Of the contrast and of the elastic similarity.
     views
         How subsets of a cell's genes are drawn.
-    layer_share
-        Of the rate of ``config``, with Mamba layers.
+    layer_share, layer_tokens
+        Of the rate of ``config``, and genes of a view at most on average, with Mamba layers: their
+        steps are dear, and take half as many cells.
     keep_layers
         Keep Mamba layers whatever held-out cells say.
     held_out
@@ -100,6 +101,7 @@ class Recipe:
     explicit_zero: bool = False
     views: Views = Views()
     layer_share: float = 0.5
+    layer_tokens: int = 256
     keep_layers: bool = False
     held_out: float = 0.1
     config: TrainConfig = TrainConfig(
@@ -110,7 +112,7 @@ class Recipe:
 def recipe_for(n_cells: int, seed: int) -> Recipe:
     """A recipe whose number of steps grows slower than the data: minutes on a CPU."""
     bag = int(np.clip(380_000 // max(n_cells, 1), 6, 200))
-    made = Recipe(bag_epochs=bag, epochs=max(bag // 12, 1))
+    made = Recipe(bag_epochs=bag, epochs=max(bag // 25, 1))
     return replace(made, config=replace(made.config, seed=seed))
 
 
