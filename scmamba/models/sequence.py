@@ -181,7 +181,8 @@ class SequenceModel(nn.Module):
         if self.head is None:
             raise ScmambaError(
                 f"{self.name or 'this model'} has no language-model head: its checkpoint holds "
-                "none. Hidden states and embeddings are there; scores need another checkpoint"
+                "none. Hidden states and embeddings are there; scores need another checkpoint, or "
+                "training: load(..., lm_head=True, tie_embeddings=True) adds a head to pretrain"
             )
         return self.head
 

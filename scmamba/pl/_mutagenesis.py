@@ -27,7 +27,8 @@ def mutagenesis_heatmap(table: pd.DataFrame, *, value: str = "change") -> Figure
     table
         What :func:`scmamba.tasks.sequence.mutagenesis` gives.
     value
-        Column to colour by. White is 0; dots mark the nucleotides of the sequence itself.
+        Column to colour by. White is 0; dots mark the nucleotides of the sequence itself. Cuts
+        change so much that the other changes set the strength of the colours, where there are any.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def mutagenesis_heatmap(table: pd.DataFrame, *, value: str = "change") -> Figure
     positions = np.arange(table["position"].min(), table["position"].max() + 1)
     cells = cells.reindex(index=order, columns=positions)
     letters = _letters(table)
-    strongest = max(float(np.nanquantile(np.abs(cells), 0.99)), np.finfo(float).tiny)
+    strongest = _strongest(cells)
     figure, panels = lines(positions, _ROW * len(order))
     for axes, part in panels:
         image = axes.imshow(
@@ -68,8 +69,9 @@ def mutagenesis_heatmap(table: pd.DataFrame, *, value: str = "change") -> Figure
     first, (width, height) = figure.axes[0], figure.get_size_inches()
     title(first, "Mutagenesis", f"{len(table):,} changes at {len(positions):,} positions")
     box = first.get_position()
-    bar = place(figure, width - _SIDE + 0.15, box.y0 * height, 0.1, max(box.height * height, 0.8))
-    figure.colorbar(image, cax=bar)
+    bar = place(figure, width - _SIDE + 0.15, box.y0 * height, 0.1, max(box.height * height, 0.6))
+    beyond = bool((np.abs(cells) > strongest).any(axis=None))
+    figure.colorbar(image, cax=bar, extend="both" if beyond else "neither")
     bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GREY)
     bar.set_ylabel(value, fontsize=8, color=MUTED)
     bar.spines[:].set_visible(False)
@@ -109,6 +111,13 @@ def mutagenesis_logo(table: pd.DataFrame, *, value: str = "change") -> Figure:
     figure = logo(heights, f"mean loss of {value}" if value == "score" else "mean loss")
     title(figure.axes[0], "What each nucleotide is worth", "mean over its substitutions")
     return figure
+
+
+def _strongest(cells: pd.DataFrame) -> float:
+    """The change of full colour: nearly the largest, of what is no cut where there is such."""
+    whole = cells[~cells.index.str.endswith("cut")]
+    seen = np.abs(whole if whole.notna().any(axis=None) else cells).to_numpy()
+    return max(float(np.nanquantile(seen, 0.99)), np.finfo(float).tiny)
 
 
 def _check(table: pd.DataFrame, value: str) -> None:

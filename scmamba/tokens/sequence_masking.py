@@ -40,7 +40,7 @@ class TokenMasking:
 
     def __post_init__(self) -> None:
         if not 0 < self.ratio < 1:
-            raise ScmambaError(f"ratio={self.ratio}; give a share above 0 and below 1")
+            raise ScmambaError(f"mask_ratio={self.ratio}; give a share above 0 and below 1")
 
     @classmethod
     def of(cls, tokenizer: NucleotideTokenizer, ratio: float = 0.15) -> TokenMasking:

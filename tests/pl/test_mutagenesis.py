@@ -60,6 +60,21 @@ def test_dots_are_the_sequence_and_white_is_zero(table: pd.DataFrame) -> None:
     assert axes.images[0].cmap(0.5)[:3] == pytest.approx((1, 1, 1), abs=0.01)
 
 
+def test_cuts_leave_the_other_changes_their_colours() -> None:
+    table = mutagenesis("ACGTACGTAC" * 2, at_gc, cuts=True)
+    figure = mutagenesis_heatmap(table)
+    small = table.loc[table["kind"] == "substitution", "change"].abs().max()
+    assert figure.axes[0].images[0].get_clim()[1] <= small < table["change"].abs().max()
+    alone = mutagenesis_heatmap(table[table["kind"] == "5' cut"])
+    assert alone.axes[0].images[0].get_clim()[1] > small
+
+
+@pytest.mark.parametrize("options", [{"deletions": 2, "fill_gaps": True}, {"insertions": "A"}])
+def test_a_single_row_has_room_for_its_colours(options: dict) -> None:
+    table = mutagenesis("ACGTACGTAC", at_gc, start=2, stop=5, substitutions=False, **options)
+    assert inside(mutagenesis_heatmap(table))
+
+
 def test_long_regions_go_on_in_further_lines() -> None:
     text = "".join(np.random.default_rng(0).choice(list("ACGT"), 2 * PER_LINE + 5))
     table = mutagenesis(text, at_gc)

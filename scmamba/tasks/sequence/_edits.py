@@ -48,11 +48,14 @@ def deletions(
     ScmambaError
         A length is below 1, beyond the region, or all of the sequence.
     """
+    most = min(stop - start, len(text) - 1)
+    if lengths and not most:
+        raise ScmambaError("a sequence of one nucleotide has none to take out: leave out deletions")
     for length in lengths:
-        if not 1 <= length <= min(stop - start, len(text) - 1):
+        if not 1 <= length <= most:
             raise ScmambaError(
-                f"deletions={length}; give 1 to {min(stop - start, len(text) - 1)}, the region "
-                "has no more nucleotides to take out"
+                f"deletions={length}; give 1 to {most}, the region has no more nucleotides to take "
+                "out"
             )
         for i in range(start, stop - length + 1):
             if fill:

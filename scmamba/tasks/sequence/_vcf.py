@@ -32,7 +32,8 @@ class Variant:
     line: int
 
     def __str__(self) -> str:
-        return f"{self.chrom}:{self.pos} {self.ref}>{self.alt} (line {self.line})"
+        ref, alt = _short(self.ref), _short(self.alt)
+        return f"{self.chrom}:{self.pos} {ref}>{alt} (line {self.line})"
 
     @property
     def spelled(self) -> bool:
@@ -75,3 +76,8 @@ def read_vcf(path: Path) -> Iterator[Variant]:
         for alt in alts.split(","):
             if alt not in ("", "."):
                 yield Variant(chrom, int(pos), name, ref.upper(), alt.upper(), number)
+
+
+def _short(allele: str) -> str:
+    """An allele for people to read."""
+    return allele if len(allele) <= 20 else f"{allele[:10]}...({len(allele):,} nt)"

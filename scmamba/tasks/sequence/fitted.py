@@ -19,7 +19,7 @@ from scmamba.tasks.sequence._batches import read as read_tokens
 from scmamba.tasks.sequence._inputs import Sequences, read_sequences
 from scmamba.tasks.sequence._supervised.blend import Blend
 from scmamba.tasks.sequence._supervised.deep import Deep
-from scmamba.tasks.sequence._supervised.files import read, write
+from scmamba.tasks.sequence._supervised.files import is_predictor, read, write
 from scmamba.tasks.sequence._supervised.scores import score
 from scmamba.tasks.sequence._supervised.targets import Targets, read_labels
 from scmamba.tasks.sequence._supervised.wide import Wide
@@ -190,6 +190,11 @@ def load(path: str | os.PathLike[str]) -> SequencePredictor:
     ScmambaError
         It is no predictor, of a newer format, or damaged.
     """
+    if not is_predictor(path):
+        raise ScmambaError(
+            f"{path} holds no predictor; give a folder that a predictor's save() or scmamba "
+            "fit-sequences wrote"
+        )
     content, wide, deep = read(Path(path))
     targets = {k: tuple(v) if isinstance(v, list) else v for k, v in content["targets"].items()}
     return SequencePredictor(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +74,8 @@ def generate(
     ScmambaError
         The model is not causal, a number is out of its range, or a prompt is wrong.
     """
-    _check(length, n_samples, temperature, top_k)
+    used = settings.seed if seed is None else seed
+    _check(length, n_samples, temperature, top_k, used)
     data = read_sequences(prompts, column=column)
     net = language_model(model)
     if not is_causal(net):
@@ -85,7 +87,6 @@ def generate(
         net.tokenizer.clean(text, f"prompt {name!r}")
         for name, text in zip(data.names, data.sequences, strict=True)
     ]
-    used = settings.seed if seed is None else seed
     wanted = [(i, j) for i in range(len(texts)) for j in range(n_samples)]
     rows = encode(texts, net.tokenizer)
     draw = _Draw(net, length, temperature, top_k, used)
@@ -100,11 +101,13 @@ def generate(
     return pd.DataFrame(columns, index=pd.Index(names, name="name"))
 
 
-def _check(length: int, n_samples: int, temperature: float, top_k: int | None) -> None:
+def _check(length: int, n_samples: int, temperature: float, top_k: int | None, seed: int) -> None:
     for name, value in (("length", length), ("n_samples", n_samples), ("top_k", top_k)):
         if value is not None and value < 1:
             raise ScmambaError(f"{name}={value}; give 1 or more")
-    if not temperature >= 0:
+    if seed < 0:
+        raise ScmambaError(f"seed={seed}; give 0 or more")
+    if not 0 <= temperature < math.inf:
         raise ScmambaError(
             f"temperature={temperature}; give 0 (the likeliest nucleotide) or a positive number"
         )

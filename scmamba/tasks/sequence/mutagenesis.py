@@ -85,7 +85,8 @@ def mutagenesis(
     and ``alt``, the nucleotides that give way and those that come; ``score`` of the changed
     sequence; and ``change``, that less the score of what was given. By log-likelihood also ``llr``,
     the log-likelihood ratio; ``change`` is then what it would be at equal length, by the means of
-    a nucleotide: a deletion alone makes any sequence likelier. Of substitutions both are the same.
+    a nucleotide: a deletion alone makes any sequence likelier. Of substitutions both are the same,
+    where a token is one nucleotide.
 
     Raises
     ------
@@ -111,7 +112,9 @@ def mutagenesis(
         *_edits.substitutions(text, start, end, _letters(text, net) * substitutions),
         *_edits.substitutions(text, start, end, "N" * include_n),
         *_edits.deletions(text, start, end, lengths, fill=fill_gaps),
-        *_edits.insertions(start, end, [_clean(piece, net) for piece in pieces]),
+        *_edits.insertions(
+            start, end, [_clean(piece, net, f"insertion {piece!r}") for piece in pieces]
+        ),
         *(_edits.cuts(text, start, end) if cuts else ()),
     ]
     if not planned:
@@ -155,9 +158,11 @@ def _one(sequence: Any, net: SequenceModel | None) -> str:
     return _clean(data.sequences[0], net)
 
 
-def _clean(sequence: str, net: SequenceModel | None) -> str:
+def _clean(sequence: str, net: SequenceModel | None, where: str = "the sequence") -> str:
     """As the model reads it; of other scorers, which may read anything, in upper case."""
-    return sequence.upper() if net is None else net.tokenizer.clean(sequence)
+    if not sequence:
+        raise ScmambaError(f"{where} is empty; leave it out")
+    return sequence.upper() if net is None else net.tokenizer.clean(sequence, where)
 
 
 def _letters(sequence: str, net: SequenceModel | None) -> str:

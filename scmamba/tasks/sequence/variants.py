@@ -69,8 +69,8 @@ def variant_effects(
     A row an alternative allele, as in the file: ``chrom``, ``pos`` (from 1), ``id``, ``ref``,
     ``alt``; ``ref_score`` and ``alt_score``, log-likelihoods in nats; ``llr``, their difference;
     ``change``, what it would be at equal length, by the means of a nucleotide: an insertion alone
-    makes any sequence less likely. Of substitutions both are the same. NaN for alleles that are not
-    spelled out (``<DEL>``, ``*``).
+    makes any sequence less likely. Of substitutions both are the same, where a token is one
+    nucleotide. NaN for alleles that are not spelled out (``<DEL>``, ``*``).
 
     Raises
     ------

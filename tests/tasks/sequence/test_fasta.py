@@ -28,6 +28,16 @@ def test_pieces_by_place_and_an_index_beside(genome: Path) -> None:
     assert Path(f"{genome}.fai").is_file()
 
 
+def test_pieces_of_a_bgzipped_genome(genome: Path, tmp_path: Path) -> None:
+    from Bio import bgzf
+
+    packed = tmp_path / "genome.fa.gz"
+    with bgzf.open(packed, "wt") as file:
+        file.write(genome.read_text())
+    with open_genome(packed) as found:
+        assert str(found["chr1"][8:12]) == "ACGG"
+
+
 def test_a_changed_file_gets_a_new_index(genome: Path) -> None:
     open_genome(genome).close()
     genome.write_text(">chr3\nCCCC\n")

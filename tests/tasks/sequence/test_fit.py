@@ -122,7 +122,7 @@ def test_saved_and_loaded(fitted: dict[str, sq.SequencePredictor], tmp_path: Pat
     settings_file.write_text(settings_file.read_text().replace('"format_version": 1', '"x": 1'))
     with pytest.raises(ScmambaError, match="format version None"):
         sq.load(tmp_path / "it")
-    with pytest.raises(ScmambaError, match="cannot read"):
+    with pytest.raises(ScmambaError, match="holds no predictor; give a folder"):
         sq.load(tmp_path)
 
 
@@ -263,6 +263,7 @@ def test_what_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"n_members": 0}, "n_members=0; give 1 or more"),
         ({"seed": -1}, "seed=-1; give 0 or more"),
         ({"labels": "sort"}, "not with 'sort'"),
+        ({"labels": ["at"] * len(TRAIN), "task": "regression"}, "labels hold text such as 'at'; "),
         ({"sequences": TRAIN.head(19)}, "19 sequences to learn from; give at least 20"),
         ({"sequences": rna, "labels": TRAIN["kind"], "both_strands": True}, "are RNA"),
         ({"validation": TRAIN}, "every training sequence is among validation"),

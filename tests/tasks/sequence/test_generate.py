@@ -119,6 +119,8 @@ def test_temperature_and_top_k_sharpen(models) -> None:
         ("causal1", {"top_k": 0}, "top_k=0"),
         ("causal1", {"temperature": -1.0}, "temperature=-1.0; give 0"),
         ("causal1", {"temperature": float("nan")}, "temperature=nan"),
+        ("causal1", {"temperature": float("inf")}, "temperature=inf"),
+        ("causal1", {"seed": -1}, "seed=-1; give 0 or more"),
         ("causal1", {"prompts": ["AC", "AXC"]}, "prompt '1' holds 'X' at position 2"),
         ("causal1", {"prompts": [""]}, "sequence '0' is empty"),
     ],

@@ -210,6 +210,11 @@ def wrong(chrom: str, pos: int) -> tuple:
             {"window": 30},
             "changes 20 nucleotides, more than half of window=30",
         ),
+        (
+            [("chr1", 20, ".", GENOME["chr1"][19], "ACGTACGTAC" * 200)],
+            {},
+            r">ACGTACGTAC\.\.\.\(2,000 nt\) \(line 3\) changes 2,000",
+        ),
         ([substitution("chr1", 5)], {"window": 0}, "window=0"),
         ([substitution("chr1", 5)], {"flank": 0}, "flank=0"),
     ],

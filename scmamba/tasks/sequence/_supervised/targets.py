@@ -181,6 +181,11 @@ def _column(labels: Any, task: str, data: Sequences) -> Any:
     if not named:
         return list(labels) if isinstance(labels, Mapping) else labels
     wanted = [labels] if isinstance(labels, str) else labels
+    if len(wanted) == len(data) > len(data.obs.columns):
+        raise ScmambaError(
+            f"labels hold text such as {wanted[0]!r}; task={task!r} needs numbers, or the names of "
+            "columns"
+        )
     if lacking := [name for name in wanted if name not in data.obs]:
         raise ScmambaError(
             f"labels={labels!r}: the sequences came with "
