@@ -1,47 +1,27 @@
-"""Ways to correct batches, each run in a process of its own, with its seconds and peak memory.
+"""Ways to correct batches, each with the settings that its authors suggest.
 
-``python -m scmamba.cli._integration_methods NAME CELLS OUTPUT SEED`` runs one of them.
+``python -m scmamba.cli._integration_methods NAME CELLS OUTPUT SEED DEVICE`` runs one of them.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scmamba._errors import ScmambaError
+from scmamba.cli._integration_cells import BATCH, LABEL, UNLABELED
 
 if TYPE_CHECKING:
     import numpy as np
     from anndata import AnnData
 
-BATCH, LABEL, UNLABELED, PCA = "batch", "label", "unknown", "X_pca"
-"""Where cells carry what a method may read; X is log-normalised, ``layers["counts"]`` is not."""
 _EPOCHS, _LABELLED_EPOCHS = 100, 20
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a method gave.
-
-    Attributes
-    ----------
-    embedding
-        (n_obs, d).
-    seconds
-        Of fitting and embedding, imports and reading left out.
-    peak_bytes
-        Largest resident memory of the process, libraries included; 0 where it is not known.
-    """
-
-    embedding: np.ndarray
-    seconds: float
-    peak_bytes: int
 
 
 def _pca(cells: AnnData, seed: int) -> np.ndarray:
@@ -61,13 +41,19 @@ def _harmony(cells: AnnData, seed: int) -> np.ndarray:
     return corrected if len(corrected) == cells.n_obs else corrected.T  # older ones: (d, n_obs)
 
 
+def _accelerator() -> str:
+    from scmamba._settings import settings
+
+    return "cpu" if settings.device == "cpu" else "auto"
+
+
 def _scvi_model(cells: AnnData, seed: int) -> Any:
     import scvi
 
     scvi.settings.seed = seed
     scvi.model.SCVI.setup_anndata(cells, layer="counts", batch_key=BATCH)
     model = scvi.model.SCVI(cells, n_layers=2, n_latent=30, gene_likelihood="nb")
-    model.train(max_epochs=_EPOCHS, enable_progress_bar=False)
+    model.train(max_epochs=_EPOCHS, accelerator=_accelerator(), enable_progress_bar=False)
     return model
 
 
@@ -80,86 +66,95 @@ def _scanvi(cells: AnnData, seed: int) -> np.ndarray:
 
     base = _scvi_model(cells, seed)
     model = scvi.model.SCANVI.from_scvi_model(base, UNLABELED, labels_key=LABEL)
-    model.train(max_epochs=_LABELLED_EPOCHS, n_samples_per_label=100, enable_progress_bar=False)
+    model.train(
+        max_epochs=_LABELLED_EPOCHS,
+        n_samples_per_label=100,
+        accelerator=_accelerator(),
+        enable_progress_bar=False,
+    )
     return model.get_latent_representation()
 
 
-def _scmamba(cells: AnnData, seed: int, labels_key: str | None = None) -> np.ndarray:
+def ours(cells: AnnData, seed: int, **options: Any) -> np.ndarray:
+    """:func:`scmamba.tasks.integrate` on all genes of ``cells``, with ``options``."""
     from scmamba.tasks import integrate
 
-    integrate(
-        cells,
-        BATCH,
-        labels_key=labels_key,
-        unlabeled_category=UNLABELED,
-        layer="counts",
-        n_top_genes=None,
-        seed=seed,
-    )
+    where = {"unlabeled_category": UNLABELED, "layer": "counts", "n_top_genes": None}
+    integrate(cells, BATCH, seed=seed, **where, **options)
     return cells.obsm["X_scmamba"]
 
 
-def _scmamba_labels(cells: AnnData, seed: int) -> np.ndarray:
-    return _scmamba(cells, seed, LABEL)
+@dataclass(frozen=True)
+class Method:
+    """A way to correct batches.
+
+    Attributes
+    ----------
+    run
+        Takes cells as :func:`prepare` lays them out and a seed, gives an embedding (n_obs, d).
+    package
+        What must be installed for it.
+    title
+        Its name in tables.
+    labels
+        Whether it learns from labels.
+    """
+
+    run: Callable[[AnnData, int], np.ndarray]
+    package: str
+    title: str
+    labels: bool = False
 
 
-METHODS: dict[str, Callable[[AnnData, int], np.ndarray]] = {
-    "pca": _pca,
-    "harmony": _harmony,
-    "scvi": _scvi,
-    "scanvi": _scanvi,
-    "scmamba": _scmamba,
-    "scmamba_labels": _scmamba_labels,
+METHODS = {
+    "pca": Method(_pca, "scanpy", "PCA"),
+    "harmony": Method(_harmony, "harmonypy", "Harmony"),
+    "scvi": Method(_scvi, "scvi", "scVI"),
+    "scanvi": Method(_scanvi, "scvi", "scANVI", labels=True),
+    "scmamba": Method(ours, "scmamba.tasks", "scmamba"),
+    "scmamba_labels": Method(
+        partial(ours, labels_key=LABEL), "scmamba.tasks", "scmamba with labels", labels=True
+    ),
 }
-PEERS = ("pca", "harmony", "scvi", "scanvi")
+OURS = ("scmamba", "scmamba_labels")
+PEERS = tuple(name for name in METHODS if name not in OURS)
 
 
-def run_alone(name: str, cells: Path, output: Path, seed: int) -> Run:
-    """Run a method of :data:`METHODS` in a fresh process.
+def main(methods: Mapping[str, Method], arguments: Sequence[str]) -> None:
+    """Run one of ``methods`` on a file of cells; print seconds, peak memory and what it says.
 
     Parameters
     ----------
-    name
-        Of the method.
-    cells
-        An .h5ad file laid out as :data:`BATCH` and its neighbours say.
-    output
-        Where the embedding is written, .npy.
-    seed
-        Of the method.
-
-    Raises
-    ------
-    ScmambaError
-        The process failed; the last line of what it said is passed on.
+    arguments
+        Name of the method, file of cells, .npy file to write, seed, device.
     """
-    import numpy as np
-
-    command = [sys.executable, "-m", __name__, name, str(cells), str(output), str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
-        raise ScmambaError(
-            f"{name} failed: {last}. Leave it out of --peers, or install what it needs: "
-            "pip install 'scmamba[benchmark]'"
-        )
-    return Run(np.load(output), **json.loads(done.stdout.splitlines()[-1]))
-
-
-def _main(arguments: Sequence[str]) -> None:
     import anndata
     import numpy as np
 
-    name, cells, output, seed = arguments
+    from scmamba._settings import settings
+
+    name, cells, output, seed, settings.device = arguments
+    method = methods[name]
+    importlib.import_module(method.package)
     adata = anndata.read_h5ad(cells)
-    start = time.perf_counter()
-    embedding = METHODS[name](adata, int(seed))
-    seconds = time.perf_counter() - start
+    start, cpu_start = time.perf_counter(), time.process_time()
+    embedding = method.run(adata, int(seed))
+    took = {
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": time.process_time() - cpu_start,  # tells what other programs cost
+    }
     np.save(output, np.asarray(embedding, dtype=np.float32))
-    print(json.dumps({"seconds": seconds, "peak_bytes": _peak_bytes()}))
+    about = adata.uns.get("scmamba", {})
+    found = {**took, "peak_bytes": _peak_bytes(), "about": about}
+    print(json.dumps(found, default=lambda value: np.asarray(value).tolist()))
 
 
 def _peak_bytes() -> int:
+    """Most resident memory of this process, 0 where that is not known."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count the process that started this one
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
     try:
         import resource
     except ImportError:  # Windows
@@ -169,4 +164,4 @@ def _peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1:])
+    main(METHODS, sys.argv[1:])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from scmamba import metrics, pl
 from scmamba._keys import UNKNOWN, Keys
+from scmamba.cli._umap import add_umap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,10 +115,8 @@ def _with_umap(adata: AnnData, keys: Keys) -> AnnData:
     if "X_umap" in adata.obsm:
         return adata
     import anndata
-    import scanpy as sc
 
-    light = anndata.AnnData(obs=adata.obs, obsm={keys.embedding: adata.obsm[keys.embedding]})
+    light = anndata.AnnData(obs=adata.obs)
     light.uns = {name: value for name, value in adata.uns.items() if name.endswith("_colors")}
-    sc.pp.neighbors(light, use_rep=keys.embedding, n_neighbors=min(15, adata.n_obs - 1))
-    sc.tl.umap(light, random_state=0)
+    add_umap(light, adata.obsm[keys.embedding])
     return light

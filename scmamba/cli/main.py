@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "demo": "annotate real blood cells that ship with scanpy, with pictures and a report",
     "annotate": "predict cell types from labelled cells, a reference or a saved annotator",
+    "integrate": "bring batches together: an embedding, and expression, without batch effects",
     "embed": "write cell embeddings of a pretrained model",
     "embed-sequences": "write embeddings of DNA or RNA by a pretrained model",
     "score": "write log-likelihoods of sequences",
@@ -34,6 +35,7 @@ COMMANDS = {
     "generate": "continue sequences by a causal model",
     "fit-sequences": "learn to predict labels or numbers from sequences",
     "predict-sequences": "predict sequences with a saved predictor",
+    "benchmark integration": "score batch correction by scmamba, Harmony, scVI and others",
     "benchmark nt": "compare sequence classifiers on the 18 Nucleotide Transformer tasks or yours",
     "download": "fetch a published model, checked and locked by its checksums",
     "info": "this machine: device and kernels; or a model: size, licence, source",

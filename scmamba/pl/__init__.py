@@ -2,6 +2,8 @@
 
 from scmamba.pl._confusion import confusion
 from scmamba.pl._conservation import conservation_logo
+from scmamba.pl._integration_scores import integration_runs, integration_scores
+from scmamba.pl._integration_umap import integration_umap
 from scmamba.pl._mutagenesis import mutagenesis_heatmap, mutagenesis_logo
 from scmamba.pl._reliability import reliability
 from scmamba.pl._report import report
@@ -22,6 +24,9 @@ __all__ = [
     "benchmark_radar",
     "confusion",
     "conservation_logo",
+    "integration_runs",
+    "integration_scores",
+    "integration_umap",
     "mutagenesis_heatmap",
     "mutagenesis_logo",
     "reliability",

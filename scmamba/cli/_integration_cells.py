@@ -1,0 +1,81 @@
+"""The cells that all ways to correct batches get alike: labelled, on the same genes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scmamba._errors import ScmambaError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+BATCH, LABEL, UNLABELED = "batch", "label", "unknown"
+"""Where cells carry what a method may read; X is log-normalised, ``layers["counts"]`` is not."""
+
+
+def prepare(
+    adata: AnnData,
+    batch_key: str,
+    labels_key: str,
+    *,
+    layer: str | None = None,
+    use_raw: bool | None = None,
+    gene_key: str | None = None,
+    unlabeled_category: str = UNLABELED,
+    n_top_genes: int | None = 2000,
+) -> AnnData:
+    """Cells with a known label, on genes that vary within batches; labels choose no gene.
+
+    Parameters
+    ----------
+    adata
+        Cells by genes, counts; left as it is.
+    batch_key, labels_key
+        ``obs`` columns.
+    layer, use_raw, gene_key
+        Where counts and gene names are; see :func:`scmamba.pp.expression`.
+    unlabeled_category
+        What marks an unlabelled cell beside NaN, in any case.
+    n_top_genes
+        How many genes, ranked as in :func:`scmamba.tasks.integrate`; None: all that are expressed.
+
+    Returns
+    -------
+    (n_labelled, n_chosen) cells: X log-normalised by the sums over all genes,
+    ``layers["counts"]``, ``obs["batch"]`` and ``obs["label"]``.
+
+    Raises
+    ------
+    ScmambaError
+        A column is missing, or expression holds no counts.
+    """
+    import anndata
+    import numpy as np
+    import pandas as pd
+
+    from scmamba.pp import expression, log_normalize
+    from scmamba.tasks._annotation.labels import read_labels
+    from scmamba.tasks._panel import choose_panel
+    from scmamba.tasks.embed import batches
+
+    names = batches(adata.obs, batch_key, "adata.obs")
+    labels = read_labels(adata.obs, labels_key, unlabeled_category, "adata.obs")
+    found = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
+    if not found.integer:
+        raise ScmambaError(
+            f"{found.source} holds values that are no counts, which scVI needs; name a layer that "
+            'holds them (layer="counts")'
+        )
+    rows, names = labels.rows, names[labels.rows]
+    counts = found.X[rows]
+    values = log_normalize(counts)
+    groups = [values[names == name] for name in sorted(set(names.tolist()))]
+    genes = choose_panel(groups, found.var_names.tolist(), n_top_genes).chosen
+    cells = anndata.AnnData(values[:, genes])
+    cells.layers["counts"] = counts[:, genes]
+    cells.obs_names = adata.obs_names[rows]
+    cells.var_names = found.var_names[genes].astype(str)
+    cells.var_names_make_unique()
+    cells.obs[BATCH] = pd.Categorical(names.astype(str))
+    cells.obs[LABEL] = pd.Categorical(np.array(labels.classes)[labels.codes[rows]])
+    return cells

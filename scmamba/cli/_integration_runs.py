@@ -1,0 +1,216 @@
+"""Runs of ways to correct batches, one file each, so that a comparison that was stopped goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scmamba._errors import ScmambaError
+from scmamba._files import atomic, read_json
+from scmamba._log import logger
+from scmamba._settings import settings
+from scmamba.cli._integration_cells import BATCH, LABEL
+from scmamba.cli._integration_methods import Method
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from anndata import AnnData
+
+    from scmamba.metrics import IntegrationScores
+
+FORMAT_VERSION = 1
+PROGRAM = ("-m", "scmamba.cli._integration_methods")
+_KEY = "embedding"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods on the same cells, each with several seeds.
+
+    Attributes
+    ----------
+    methods
+        By the name by which ``program`` knows them.
+    cells
+        As :func:`scmamba.cli._integration_cells.prepare` lays them out.
+    folder
+        Holds of each run the embedding (.npy) and what was found (.json).
+    max_cells
+        So many are scored, at most; see :func:`scmamba.metrics.integration`.
+    program
+        What Python is given to run a method; :func:`_integration_methods.main` is behind it.
+    """
+
+    methods: Mapping[str, Method]
+    cells: AnnData
+    folder: Path
+    max_cells: int = 100_000
+    program: Sequence[str] = PROGRAM
+
+    def run(self, seeds: Sequence[int], jobs: int = 1) -> list[dict[str, Any]]:
+        """Run and score every method with every seed; those that are there are not run again.
+
+        Parameters
+        ----------
+        jobs
+            How many methods run side by side; more than one lengthens the seconds of each.
+
+        Returns
+        -------
+        Of each run ``method``, ``seed``, ``seconds`` of the clock and ``cpu_seconds`` of all
+        processors, ``peak_bytes``, ``about`` (what ours says of itself), ``scores`` by metric, the
+        ``groups`` of the metrics and ``n_scored`` cells.
+
+        Raises
+        ------
+        ScmambaError
+            A method failed, or a run in the folder was made on other cells.
+        """
+        digest = _digest(self.cells)
+        order = [(name, seed) for seed in seeds for name in self.methods]
+        found = {job: self._read(*job, digest) for job in order}
+        if todo := [job for job in order if found[job] is None]:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.folder) as made:
+                path = Path(made, "cells.h5ad")
+                self.cells.write_h5ad(path)
+                with ThreadPoolExecutor(jobs) as pool:
+                    embedded = {pool.submit(self._embed, *job, path): job for job in todo}
+                    for done in as_completed(embedded):
+                        job = embedded[done]
+                        found[job] = self._score(*job, digest, done.result())
+        return [run for run in found.values() if run is not None]
+
+    def embedding(self, name: str, seed: int) -> np.ndarray:
+        """(n_obs, d) what a run gave."""
+        import numpy as np
+
+        return np.load(self._file(name, seed).with_suffix(".npy"))
+
+    def umaps(
+        self, seed: int, names: Sequence[str], most: int = 20_000
+    ) -> tuple[AnnData, dict[str, str]]:
+        """At most ``most`` cells with UMAPs of those runs of ``names`` there are, keys by title."""
+        import anndata
+
+        from scmamba.cli._umap import add_umap
+        from scmamba.stream.source import sample
+
+        rows = sample(self.cells.n_obs, most, 0)
+        shown, bases = anndata.AnnData(obs=self.cells.obs.iloc[rows]), {}
+        for name in names:
+            if name in self.methods:
+                key = bases[self.methods[name].title] = f"X_umap_{name}"
+                add_umap(shown, self.embedding(name, seed)[rows], key)
+        return shown, bases
+
+    def _file(self, name: str, seed: int) -> Path:
+        return self.folder / f"{name}__{seed}.json"
+
+    def _read(self, name: str, seed: int, digest: str) -> dict[str, Any] | None:
+        path = self._file(name, seed)
+        if not path.exists():
+            return None
+        found = read_json(path)
+        asked = {"format_version": FORMAT_VERSION, "cells": digest, "max_cells": self.max_cells}
+        if {key: found.get(key) for key in asked} != asked:
+            raise ScmambaError(
+                f"{path} was run on other cells, or scored on another number of them; give another "
+                "folder, or delete it"
+            )
+        return found
+
+    def _embed(self, name: str, seed: int, cells: Path) -> dict[str, Any]:
+        """Run in a fresh process, which writes the embedding; what it measured."""
+        output = self._file(name, seed).with_suffix(".npy")
+        given = [name, str(cells), str(output), str(seed), settings.device]
+        done = subprocess.run(
+            [sys.executable, *self.program, *given], capture_output=True, text=True
+        )
+        if done.returncode:
+            last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+            raise ScmambaError(
+                f"{self.methods[name].title} failed: {last}. Leave it out, or mend what it says"
+            )
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def _score(self, name: str, seed: int, digest: str, measured: dict[str, Any]) -> dict[str, Any]:
+        """Score, and write at once what was found."""
+        from scmamba.metrics import integration
+
+        scored = self.cells.copy()
+        scored.obsm[_KEY] = self.embedding(name, seed)
+        scores = integration(scored, BATCH, LABEL, [_KEY], max_cells=self.max_cells)
+        found = {
+            "format_version": FORMAT_VERSION,
+            "cells": digest,
+            "max_cells": self.max_cells,
+            "method": name,
+            "seed": seed,
+            **measured,
+            "scores": scores.table.loc[_KEY].to_dict(),
+            "groups": scores.groups,
+            "n_scored": scores.n_scored,
+        }
+        with atomic(self._file(name, seed)) as temporary:
+            temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        logger.info(
+            "%s, seed %d: total %.3f after %.0f s",
+            self.methods[name].title,
+            seed,
+            found["scores"]["Total"],
+            found["seconds"],
+        )
+        return found
+
+
+def table(runs: Sequence[Mapping[str, Any]], methods: Mapping[str, Method]) -> pd.DataFrame:
+    """A row a run: method, seed, every score, seconds of clock and processor, peak memory."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "method": methods[run["method"]].title,
+            "labels used": methods[run["method"]].labels,
+            "seed": run["seed"],
+            **run["scores"],
+            "seconds": run["seconds"],
+            "processor seconds": run["cpu_seconds"],
+            "peak GB": run["peak_bytes"] / 1e9,
+        }
+        for run in runs
+    )
+
+
+def mean_scores(
+    runs: Sequence[Mapping[str, Any]], methods: Mapping[str, Method], n_cells: int
+) -> IntegrationScores:
+    """Scores by method, means over its runs on ``n_cells`` cells."""
+    import pandas as pd
+
+    from scmamba.metrics import IntegrationScores
+
+    rows = pd.DataFrame([run["scores"] for run in runs])
+    titles = pd.Series([methods[run["method"]].title for run in runs], name="embedding")
+    means = rows.groupby(titles, sort=False).mean()
+    return IntegrationScores(means, runs[0]["groups"], n_cells, runs[0]["n_scored"])
+
+
+def _digest(cells: AnnData) -> str:
+    """Hash of what methods read and of what they are scored by."""
+    found = hashlib.sha256()
+    counts = cells.layers["counts"]
+    for array in (counts.data, counts.indices, counts.indptr):
+        found.update(array.tobytes())
+    for names in (cells.var_names, cells.obs[BATCH], cells.obs[LABEL]):
+        found.update("\n".join(map(str, names)).encode())
+    return found.hexdigest()[:16]
