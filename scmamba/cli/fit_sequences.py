@@ -9,7 +9,7 @@ from typing import Any
 def fit_sequences(
     input: Path,
     *,
-    labels: list[str],
+    labels: list[str] | str,
     output: Path,
     validation: Path | None = None,
     model: str | None = None,
@@ -22,7 +22,8 @@ def fit_sequences(
     input
         Table of sequences and labels, .csv or .tsv.
     labels
-        Column with the class or number of each sequence, or several columns.
+        Column with the class or number of each sequence; several columns as "[one, two]"; for
+        nucleotides a column of text with a letter a nucleotide.
     output
         Folder to save the predictor to.
     validation
@@ -38,7 +39,7 @@ def fit_sequences(
     writable_folder(output)
     predictor = fit(
         input,
-        labels[0] if len(labels) == 1 else labels,
+        labels[0] if isinstance(labels, list) and len(labels) == 1 else labels,
         validation=validation,
         model=model,
         **options,

@@ -33,6 +33,7 @@ COMMANDS = {
     "mutagenesis": "change a sequence in every way, and write what each change does",
     "variant-effects": "write likelihood ratios of the variants of a VCF file",
     "generate": "continue sequences by a causal model",
+    "pretrain-sequences": "learn the language of sequences, without labels",
     "fit-sequences": "learn to predict labels or numbers from sequences",
     "predict-sequences": "predict sequences with a saved predictor",
     "benchmark integration": "score batch correction by scmamba, Harmony, scVI and others",

@@ -76,6 +76,14 @@ def test_config_file(data: Path) -> None:
     assert pd.read_csv("o/runs.csv")["task"].tolist() == ["mine"]
 
 
+def test_the_example_of_a_yaml_file_runs(data: Path) -> None:
+    data.rename("tasks")
+    example = Path(__file__).parents[2] / "tutorials" / "benchmark.yaml"
+    line = ["benchmark", "nt", "--config", str(example), "--tasks", "mine", *FAST]
+    assert main([*line, "--models", "kmer,cnn", "--reference", "kmer"]) == 0
+    assert pd.read_csv("benchmark/summary.csv")["method"].tolist()[0] == "kmer"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
