@@ -19,7 +19,7 @@ from scmamba._settings import settings
 from scmamba.datasets import synthetic
 from scmamba.models import CellModel
 from scmamba.tasks import Integrator, integrate
-from scmamba.tasks._integration import network
+from scmamba.tasks._integration import decode, network
 from scmamba.tasks._integration.criteria import mixing
 from scmamba.tasks._integration.recipe import Recipe, Weights
 from scmamba.tasks._integration.recipe import for_bins as with_bins
@@ -125,6 +125,15 @@ def test_corrected_counts_keep_the_depth_and_have_one_batch(once) -> None:
     mean = np.mean(parts, axis=0)
     columns = [list(adata.var_names).index(name) for name in fitted.panel.names]
     np.testing.assert_allclose(layer.toarray()[:, columns], mean, atol=0.02, rtol=1e-3)
+
+
+def test_blocks_of_cells_change_nothing(once, monkeypatch) -> None:
+    adata, fitted = once
+    depth = np.full(150, 100.0)
+    whole = fitted.corrected(adata.obsm["X_scmamba"], depth)
+    monkeypatch.setattr(decode, "_CELLS", 7)
+    blocks = fitted.corrected(adata.obsm["X_scmamba"], depth)
+    np.testing.assert_allclose(blocks.toarray(), whole.toarray(), rtol=1e-4, atol=1e-5)
 
 
 def test_genes_that_were_not_learned_from_stay_empty(batched) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,8 @@ from scmamba.nn.losses import negative_binomial_nll
 
 SMALLEST = 0.01
 """Decoded values below it are left out of the matrix, which is then sparse."""
-_CELLS = 1024  # decoded at once
+_NUMBERS = 1 << 25  # that a block of cells needs at once, about
+_CELLS = 1024  # of a block at most
 
 Floats = npt.NDArray[np.float32]
 
@@ -54,8 +55,7 @@ def corrected(
         )
     device = next(model.parameters()).device
     blocks = []
-    for start in range(0, len(embedding), _CELLS):
-        part = slice(start, start + _CELLS)
+    for part in _blocks(model, len(embedding), None if depth is not None else genes):
         cells = torch.from_numpy(embedding[part]).to(device)
         decoded = torch.stack(
             [_as_of(model, cells, genes, batch, depth is not None) for batch in batches]
@@ -91,8 +91,7 @@ def fit_of_cells(
     """
     device = next(model.parameters()).device
     found = np.empty(len(embedding))
-    for start in range(0, len(embedding), _CELLS):
-        part = slice(start, start + _CELLS)
+    for part in _blocks(model, len(embedding), genes):
         real = torch.from_numpy(target[part].toarray()).float().to(device)
         cells = torch.from_numpy(embedding[part]).to(device)
         ids = torch.from_numpy(batch_ids[part]).to(device)
@@ -105,6 +104,14 @@ def fit_of_cells(
             one = -(_values(model, cells, genes, ids) - real).square().mean(1)
         found[part] = one.cpu().numpy()
     return found
+
+
+def _blocks(model: CellModel, n: int, genes: npt.NDArray[np.int64] | None) -> Iterator[slice]:
+    """Blocks of ``n`` cells; bins of ``genes`` take a vector for each cell and gene."""
+    size = _CELLS
+    if genes is not None:
+        size = min(size, max(_NUMBERS // (model.config.d_model * max(len(genes), 1)), 1))
+    return (slice(start, start + size) for start in range(0, n, size))
 
 
 def _as_of(
