@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import zarr
 from anndata import AnnData
+from anndata.abc import CSCDataset, CSRDataset
 from anndata.io import read_elem
 
 from scmamba._errors import ScmambaError
@@ -35,6 +36,9 @@ class CellSource(ABC):
         What is known of each cell and of each gene, in memory.
     uns
         Unstructured annotation; of a file the colours of labels alone.
+    matrices
+        As stored, by place: ``"X"``, ``"raw.X"`` and ``"layers['name']"``, like
+        :attr:`scmamba.pp.expression.Expression.source`.
     name
         What a message calls it.
     """
@@ -42,6 +46,7 @@ class CellSource(ABC):
     obs: pd.DataFrame
     var: pd.DataFrame
     uns: Mapping[str, Any]
+    matrices: Mapping[str, Any]
     name: str
     in_memory = False
     """Whether nothing has to be read, so that all cells are one block."""
@@ -50,13 +55,6 @@ class CellSource(ABC):
     def n_obs(self) -> int:
         """Number of cells."""
         return len(self.obs)
-
-    @cached_property
-    @abstractmethod
-    def matrices(self) -> dict[str, Any]:
-        """As stored, by place: ``"X"``, ``"raw.X"`` and ``"layers['name']"``, like
-        :attr:`scmamba.pp.expression.Expression.source`.
-        """
 
     @cached_property
     @abstractmethod
@@ -107,7 +105,7 @@ class InMemory(CellSource):
 
 
 class Backed(InMemory):
-    """A backed AnnData: its X, and that of its raw, stay on disk."""
+    """An AnnData with matrices that stay on disk: a backed one, or one of zarr or h5py parts."""
 
     in_memory = False
 
@@ -127,18 +125,14 @@ class OnDisk(CellSource):
         stored = group.get("uns", {})
         names = [name for name in stored if name.endswith("_colors")]
         self.uns = {name: read_elem(stored[name]) for name in names}
+        layers = {layer_place(name): f"layers/{name}" for name in group.get("layers", ())}
+        keys = {"X": "X", "raw.X": "raw/X", **layers}
+        self.matrices = {place: group[key] for place, key in keys.items() if key in group}
 
     @cached_property
     def raw_var(self) -> pd.DataFrame:
         """``var`` of ``raw``."""
         return read_elem(self.group["raw/var"])
-
-    @cached_property
-    def matrices(self) -> dict[str, Any]:
-        """Of the file."""
-        layers = {layer_place(name): f"layers/{name}" for name in self.group.get("layers", ())}
-        keys = {"X": "X", "raw.X": "raw/X", **layers}
-        return {place: self.group[key] for place, key in keys.items() if key in self.group}
 
 
 @dataclass(frozen=True)
@@ -230,7 +224,12 @@ def open_cells(cells: AnnData | Path) -> Iterator[CellSource]:
     else:
         check_shape(cells)
         # Of a view of a backed one no rows can be taken, so that it is read whole.
-        yield (Backed if cells.isbacked and not cells.is_view else InMemory)(cells)
+        yield (Backed if not cells.is_view and _is_on_disk(cells) else InMemory)(cells)
+
+
+def _is_on_disk(adata: AnnData) -> bool:
+    on_disk = (h5py.Dataset, zarr.Array, CSRDataset, CSCDataset)
+    return adata.isbacked or isinstance(adata.X, on_disk)
 
 
 def check_file(path: Path) -> Path:

@@ -30,7 +30,7 @@ def identity(thing: Any) -> str:
         return str(joblib.hash((repr(thing.config), genes, plain)))
     if isinstance(thing, AnnData):
         if thing.isbacked:
-            return stamp(Path(str(thing.filename)))
+            return f"{stamp(Path(str(thing.filename)))} {joblib.hash(thing.obs)}"
         raw = None if thing.raw is None else (thing.raw.X, thing.raw.var)
         return str(joblib.hash((thing.X, raw, dict(thing.layers), thing.obs, thing.var)))
     if isinstance(thing, (str, os.PathLike)) and Path(thing).exists():

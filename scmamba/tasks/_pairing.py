@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,8 @@ from anndata import AnnData
 
 from scmamba._errors import ScmambaError
 from scmamba._files import writable, writable_folder
-from scmamba.stream.source import as_path, check_file
-from scmamba.tasks._places import Place
+from scmamba.stream.source import as_path, check_file, open_cells
+from scmamba.tasks._places import FilePlace, Place
 from scmamba.tasks._write import check_writable
 
 _ZARR = (".zgroup", "zarr.json", ".zattrs")
@@ -22,7 +24,7 @@ def places(cells: Any, output: Any, copy: bool) -> list[Place]:
     Parameters
     ----------
     cells
-        An AnnData, a path, or a list of paths.
+        An AnnData, a path, or a list of paths (or what gives them one by one).
     output
         None for an AnnData; a file for a path or a backed AnnData; a folder for a list.
     copy
@@ -33,6 +35,8 @@ def places(cells: Any, output: Any, copy: bool) -> list[Place]:
     ScmambaError
         An input is missing, or an output is, or cannot be written.
     """
+    if isinstance(cells, Iterator):
+        cells = list(cells)
     if isinstance(cells, AnnData) and output is None:
         check_writable(cells, copy)
         return [Place(cells, copy=copy)]
@@ -46,7 +50,7 @@ def places(cells: Any, output: Any, copy: bool) -> list[Place]:
                 "output= is for files; results of an AnnData in memory, or of a view, go into it: "
                 "leave output away"
             )
-        cells = Path(str(cells.filename))
+        cells = _file_of(cells)
     cells = as_path(cells)
     if not isinstance(cells, Path):
         return [Place(cells)]  # told when it is opened
@@ -57,7 +61,21 @@ def places(cells: Any, output: Any, copy: bool) -> list[Place]:
     return [_one(check_file(cells), Path(output))]
 
 
-def _one(cells: Path, output: Path) -> Place:
+def _file_of(backed: AnnData) -> Path:
+    """The file of a backed AnnData, whose ``obs`` must be what the file holds."""
+    path = Path(str(backed.filename))
+    with open_cells(path) as stored:
+        if not stored.obs.equals(backed.obs):
+            raise ScmambaError(
+                f"obs of the backed AnnData is not what {path} holds, of which output= would be a "
+                "copy; write it to a file first, or leave output= away: results then go into the "
+                "AnnData"
+            )
+    return path
+
+
+def _one(cells: Path, output: Path) -> FilePlace:
+    output = Path(os.path.realpath(output))  # a link stays one
     if output.suffix != cells.suffix:
         raise ScmambaError(
             f"output={str(output)!r} for {cells}; it is a copy with results, so it ends in "
@@ -69,7 +87,7 @@ def _one(cells: Path, output: Path) -> Place:
             raise ScmambaError(f"{output} is a folder without a zarr group; give a new one")
     else:
         writable(output)
-    return Place(cells, output)
+    return FilePlace(cells, output)
 
 
 def _many(cells: list[Any], output: Any) -> list[Place]:

@@ -27,10 +27,11 @@ from scmamba.tasks._annotation.annotator import Annotator, is_annotator
 from scmamba.tasks._annotation.examples import beside, within
 from scmamba.tasks._annotation.labels import Labels, read_labels
 from scmamba.tasks._annotation.task import FitTask
+from scmamba.tasks._each import each
 from scmamba.tasks._forward import block_values
 from scmamba.tasks._identity import fingerprint, identity
 from scmamba.tasks._pairing import places
-from scmamba.tasks._places import Place, each
+from scmamba.tasks._places import Place
 from scmamba.tasks._write import about, label_colors, write_categories
 from scmamba.tasks.embed import AnyPath, batches, write_empty
 from scmamba.tokens.genes import GeneMatch

@@ -21,10 +21,11 @@ from scmamba.models.loading import is_sequence_model
 from scmamba.pp.expression import Expression, gene_names
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import CellSource
+from scmamba.tasks._each import each
 from scmamba.tasks._forward import block_values, cell_data, forward
 from scmamba.tasks._identity import fingerprint, identity
 from scmamba.tasks._pairing import places
-from scmamba.tasks._places import Place, each
+from scmamba.tasks._places import Place
 from scmamba.tasks._write import about
 from scmamba.tokens.genes import GeneMatch, resolve
 
@@ -193,13 +194,14 @@ def model_genes(model: CellModel, var_names: npt.NDArray[np.object_]) -> GeneMat
 
 
 def write_empty(adata: AnnData, keys: Keys, empty: npt.NDArray[np.bool_]) -> None:
-    """Flag cells without a single expressed gene, where there are any."""
+    """Flag cells without a single expressed gene, where there are any or were before."""
     if empty.any():
         logger.warning(
             "%d cell(s) express no gene of the model: kept, flagged in obs[%r]",
             int(empty.sum()),
             keys.empty,
         )
+    if empty.any() or keys.empty in adata.obs:
         adata.obs[keys.empty] = empty
 
 

@@ -163,6 +163,15 @@ def test_what_is_no_file_of_cells_is_told(cells, tmp_path) -> None:
     h5py.File(tmp_path / "other.h5ad", "w").close()
     with pytest.raises(ScmambaError, match="no AnnData file"), open_cells(tmp_path / "other.h5ad"):
         pass
+    cells.write_h5ad(tmp_path / "damaged.h5ad")
+    with h5py.File(tmp_path / "damaged.h5ad", "r+") as file:
+        del file["X"]
+        file["X"] = h5py.SoftLink("/lost")
+    with (
+        pytest.raises(ScmambaError, match="no AnnData file"),
+        open_cells(tmp_path / "damaged.h5ad"),
+    ):
+        pass
     with h5py.File(tmp_path / "old.h5ad", "w") as file:  # a table as one array, of long ago
         for name in ("obs", "var"):
             file[name] = np.zeros(3, [("index", "S3"), ("n", "f4")])

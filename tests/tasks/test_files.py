@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import zarr
+from anndata.io import read_elem, sparse_dataset
 from scipy import sparse
 
 from scmamba import ScmambaError, models
@@ -208,9 +210,9 @@ def test_finished_files_that_changed_are_done_again(
     paths = [write(cells[:40], tmp_path / "a.h5ad"), write(cells[40:], tmp_path / "b.h5ad")]
     output = tmp_path / "out" / "a.h5ad"
     with monkeypatch.context() as patch:
-        finish = _places.Place.finish
+        finish = _places.FilePlace.finish
         patch.setattr(
-            _places.Place, "finish", lambda *a: finish(*a) or exec("raise Stop", globals())
+            _places.FilePlace, "finish", lambda *a: finish(*a) or exec("raise Stop", globals())
         )
         with pytest.raises(Stop):
             embed(paths, model, output=tmp_path / "out")
@@ -224,9 +226,9 @@ def test_finished_files_that_changed_are_done_again(
 def test_files_in_place_are_finished_once(cells, tmp_path, model, monkeypatch) -> None:
     paths = [write(cells[:40], tmp_path / "a.h5ad"), write(cells[40:], tmp_path / "b.h5ad")]
     with monkeypatch.context() as patch:
-        finish = _places.Place.finish
+        finish = _places.FilePlace.finish
         patch.setattr(
-            _places.Place, "finish", lambda *a: finish(*a) or exec("raise Stop", globals())
+            _places.FilePlace, "finish", lambda *a: finish(*a) or exec("raise Stop", globals())
         )
         with pytest.raises(Stop):
             embed(paths, model, output=tmp_path)
@@ -457,3 +459,87 @@ def test_forms_on_disk(cells, tmp_path, model, form) -> None:
     embed(path, model, output=path)
     np.testing.assert_allclose(read(path).obsm["X_scmamba"], expected, atol=1e-5)
     assert read(path).uns["scmamba"]["source"] == ("raw.X" if form == "raw" else "X")
+
+
+def test_a_link_is_written_through(cells, tmp_path, model) -> None:
+    path = write(cells, tmp_path / "cells.h5ad")
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "link.h5ad"
+    link.symlink_to(path)
+    embed(link, model, output=link)
+    assert link.is_symlink() and "X_scmamba" in read(path).obsm
+    assert there(tmp_path) == ["cells.h5ad", "links"] and there(link.parent) == ["link.h5ad"]
+
+
+def test_files_in_place_by_another_name_are_finished_once(
+    cells, tmp_path, model, monkeypatch
+) -> None:
+    """The paths are relative, the folder is not."""
+    monkeypatch.chdir(tmp_path)
+    paths = [write(cells[:40], Path("a.h5ad")), write(cells[40:], Path("b.h5ad"))]
+    with monkeypatch.context() as patch:
+        finish = _places.FilePlace.finish
+        patch.setattr(
+            _places.FilePlace, "finish", lambda *a: finish(*a) or exec("raise Stop", globals())
+        )
+        with pytest.raises(Stop):
+            embed(paths, model, output=tmp_path)
+    rows = counted(monkeypatch)
+    embed(paths, model, output=tmp_path)
+    assert sum(one.stop - one.start for one in rows) == 50
+
+
+def test_paths_may_come_one_by_one(cells, tmp_path, model) -> None:
+    write(cells, tmp_path / "cells.h5ad")
+    embed(tmp_path.glob("*.h5ad"), model, output=tmp_path / "out")
+    assert "X_scmamba" in read(tmp_path / "out" / "cells.h5ad").obsm
+
+
+def test_what_a_backed_anndata_has_in_memory_alone_is_told(cells, tmp_path, model) -> None:
+    backed = ad.read_h5ad(write(cells, tmp_path / "cells.h5ad"), backed="r")
+    backed.obs["new"] = 1
+    with pytest.raises(ScmambaError, match="obs of the backed AnnData is not what .*cells.h5ad"):
+        embed(backed, model, output=tmp_path / "out.h5ad")
+    assert there(tmp_path) == ["cells.h5ad"]
+
+
+def test_a_zarr_matrix_on_disk_is_read_in_blocks(cells, tmp_path, model, monkeypatch) -> None:
+    """What AnnData offers in place of backed mode for zarr."""
+    group = zarr.open_group(write(cells, tmp_path / "cells.zarr"), mode="r")
+    parts = {name: read_elem(group[name]) for name in ("obs", "var")}
+    on_disk = ad.AnnData(X=sparse_dataset(group["X"]), **parts)
+    rows = counted(monkeypatch)
+    embed(on_disk, model)
+    assert len(rows) > 3
+    embed(cells, model)
+    np.testing.assert_allclose(on_disk.obsm["X_scmamba"], cells.obsm["X_scmamba"], atol=1e-5)
+
+
+def test_an_error_names_the_file_once(cells, tmp_path, model) -> None:
+    path = write(cells, tmp_path / "cells.h5ad")
+    (tmp_path / "text.h5ad").write_text("cells")
+    with pytest.raises(ScmambaError) as told:
+        embed([path, tmp_path / "text.h5ad"], model, output=tmp_path / "out")
+    assert str(told.value).count("text.h5ad") == 1
+
+
+def test_an_old_flag_of_empty_cells_does_not_stay(cells, path, model) -> None:
+    cells.obs["scmamba_empty"] = True
+    write(cells, path := path.with_name("flagged" + path.suffix))
+    embed(path, model, output=path)
+    embed(cells, model)
+    assert not read(path).obs["scmamba_empty"].any() and not cells.obs["scmamba_empty"].any()
+
+
+def test_labels_changed_in_a_backed_reference_are_fitted_again(
+    cells, tmp_path, quick, monkeypatch
+) -> None:
+    reference = ad.read_h5ad(write(cells[:60], tmp_path / "reference.h5ad"), backed="r")
+    path, output = write(cells[60:], tmp_path / "query.h5ad"), tmp_path / "out.h5ad"
+    how = {"reference": reference, "labels_key": "cell_type", "output": output}
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(Stop):
+            annotate(path, **how)
+    reference.obs["cell_type"] = "new_" + reference.obs["cell_type"].astype(str)
+    assert all(name.startswith("new_") for name in annotate(path, **how).classes)
