@@ -92,7 +92,7 @@ class InMemory(CellSource):
         return self.adata.raw.var
 
     @cached_property
-    def matrices(self) -> dict[str, Any]:
+    def matrices(self) -> dict[str, Any]:  # type: ignore[override]
         """Of the AnnData."""
         raw = self.adata.raw
         found = {"X": self.adata.X, "raw.X": None if raw is None else raw.X}

@@ -471,24 +471,6 @@ def test_a_link_is_written_through(cells, tmp_path, model) -> None:
     assert there(tmp_path) == ["cells.h5ad", "links"] and there(link.parent) == ["link.h5ad"]
 
 
-def test_files_in_place_by_another_name_are_finished_once(
-    cells, tmp_path, model, monkeypatch
-) -> None:
-    """The paths are relative, the folder is not."""
-    monkeypatch.chdir(tmp_path)
-    paths = [write(cells[:40], Path("a.h5ad")), write(cells[40:], Path("b.h5ad"))]
-    with monkeypatch.context() as patch:
-        finish = _places.FilePlace.finish
-        patch.setattr(
-            _places.FilePlace, "finish", lambda *a: finish(*a) or exec("raise Stop", globals())
-        )
-        with pytest.raises(Stop):
-            embed(paths, model, output=tmp_path)
-    rows = counted(monkeypatch)
-    embed(paths, model, output=tmp_path)
-    assert sum(one.stop - one.start for one in rows) == 50
-
-
 def test_paths_may_come_one_by_one(cells, tmp_path, model) -> None:
     write(cells, tmp_path / "cells.h5ad")
     embed(tmp_path.glob("*.h5ad"), model, output=tmp_path / "out")
