@@ -19,19 +19,19 @@ from typing import Any
 import _timing
 import anndata as ad
 import numpy as np
-from _integration_ours import ABLATIONS
+from _integration_variants import ABLATIONS, ALL
 from _results import note_read, provenance, write
 from _tables import integration_table
 
 from scmamba import settings
 from scmamba.cli._integration_cells import prepare
-from scmamba.cli._integration_methods import METHODS, Method
+from scmamba.cli._integration_methods import Method
 from scmamba.cli._integration_runs import Comparison, mean_scores, table
 from scmamba.cli._sequences import write_figure
 from scmamba.pl import integration_runs, integration_scores, integration_umap
 
 PACKAGES = ("torch", "scvi-tools", "harmonypy", "scib-metrics", "scanpy", "anndata", "numpy")
-PROGRAM = (str(Path(__file__).with_name("_integration_ours.py")),)
+PROGRAM = (str(Path(__file__).with_name("_integration_variants.py")),)
 PICTURES = Path(__file__).parent / "pictures"
 SHOWN = ("pca", "harmony", "scvi", "scmamba", "scmamba_labels")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--methods", nargs="+", default=list(ALL), choices=ALL)
     parser.add_argument("--ablations", nargs="*", default=list(ABLATIONS), choices=ABLATIONS)
     parser.add_argument("--ablation-seeds", type=int, nargs="+", help="as --seeds by default")
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared/data")
@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     content = note_read(arguments.out, seeds=seeds, ablation_seeds=ablation_seeds, **what)
     adata = ad.read_h5ad(arguments.data / "cells/pbmc_4batch.h5ad")
     cells = prepare(adata, "batch", "cell_type")
-    methods = {name: METHODS[name] for name in arguments.methods}
+    methods = {name: ALL[name] for name in arguments.methods}
     ablations = {name: ABLATIONS[name] for name in arguments.ablations}
     comparison = Comparison(methods, cells, arguments.runs, program=PROGRAM)
     runs = comparison.run(seeds, arguments.jobs)

@@ -31,11 +31,12 @@ def _pca(cells: AnnData, seed: int) -> np.ndarray:
     return sc.pp.pca(cells.X, n_comps=n_comps, random_state=seed)
 
 
-def _harmony(cells: AnnData, seed: int) -> np.ndarray:
+def harmony(cells: AnnData, seed: int, **options: Any) -> np.ndarray:
+    """Harmony on principal components, with ``options`` of ``harmonypy.run_harmony``."""
     import harmonypy
 
     found = harmonypy.run_harmony(
-        _pca(cells, seed), cells.obs, BATCH, random_state=seed, verbose=False
+        _pca(cells, seed), cells.obs, BATCH, random_state=seed, verbose=False, **options
     )
     corrected = found.Z_corr
     return corrected if len(corrected) == cells.n_obs else corrected.T  # older ones: (d, n_obs)
@@ -108,7 +109,7 @@ class Method:
 
 METHODS = {
     "pca": Method(_pca, "scanpy", "PCA"),
-    "harmony": Method(_harmony, "harmonypy", "Harmony"),
+    "harmony": Method(harmony, "harmonypy", "Harmony"),
     "scvi": Method(_scvi, "scvi", "scVI"),
     "scanvi": Method(_scanvi, "scvi", "scANVI", labels=True),
     "scmamba": Method(ours, "scmamba.tasks", "scmamba"),

@@ -11,6 +11,7 @@ from scmamba._errors import ScmambaError
 from scmamba.pl._style import INK, MUTED, ORANGE, canvas, palette, place, quiet, title
 
 _TRAINING, _VALIDATION, _STAGE = "train_", "val_", "stage"
+_FAR = 30
 
 
 def training_curve(history: pd.DataFrame, metric: str | None = None) -> Figure:
@@ -127,18 +128,27 @@ def _lines(axes: Axes, values: pd.DataFrame) -> None:
         )
     first, last = values.index.min(), values.index.max()
     axes.set_xlim(first - 0.03 * (last - first) - 0.1, last + 0.03 * (last - first) + 0.1)
+    if _far_apart(values):
+        axes.set_yscale("log")
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
     axes.legend(fontsize=8, labelcolor=INK, handlelength=2, framealpha=0.85, edgecolor="none")
     quiet(axes, grid=True)
 
 
+def _far_apart(values: pd.DataFrame) -> bool:
+    """Whether one quantity would press the others flat: all above 0, medians 30 times apart."""
+    medians = values.median()
+    return bool((values.min() > 0).all() and medians.max() > _FAR * medians.min())
+
+
 def _stages(axes: Axes, stage: pd.Series | None) -> None:
     """A thin line and a name where each named stage begins."""
     if stage is None:
         return
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.1 * (high - low))  # room for the names
+    axes.autoscale_view()
+    low, high = axes.transData.inverted().transform(axes.transAxes.transform([(0, 0), (0, 1.1)]))
+    axes.set_ylim(low[1], high[1])  # room for the names
     for epoch, name in stage[stage != stage.shift()].items():
         if epoch != stage.index[0]:
             axes.axvline(epoch, color=MUTED, linewidth=0.8, alpha=0.5)

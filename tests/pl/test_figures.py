@@ -119,6 +119,16 @@ def test_training_curve_of_losses_alone() -> None:
     assert len(training_curve(history()[["gep"]]).axes) == 1
 
 
+def test_no_part_is_pressed_flat_by_a_large_one() -> None:
+    parts = pd.DataFrame({"nb": [300.0, 200.0], "dab": [1.4, 1.1], "stage": ["a", "b"]}, [1, 2])
+    axes = training_curve(parts).axes[0]
+    assert axes.get_yscale() == "log"
+    low, high = axes.get_ylim()
+    assert 0.5 < low < 1.1 and 300 < high < 1200
+    assert training_curve(parts.assign(dab=-1.0)).axes[0].get_yscale() == "linear"
+    assert training_curve(history()).axes[0].get_yscale() == "linear"
+
+
 def test_errors() -> None:
     with pytest.raises(ScmambaError, match="no numbers"):
         training_curve(pd.DataFrame({"stage": ["a"]}))
