@@ -24,6 +24,8 @@ COMMANDS = {
     "mutagenesis": sequence.mutagenesis,
     "variant-effects": sequence.variant_effects,
     "generate": sequence.generate,
+    "pretrain-sequences": sequence.pretrain,
+    "fit-sequences": sequence.fit,
 }
 
 
