@@ -65,11 +65,12 @@ def integration(
     *,
     pre_integrated: str | None = None,
     unlabeled_category: str = "unknown",
+    leiden: bool = False,
     max_cells: int = 100_000,
     n_jobs: int = 1,
     seed: int = 0,
 ) -> IntegrationScores:
-    """Score embeddings with every metric of ``scib_metrics.benchmark.Benchmarker``.
+    """Score embeddings with the metrics of ``scib_metrics.benchmark.Benchmarker``.
 
     Parameters
     ----------
@@ -84,6 +85,9 @@ def integration(
         ``obsm`` key of an embedding before correction, with which the share of variance that
         batches explain is compared; None: 50 principal components of X, which is log-normalised
         first where it holds counts.
+    leiden
+        Also NMI and ARI of Leiden clusters of many resolutions, which the Benchmarker leaves out
+        by default; the total then holds them too.
     max_cells
         Of more cells, that many are drawn at random, which is logged: memory and time stay bounded.
     n_jobs
@@ -127,6 +131,9 @@ def integration(
             "batch",
             "label",
             list(places),
+            bio_conservation_metrics=benchmark.BioConservation(
+                nmi_ari_cluster_labels_leiden=leiden
+            ),
             pre_integrated_embedding_obsm_key="before",
             n_jobs=n_jobs,
             progress_bar=False,

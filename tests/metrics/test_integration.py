@@ -93,6 +93,12 @@ class TestScores:
         )
         assert scores.table.loc["X_both", "Silhouette label"] == pytest.approx(expected, abs=1e-4)
 
+    def test_leiden_is_added_where_it_is_asked_for(self, cells) -> None:
+        pytest.importorskip("leidenalg")
+        found = integration(cells, "batch", "cell_type", ["X_types"], leiden=True)
+        assert found.groups["Leiden NMI"] == found.groups["Leiden ARI"] == "Bio conservation"
+        assert found.table.loc["X_types", "Leiden ARI"] > 0.95
+
     def test_unlabelled_cells_and_a_draw_are_stated(self, cells, caplog) -> None:
         labels = cells.obs["cell_type"].astype(object)
         labels.iloc[:20], labels.iloc[20:40] = np.nan, "Unknown"
