@@ -49,6 +49,7 @@ def integrate(
     ecs_weight: float | None = None,
     dab_weight: float | None = None,
     cls_weight: float | None = None,
+    supcon_weight: float | None = None,
     explicit_zero: bool = False,
     n_layer: int | None = None,
     key_added: str = PREFIX,
@@ -70,7 +71,7 @@ def integrate(
         ``obs`` column with the batch of each cell.
     labels_key
         ``obs`` column with cell types, known for some cells at least: they keep together. They are
-        kept for label transfer too; for that alone set ``cls_weight=0``.
+        kept for label transfer too; for that alone set ``cls_weight=0`` and ``supcon_weight=0``.
     model
         None: train a compact model. A pretrained model, its folder or registered name. An
         integrator or its folder: these cells are mapped into its integration, nothing is trained.
@@ -87,12 +88,13 @@ def integrate(
         Also write expression without batch effects: True for the average over batches, or the name
         of the batch as of which every cell is decoded.
     nb_weight, kl_weight, contrast_weight, gep_weight, mvc_weight, ecs_weight, dab_weight, \
-    cls_weight
+    cls_weight, supcon_weight
         Of the objectives; 0: off; None: as preset. ``nb`` is the likelihood of a cell's counts,
         ``kl`` the prior of the latent, ``contrast`` two gene subsets of a cell that find one
         another, ``gep`` and ``mvc`` masked gene expression from tokens and from the cell embedding
         (zeros included), ``ecs`` elastic cell similarity, ``dab`` the adversary that guesses the
-        batch, ``cls`` the classes of labelled cells.
+        batch, ``cls`` the classes of labelled cells, ``supcon`` labelled cells that find those of
+        their label in all batches.
     explicit_zero
         Give ``gep`` and ``mvc`` a probability of being expressed.
     n_layer
@@ -129,6 +131,7 @@ def integrate(
         "ecs": ecs_weight,
         "dab": dab_weight,
         "cls": cls_weight,
+        "supcon": supcon_weight,
     }
     training = {f"{name}_weight": weight for name, weight in weights.items()}
     training |= {"n_layer": n_layer, "explicit_zero": explicit_zero or None}

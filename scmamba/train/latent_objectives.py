@@ -62,3 +62,31 @@ class Contrast:
         return contrastive_loss(
             output.cell_embedding, batch.rows, batch.batch_ids, self.temperature
         )
+
+
+@dataclass(frozen=True)
+class SupCon:
+    """Cells of one known label find one another among all labelled cells, whatever their batch.
+
+    Parameters
+    ----------
+    weight
+        Factor in the total loss.
+    temperature
+        What cosines are divided by, above 0.
+
+    Notes
+    -----
+    Khosla et al., Supervised Contrastive Learning, NeurIPS 2020.
+    """
+
+    weight: float = 1.0
+    temperature: float = 0.2
+    name: ClassVar[str] = "supcon"
+    head: ClassVar[str] = ""
+
+    def __call__(self, output: CellOutput, batch: ViewBatch) -> Tensor:
+        assert batch.labels is not None
+        known = batch.labels >= 0
+        cells, labels = output.cell_embedding[known], batch.labels[known]
+        return contrastive_loss(cells, labels, temperature=self.temperature)

@@ -53,7 +53,9 @@ def once() -> Iterator[tuple[ad.AnnData, Integrator]]:
         patch.setattr(settings, "device", "cpu")
         torch.set_num_threads(1)
         cells = synthetic(150, 60, 3, n_batches=3, human=True)
-        yield integrate(cells, "batch", "cell_type", correct=True, cls_weight=0, copy=True)
+        yield integrate(
+            cells, "batch", "cell_type", correct=True, cls_weight=0, supcon_weight=0, copy=True
+        )
 
 
 def test_what_is_written(once) -> None:
@@ -157,10 +159,10 @@ def test_no_counts_fall_back_to_bins(batched, told) -> None:
     np.testing.assert_allclose(mapped.embedding, fitted.reference.embedding, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["nb", "kl", "contrast", "dab", "cls"])
+@pytest.mark.parametrize("name", ["nb", "kl", "contrast", "dab", "cls", "supcon"])
 def test_each_objective_can_be_switched_off(batched, name) -> None:
     fitted = integrate(batched, "batch", "cell_type", **{f"{name}_weight": 0.0})
-    on = {"nb", "kl", "contrast", "dab", "cls"} - {name}
+    on = {"nb", "kl", "contrast", "dab", "cls", "supcon"} - {name}
     assert {
         c.removeprefix("train_") for c in fitted.history if c not in ("train_loss", "stage")
     } == on

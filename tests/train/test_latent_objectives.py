@@ -18,7 +18,7 @@ from scmamba.train import CLS, GEP, MVC
 from scmamba.train.callbacks import Ramp
 from scmamba.train.config import TrainConfig
 from scmamba.train.fit import train
-from scmamba.train.latent_objectives import KL, NB, Contrast
+from scmamba.train.latent_objectives import KL, NB, Contrast, SupCon
 from scmamba.train.module import TrainingModule
 from scmamba.train.objectives import DAB, ECS, Objective
 from scmamba.train.views import ViewBatches
@@ -75,7 +75,7 @@ def run(
 
 @pytest.mark.parametrize(
     "objective",
-    [NB(0.01), KL(), Contrast(), ECS(1.0, 0.5), MVC(), GEP(), CLS()],
+    [NB(0.01), KL(), Contrast(), SupCon(), ECS(1.0, 0.5), MVC(), GEP(), CLS()],
     ids=lambda o: o.name,
 )
 def test_each_alone_is_live_weighted_and_logged(cells, counts, objective) -> None:
@@ -129,6 +129,18 @@ def test_kl_and_contrast_look_at_the_latent(cells) -> None:
     torch.testing.assert_close(KL()(output, batch), gaussian_kl(mean, log_var).mean())
     wanted = contrastive_loss(mean, batch.rows, batch.batch_ids, 0.3)
     torch.testing.assert_close(Contrast(1.0, 0.3)(output, batch), wanted)
+
+
+def test_supcon_looks_at_labelled_cells_of_all_batches(cells) -> None:
+    partly = replace(cells, labels=np.where(np.arange(48) % 3 == 0, -1, cells.labels))
+    batch = next(iter(CellViews(partly, np.arange(48), Views(), batch_size=12)))
+    mean = torch.randn(len(batch), 4)
+    known = batch.labels >= 0
+    assert 0 < known.sum() < len(batch)
+    wanted = contrastive_loss(mean[known], batch.labels[known], temperature=0.3)
+    torch.testing.assert_close(SupCon(1.0, 0.3)(CellOutput(mean, mean), batch), wanted)
+    nobody = replace(batch, labels=torch.full_like(batch.labels, -1))
+    assert SupCon()(CellOutput(mean, mean), nobody) == 0
 
 
 def test_ramp_rises_from_nothing_to_one() -> None:

@@ -26,7 +26,7 @@ from scmamba.train import CLS, GEP, MVC, Objective, class_weights
 from scmamba.train.callbacks import Ramp
 from scmamba.train.config import TrainConfig
 from scmamba.train.fit import train
-from scmamba.train.latent_objectives import KL, NB, Contrast
+from scmamba.train.latent_objectives import KL, NB, Contrast, SupCon
 from scmamba.train.objectives import DAB, ECS, check_objectives
 from scmamba.train.views import ViewBatches
 
@@ -138,6 +138,7 @@ def objectives(cells: Cells, recipe: Recipe) -> list[Objective]:
         GEP(w.gep),
         MVC(w.mvc),
         CLS(w.cls if cells.n_classes else 0, by_class),
+        SupCon(w.supcon if cells.n_classes else 0, recipe.temperature),
     ]
 
 

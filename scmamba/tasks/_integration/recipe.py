@@ -33,8 +33,8 @@ class Weights:
         Elastic similarity of cells.
     gep, mvc
         Hidden expression from tokens, and from the cell embedding; of bins or log values.
-    cls
-        Classes, where there are labels.
+    cls, supcon
+        Classes, and labelled cells that find those of their label, where there are labels.
     """
 
     nb: float = 0.01
@@ -45,6 +45,7 @@ class Weights:
     gep: float = 0.0
     mvc: float = 0.0
     cls: float = 0.5
+    supcon: float = 1.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
