@@ -250,6 +250,18 @@ def test_zero_shot_trains_nothing(batched, tiny_model: Callable[..., CellModel],
         integrate(batched, "batch", model=model, correct=True)
 
 
+def test_a_norm_for_each_batch_knows_its_own_batches_alone(
+    batched, tiny_model: Callable[..., CellModel]
+) -> None:
+    model = tiny_model(list(batched.var_names), input_norm="domain", n_domains=3)
+    fitted = integrate(batched, "batch", model=model)
+    batched.obs["other"] = "new"
+    with pytest.raises(ScmambaError, match="it has none for 'new'"):
+        fitted.map(batched, "other")
+    with pytest.raises(ScmambaError, match="tied to them"):
+        integrate(batched, "batch", model=model, mode="finetune")
+
+
 def test_fine_tuning_starts_from_the_model_and_leaves_it(
     batched, tiny_model: Callable[..., CellModel]
 ) -> None:
