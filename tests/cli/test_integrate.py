@@ -155,6 +155,7 @@ def test_tables_and_pictures_of_a_benchmark(
     assert used == {"PCA": False, "scANVI": True, "scmamba": False, "scmamba with labels": True}
     summary = pd.read_csv("out/summary.csv", index_col="method")
     assert summary.loc["PCA", ["Total", "Total sd", "peak GB"]].tolist() == [0.5, 0.0, 5.0]
+    assert summary["labels used"].to_dict() == used
     assert "8 runs on 40 cells" in capsys.readouterr().out
 
 
