@@ -138,6 +138,7 @@ def train(
     for stack in model.modules():
         if isinstance(stack, Stack):
             stack.checkpointing = config.activation_checkpointing
+    _set_modes(model)
     with _quiet(), _interruptible(), torch.random.fork_rng():
         trainer = L.Trainer(
             max_epochs=config.epochs,
@@ -164,6 +165,15 @@ def train(
         module.load_state_dict(best.weights)
     model.eval()
     return FitResult(history.frame, best.epoch or config.epochs)
+
+
+def _set_modes(model: nn.Module) -> None:
+    """Training mode, which Lightning leaves to its caller, but for parts that are frozen."""
+    model.train()
+    for module in model.modules():
+        own = list(module.parameters())
+        if own and not any(parameter.requires_grad for parameter in own):
+            module.eval()
 
 
 def _check_sizes(batches: CellBatches, model: CellModel) -> None:

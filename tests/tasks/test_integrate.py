@@ -19,7 +19,7 @@ from scmamba._settings import settings
 from scmamba.datasets import synthetic
 from scmamba.models import CellModel
 from scmamba.tasks import Integrator, integrate
-from scmamba.tasks._integration import decode, network
+from scmamba.tasks._integration import decode
 from scmamba.tasks._integration.criteria import mixing
 from scmamba.tasks._integration.recipe import Recipe, Weights
 from scmamba.tasks._integration.recipe import for_bins as with_bins
@@ -74,20 +74,6 @@ def test_what_is_written(once) -> None:
     for name in ("nb", "kl", "contrast", "dab"):
         assert fitted.history[f"train_{name}"].notna().all()
     assert "train_ecs" not in fitted.history
-
-
-def test_training_draws_latents_and_norms_by_the_step(batched, monkeypatch) -> None:
-    """A model that was looked at before is trained all the same as one that was not."""
-    modes = []
-    start = network.train
-
-    def spy(model: CellModel, *args: object, **options: object) -> object:
-        modes.append(model.training)
-        return start(model, *args, **options)
-
-    monkeypatch.setattr(network, "train", spy)
-    integrate(batched, "batch", n_layer=1)
-    assert modes == [True, True]
 
 
 def test_batches_mix_and_the_rest_stays(batched) -> None:

@@ -81,6 +81,24 @@ def test_activation_checkpointing_changes_nothing(data, make) -> None:
         torch.testing.assert_close(found[1][name], tensor, msg=name)
 
 
+def test_a_model_that_was_read_or_judged_before_trains_like_a_new_one(data, make) -> None:
+    found = []
+    for model in (make(dropout=0.5), make(dropout=0.5).eval()):
+        fit(model, data, TRAIN, [CLS()], CONFIG)
+        found.append(weights(model))
+    assert_same(*found)
+
+
+def test_frozen_parts_stay_in_evaluation_mode(data, make) -> None:
+    model, seen = make(dropout=0.5), []
+    model.gene_embedding.requires_grad_(False)
+    model.register_forward_pre_hook(
+        lambda m, _: seen.append((m.training, m.gene_embedding.training, m.stack.training))
+    )
+    fit(model, data, TRAIN, [CLS()], replace(CONFIG, epochs=1))
+    assert set(seen) == {(True, False, True)}
+
+
 def by_hand(model, data, epochs: int, decay: float):
     """AdamW, warm-up and cosine, clipping and the average, written out."""
     passes = [

@@ -253,7 +253,6 @@ def tune(
     if model.batch_discriminator is not None:
         when = (0.1, 0.5) if fresh else (-1.0, 0.0)
         watching.append(Ramp(model.batch_discriminator.reversal, batches.total_steps, *when))
-    model.train()  # it has just been judged or settled, and the loop leaves its mode alone
     history = train(model, batches, on, config, text=text, callbacks=watching).history
     settle(model, cells.data)
     return history.assign(stage=text)
