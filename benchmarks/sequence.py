@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,7 +22,7 @@ import numpy as np
 import pandas as pd
 from _bag import without_mamba
 from _mrfp import mrfp
-from _results import note_read, provenance, write
+from _results import note_read, plain, provenance, write
 from _tables import classify_table, mrfp_table
 
 from scmamba import settings
@@ -42,17 +43,28 @@ LONGER = {"epochs": 60, "batch_size": 32, "patience": 6}
 so run with the first seed alone."""
 
 
-def tasks(data: Path, names: Sequence[str]) -> list[Task]:
-    """The tasks, with copies of held-out sequences left out of training."""
-    found = []
-    for name in names:
-        if name == SPLICE:
-            found.append(_splice(data / "dna" / "splice_junction_3186.csv"))
-            continue
-        parts = [pd.read_csv(data / "dna" / name / f"{split}.csv") for split in ("train", "test")]
-        dev = pd.read_csv(data / "dna" / name / "dev.csv")
-        found.append(make_task(name, *parts, dev, category=GUE[name]))
-    return found
+def tasks(data: Path, names: Sequence[str], most: int | None = None) -> list[Task]:
+    """The tasks, with copies of held-out sequences left out of training.
+
+    ``most``: training sequences that each task may keep, the same for every method and seed.
+    """
+    found = [_task(data, name) for name in names]
+    if most is None:
+        return found
+    draw = np.random.default_rng(0)
+    return [
+        replace(task, train=task.train.take(draw.permutation(len(task.train))[:most]))
+        for task in found
+    ]
+
+
+def _task(data: Path, name: str) -> Task:
+    if name == SPLICE:
+        return _splice(data / "dna" / "splice_junction_3186.csv")
+    parts = [
+        pd.read_csv(data / "dna" / name / f"{split}.csv") for split in ("train", "test", "dev")
+    ]
+    return make_task(name, *parts, category=GUE[name])
 
 
 def _splice(path: Path) -> Task:
@@ -67,12 +79,14 @@ def _splice(path: Path) -> Task:
 
 def classify(arguments: argparse.Namespace) -> dict[str, Any]:
     """Methods on tasks, with the published training and, for some networks, a longer one."""
-    given = tasks(arguments.data, arguments.tasks)
+    given = tasks(arguments.data, arguments.tasks, arguments.most)
     seeds = dict.fromkeys(("scmamba", *arguments.methods), arguments.seeds)
     seeds |= dict.fromkeys(arguments.once, arguments.seeds[:1])
     options: dict[str, Any] = {"seeds": seeds, "reference": "scmamba"}
     with mock.patch.dict(known.METHODS, {"bag": _bag}):
-        plain = benchmark(given, arguments.methods, output=arguments.runs / "published", **options)
+        published = benchmark(
+            given, arguments.methods, output=arguments.runs / "published", **options
+        )
         networks = [name for name in arguments.longer if name in arguments.methods]
         longer: BenchmarkResult | None = None
         if networks:
@@ -80,7 +94,7 @@ def classify(arguments: argparse.Namespace) -> dict[str, Any]:
             _same_runs(arguments.runs, "scmamba")
             options["seeds"] = arguments.seeds[:1]
             longer = benchmark(given, names, output=arguments.runs / "longer", **options, **LONGER)
-    results = {"published": _plain(plain), "tasks": [_describe(task) for task in given]}
+    results = {"published": _plain(published), "tasks": [_describe(task) for task in given]}
     if longer is not None:
         results["longer"] = _plain(longer)
     return results
@@ -130,6 +144,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--once", nargs="*", default=[], help="methods that are run with the first seed alone"
     )
+    parser.add_argument("--most", type=int, help="training sequences of a task; all by default")
     parser.add_argument("--runs", type=Path, default=Path("build/benchmark_sequence"))
     parser.add_argument("--out", type=Path, help="results/sequence_<name>.json by default")
     arguments = parser.parse_args(argv)
@@ -142,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     run, draw = (classify, classify_table) if arguments.name == "classify" else (mrfp, mrfp_table)
     content["results"] = {**provenance(PACKAGES), "seeds": arguments.seeds, **run(arguments)}
     write(path, content)
-    print(f"\n{draw(content)}\n\nwritten: {path}")
+    print(f"\n{draw(plain(content))}\n\nwritten: {path}")
 
 
 if __name__ == "__main__":
