@@ -45,7 +45,9 @@ def benchmark_by_task(by_task: pd.DataFrame, score: str = "mcc") -> Figure:
     """
     values, categories = _wide(by_task, score)
     values = values.loc[values.max(axis=1).sort_values().index]
-    labels = [f"{task}  ({categories[task]})" for task in values.index]
+    labels = list(map(str, values.index))
+    if categories.nunique() > 1:
+        labels = [f"{task}  ({categories[task]})" for task in values.index]
     left = text_width(labels) + 0.35
     high = 0.3 * len(values) + 0.3
     legend = text_width(values.columns) + 0.6

@@ -64,6 +64,8 @@ def test_a_dot_a_method_and_task(by_task: pd.DataFrame, score: str) -> None:
     best = by_task.groupby("task")[score].max()
     assert best[labels].is_monotonic_increasing
     assert everything_is_inside(figure)
+    alike = benchmark_by_task(by_task.assign(category="other"), score).axes[0]
+    assert [label.get_text() for label in alike.get_yticklabels()] == labels
 
 
 def test_bars_are_means_over_tasks(by_task: pd.DataFrame) -> None:
