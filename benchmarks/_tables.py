@@ -467,6 +467,7 @@ def render() -> str:
         "bridge": bridge_table,
         "integration": integration_table,
         "sequence_classify": classify_table,
+        "sequence_classify_capped": classify_table,
         "sequence_mrfp": mrfp_table,
     }
 
