@@ -9,6 +9,7 @@ import sys
 from functools import partial
 from typing import Any
 
+from scmamba.cli._integration_cells import LABEL
 from scmamba.cli._integration_methods import METHODS, Method, harmony, main, ours
 
 FIRST_HARMONY = {"lamb": 1, "max_iter_kmeans": 20}
@@ -20,18 +21,29 @@ ALL = {
 
 
 def _changed(title: str, **options: Any) -> Method:
-    return Method(partial(ours, **options), "scmamba.tasks", title)
+    labelled = "labels_key" in options
+    return Method(partial(ours, **options), "scmamba.tasks", title, labels=labelled)
 
 
-ABLATIONS = {
+def _off(title: str, *, labels: bool = False, **weights: float) -> Method:
+    """Other weights; without Mamba layers, which take most of the time and leave by themselves."""
+    given = {"labels_key": LABEL} if labels else {}
+    return _changed(title, n_layer=0, **given, **weights)
+
+
+LAYERS = {
     "bag": _changed("no Mamba layers", n_layer=0),
     "mamba": _changed("two Mamba layers in any case", n_layer=2),
-    "no_contrast": _changed("no contrast", contrast_weight=0),
-    "no_dab": _changed("no adversary", dab_weight=0),
-    "no_kl": _changed("no prior", kl_weight=0),
-    "no_nb": _changed("no likelihood of counts", nb_weight=0),
-    "ecs": _changed("with elastic similarity", ecs_weight=1),
+}
+OBJECTIVES = {
+    "no_contrast": _off("no contrast", contrast_weight=0),
+    "no_dab": _off("no adversary", dab_weight=0),
+    "no_kl": _off("no prior", kl_weight=0),
+    "no_nb": _off("no likelihood of counts", nb_weight=0),
+    "ecs": _off("with elastic similarity", ecs_weight=1),
+    "no_supcon": _off("labels: no contrast of types", labels=True, supcon_weight=0),
+    "no_cls": _off("labels: no class term", labels=True, cls_weight=0),
 }
 
 if __name__ == "__main__":
-    main(ALL | ABLATIONS, sys.argv[1:])
+    main(ALL | LAYERS | OBJECTIVES, sys.argv[1:])

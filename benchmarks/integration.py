@@ -1,6 +1,6 @@
 """Batch correction of four blood studies, beside what one would otherwise take.
 
-    python benchmarks/integration.py --seeds 0 1 2 --ablation-seeds 0 1 2
+    python benchmarks/integration.py --seeds 0 1 2 --objective-seeds 0
 
 Cells with a known label, on the 2,000 genes that vary most within studies: the same for every
 method, each in a process of its own. Labels choose no gene; rows "with labels" learn from them, and
@@ -19,13 +19,13 @@ from typing import Any
 import _timing
 import anndata as ad
 import numpy as np
-from _integration_variants import ABLATIONS, ALL
+from _integration_variants import ALL, LAYERS, OBJECTIVES
 from _results import note_read, provenance, write
 from _tables import integration_table
 
 from scmamba import settings
 from scmamba.cli._integration_cells import prepare
-from scmamba.cli._integration_methods import Method
+from scmamba.cli._integration_methods import OURS, Method
 from scmamba.cli._integration_runs import Comparison, mean_scores, table
 from scmamba.cli._sequences import write_figure
 from scmamba.pl import integration_runs, integration_scores, integration_umap
@@ -33,6 +33,7 @@ from scmamba.pl import integration_runs, integration_scores, integration_umap
 PACKAGES = ("torch", "scvi-tools", "harmonypy", "scib-metrics", "scanpy", "anndata", "numpy")
 PROGRAM = (str(Path(__file__).with_name("_integration_variants.py")),)
 PICTURES = Path(__file__).parent / "pictures"
+PEERS = tuple(name for name in ALL if name not in OURS)
 SHOWN = ("pca", "harmony", "scvi", "scmamba", "scmamba_labels")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -75,9 +76,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--methods", nargs="+", default=list(ALL), choices=ALL)
-    parser.add_argument("--ablations", nargs="*", default=list(ABLATIONS), choices=ABLATIONS)
-    parser.add_argument("--ablation-seeds", type=int, nargs="+", help="as --seeds by default")
+    parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=PEERS)
+    parser.add_argument("--layers", nargs="*", default=list(LAYERS), choices=LAYERS)
+    parser.add_argument("--objectives", nargs="*", default=list(OBJECTIVES), choices=OBJECTIVES)
+    parser.add_argument("--objective-seeds", type=int, nargs="+", help="as --seeds by default")
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared/data")
     parser.add_argument("--runs", type=Path, default=Path("build/benchmark_integration"))
     parser.add_argument("--out", type=Path, default=_timing.RESULTS / "integration.json")
@@ -87,30 +89,35 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings.verbosity, settings.device = "info", "cpu"
     os.environ |= {name: str(arguments.threads) for name in THREADS}
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    seeds = arguments.seeds
-    ablation_seeds = arguments.ablation_seeds or seeds
-    what = {"methods": arguments.methods, "ablations": arguments.ablations}
-    content = note_read(arguments.out, seeds=seeds, ablation_seeds=ablation_seeds, **what)
+    plan = [
+        ({name: ALL[name] for name in (*arguments.peers, *OURS)}, arguments.seeds),
+        ({name: LAYERS[name] for name in arguments.layers}, arguments.seeds),
+        (
+            {name: OBJECTIVES[name] for name in arguments.objectives},
+            arguments.objective_seeds or arguments.seeds,
+        ),
+    ]
+    content = note_read(arguments.out, plan=[[list(methods), seeds] for methods, seeds in plan])
     adata = ad.read_h5ad(arguments.data / "cells/pbmc_4batch.h5ad")
     cells = prepare(adata, "batch", "cell_type")
-    methods = {name: ALL[name] for name in arguments.methods}
-    ablations = {name: ABLATIONS[name] for name in arguments.ablations}
-    comparison = Comparison(methods, cells, arguments.runs, program=PROGRAM)
-    runs = comparison.run(seeds, arguments.jobs)
-    changed = Comparison(ablations, cells, arguments.runs, program=PROGRAM)
-    changed_runs = changed.run(ablation_seeds, arguments.jobs)
+    comparisons = [Comparison(m, cells, arguments.runs, program=PROGRAM) for m, _ in plan]
+    found = [
+        comparison.run(seeds, arguments.jobs)
+        for comparison, (_, seeds) in zip(comparisons, plan, strict=True)
+    ]
+    rows = [summary(runs, methods) for runs, (methods, _) in zip(found, plan, strict=True)]
     content["results"] = {
         **provenance(PACKAGES),
         "threads": arguments.threads,
         "jobs": arguments.jobs,
         "cells": {"given": adata.n_obs, "kept": cells.n_obs, "genes": cells.n_vars},
         "sizes": cells.obs["label"].value_counts().to_dict(),
-        "groups": runs[0]["groups"],
-        "methods": summary(runs, methods),
-        "ablations": summary(changed_runs, ablations),
+        "groups": found[0][0]["groups"],
+        "methods": rows[0],
+        "ablations": rows[1] | rows[2],
     }
     write(arguments.out, content)
-    draw(comparison, runs)
+    draw(comparisons[0], found[0])
     print(f"\n{integration_table(content)}\n\nwritten: {arguments.out}")
 
 
