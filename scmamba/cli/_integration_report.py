@@ -12,7 +12,7 @@ from scmamba import metrics, pl
 from scmamba._keys import Keys
 from scmamba._log import logger
 from scmamba._settings import settings
-from scmamba.cli._umap import add_umap
+from scmamba.cli._umap import umap
 from scmamba.pp import expression, log_normalize
 from scmamba.stream.source import sample
 
@@ -73,8 +73,8 @@ def write_report(
     shown = anndata.AnnData(obs=adata.obs.iloc[rows])
     shown.uns = {name: value for name, value in adata.uns.items() if name.endswith("_colors")}
     logger.info("drawing %s cells", f"{len(rows):,}")
-    add_umap(shown, uncorrected[rows], "X_umap_before")
-    add_umap(shown, adata.obsm[keys.embedding][rows], "X_umap")
+    shown.obsm["X_umap_before"] = umap(uncorrected[rows])
+    shown.obsm["X_umap"] = umap(adata.obsm[keys.embedding][rows])
     caption = "Batches should mix from left to right, cell types should not."
     if len(rows) < adata.n_obs:
         caption += f" Drawn are {len(rows):,} of the cells."

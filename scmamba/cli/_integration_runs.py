@@ -102,7 +102,6 @@ class Comparison:
         """At most ``most`` cells with UMAPs of those runs of ``names`` there are, keys by title."""
         import anndata
 
-        from scmamba.cli._umap import add_umap
         from scmamba.stream.source import sample
 
         rows = sample(self.cells.n_obs, most, 0)
@@ -110,8 +109,24 @@ class Comparison:
         for name in names:
             if name in self.methods:
                 key = bases[self.methods[name].title] = f"X_umap_{name}"
-                add_umap(shown, self.embedding(name, seed)[rows], key)
+                shown.obsm[key] = self._umap(name, seed, rows)
         return shown, bases
+
+    def _umap(self, name: str, seed: int, rows: np.ndarray) -> np.ndarray:
+        """(n, 2) places of the cells ``rows`` in a run; kept in the folder beside it."""
+        import numpy as np
+
+        from scmamba.cli._umap import umap
+
+        path = self._file(name, seed).with_suffix(".umap.npy")
+        embedding = path.with_name(f"{name}__{seed}.npy")
+        if path.exists() and path.stat().st_mtime >= embedding.stat().st_mtime:
+            kept = np.load(path)
+            if len(kept) == len(rows):
+                return kept
+        made = umap(self.embedding(name, seed)[rows])
+        np.save(path, made)
+        return made
 
     def _file(self, name: str, seed: int) -> Path:
         return self.folder / f"{name}__{seed}.json"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scmamba import metrics, pl
 from scmamba._keys import UNKNOWN, Keys
-from scmamba.cli._umap import add_umap
+from scmamba.cli._umap import umap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,5 +118,5 @@ def _with_umap(adata: AnnData, keys: Keys) -> AnnData:
 
     light = anndata.AnnData(obs=adata.obs)
     light.uns = {name: value for name, value in adata.uns.items() if name.endswith("_colors")}
-    add_umap(light, adata.obsm[keys.embedding])
+    light.obsm["X_umap"] = umap(adata.obsm[keys.embedding])
     return light
