@@ -67,7 +67,8 @@ def draw(comparison: Comparison, runs: Sequence[Mapping[str, Any]]) -> None:
     write_figure(integration_scores(means), PICTURES / "integration_scores.png")
     write_figure(integration_runs(table(runs, methods)), PICTURES / "integration_runs.png")
     shown, bases = comparison.umaps(runs[0]["seed"], SHOWN)
-    write_figure(integration_umap(shown, "batch", "label", bases), PICTURES / "integration.png")
+    figure = integration_umap(shown, "batch", "label", bases)
+    write_figure(figure, PICTURES / "integration.png", dpi=90)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -48,7 +48,7 @@ def write_fasta(names: pd.Index, sequences: pd.Series, path: Path) -> None:
             file.write("\n".join([f">{name}", *lines, ""]))
 
 
-def write_figure(figure: Figure, path: Path) -> None:
+def write_figure(figure: Figure, path: Path, dpi: int = 160) -> None:
     """Write a picture as its suffix says, whole or not at all."""
     with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=160)
+        figure.savefig(temporary, dpi=dpi)

@@ -77,8 +77,9 @@ def _bars(axes: Axes, column: pd.Series, color: str) -> None:
     best = column.round(3) == column.round(3).max()
     for row, value in enumerate(column):
         weight = "bold" if best.iloc[row] else "normal"
-        shade = "white" if value > 0.35 else INK
-        axes.text(0.05, row, f"{value:.3f}", va="center", fontsize=8, color=shade, weight=weight)
+        inside = value > 0.45
+        shade, x = ("white", 0.05) if inside else (INK, max(value, 0) + 0.05)
+        axes.text(x, row, f"{value:.3f}", va="center", fontsize=8, color=shade, weight=weight)
     _heads(axes, [str(column.name)], [color])
     axes.set(xlim=(0, 1), ylim=(len(column) - 0.5, -0.5), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
@@ -142,7 +143,8 @@ def integration_runs(runs: pd.DataFrame) -> Figure:
         axes.scatter(means[name], range(len(means)), s=160, marker="|", color=BLUE, zorder=3)
         if name == "seconds":
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=5))
+            wide_range = runs[name].max() > 30 * runs[name].min()
+            axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide_range else (1, 2, 5)))
             axes.xaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_minor_locator(NullLocator())
         axes.set_yticks(range(len(means)), means.index if i == 0 else [])
