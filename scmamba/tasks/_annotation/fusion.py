@@ -113,19 +113,27 @@ def fit_fusion(
     return replace(best, temperature=best_temperature(adjusted, codes))
 
 
-def best_temperature(logits: Floats, codes: npt.NDArray[np.int64]) -> float:
-    """Temperature in [0.05, 20] that makes held-out labels most likely."""
+def best_temperature(
+    logits: Floats, codes: npt.NDArray[np.int64], *, smoothing: float = 0.0
+) -> float:
+    """Temperature in [0.05, 20] that makes held-out labels, smoothed or not, most likely."""
     found = minimize_scalar(
-        lambda log_t: log_loss(_floor(logits) / np.exp(log_t), codes),
+        lambda log_t: log_loss(_floor(logits) / np.exp(log_t), codes, smoothing=smoothing),
         bounds=(np.log(0.05), np.log(20)),
         method="bounded",
     )
     return float(np.exp(found.x))
 
 
-def log_loss(logits: Floats, codes: npt.NDArray[np.int64]) -> float:
-    """Mean negative log-likelihood, in nats, of the classes ``codes``."""
-    return -float(log_softmax(_floor(logits), axis=1)[np.arange(len(codes)), codes].mean())
+def log_loss(logits: Floats, codes: npt.NDArray[np.int64], *, smoothing: float = 0.0) -> float:
+    """Mean negative log-likelihood, in nats, of the classes ``codes``.
+
+    ``smoothing`` is the share of each label that is spread over the other classes.
+    """
+    log_p = log_softmax(_floor(logits), axis=1)
+    own = log_p[np.arange(len(codes)), codes]
+    others = (log_p.sum(1) - own) / max(log_p.shape[1] - 1, 1)
+    return -float(((1 - smoothing) * own + smoothing * others).mean())
 
 
 def confidence_threshold(
