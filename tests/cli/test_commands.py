@@ -135,13 +135,13 @@ def test_report_without_truth_or_umap(folder: Path) -> None:
     ("arguments", "message"),
     [
         ("annotate none.h5ad --output o.h5ad", "none.h5ad does not exist"),
-        ("annotate cells.h5ad --output no/o.h5ad", "the folder no does not exist"),
+        ("annotate cells.h5ad --output no/o.h5ad", "does not exist; make it"),
         ("annotate cells.h5ad --output o.h5ad --report no/r.html", "the folder no does not"),
         ("annotate cells.h5ad --output o.h5ad --save_model cells.h5ad/m", "is a file"),
         ("annotate cells.h5ad --output o.h5ad --truth_key nope --model m", "'nope' is not in obs"),
         ("annotate cells.h5ad --output o.h5ad", "nothing to learn from"),
         ("embed none.h5ad --model m --output o.h5ad", "none.h5ad does not exist"),
-        ("embed cells.h5ad --model m --output no/o.h5ad", "the folder no does not exist"),
+        ("embed cells.h5ad --model m --output no/o.h5ad", "does not exist; make it"),
     ],
 )
 def test_wrong_inputs_write_nothing(
