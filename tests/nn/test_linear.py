@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from scmamba.nn import linear
 from scmamba.nn.linear import Linear
 
 
@@ -39,3 +42,14 @@ def test_autocast_is_left_to_torch() -> None:
     torch.set_num_threads(4)
     with torch.autocast("cpu", torch.bfloat16):
         assert Linear(24, 40)(torch.randn(300, 24)).dtype == torch.bfloat16
+
+
+def test_few_plans_are_kept_unless_the_environment_says_how_many(monkeypatch) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    for given, then in ((None, str(linear._PLANS)), ("7", "7")):
+        monkeypatch.delenv(name, raising=False)
+        if given is not None:
+            monkeypatch.setenv(name, given)
+        linear._keep_few_plans.__wrapped__()
+        assert os.environ[name] == then
+    monkeypatch.delenv(name)
