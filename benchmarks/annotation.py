@@ -12,20 +12,15 @@ the query's expression, as it does in use; the query's labels are taken off befo
 from __future__ import annotations
 
 import argparse
-import json
-import math
-import subprocess
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import _timing
-import numpy as np
 import torch
 from _ours import OURS, ours
 from _peers import CLASSIFIERS, DETECTORS, LR, classify, detect, no_scanvi, scanvi
+from _results import note_read, provenance, write
 from _scores import LABELS, STRANGERS, Run, summarise
 from _splits import FILES, STRANGER, UNLABELLED, Split, splits
 from _tables import annotation_table
@@ -83,63 +78,11 @@ def benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
         interval="splits" if name == "demo" else "cells",
     )
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": _timing.machine(),
-        "versions": {package: _version(package) for package in PACKAGES},
-        "commit": _commit(),
+        **provenance(PACKAGES),
         "cells_asked_for": arguments.cells,
         "skipped": arguments.skipped,
         **summary,
     }
-
-
-def note_read(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Write down that the test split is about to be read, whatever becomes of the run."""
-    content = json.loads(path.read_text()) if path.exists() else {"reads": []}
-    content["reads"].append(
-        {
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "commit": _commit(),
-            "seeds": arguments.seeds,
-            "cells": arguments.cells or "all",
-            "methods": [OURS, *arguments.peers, *(["scanvi"] if arguments.scanvi else [])],
-        }
-    )
-    _write(path, content)
-    return content
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
-
-
-def _plain(value: Any) -> Any:
-    """Plain Python values, with None for what is no number."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit() -> str:
-    """Short hash of the sources, with a plus where they were changed since."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -172,11 +115,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"scANVI is skipped: {reason}")
     path = arguments.out or _timing.RESULTS / f"annotation_{name}.json"
     torch.set_num_threads(arguments.threads)
-    content = note_read(path, arguments)
+    content = note_read(
+        path,
+        seeds=arguments.seeds,
+        cells=arguments.cells or "all",
+        methods=[OURS, *arguments.peers, *(["scanvi"] if arguments.scanvi else [])],
+    )
     with threadpool_limits(arguments.threads):
         results = benchmark(arguments)
     content["results" if arguments.cells is None else "trial"] = results
-    _write(path, content)
+    write(path, content)
     print(f"\n{annotation_table(results, len(content['reads']))}\n\nwritten: {path}")
 
 
