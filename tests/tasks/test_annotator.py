@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scmamba._errors import ScmambaError
+from scmamba.models import sealed
 from scmamba.tasks import Annotator, annotate
 
 
@@ -103,13 +104,10 @@ def test_an_unwritable_folder(fitted, tmp_path) -> None:
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError("disk full")])
 def test_an_interrupted_save_keeps_the_old_one(fitted, saved, monkeypatch, stop) -> None:
-    import sys
-
     def fail(*args, **options):
         raise stop
 
-    module = sys.modules[Annotator.__module__]
-    monkeypatch.setattr(module, "save_file", fail)
+    monkeypatch.setattr(sealed, "save_file", fail)
     with pytest.raises((KeyboardInterrupt, OSError, ScmambaError)):
         fitted[1].save(saved)
     monkeypatch.undo()

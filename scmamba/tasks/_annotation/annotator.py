@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,17 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 from anndata import AnnData
-from safetensors.torch import load_file, save_file
 
 from scmamba._errors import ScmambaError
-from scmamba._files import atomic_folder, read_json, sha256
+from scmamba._files import atomic_folder
 from scmamba._keys import UNKNOWN
 from scmamba._log import logger
-from scmamba._version import __version__
 from scmamba.models import load as load_model
 from scmamba.models import save as save_model
+from scmamba.models.sealed import ARRAYS, Sealed
 from scmamba.pp.expression import Expression, expression
 from scmamba.tasks._annotation.crossfit import Fitted
 from scmamba.tasks._annotation.fusion import Fusion
@@ -34,7 +30,8 @@ from scmamba.tokens.genes import GeneMatch
 
 FORMAT_VERSION = 1
 PARTS = ("both", "wide", "deep")
-SETTINGS, ARRAYS, MODELS = "annotator.json", "arrays.safetensors", "models"
+SETTINGS, MODELS = "annotator.json", "models"
+_SEALED = Sealed("annotator", SETTINGS, FORMAT_VERSION)
 
 Floats = npt.NDArray[np.float64]
 
@@ -195,8 +192,6 @@ class Annotator(Fitted):
             "strangeness.quantiles": self.strangeness.quantiles,
         }
         content = {
-            "format_version": FORMAT_VERSION,
-            "scmamba": __version__,
             "classes": self.classes,
             "genes": self.panel.genes,
             "n_members": len(self.deep.members),
@@ -209,10 +204,7 @@ class Annotator(Fitted):
         with atomic_folder(Path(path), replaces=frozenset({SETTINGS, ARRAYS, MODELS})) as folder:
             for i, member in enumerate(self.deep.members):
                 save_model(member, folder / MODELS / str(i))
-            tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
-            save_file(tensors, folder / ARRAYS)
-            content["sha256"] = {ARRAYS: sha256(folder / ARRAYS), SETTINGS: _digest(content)}
-            (folder / SETTINGS).write_text(json.dumps(content, indent=1), encoding="utf-8")
+            _SEALED.write(folder, content, arrays)
         return Path(path)
 
     @classmethod
@@ -225,22 +217,7 @@ class Annotator(Fitted):
             It is no annotator, of a newer format, or damaged.
         """
         folder = Path(path)
-        content = read_json(folder / SETTINGS)
-        version = content.get("format_version")
-        if version != FORMAT_VERSION:
-            raise ScmambaError(
-                f"{folder} was saved in format version {version!r}, this scmamba reads "
-                f"{FORMAT_VERSION}; update scmamba (pip install -U scmamba) or save it again"
-            )
-        seals = content.pop("sha256", {})
-        try:
-            found = {ARRAYS: sha256(folder / ARRAYS), SETTINGS: _digest(content)}
-            if changed := [name for name in found if found[name] != seals.get(name)]:
-                raise ScmambaError(
-                    f"{folder / changed[0]} was damaged or changed since it was saved; "
-                    "copy the folder or save the annotator again"
-                )
-            arrays = {k: v.numpy() for k, v in load_file(folder / ARRAYS).items()}
+        with _SEALED.reading(folder) as (content, arrays):
             return cls(
                 classes=tuple(content["classes"]),
                 panel=Panel(tuple(content["genes"]), arrays["chosen"]),
@@ -262,22 +239,11 @@ class Annotator(Fitted):
                 validation=content["validation"],
                 history=pd.DataFrame(),
             )
-        except ScmambaError:
-            raise
-        except Exception as error:
-            raise ScmambaError(
-                f"{folder} is damaged ({type(error).__name__}: {error}); copy or save it again"
-            ) from error
 
 
 def is_annotator(path: str | os.PathLike[str]) -> bool:
     """Whether a folder holds a saved annotator."""
     return (Path(path) / SETTINGS).is_file()
-
-
-def _digest(content: dict[str, Any]) -> str:
-    """Hash of settings, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _prefixed(prefix: str, parts: Any) -> dict[str, npt.NDArray[Any]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,16 +12,15 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from anndata import AnnData
-from safetensors.torch import load_file, save_file
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
-from scmamba._files import atomic_folder, read_json, sha256
+from scmamba._files import atomic_folder
 from scmamba._log import logger
-from scmamba._version import __version__
 from scmamba.models import CellConfig, CellModel
 from scmamba.models import load as load_model
 from scmamba.models import save as save_model
+from scmamba.models.sealed import ARRAYS, Sealed
 from scmamba.pp.expression import Expression, expression
 from scmamba.stream.data import CellData
 from scmamba.tasks._forward import cell_data, forward
@@ -38,7 +35,8 @@ from scmamba.tokens.genes import GeneMatch, resolve
 from scmamba.tokens.vocab import Vocab
 
 FORMAT_VERSION = 1
-SETTINGS, ARRAYS, MODEL = "integrator.json", "arrays.safetensors", "model"
+SETTINGS, MODEL = "integrator.json", "model"
+_SEALED = Sealed("integrator", SETTINGS, FORMAT_VERSION)
 AVERAGE = "average"
 """As of which batch expression is decoded, if as of all on average."""
 
@@ -262,8 +260,6 @@ class Integrator:
             "labels": self.reference.labels,
         }
         content = {
-            "format_version": FORMAT_VERSION,
-            "scmamba": __version__,
             "genes": self.panel.genes,
             "batches": self.batches,
             "classes": self.classes,
@@ -274,10 +270,7 @@ class Integrator:
         }
         with atomic_folder(Path(path), replaces=frozenset({SETTINGS, ARRAYS, MODEL})) as folder:
             save_model(self.model, folder / MODEL)
-            tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
-            save_file(tensors, folder / ARRAYS)
-            content["sha256"] = {ARRAYS: sha256(folder / ARRAYS), SETTINGS: _digest(content)}
-            (folder / SETTINGS).write_text(json.dumps(content, indent=1), encoding="utf-8")
+            _SEALED.write(folder, content, arrays)
         return Path(path)
 
     @classmethod
@@ -290,22 +283,7 @@ class Integrator:
             It is no integrator, of a newer format, or damaged.
         """
         folder = Path(path)
-        content = read_json(folder / SETTINGS)
-        version = content.get("format_version")
-        if version != FORMAT_VERSION:
-            raise ScmambaError(
-                f"{folder} was saved in format version {version!r}, this scmamba reads "
-                f"{FORMAT_VERSION}; update scmamba (pip install -U scmamba) or save it again"
-            )
-        seals = content.pop("sha256", {})
-        try:
-            found = {ARRAYS: sha256(folder / ARRAYS), SETTINGS: _digest(content)}
-            if changed := [name for name in found if found[name] != seals.get(name)]:
-                raise ScmambaError(
-                    f"{folder / changed[0]} was damaged or changed since it was saved; "
-                    "copy the folder or save the integrator again"
-                )
-            arrays = {k: v.numpy() for k, v in load_file(folder / ARRAYS).items()}
+        with _SEALED.reading(folder) as (content, arrays):
             return cls(
                 model=load_model(folder / MODEL),  # type: ignore[arg-type]
                 panel=Panel(tuple(content["genes"]), arrays["chosen"]),
@@ -318,12 +296,6 @@ class Integrator:
                 own_genes=content["own_genes"],
                 about=content["about"],
             )
-        except ScmambaError:
-            raise
-        except Exception as error:
-            raise ScmambaError(
-                f"{folder} is damaged ({type(error).__name__}: {error}); copy or save it again"
-            ) from error
 
 
 def check_batch(batch: str, known: tuple[str, ...]) -> None:
@@ -354,8 +326,3 @@ def zero_shot(model: CellModel, data: CellData) -> npt.NDArray[np.float32]:
     embedding = forward(model, data).embedding
     length = np.linalg.norm(embedding, axis=1, keepdims=True)
     return embedding / np.maximum(length, np.finfo(np.float32).tiny)
-
-
-def _digest(content: dict[str, Any]) -> str:
-    """Hash of settings, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

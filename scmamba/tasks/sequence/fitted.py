@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from scmamba._errors import ScmambaError
-from scmamba._version import __version__
 from scmamba.metrics import ClassificationScores, RegressionScores
 from scmamba.tasks.sequence._batches import read as read_tokens
 from scmamba.tasks.sequence._inputs import Sequences, read_sequences
@@ -171,7 +170,6 @@ class SequencePredictor:
             The folder holds other files or cannot be written.
         """
         content = {
-            "scmamba": __version__,
             "targets": asdict(self.targets),
             "blend": asdict(self.blend),
             "max_length": self.max_length,

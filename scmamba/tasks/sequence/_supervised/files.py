@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch
-from safetensors.torch import load_file, save_file
-
-from scmamba._errors import ScmambaError
-from scmamba._files import atomic_folder, read_json, sha256
+from scmamba._files import atomic_folder
 from scmamba.models import SequenceModel, load, save
 from scmamba.models.networks import load_network, save_network
 from scmamba.models.pooled import PooledModel
+from scmamba.models.sealed import ARRAYS, Arrays, Sealed
 from scmamba.tasks._annotation.linear import Linear
 from scmamba.tasks.sequence._supervised.deep import Deep, Networks, Probe
 from scmamba.tasks.sequence._supervised.features import Features
@@ -25,13 +18,8 @@ from scmamba.tasks.sequence._supervised.wide import Wide
 from scmamba.tokens.nucleotides import NucleotideTokenizer
 
 FORMAT_VERSION = 1
-SETTINGS, ARRAYS, TOKENIZER, NETWORKS = (
-    "predictor.json",
-    "arrays.safetensors",
-    "nucleotides.json",
-    "networks",
-)
-Arrays = dict[str, npt.NDArray[Any]]
+SETTINGS, TOKENIZER, NETWORKS = "predictor.json", "nucleotides.json", "networks"
+_SEALED = Sealed("predictor", SETTINGS, FORMAT_VERSION, others=(TOKENIZER,))
 
 
 def is_predictor(folder: str | os.PathLike[str]) -> bool:
@@ -52,7 +40,7 @@ def write(folder: Path, content: dict[str, Any], wide: Wide | None, deep: Deep) 
         The two views.
     """
     arrays: Arrays = {}
-    content = {"format_version": FORMAT_VERSION, **content}
+    content = dict(content)
     if wide is not None:
         arrays |= {"wide.coef": wide.linear.coef, "wide.intercept": wide.linear.intercept}
         content["wide"] = {
@@ -75,11 +63,7 @@ def write(folder: Path, content: dict[str, Any], wide: Wide | None, deep: Deep) 
                 "both_strands": deep.both_strands,
             }
         deep.tokenizer.to_json(temporary / TOKENIZER)
-        tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
-        save_file(tensors, temporary / ARRAYS)
-        seals = {name: sha256(temporary / name) for name in (ARRAYS, TOKENIZER)}
-        content["sha256"] = {**seals, SETTINGS: _digest(content)}
-        (temporary / SETTINGS).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        _SEALED.write(temporary, content, arrays)
 
 
 def read(folder: Path) -> tuple[dict[str, Any], Wide | None, Deep]:
@@ -90,30 +74,8 @@ def read(folder: Path) -> tuple[dict[str, Any], Wide | None, Deep]:
     ScmambaError
         It is no predictor, of a newer format, or damaged.
     """
-    content = read_json(folder / SETTINGS)
-    version = content.get("format_version")
-    if version != FORMAT_VERSION:
-        raise ScmambaError(
-            f"{folder} was saved in format version {version!r}, this scmamba reads "
-            f"{FORMAT_VERSION}; update scmamba (pip install -U scmamba) or save it again"
-        )
-    seals = content.pop("sha256", {})
-    try:
-        found = {name: sha256(folder / name) for name in (ARRAYS, TOKENIZER)}
-        found[SETTINGS] = _digest(content)
-        if changed := [name for name in found if found[name] != seals.get(name)]:
-            raise ScmambaError(
-                f"{folder / changed[0]} was damaged or changed since it was saved; copy the folder "
-                "or save the predictor again"
-            )
-        arrays = {k: v.numpy() for k, v in load_file(folder / ARRAYS).items()}
+    with _SEALED.reading(folder) as (content, arrays):
         return content, _wide(content.get("wide"), arrays), _deep(folder, content["deep"], arrays)
-    except ScmambaError:
-        raise
-    except Exception as error:
-        raise ScmambaError(
-            f"{folder} is damaged ({type(error).__name__}: {error}); copy or save it again"
-        ) from error
 
 
 def _wide(entry: dict[str, Any] | None, arrays: Arrays) -> Wide | None:
@@ -138,8 +100,3 @@ def _deep(folder: Path, entry: dict[str, Any], arrays: Arrays) -> Deep:
 
 def _linear(name: str, arrays: Arrays) -> Linear:
     return Linear(arrays[f"{name}.coef"], arrays[f"{name}.intercept"])
-
-
-def _digest(content: dict[str, Any]) -> str:
-    """Hash of settings, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
