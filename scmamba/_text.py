@@ -86,7 +86,7 @@ def label_text(value: Any) -> str:
         )
     if _is_fraction(value) or not isinstance(value, Real | Decimal):
         return str(value).strip()
-    return str(math.trunc(value))
+    return str(int(value))  # type: ignore[arg-type]
 
 
 def holds_measurements(values: Any) -> bool:
