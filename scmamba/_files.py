@@ -142,25 +142,6 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in ``path``.
-
-    Raises
-    ------
-    ScmambaError
-        There is no such file, it is not JSON, or it holds something else than an object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScmambaError(f"cannot read {path} ({error.strerror})") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ScmambaError(f"{path} is not JSON ({error}); fetch or save it again") from error
-    if not isinstance(content, dict):
-        raise ScmambaError(f"{path} holds a {type(content).__name__}; a JSON object is needed")
-    return content
-
-
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write ``content`` to ``path``, whole or not at all."""
     with atomic(path) as temporary:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scmamba._errors import ScmambaError
-from scmamba._files import atomic, read_json
+from scmamba._files import atomic
 from scmamba._log import logger
+from scmamba._read import read_json
 from scmamba._settings import settings
 from scmamba.cli._integration_cells import BATCH, LABEL
 from scmamba.cli._integration_methods import Method

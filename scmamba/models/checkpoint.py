@@ -18,7 +18,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from scmamba._errors import ScmambaError
-from scmamba._files import atomic_folder, read_json, sha256
+from scmamba._files import atomic_folder, sha256
+from scmamba._read import read_json
 from scmamba._version import __version__
 from scmamba.models.cell import CellModel
 from scmamba.models.config import CellConfig

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from scmamba._errors import ScmambaError
-from scmamba._files import read_json, writable, write_json
+from scmamba._files import writable, write_json
 from scmamba._log import logger
+from scmamba._read import read_json
 from scmamba.models import download, hub
 from scmamba.models.cell import CellModel
 from scmamba.models.checkpoint import CONFIG, WEIGHTS, is_own, load_own, save, unchanged

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from scmamba._errors import ScmambaError
-from scmamba._files import read_json, write_json
+from scmamba._files import write_json
+from scmamba._read import read_json
 from scmamba._settings import settings
 
 SHIPPED = Path(__file__).parent / "locks"

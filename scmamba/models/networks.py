@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from scmamba._errors import ScmambaError
-from scmamba._files import read_json, sha256
+from scmamba._files import sha256
+from scmamba._read import read_json
 from scmamba.models.checkpoint import save
 from scmamba.models.compact import CompactConfig, CompactModel
 from scmamba.models.loading import load

@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from scmamba._errors import ScmambaError
-from scmamba._files import read_json, sha256
+from scmamba._files import sha256
+from scmamba._read import read_json
 from scmamba.models.cell import CellModel
 from scmamba.models.config import CellConfig
 from scmamba.models.rename import to_ours

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from scmamba._errors import ScmambaError
-from scmamba._files import read_json, sha256
+from scmamba._files import sha256
+from scmamba._read import read_json
 from scmamba.models.rename import to_ours
 from scmamba.models.report import LoadReport
 from scmamba.models.sequence import SequenceModel

@@ -16,7 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from scmamba._errors import ScmambaError
-from scmamba._files import read_json, sha256
+from scmamba._files import sha256
+from scmamba._read import read_json
 from scmamba._version import __version__
 
 ARRAYS = "arrays.safetensors"

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba._errors import ScmambaError
-from scmamba._files import read_json, remove, write_json
+from scmamba._files import remove, write_json
 from scmamba._log import logger
+from scmamba._read import read_json
 
 _STATE = "state.json"
 FORMAT_VERSION = 1
