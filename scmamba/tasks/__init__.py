@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from scmamba.learn.training import (
+    AnnotationTraining,
+    IntegrationObjectives,
+    IntegrationTraining,
+    SequenceTraining,
+)
 from scmamba.tasks import sequence
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._integration.integrator import Integrator
@@ -9,4 +15,15 @@ from scmamba.tasks.annotate import annotate
 from scmamba.tasks.embed import embed
 from scmamba.tasks.integrate import integrate
 
-__all__ = ["Annotator", "Integrator", "annotate", "embed", "integrate", "sequence"]
+__all__ = [
+    "AnnotationTraining",
+    "Annotator",
+    "IntegrationObjectives",
+    "IntegrationTraining",
+    "Integrator",
+    "SequenceTraining",
+    "annotate",
+    "embed",
+    "integrate",
+    "sequence",
+]

@@ -1,0 +1,1 @@
+"""Supervised learning, once for cells and for sequences."""
