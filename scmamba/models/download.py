@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from scmamba._errors import ScmambaError
-from scmamba._files import sha256
+from scmamba._files import sha256, temporary_folder
 from scmamba._log import logger
 from scmamba.models.locks import RECORD, cache_folder, keep_lock, read_lock
 from scmamba.models.published import is_published
@@ -63,12 +62,12 @@ def published_folder(entry: Entry, paths: list[Path]) -> Iterator[Path]:
         There is no such folder, or more than one.
     """
     root = cache_folder(entry.name)
-    with tempfile.TemporaryDirectory(dir=root, prefix=".unpacked-") as temporary:
+    with temporary_folder(root, ".unpacked-") as temporary:
         for path in filter(is_archive, paths):
-            target = Path(temporary) / path.name
+            target = temporary / path.name
             target.mkdir()
             unpack(path, target)
-        places = (Path(temporary), root / RECORD)
+        places = (temporary, root / RECORD)
         found = sorted(p.parent for place in places for p in place.rglob("args.json"))
         found = [folder for folder in found if is_published(folder)]
         if len(found) != 1:

@@ -13,7 +13,7 @@ import zarr
 from anndata import AnnData
 from anndata.io import read_elem, write_elem
 
-from scmamba._files import remove, take_place
+from scmamba._files import put_in_place, remove, writing
 from scmamba.stream.source import Group, OnDisk, open_group
 from scmamba.stream.store import forget
 
@@ -44,12 +44,13 @@ def add_results(path: Path, output: Path, results: AnnData, work: Path) -> None:
     copy = work / f"copy{path.suffix}"
     remove(copy)  # of a run that was killed
     try:
-        if path.is_dir():
-            shutil.copytree(path, copy)
-        else:
-            shutil.copyfile(path, copy)
-        _add(copy, results)
-        take_place(copy, output)
+        with writing(output):
+            if path.is_dir():
+                shutil.copytree(path, copy)
+            else:
+                shutil.copyfile(path, copy)
+            _add(copy, results)
+            put_in_place(copy, output)
     finally:
         remove(copy)
 

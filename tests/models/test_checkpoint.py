@@ -158,7 +158,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ScmambaError, match="is a file; give a folder"):
         models.save(model(), tmp_path / "file")
-    with pytest.raises(ScmambaError, match="cannot write in"):
+    with pytest.raises(ScmambaError, match="cannot write .*file is a file; give a folder"):
         models.save(model(), tmp_path / "file" / "model")
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -179,7 +179,7 @@ def test_an_interrupted_save_leaves_the_old_model(folder, monkeypatch, error):
     monkeypatch.setattr(checkpoint, "sha256", fail)
     with pytest.raises(BaseException) as raised:
         models.save(model(n_classes=5), folder)
-    assert raised.type in (KeyboardInterrupt, OSError)
+    assert raised.type in (KeyboardInterrupt, ScmambaError)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
     assert os.listdir(folder.parent) == ["model"]
 
@@ -194,9 +194,10 @@ def test_a_failed_move_brings_the_old_model_back(folder, monkeypatch):
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", second_fails)
+    monkeypatch.setattr("scmamba._files.exchange.swap", lambda *_: False)
     net = model(n_classes=5)
     net.vocab = None  # its own atomic write moves a file too
-    with pytest.raises(OSError, match="no"):
+    with pytest.raises(ScmambaError, match="cannot write"):
         models.save(net, folder)
     assert models.load(folder).config.n_classes == 3
 

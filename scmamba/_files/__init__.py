@@ -1,0 +1,32 @@
+"""The one place that writes files: whole or not at all, by one process at a time."""
+
+from scmamba._files.atomic import (
+    atomic,
+    atomic_folder,
+    replaced,
+    temporary_folder,
+    write_json,
+)
+from scmamba._files.errors import writing
+from scmamba._files.exchange import put_in_place, recover, remove
+from scmamba._files.hashes import git_sha1, sha256
+from scmamba._files.locks import locked
+from scmamba._files.targets import resolved, writable, writable_folder
+
+__all__ = [
+    "atomic",
+    "atomic_folder",
+    "git_sha1",
+    "locked",
+    "put_in_place",
+    "recover",
+    "remove",
+    "replaced",
+    "resolved",
+    "sha256",
+    "temporary_folder",
+    "writable",
+    "writable_folder",
+    "write_json",
+    "writing",
+]

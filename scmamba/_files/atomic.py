@@ -1,0 +1,127 @@
+"""Files and folders written to a private copy that then takes their place."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from scmamba._errors import ScmambaError
+from scmamba._files.errors import writing
+from scmamba._files.exchange import put_in_place, recover, remove
+from scmamba._files.locks import locked
+from scmamba._files.targets import resolved, writable, writable_folder
+
+
+@contextmanager
+def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path that takes the place of the file ``path`` when the block succeeds.
+
+    On any error, Ctrl-C included, the temporary file is removed and ``path`` stays as it was. A
+    link stays a link to the file that is written. What a killed process left is removed.
+
+    Raises
+    ------
+    ScmambaError
+        The file cannot be written, or another process is writing it.
+    """
+    target = resolved(writable(path))
+    with writing(path), locked(target), replaced(target) as temporary:
+        yield temporary
+
+
+@contextmanager
+def atomic_folder(folder: Path, *, replaces: frozenset[str]) -> Iterator[Path]:
+    """Give a temporary folder that takes the place of ``folder`` when the block succeeds.
+
+    Parameters
+    ----------
+    folder
+        Where the result goes. What is there is replaced if it holds nothing but files named in
+        ``replaces``. A link stays a link to the folder that is written.
+    replaces
+        Names of files that may be replaced.
+
+    Raises
+    ------
+    ScmambaError
+        Before anything is written: the folder cannot be made, holds other files, or another
+        process is writing it.
+    """
+    target = resolved(writable_folder(folder))
+    _check_replaceable(target, replaces)
+    with writing(folder):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with locked(target), replaced(target) as temporary:
+            _check_replaceable(target, replaces)
+            temporary.mkdir(0o700)
+            yield temporary
+
+
+def _check_replaceable(folder: Path, replaces: frozenset[str]) -> None:
+    if folder.is_dir() and (others := sorted({p.name for p in folder.iterdir()} - replaces)):
+        raise ScmambaError(
+            f"{folder} holds other files ({', '.join(others[:5])}); give a new or an empty folder"
+        )
+
+
+@contextmanager
+def replaced(target: Path) -> Iterator[Path]:
+    """Give a private path whose content replaces ``target`` when the block succeeds.
+
+    The caller holds the lock of ``target`` and has followed links. What killed processes left of
+    earlier replacements is brought back or removed first.
+    """
+    recover(target)
+    for left in leftovers(target):
+        remove(left)
+    temporary = scratch(target)
+    if target.is_file():  # a private file has a private copy
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        yield temporary
+        put_in_place(temporary, target)
+    finally:
+        remove(temporary)
+
+
+def scratch(target: Path) -> Path:
+    """Return a new hidden path next to ``target`` with the same ending."""
+    return target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
+
+
+def leftovers(target: Path) -> list[Path]:
+    """Return what :func:`scratch` named for this target, perhaps in a process that was killed."""
+    stem, suffix = re.escape(target.stem), re.escape(target.suffix)
+    ours = re.compile(rf"\.{stem}\.[0-9a-f]{{8}}\.tmp{suffix}")
+    return [one for one in target.parent.iterdir() if ours.fullmatch(one.name)]
+
+
+@contextmanager
+def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Give a new folder in ``parent`` that is removed after the block.
+
+    Folders of the same prefix that killed processes left behind are removed first; those of
+    processes that run are let be.
+    """
+    for left in parent.glob(f"{prefix}*"):
+        with suppress(ScmambaError), locked(left, wait=0):
+            remove(left)
+    made = parent / f"{prefix}{secrets.token_hex(4)}"
+    with writing(parent), locked(made):
+        made.mkdir(0o700)
+        try:
+            yield made
+        finally:
+            remove(made)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write ``content`` to ``path``, whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
