@@ -7,11 +7,21 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
 
 from scmamba import settings
+
+# examples are the same in every run, and a slow or busy machine is no failure
+hypothesis.settings.register_profile(
+    "scmamba",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("scmamba")
 
 _ROOT = Path(__file__).resolve().parent.parent
 

@@ -38,16 +38,17 @@ def test_every_row_once(n_rows: int, threads: int) -> None:
 
 
 def test_several_threads_work_at_the_same_time() -> None:
-    meeting = threading.Barrier(4, timeout=20)
+    torch.set_num_threads(2)  # one more than this thread is there on any machine
+    meeting = threading.Barrier(2, timeout=300)
     names = []
 
     def work(start: int, stop: int) -> None:
-        if start < 4:  # no block comes before four threads have one
+        if start < 2:  # no block comes before two threads have one
             meeting.wait()
         names.append(threading.current_thread().name)
 
-    for_rows(work, 16, 16)
-    assert len(set(names)) == 4
+    for_rows(work, 8, 8)
+    assert len(set(names)) == 2
     assert threading.current_thread().name in names
 
 
@@ -82,4 +83,4 @@ def test_an_error_in_any_block_comes_out() -> None:
 def test_a_forked_process_works_on() -> None:
     assert times_done(99) == [1] * 99
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        assert pool.apply_async(times_done, (99,)).get(timeout=30) == [1] * 99
+        assert pool.apply_async(times_done, (99,)).get(timeout=300) == [1] * 99

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 
 import lightning as L
@@ -320,6 +321,15 @@ def test_a_truncated_checkpoint_is_told(data, make, tmp_path) -> None:
         fit(make(), data, TRAIN, [CLS()], CONFIG, folder=tmp_path)
 
 
+@pytest.fixture
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """Python's own handler: a shell starts background jobs with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
 @pytest.mark.parametrize("where", ["training_step", "validation_step"])
 def test_ctrl_c_comes_through_and_leaves_the_checkpoint(
     data, make, tmp_path, monkeypatch, where

@@ -164,6 +164,6 @@ def test_models_of_other_kinds_are_refused() -> None:
 
 def test_lower_case_and_u_are_read(models) -> None:
     one, other = embed(["acgtn", "ACGTN"], models["ps"]).obsm["X_scmamba"]
-    np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(one, other, **CLOSE)
     one, other = embed(["ACGT", "acgu"], models["rna"]).obsm["X_scmamba"]
-    np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(one, other, **CLOSE)
