@@ -207,7 +207,7 @@ def parse_json(
         content = json.loads(text, parse_int=_integer)
     except (ValueError, RecursionError) as error:
         reason = "its nesting is too deep" if isinstance(error, RecursionError) else str(error)
-        raise ScmambaError(f"{os.fspath(source)} is not valid JSON ({reason}); {AGAIN}") from error
+        raise ScmambaError(f"{os.fspath(source)} is not JSON ({reason}); {AGAIN}") from error
     level = [content]
     for _ in range(max_depth):
         level = [x for part in level for x in _values(part) if isinstance(x, dict | list)]

@@ -40,8 +40,8 @@ def test_an_object_is_read_with_or_without_a_byte_order_mark(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "not valid JSON"),
-        (b'{"a": ', "not valid JSON"),
+        (b"", "not JSON"),
+        (b'{"a": ', "not JSON"),
         (b'{"a": "\xff\xfe"}', "damaged"),
         (b"[1, 2]", "holds a list"),
         (b"null", "holds null"),
@@ -163,7 +163,7 @@ def test_errors_from_inside_name_the_file_once(tmp_path: Path) -> None:
 
 def test_text_is_json_of_its_source() -> None:
     assert parse_json(b'{"a": 1}', "https://example.org") == {"a": 1}
-    with pytest.raises(ScmambaError, match=r"https://example\.org is not valid JSON"):
+    with pytest.raises(ScmambaError, match=r"https://example\.org is not JSON"):
         parse_json("<html>", "https://example.org")
 
 
