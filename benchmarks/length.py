@@ -17,8 +17,8 @@ import time
 import _timing
 import torch
 
-from scmamba.models.sequence import SequenceModel
-from scmamba.models.sequence_config import SequenceConfig
+from scmamba.models.sequence.config import SequenceConfig
+from scmamba.models.sequence.model import SequenceModel
 from scmamba.tokens.nucleotides import NucleotideTokenizer
 
 LAYERS, WIDTH = 16, 256

@@ -27,7 +27,7 @@ def info(name: str | None = None) -> None:
     import torch
 
     from scmamba.models import resolve_device
-    from scmamba.models.registry import REGISTRY
+    from scmamba.models.hub.registry import REGISTRY
     from scmamba.nn.kernels import explain
 
     device = resolve_device()

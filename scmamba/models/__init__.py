@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from scmamba.models.about import ModelInfo, info
-from scmamba.models.cell import CellModel, n_parameters
-from scmamba.models.checkpoint import save
-from scmamba.models.config import PRESETS, CellConfig, preset
+from scmamba.models.cell.config import PRESETS, CellConfig, preset
+from scmamba.models.cell.extend import Extended, extend_genes, start_from_sequences
+from scmamba.models.cell.model import CellModel, n_parameters
+from scmamba.models.cell.output import CellOutput
+from scmamba.models.checkpoint.format import save
+from scmamba.models.checkpoint.report import LoadReport
 from scmamba.models.device import resolve_device
-from scmamba.models.gene_bridge import Extended, extend_genes, start_from_sequences
 from scmamba.models.loading import fetch, load
-from scmamba.models.output import CellOutput
-from scmamba.models.report import LoadReport
-from scmamba.models.sequence import SequenceModel
-from scmamba.models.sequence_config import SEQUENCE_PRESETS, SequenceConfig, sequence_preset
+from scmamba.models.sequence.config import SEQUENCE_PRESETS, SequenceConfig, sequence_preset
+from scmamba.models.sequence.model import SequenceModel
 
 __all__ = [
     "PRESETS",

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from scmamba._errors import ScmambaError
-from scmamba.models.cell import n_parameters
-from scmamba.models.checkpoint import CONFIG, WEIGHTS, is_own, read_config
-from scmamba.models.config import PRESETS, CellConfig, preset
-from scmamba.models.locks import MODEL, RECORD, cache_folder, is_shipped, read_lock
-from scmamba.models.published import is_published, read_published
-from scmamba.models.published_sequence import is_published_sequence, read_sequence_config
-from scmamba.models.registry import REGISTRY, SC_MAMBA2, Entry, find
-from scmamba.models.registry_sequences import HubEntry
-from scmamba.models.sequence import n_sequence_parameters
-from scmamba.models.sequence_config import SEQUENCE_PRESETS, SequenceConfig, sequence_preset
+from scmamba.models.cell.config import PRESETS, CellConfig, preset
+from scmamba.models.cell.model import n_parameters
+from scmamba.models.cell.published import is_published, read_published
+from scmamba.models.checkpoint.format import CONFIG, WEIGHTS, is_own, read_config
+from scmamba.models.hub.locks import MODEL, RECORD, cache_folder, is_shipped, read_lock
+from scmamba.models.hub.registry import REGISTRY, SC_MAMBA2, Entry, find
+from scmamba.models.hub.sequences import HubEntry
+from scmamba.models.sequence.config import SEQUENCE_PRESETS, SequenceConfig, sequence_preset
+from scmamba.models.sequence.model import n_sequence_parameters
+from scmamba.models.sequence.published import is_published_sequence, read_sequence_config
 
 
 @dataclass(frozen=True)

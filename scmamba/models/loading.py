@@ -12,17 +12,17 @@ from scmamba._errors import ScmambaError
 from scmamba._files import writable, write_json
 from scmamba._log import logger
 from scmamba._read import read_json
-from scmamba.models import download, hub
-from scmamba.models.cell import CellModel
-from scmamba.models.checkpoint import CONFIG, WEIGHTS, is_own, load_own, save, unchanged
+from scmamba.models.cell.model import CellModel
+from scmamba.models.cell.published import is_published, load_published
+from scmamba.models.checkpoint.format import CONFIG, WEIGHTS, is_own, load_own, save, unchanged
 from scmamba.models.device import resolve_device
-from scmamba.models.locks import LOCK, MODEL, RECORD, cache_folder, read_lock
-from scmamba.models.published import is_published, load_published
-from scmamba.models.published_sequence import is_published_sequence, load_published_sequence
-from scmamba.models.registry import REGISTRY, SC_MAMBA2, Entry, entry, find, say_licence
-from scmamba.models.registry_sequences import HubEntry, published_terms
-from scmamba.models.sequence import SequenceModel
-from scmamba.models.sequence_config import SequenceConfig
+from scmamba.models.hub import download, huggingface
+from scmamba.models.hub.locks import LOCK, MODEL, RECORD, cache_folder, read_lock
+from scmamba.models.hub.registry import REGISTRY, SC_MAMBA2, Entry, entry, find, say_licence
+from scmamba.models.hub.sequences import HubEntry, published_terms
+from scmamba.models.sequence.config import SequenceConfig
+from scmamba.models.sequence.model import SequenceModel
+from scmamba.models.sequence.published import is_published_sequence, load_published_sequence
 
 
 def load(
@@ -105,7 +105,7 @@ def fetch(
     there = folder.is_dir() and (root / LOCK).is_file()
     if isinstance(wanted, HubEntry):
         if target is not None or not there:
-            hub.fetch(wanted, base_url=base_url)
+            huggingface.fetch(wanted, base_url=base_url)
     elif target is not None or not there:
         files = download.fetch(wanted, base_url=base_url)
         if not there:

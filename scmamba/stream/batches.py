@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from scmamba.models.cell import CellModel
-from scmamba.models.output import CellOutput
+from scmamba.models.cell.model import CellModel
+from scmamba.models.cell.output import CellOutput
 from scmamba.stream.buckets import length_buckets, padding_share
 from scmamba.stream.data import CellData
 from scmamba.tokens.masking import mask_values

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from scmamba._allocator import keep_freed_memory
 from scmamba._log import logger
 from scmamba._settings import settings
-from scmamba.models.cell import CellModel
+from scmamba.models.cell.model import CellModel
 from scmamba.models.device import autocast
 from scmamba.pp.expression import Expression
 from scmamba.pp.normalise import log_normalize

@@ -22,7 +22,7 @@ from torch import nn
 from scmamba._allocator import keep_freed_memory
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
-from scmamba.models.cell import CellModel
+from scmamba.models.cell.model import CellModel
 from scmamba.models.device import precision
 from scmamba.nn.stack import Stack
 from scmamba.stream.batches import CellBatches

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from scmamba.models.output import CellOutput
+from scmamba.models.cell.output import CellOutput
 from scmamba.nn.losses import contrastive_loss, gaussian_kl, negative_binomial_nll
 from scmamba.stream.views import ViewBatch
 

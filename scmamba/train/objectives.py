@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scmamba._errors import ScmambaError
-from scmamba.models.output import CellOutput
+from scmamba.models.cell.output import CellOutput
 from scmamba.nn.losses import ecs_loss, masked_mse, zero_inflated_mse
 from scmamba.stream.batches import TrainBatch
 
@@ -26,7 +26,7 @@ class Objective(Protocol):
     name
         Under which it is logged.
     head
-        Which head of :class:`~scmamba.models.cell.CellModel` it needs; "" for the cell embedding.
+        Which head of :class:`~scmamba.models.CellModel` it needs; "" for the cell embedding.
     weight
         Factor in the total loss; 0 turns it off.
     """

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from scmamba.cli.main import main
-from scmamba.models.baselines import CNNClassifier
+from scmamba.models.sequence.baselines import CNNClassifier
 from scmamba.tasks.sequence._benchmark import methods, tasks
 
 

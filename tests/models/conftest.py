@@ -12,8 +12,9 @@ import torch
 
 from scmamba._log import logger
 from scmamba._settings import settings
-from scmamba.models import CellModel, preset, registry
-from scmamba.models.published import KEYS
+from scmamba.models import CellModel, preset
+from scmamba.models.cell.published import KEYS
+from scmamba.models.hub import registry
 from tests.models.local_server import LocalServer
 
 N_GENES = 20

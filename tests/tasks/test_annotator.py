@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scmamba._errors import ScmambaError
-from scmamba.models import sealed
+from scmamba.models.checkpoint import sealed
 from scmamba.tasks import Annotator, annotate
 
 

@@ -10,7 +10,7 @@ import torch
 from scipy import sparse
 
 from scmamba.models import CellModel, preset
-from scmamba.models.output import CellOutput
+from scmamba.models.cell.output import CellOutput
 from scmamba.nn.losses import contrastive_loss, gaussian_kl, negative_binomial_nll
 from scmamba.stream import CellData
 from scmamba.stream.views import CellViews, Views

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from scmamba._errors import ScmambaError
-from scmamba.models.output import CellOutput
+from scmamba.models.cell.output import CellOutput
 from scmamba.nn.losses import ecs_loss
 from scmamba.stream import CellBatches, TrainBatch
 from scmamba.train import CLS, GEP, MVC, class_weights

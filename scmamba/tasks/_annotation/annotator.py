@@ -18,7 +18,7 @@ from scmamba._keys import UNKNOWN
 from scmamba._log import logger
 from scmamba.models import load as load_model
 from scmamba.models import save as save_model
-from scmamba.models.sealed import ARRAYS, Sealed
+from scmamba.models.checkpoint.sealed import ARRAYS, Sealed
 from scmamba.pp.expression import Expression, expression
 from scmamba.tasks._annotation.crossfit import Fitted
 from scmamba.tasks._annotation.fusion import Fusion

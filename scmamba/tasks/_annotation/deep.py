@@ -11,8 +11,8 @@ import torch
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
-from scmamba.models.cell import CellModel
-from scmamba.models.config import preset
+from scmamba.models.cell.config import preset
+from scmamba.models.cell.model import CellModel
 from scmamba.models.device import resolve_device
 from scmamba.stream.data import CellData
 from scmamba.tasks._annotation.novelty import moments

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from scmamba.models.cell import CellModel
+from scmamba.models.cell.model import CellModel
 from scmamba.nn.heads import ClassHead
 from scmamba.nn.lora import add_lora, merge_lora
 from scmamba.stream.data import CellData

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from scmamba.models.cell import CellModel
+from scmamba.models.cell.model import CellModel
 from scmamba.pp.expression import Expression
 from scmamba.stream.data import CellData
 from scmamba.tasks._annotation.deep import compact_data

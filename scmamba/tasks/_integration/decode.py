@@ -10,7 +10,7 @@ import torch
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
-from scmamba.models.cell import CellModel
+from scmamba.models.cell.model import CellModel
 from scmamba.nn.losses import negative_binomial_nll
 
 SMALLEST = 0.01

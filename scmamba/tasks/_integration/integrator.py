@@ -20,7 +20,7 @@ from scmamba._log import logger
 from scmamba.models import CellConfig, CellModel
 from scmamba.models import load as load_model
 from scmamba.models import save as save_model
-from scmamba.models.sealed import ARRAYS, Sealed
+from scmamba.models.checkpoint.sealed import ARRAYS, Sealed
 from scmamba.pp.expression import Expression, expression
 from scmamba.stream.data import CellData
 from scmamba.tasks._forward import cell_data, forward

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from scmamba.models.cell import CellModel
+from scmamba.models.cell.model import CellModel
 from scmamba.nn.norm import DomainBatchNorm
 from scmamba.tasks._integration.decode import fit_of_cells
 from scmamba.tasks._integration.network import PRIOR_CELLS

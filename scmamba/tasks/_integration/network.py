@@ -11,8 +11,8 @@ import pandas as pd
 import torch
 from scipy import sparse
 
-from scmamba.models.cell import CellModel
-from scmamba.models.config import CellConfig
+from scmamba.models.cell.config import CellConfig
+from scmamba.models.cell.model import CellModel
 from scmamba.models.device import resolve_device
 from scmamba.nn.norm import DomainBatchNorm
 from scmamba.stream.batches import CellBatches

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba.models import CellModel
-from scmamba.models.weights import BACKBONE, fill
+from scmamba.models.checkpoint.weights import BACKBONE, fill
 from scmamba.pp.expression import Expression
 from scmamba.stream.data import CellData
 from scmamba.tasks._annotation.labels import Labels

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
-from scmamba.models.sequence import SequenceModel
+from scmamba.models.sequence.model import SequenceModel
 from scmamba.stream.buckets import TOKEN_BUDGET, length_buckets
 from scmamba.tasks.sequence._inputs import Sequences
 from scmamba.tokens.nucleotides import NucleotideTokenizer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scmamba.models.sequence import SequenceModel
+from scmamba.models.sequence.model import SequenceModel
 from scmamba.tasks.sequence._batches import Encoded, encode
 from scmamba.tasks.sequence._edits import Edit
 from scmamba.tasks.sequence._likelihood import causal_log_probs, n_nucleotides, scored

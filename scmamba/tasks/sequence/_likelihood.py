@@ -10,7 +10,7 @@ import torch
 
 from scmamba._allocator import keep_freed_memory
 from scmamba._errors import ScmambaError
-from scmamba.models.sequence import SequenceModel
+from scmamba.models.sequence.model import SequenceModel
 from scmamba.tasks.sequence._batches import (
     Encoded,
     batches,

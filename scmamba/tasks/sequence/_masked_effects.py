@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from scmamba.models.sequence import SequenceModel
+from scmamba.models.sequence.model import SequenceModel
 from scmamba.tasks.sequence._batches import Encoded
 from scmamba.tasks.sequence._edits import Edit
 from scmamba.tasks.sequence._likelihood import masked_log_probs, scored

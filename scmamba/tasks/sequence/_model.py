@@ -8,7 +8,7 @@ import torch
 
 from scmamba._errors import ScmambaError
 from scmamba.models import load
-from scmamba.models.sequence import SequenceModel
+from scmamba.models.sequence.model import SequenceModel
 
 Model = SequenceModel | str | os.PathLike[str]
 

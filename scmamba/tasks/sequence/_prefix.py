@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from scmamba._allocator import keep_freed_memory
-from scmamba.models.sequence import SequenceModel
+from scmamba.models.sequence.model import SequenceModel
 from scmamba.nn.resume import State
 from scmamba.tasks.sequence._batches import (
     Encoded,

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from scmamba._errors import ScmambaError
-from scmamba.models.sequence import SequenceModel
+from scmamba.models.sequence.model import SequenceModel
 from scmamba.tasks.sequence._batches import (
     Encoded,
     batches,

@@ -15,7 +15,7 @@ import torch
 from scmamba._allocator import keep_freed_memory
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
-from scmamba.models.sequence import SequenceModel
+from scmamba.models.sequence.model import SequenceModel
 from scmamba.nn.resume import State
 from scmamba.tasks.sequence._batches import Encoded, encode, progress, token_budget
 from scmamba.tasks.sequence._inputs import read_sequences

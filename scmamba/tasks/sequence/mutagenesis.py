@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from scmamba._errors import ScmambaError
-from scmamba.models.sequence import SequenceModel
+from scmamba.models.sequence.model import SequenceModel
 from scmamba.tasks.sequence import _edits
 from scmamba.tasks.sequence._effects import likelihood_effects
 from scmamba.tasks.sequence._inputs import read_sequences

@@ -17,7 +17,7 @@ from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.models import SequenceModel, resolve_device, save
-from scmamba.models.sequence_config import SEQUENCE_PRESETS, sequence_preset
+from scmamba.models.sequence.config import SEQUENCE_PRESETS, sequence_preset
 from scmamba.tasks.sequence._inputs import Sequences, read_sequences
 from scmamba.tasks.sequence._model import (
     Model,

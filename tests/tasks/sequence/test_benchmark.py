@@ -15,7 +15,7 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from scmamba import ScmambaError, settings
-from scmamba.models.baselines import CNNClassifier, TransformerClassifier
+from scmamba.models.sequence.baselines import CNNClassifier, TransformerClassifier
 from scmamba.tasks.sequence import Task, benchmark, make_task, read_tasks
 from scmamba.tasks.sequence._benchmark import methods, summary
 from scmamba.tasks.sequence._benchmark.runs import Record

@@ -11,7 +11,7 @@ import torch
 
 from scmamba import ScmambaError
 from scmamba.models import SequenceConfig, SequenceModel, load
-from scmamba.models.sequence_config import SEQUENCE_PRESETS
+from scmamba.models.sequence.config import SEQUENCE_PRESETS
 from scmamba.tasks import sequence as sq
 from scmamba.tokens import NucleotideTokenizer
 

@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
-from scmamba.models.baselines import BASELINES
 from scmamba.models.device import precision, resolve_device
+from scmamba.models.sequence.baselines import BASELINES
 from scmamba.tasks.sequence._benchmark.tasks import Task
 from scmamba.tasks.sequence._supervised.deep import Networks
 from scmamba.tasks.sequence._supervised.forward import outputs, sequence_data

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from scmamba._log import logger
-from scmamba.models.sequence import SequenceModel
+from scmamba.models.sequence.model import SequenceModel
 from scmamba.tasks.sequence._model import device_of, sees_both_strands
 from scmamba.tasks.sequence._supervised.blend import Blend, fit_blend
 from scmamba.tasks.sequence._supervised.choice import Choice, choose, is_coding

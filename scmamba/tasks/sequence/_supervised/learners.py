@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from scmamba._errors import ScmambaError
-from scmamba.models.compact import CompactConfig, CompactModel
 from scmamba.models.device import resolve_device
-from scmamba.models.pooled import PooledModel
-from scmamba.models.sequence import SequenceModel
+from scmamba.models.sequence.compact import CompactConfig, CompactModel
+from scmamba.models.sequence.model import SequenceModel
+from scmamba.models.sequence.pooled import PooledModel
 from scmamba.nn.lora import add_lora, merge_lora
 from scmamba.stream.sequences import SequenceData
 from scmamba.tasks._annotation.linear import Linear

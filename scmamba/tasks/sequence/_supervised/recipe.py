@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scmamba.models.compact import CompactConfig
+from scmamba.models.sequence.compact import CompactConfig
 from scmamba.train import SequenceFitConfig
 
 

@@ -1,0 +1,186 @@
+"""The layout of the SC-MAMBA2 release: ``args.json``, ``vocab.json`` and one file of weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from scmamba._errors import ScmambaError
+from scmamba._files import sha256
+from scmamba._read import read_json
+from scmamba.models.cell.config import CellConfig
+from scmamba.models.cell.model import CellModel
+from scmamba.models.cell.structure import infer
+from scmamba.models.checkpoint.rename import to_ours
+from scmamba.models.checkpoint.report import LoadReport
+from scmamba.models.checkpoint.tensors import SUFFIXES, read_tensors
+from scmamba.models.checkpoint.weights import BACKBONE, fill
+from scmamba.tokens.vocab import Vocab
+
+KEYS: tuple[tuple[str, str], ...] = (
+    # ours <- published; the first pair that fits is taken
+    ("gene_embedding.embedding.", "encoder.embedding."),
+    ("gene_embedding.norm.", "encoder.enc_norm."),
+    ("value_embedding.", "value_encoder."),
+    ("input_norm.bns.", "dsbn.bns."),
+    ("input_norm.", "bn."),
+    ("stack.layers.", "mamba_encoder.layers."),
+    ("stack.layers.", "transformer_encoder.layers."),  # perturbation checkpoints
+    ("batch_embedding.weight", "batch_encoder.embedding.weight"),
+    ("batch_embedding.norm.", "batch_encoder.enc_norm."),
+    ("modality_embedding.weight", "mod_encoder.embedding.weight"),
+    ("modality_embedding.norm.", "mod_encoder.enc_norm."),
+    ("expression_head.value.", "decoder.fc."),
+    ("expression_head.zero.", "decoder.zero_logit."),
+    ("mvc_head.query.", "mvc_decoder.gene2query."),
+    ("mvc_head.value.", "mvc_decoder.W."),
+    ("mvc_head.zero.", "mvc_decoder.W_zero_logit."),
+    ("class_head.hidden.", "cls_decoder._decoder."),
+    ("class_head.out.", "cls_decoder.out_layer."),
+    ("batch_discriminator.hidden.", "grad_reverse_discriminator._decoder."),
+    ("batch_discriminator.out.", "grad_reverse_discriminator.out_layer."),
+)
+
+_HEADS = {  # a word of args.json, and what the tensors of its part begin with
+    "MVC": "mvc_head.",
+    "DAB": "batch_discriminator.",
+    "use_batch_labels": "batch_embedding.",
+    "use_mod": "modality_embedding.",
+    "DSBN": "input_norm.bns.",
+}
+
+
+def is_published(folder: Path) -> bool:
+    """Whether ``folder`` has the layout of the release."""
+    return (folder / "args.json").is_file() and (folder / "vocab.json").is_file()
+
+
+@dataclass(frozen=True)
+class Published:
+    """A folder of the published layout, read.
+
+    Attributes
+    ----------
+    path
+        The file of weights.
+    config
+        Structure, from shapes and args.json.
+    vocab
+        Names of the genes.
+    tensors, names
+        Tensors by our names, and the published name of each.
+    left
+        Entries of the file that are no tensors.
+    notes
+        What a reader should know.
+    """
+
+    path: Path
+    config: CellConfig
+    vocab: Vocab
+    tensors: Mapping[str, Tensor]
+    names: Mapping[str, str]
+    left: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def read_published(folder: Path) -> Published:
+    """Read a folder of the published layout without making a model.
+
+    Raises
+    ------
+    ScmambaError
+        A file is missing or damaged, or its numbers clash.
+    """
+    args = read_json(folder / "args.json")
+    vocab = Vocab.from_json(folder / "vocab.json")
+    path = _weight_file(folder)
+    tensors, left = read_tensors(path)
+    ours, names = to_ours(tensors, KEYS, lambda name: name.removeprefix("module."))
+    shapes = {name: tuple(tensor.shape) for name, tensor in ours.items()}
+    config = infer(shapes, args, n_tokens=len(vocab))
+    notes = _notes(shapes, args, config, len(vocab))
+    return Published(path, config, vocab, ours, names, left, notes)
+
+
+def load_published(folder: Path, *, allow_missing_heads: bool = True, **changes: Any) -> CellModel:
+    """Make a model of a folder of the published layout; see :func:`scmamba.models.load`."""
+    read = read_published(folder)
+    perturbation = any("transformer_encoder." in name for name in read.names.values())
+    alias = "transformer" if perturbation else "mamba"
+    config = read.config.replace(**changes)
+    filled = fill(
+        lambda: CellModel(config),
+        read.tensors,
+        source=str(read.path),
+        needed=BACKBONE if allow_missing_heads else ("",),
+        name_of=lambda name: read.names.get(name) or _theirs(name, alias),
+    )
+    model = filled.model
+    own = model.state_dict()
+    model.vocab = read.vocab
+    model.name, model.sha256 = folder.name, sha256(read.path)
+    model.report = LoadReport(
+        source=str(read.path),
+        n_matched=filled.n_matched,
+        n_weights=filled.n_weights,
+        n_genes=len(read.vocab),
+        fresh=filled.fresh,
+        mismatched=filled.mismatched,
+        unused=(*(theirs for mine, theirs in read.names.items() if mine not in own), *read.left),
+        notes=read.notes,
+    )
+    return model
+
+
+def _theirs(name: str, alias: str) -> str:
+    """The published name of ours."""
+    pairs = [(o, p) for o, p in KEYS if name.startswith(o)]
+    if not pairs:
+        return name
+    ours, theirs = next((pair for pair in pairs if pair[1].startswith(alias)), pairs[0])
+    return theirs + name.removeprefix(ours)
+
+
+def _weight_file(folder: Path) -> Path:
+    """``best_model.pt``, or the only file of weights."""
+    found = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES and p.is_file())
+    best = [p for p in found if p.stem == "best_model"]
+    if len(best) == 1 or len(found) == 1:
+        return (best or found)[0]
+    raise ScmambaError(
+        f"{folder} holds {len(found)} files of weights"
+        f"{': ' + ', '.join(p.name for p in found) if found else ''}; "
+        f"give one best_model.pt (or another single file ending on {', '.join(SUFFIXES)})"
+    )
+
+
+def _notes(
+    tensors: Iterable[str], args: Mapping[str, Any], config: CellConfig, n_tokens: int
+) -> tuple[str, ...]:
+    """What args.json promises and the tensors do not hold, and the like."""
+    notes = [
+        f"args.json says {word}={args[word]!r}, but the checkpoint holds no such tensors"
+        for word, prefix in _HEADS.items()
+        if args.get(word) is True and not any(name.startswith(prefix) for name in tensors)
+    ]
+    layers = args.get("n_layers_cls")
+    if config.n_classes and layers is not None and layers != config.class_layers:
+        notes.append(
+            f"args.json says n_layers_cls={layers}, the class head has {config.class_layers}: used"
+        )
+    if config.n_genes > n_tokens:
+        notes.append(
+            f"the gene embedding has {config.n_genes} rows for {n_tokens} tokens of vocab.json"
+        )
+    if any(re.match(r"pert_encoder\.|decoder\.(coeff|bias)_decoder\.", name) for name in tensors):
+        notes.append(
+            "a perturbation checkpoint: its backbone is loaded; the perturbation embedding and "
+            "the affine decoder are not part of a cell model"
+        )
+    return tuple(notes)

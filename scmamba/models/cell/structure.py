@@ -1,0 +1,171 @@
+"""The configuration of a published checkpoint, from the shapes of its tensors and args.json."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from scmamba._errors import ScmambaError
+from scmamba.models.cell.config import CellConfig
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+_EMBEDDING = "gene_embedding.embedding.weight"
+_POOLS = {"cls": "cls", "avg-pool": "mean"}
+_LAYER = re.compile(r"stack\.layers\.(\d+)\.mamba\.(.+)")
+_MIXER = ("in_proj.weight", "conv1d.weight", "A_log", "out_proj.weight")
+
+
+def infer(shapes: Shapes, args: Mapping[str, Any], *, n_tokens: int) -> CellConfig:
+    """The configuration that tensors of ``shapes`` (under our names) were made with.
+
+    Parameters
+    ----------
+    shapes
+        Shape of each tensor.
+    args
+        ``args.json``: embsize, nlayers, dropout, pad_value and others, each optional.
+    n_tokens
+        Length of the vocabulary.
+
+    Raises
+    ------
+    ScmambaError
+        No Mamba-2 layer is found, or two sources give different numbers; both are named.
+    """
+    mixer, n_layer = _mixer(shapes)
+    d_model = mixer["out_proj.weight"][0]
+    n_genes = shapes[_EMBEDDING][0] if _EMBEDDING in shapes else n_tokens
+    _agree("embsize", args, d_model, "the Mamba layers are that wide")
+    _agree("nlayers", args, n_layer, "that many Mamba layers are there")
+    if n_tokens > n_genes:
+        raise ScmambaError(
+            f"vocab.json holds {n_tokens} tokens (special ones included), but the gene embedding "
+            f"has {n_genes} rows; use the vocab.json that came with these weights"
+        )
+    head = _class_head(shapes, "class_head")
+    adversary = _class_head(shapes, "batch_discriminator")
+    n_batches = _rows(shapes, "batch_embedding.weight")
+    return CellConfig(
+        n_genes=n_genes,
+        d_model=d_model,
+        n_layer=n_layer,
+        **_sizes(mixer),
+        **_values(args),
+        **_input_norm(shapes),
+        pool=_pool(args),
+        expression="expression_head.value.0.weight" in shapes,
+        mvc="mvc_head.query.weight" in shapes,
+        explicit_zero=any(".zero." in name for name in shapes),
+        n_classes=head[0],
+        class_layers=head[1],
+        n_batches=n_batches or adversary[0],
+        batch_labels=n_batches > 0,
+        n_modalities=_rows(shapes, "modality_embedding.weight"),
+        adversary=adversary[0] > 0,
+        adversary_layers=adversary[1],
+    )
+
+
+def _mixer(shapes: Shapes) -> tuple[dict[str, tuple[int, ...]], int]:
+    """Shapes of the first whole layer, and the number of layers."""
+    layers: dict[int, dict[str, tuple[int, ...]]] = {}
+    for name, shape in shapes.items():
+        if found := _LAYER.fullmatch(name):
+            layers.setdefault(int(found[1]), {})[found[2]] = shape
+    for layer in layers.values():
+        if all(name in layer for name in _MIXER):
+            return layer, max(layers) + 1
+    raise ScmambaError(
+        "the checkpoint holds no whole Mamba-2 layer: mamba_encoder.layers.N.mamba."
+        f"{{{', '.join(_MIXER)}}} are needed. Use a checkpoint of SC-MAMBA2"
+    )
+
+
+def _sizes(mixer: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """d_state, d_conv, expand and headdim from in_proj, conv1d, A_log and out_proj."""
+    d_model, d_inner = mixer["out_proj.weight"]
+    heads, conv_dim, d_conv = mixer["A_log"][0], *mixer["conv1d.weight"][::2]
+    rows = mixer["in_proj.weight"][0]
+    state, odd = divmod(conv_dim - d_inner, 2)
+    if odd or state < 1 or d_inner % heads or d_inner % d_model:
+        raise ScmambaError(
+            f"the Mamba layers do not fit together: inner width {d_inner}, model width {d_model}, "
+            f"{heads} heads, {conv_dim} convolution channels (inner width + 2 * d_state)"
+        )
+    if rows != d_inner + conv_dim + heads:
+        raise ScmambaError(
+            f"in_proj has {rows} rows, but conv1d, A_log and out_proj need "
+            f"{d_inner + conv_dim + heads} (inner width {d_inner} + {conv_dim} + {heads} heads)"
+        )
+    # The release has one group; more would need a word in args.json, which has none.
+    return {
+        "d_state": state,
+        "d_conv": d_conv,
+        "expand": d_inner // d_model,
+        "headdim": d_inner // heads,
+    }
+
+
+def _values(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers that no tensor shows. Zero-shot, ``<cls>`` gets the pad value."""
+    if (style := args.get("input_emb_style", "continuous")) != "continuous":
+        raise ScmambaError(
+            f"args.json says input_emb_style={style!r}; scmamba reads 'continuous' checkpoints"
+        )
+    words = {
+        "dropout": "dropout",
+        "pad_value": "pad_value",
+        "mask_value": "mask_value",
+        "n_bins": "n_bins",
+        "ecs_threshold": "ecs_thres",
+    }
+    found = {ours: args[word] for ours, word in words.items() if args.get(word) is not None}
+    for ours, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ScmambaError(f"args.json says {words[ours]}={value!r}; a number is needed")
+    return {**found, "cls_value": found.get("pad_value", -2)}
+
+
+def _input_norm(shapes: Shapes) -> dict[str, Any]:
+    domains = {int(m[1]) for name in shapes if (m := re.match(r"input_norm\.bns\.(\d+)\.", name))}
+    if domains:
+        return {
+            "input_norm": "domain",
+            "n_domains": max(domains) + 1,
+            "input_norm_affine": any(re.match(r"input_norm\.bns\.\d+\.weight", n) for n in shapes),
+        }
+    names = {name for name in shapes if name.startswith("input_norm.")}
+    if not names:
+        return {"input_norm": "none"}
+    affine = bool(names & {"input_norm.weight", "input_norm.bias"})
+    return {"input_norm": "batch", "input_norm_affine": affine}
+
+
+def _pool(args: Mapping[str, Any]) -> str:
+    style = args.get("cell_emb_style") or "cls"
+    if style not in _POOLS:
+        raise ScmambaError(
+            f"args.json says cell_emb_style={style!r}; allowed: {', '.join(map(repr, _POOLS))}"
+        )
+    return _POOLS[style]
+
+
+def _class_head(shapes: Shapes, head: str) -> tuple[int, int]:
+    """Number of classes (0: no such head) and of Linear layers."""
+    hidden = [n for n, s in shapes.items() if n.startswith(f"{head}.hidden.") and len(s) == 2]
+    n_classes = _rows(shapes, f"{head}.out.weight")
+    return n_classes, len(hidden) + 1 if n_classes else CellConfig.class_layers
+
+
+def _rows(shapes: Shapes, name: str) -> int:
+    return shapes[name][0] if name in shapes else 0
+
+
+def _agree(word: str, args: Mapping[str, Any], found: int, meaning: str) -> None:
+    if args.get(word) is not None and args[word] != found:
+        raise ScmambaError(
+            f"args.json says {word}={args[word]!r}, but the weights say {found} ({meaning}); "
+            "use the args.json that came with these weights"
+        )

@@ -1,0 +1,197 @@
+"""Our own format on disk: written whole or not at all, read only if nothing was changed.
+
+A folder of ours holds ``config.json``, ``model.safetensors`` and either ``vocab.json`` (where genes
+are named) or ``nucleotides.json`` (the tokenizer of a sequence model). The first carries the format
+version and the sha256 of the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from scmamba._errors import ScmambaError
+from scmamba._files import atomic_folder, sha256
+from scmamba._read import read_json
+from scmamba._version import __version__
+from scmamba.models.cell.config import CellConfig
+from scmamba.models.cell.model import CellModel
+from scmamba.models.cell.published import is_published
+from scmamba.models.checkpoint.report import LoadReport
+from scmamba.models.checkpoint.tensors import read_tensors
+from scmamba.models.checkpoint.weights import BACKBONE, aliases, fill
+from scmamba.models.sequence.config import SequenceConfig
+from scmamba.models.sequence.model import SequenceModel
+from scmamba.models.sequence.published import is_published_sequence, sequence_report
+from scmamba.nn.lora import merged_state_dict
+from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.vocab import Vocab
+
+CONFIG, VOCAB, WEIGHTS = "config.json", "vocab.json", "model.safetensors"
+TOKENIZER = "nucleotides.json"
+_ABOUT = "saved"  # the part of config.json that is not the configuration
+
+
+def save(
+    model: CellModel | SequenceModel,
+    folder: str | os.PathLike[str],
+    *,
+    about: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a model, whole or not at all; low-rank parts are merged into their matrices.
+
+    Tied tensors are stored once.
+
+    Parameters
+    ----------
+    model
+        To be saved; it stays as it is.
+    folder
+        A new or empty folder, or one that holds a saved model, which is replaced.
+    about
+        Where the weights come from (plain values for JSON), kept beside the configuration; the
+        licence of a sequence model is there anyway.
+
+    Returns
+    -------
+    The folder.
+
+    Raises
+    ------
+    ScmambaError
+        The folder cannot be written or holds other files.
+    """
+    folder = Path(folder)
+    replaced = frozenset({CONFIG, VOCAB, TOKENIZER, WEIGHTS})
+    with atomic_folder(folder, replaces=replaced) as temporary:
+        save_file(_state(model), temporary / WEIGHTS)
+        if isinstance(model, SequenceModel):
+            model.tokenizer.to_json(temporary / TOKENIZER)
+        elif model.vocab is not None:
+            model.vocab.to_json(temporary / VOCAB)
+        terms = {"licence": model.licence} if isinstance(model, SequenceModel) else {}
+        saved = {
+            "scmamba": __version__,
+            "files": {path.name: sha256(path) for path in sorted(temporary.iterdir())},
+            "about": {**terms, **(about or {})},
+        }
+        content = {**model.config.to_dict(), _ABOUT: saved}
+        (temporary / CONFIG).write_text(json.dumps(content, indent=1), encoding="utf-8")
+    return folder
+
+
+def _state(model: CellModel | SequenceModel) -> dict[str, Tensor]:
+    """State dict on the CPU, tied tensors under their first name."""
+    tied: dict[str, str] = {}
+    if isinstance(model, SequenceModel):  # of the plain structure: low-rank parts hide its ties
+        with torch.device("meta"):
+            tied = aliases(SequenceModel(model.config, model.tokenizer))
+    state = merged_state_dict(model)
+    return {k: t.detach().cpu().contiguous() for k, t in state.items() if k not in tied}
+
+
+def is_own(folder: Path) -> bool:
+    """Whether ``folder`` claims to be of our own format."""
+    published = is_published(folder) or is_published_sequence(folder)
+    return (folder / CONFIG).is_file() and not published
+
+
+def read_config(folder: Path) -> tuple[CellConfig | SequenceConfig, dict[str, Any]]:
+    """Configuration of a folder of our format, and what :func:`save` noted: files and about."""
+    content = read_json(folder / CONFIG)
+    saved = content.pop(_ABOUT, None)
+    of_sequence = content.get("kind") == SequenceConfig.kind
+    config = (SequenceConfig if of_sequence else CellConfig).from_dict(content)
+    other = TOKENIZER if of_sequence else VOCAB
+    files = saved.get("files") if isinstance(saved, dict) else None
+    if not isinstance(files, dict) or WEIGHTS not in files or set(files) - {WEIGHTS, other}:
+        raise ScmambaError(
+            f"{folder / CONFIG} should list {WEIGHTS} and perhaps {other} with their sha256; "
+            "copy the whole folder again or save the model again"
+        )
+    about = saved.get("about")
+    return config, {"files": files, "about": about if isinstance(about, dict) else {}}
+
+
+def load_own(
+    folder: Path, *, allow_missing_heads: bool = True, **changes: Any
+) -> CellModel | SequenceModel:
+    """Read a folder that :func:`save` wrote, on the CPU; see :func:`scmamba.models.load`."""
+    config, saved = read_config(folder)
+    files, about = saved["files"], saved["about"]
+    for name, expected in files.items():
+        unchanged(folder / name, expected, CONFIG)
+    tensors, _ = read_tensors(folder / WEIGHTS)
+    if isinstance(config, SequenceConfig):
+        sequence = _sequence(folder, config.replace(**changes), tensors, files)
+        sequence.licence = about.get("licence")
+        return sequence
+    changed = config.replace(**changes)
+    filled = fill(
+        lambda: CellModel(changed),
+        tensors,
+        source=str(folder),
+        needed=BACKBONE if allow_missing_heads else ("",),
+    )
+    model = filled.model
+    if VOCAB in files:
+        model.vocab = _vocab(folder / VOCAB, config)
+    model.report = LoadReport(
+        source=str(folder),
+        n_matched=filled.n_matched,
+        n_weights=filled.n_weights,
+        n_genes=config.n_genes if model.vocab is None else len(model.vocab),
+        fresh=filled.fresh,
+        mismatched=filled.mismatched,
+        unused=(*sorted(set(tensors) - set(model.state_dict())), *about.get("left_out", ())),
+        notes=tuple(about.get("notes", ())),
+    )
+    model.name, model.sha256 = folder.name, files[WEIGHTS]
+    return model
+
+
+def _sequence(
+    folder: Path, config: SequenceConfig, tensors: Mapping[str, Tensor], files: Mapping[str, str]
+) -> SequenceModel:
+    if TOKENIZER not in files:
+        raise ScmambaError(f"{folder / CONFIG} lists no {TOKENIZER}; save the model again")
+    tokenizer = NucleotideTokenizer.from_json(folder / TOKENIZER)
+    tokenizer = tokenizer.limited(config.max_length or None)
+    filled = fill(lambda: SequenceModel(config, tokenizer), tensors, source=str(folder))
+    model = filled.model
+    model.tie_weights()
+    model.report = sequence_report(
+        filled,
+        str(folder),
+        tokenizer,
+        unused=tuple(sorted(set(tensors) - set(model.state_dict()))),
+    )
+    model.name, model.sha256 = folder.name, files[WEIGHTS]
+    return model
+
+
+def unchanged(path: Path, expected: object, by: str) -> None:
+    """Raise an error where ``path`` has not the sha256 that ``by`` says."""
+    if not path.is_file():
+        raise ScmambaError(f"{path} is missing; copy the whole folder or save the model again")
+    if (found := sha256(path)) != expected:
+        raise ScmambaError(
+            f"{path} was truncated or changed since it was saved: its sha256 is {found}, "
+            f"{by} says {expected}; copy it again"
+        )
+
+
+def _vocab(path: Path, config: CellConfig) -> Vocab:
+    vocab = Vocab.from_json(path)
+    if len(vocab) > config.n_genes:
+        raise ScmambaError(
+            f"{path} names {len(vocab)} tokens, but the model has n_genes={config.n_genes}"
+        )
+    return vocab

@@ -1,0 +1,1 @@
+"""Published models by name: where they are, how they are fetched, checked and locked."""

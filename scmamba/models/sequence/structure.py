@@ -1,0 +1,199 @@
+"""The configuration of a published DNA or mRNA checkpoint, from its tensors and config.json."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from scmamba._errors import ScmambaError
+from scmamba.models.sequence.config import SequenceConfig
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+_LAYER = re.compile(r"stack\.layers\.(\d+)\.mixer\.(?:mamba_fwd\.)?(.+)")
+_HEAD = "head.weight"
+_TABLES = ("embedding.weight", "embedding.embedding.weight", _HEAD)  # tied: under either name
+
+_WORDS = {  # ours: what config.json calls it, at the top or in ssm_cfg
+    "vocab_size": ("vocab_size",),
+    "d_model": ("d_model", "hidden_size"),
+    "n_layer": ("n_layer", "num_hidden_layers"),
+    "d_state": ("d_state", "state_size"),
+    "d_conv": ("d_conv", "conv_kernel"),
+    "expand": ("expand",),
+    "dt_rank": ("dt_rank", "time_step_rank"),
+    "headdim": ("headdim", "head_dim"),
+}
+_MAMBA1 = ("in_proj.weight", "conv1d.weight", "x_proj.weight", "dt_proj.weight", "A_log")
+_MAMBA2 = ("in_proj.weight", "conv1d.weight", "dt_bias", "A_log", "out_proj.weight")
+
+
+def infer(shapes: Shapes, settings: Mapping[str, Any]) -> SequenceConfig:
+    """The configuration that tensors of ``shapes`` (under our names) were made with.
+
+    Sizes come from the tensors; ``config.json`` adds what they do not show, and where it says
+    another size, both are named.
+
+    Parameters
+    ----------
+    shapes
+        Shape of each tensor.
+    settings
+        ``config.json``.
+
+    Raises
+    ------
+    ScmambaError
+        No whole layer is found, two sources clash, or the structure is not known here.
+    """
+    flat = {**settings, **(settings.get("ssm_cfg") or {})}
+    layer, n_layer, both = _layers(shapes)
+    table = next((shapes[name] for name in _TABLES if name in shapes), None)
+    if table is None:
+        raise ScmambaError("the checkpoint holds no embedding; use the whole checkpoint")
+    mixer = "mamba2" if "dt_bias" in layer and "x_proj.weight" not in layer else "mamba1"
+    groups = int(flat.get("ngroups", flat.get("n_groups", 1)))
+    sizes = _mamba2(layer, groups) if mixer == "mamba2" else _mamba1(layer)
+    ps = bool(settings.get("rcps", False))
+    found = {"vocab_size": table[0], "d_model": table[1], "n_layer": n_layer, **sizes}
+    _agree(flat, found)
+    _supported(flat, both)
+    return SequenceConfig(
+        **found,
+        family=_family(settings, table[0]),
+        mixer=mixer,
+        bias="in_proj.bias" in layer,
+        conv_bias="conv1d.bias" in layer,
+        direction="bidirectional" if both else "causal",
+        rc="ps" if ps else "none",
+        fused_add_norm=ps and bool(settings.get("fused_add_norm", True)),
+        norm="layer" if "stack.norm_f.bias" in shapes else "rms",
+        norm_eps=float(flat.get("norm_epsilon", flat.get("layer_norm_epsilon", 1e-5))),
+        **_ends(shapes, settings),
+        complement_map=_complement(settings, table[0]),
+    )
+
+
+def _layers(shapes: Shapes) -> tuple[dict[str, tuple[int, ...]], int, bool]:
+    """Shapes of the first layer's mixer, number of layers, and whether there are two directions."""
+    layers: dict[int, dict[str, tuple[int, ...]]] = {}
+    for name, shape in shapes.items():
+        if found := _LAYER.fullmatch(name):
+            layers.setdefault(int(found[1]), {})[found[2]] = shape
+    for layer in layers.values():
+        for reverse in ("in_proj.weight", "in_proj.bias", "out_proj.weight", "out_proj.bias"):
+            if f"mamba_rev.{reverse}" in layer:  # tied: stored under either name
+                layer.setdefault(reverse, layer[f"mamba_rev.{reverse}"])
+        if all(name in layer for name in _MAMBA1) or all(name in layer for name in _MAMBA2):
+            both = any(name.startswith("mamba_rev.") for name in layer)
+            return layer, max(layers) + 1, both
+    raise ScmambaError(
+        "the checkpoint holds no whole Mamba layer: layers.N.mixer needs "
+        f"{', '.join(_MAMBA1)} (Mamba-1) or {', '.join(_MAMBA2)} (Mamba-2). Use a checkpoint of "
+        "Caduceus, PlantCaduceus, PlantCAD2, Mamba2-mRNA or Plant DNAMamba"
+    )
+
+
+def _mamba1(layer: Shapes) -> dict[str, Any]:
+    d_inner, d_state = layer["A_log"]
+    d_model = layer["in_proj.weight"][1]
+    return {
+        "d_state": d_state,
+        "d_conv": layer["conv1d.weight"][2],
+        "expand": _whole(d_inner, d_model),
+        "dt_rank": layer["dt_proj.weight"][1],
+    }
+
+
+def _mamba2(layer: Shapes, groups: int) -> dict[str, Any]:
+    d_model, d_inner = layer["out_proj.weight"]
+    heads, (channels, _, d_conv) = layer["A_log"][0], layer["conv1d.weight"]
+    state, odd = divmod(channels - d_inner, 2 * groups)
+    if odd or state < 1 or d_inner % heads:
+        raise ScmambaError(
+            f"the Mamba-2 layers do not fit together: inner width {d_inner}, {heads} heads, "
+            f"{groups} groups (n_groups of config.json), {channels} convolution channels (inner "
+            "width + 2 * groups * d_state); use the config.json that came with the weights"
+        )
+    return {
+        "d_state": state,
+        "d_conv": d_conv,
+        "expand": _whole(d_inner, d_model),
+        "headdim": d_inner // heads,
+        "ngroups": groups,
+    }
+
+
+def _whole(d_inner: int, d_model: int) -> int:
+    expand, odd = divmod(d_inner, d_model)
+    if odd:
+        raise ScmambaError(
+            f"the inner width {d_inner} is no multiple of the width {d_model}; such mixers are not "
+            "known here"
+        )
+    return expand
+
+
+def _agree(flat: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Where config.json gives a size, one of its words must say what the tensors say.
+
+    A vocabulary may have been padded when the model was made (Caduceus does, transformers not).
+    """
+    multiple = int(flat.get("pad_vocab_size_multiple") or 1)
+    for ours, words in _WORDS.items():
+        said = {word: flat[word] for word in words if isinstance(flat.get(word), int)}
+        allowed = set(said.values())
+        if ours == "vocab_size":
+            allowed |= {n + -n % multiple for n in allowed}
+        if ours in found and said and found[ours] not in allowed:
+            word, value = next(iter(said.items()))
+            raise ScmambaError(
+                f"config.json says {word}={value}, but the weights say {found[ours]} ({ours}); "
+                "use the config.json that came with these weights"
+            )
+
+
+def _supported(flat: Mapping[str, Any], both: bool) -> None:
+    """Refuse what would be computed otherwise than here."""
+    limit = flat.get("time_step_limit") or flat.get("dt_limit")
+    low = limit[0] if isinstance(limit, list | tuple) else 0
+    high = limit[1] if isinstance(limit, list | tuple) else {"__float__": "Infinity"}
+    limited = low not in (0, 0.0) or not (high == {"__float__": "Infinity"} or high == float("inf"))
+    odd = {
+        "bidirectional_strategy": both and flat.get("bidirectional_strategy") not in (None, "add"),
+        "bidirectional_weight_tie": both and flat.get("bidirectional_weight_tie") is False,
+        "hidden_act": flat.get("hidden_act") not in (None, "silu", "swish"),
+        "norm_before_gate": bool(flat.get("norm_before_gate")),
+        "time_step_limit": limited,
+    }
+    if wrong := [name for name, is_odd in odd.items() if is_odd]:
+        told = ", ".join(f"{name}={flat.get(name)!r}" for name in wrong)
+        raise ScmambaError(f"config.json says {told}, which no model known here has")
+
+
+def _family(settings: Mapping[str, Any], vocab_size: int) -> str:
+    if settings.get("model_type") == "caduceus":
+        return "plantcad" if vocab_size == 8 else "caduceus"
+    return "mamba2-mrna" if settings.get("model_type") == "mamba2" else "plant-dnamamba"
+
+
+def _ends(shapes: Shapes, settings: Mapping[str, Any]) -> dict[str, bool]:
+    """Whether there is a language-model head, and whether it is the embedding.
+
+    transformers ties the two unless config.json says otherwise, save for its Mamba-2 models.
+    """
+    tie = settings.get("tie_word_embeddings", settings.get("model_type") != "mamba2")
+    return {"lm_head": bool(tie) or _HEAD in shapes, "tie_embeddings": bool(tie)}
+
+
+def _complement(settings: Mapping[str, Any], vocab_size: int) -> tuple[int, ...]:
+    """Complements by id; those that ``complement_map`` leaves out are their own."""
+    given = settings.get("complement_map") or {}
+    try:
+        pairs = {int(i): int(j) for i, j in given.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ScmambaError(
+            f"config.json says complement_map={given!r}; ids by id are needed"
+        ) from error
+    return tuple(pairs.get(i, i) for i in range(vocab_size)) if pairs else ()

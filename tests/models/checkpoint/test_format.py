@@ -1,0 +1,210 @@
+"""Our own format: written whole or not at all, and read only if nothing was changed."""
+
+import json
+import os
+
+import pytest
+import torch
+
+from scmamba import models
+from scmamba._errors import ScmambaError
+from scmamba.models.checkpoint import format as checkpoint
+from scmamba.nn.lora import add_lora
+from scmamba.tokens.vocab import Vocab
+
+
+def model(**changes):
+    torch.manual_seed(0)
+    sizes = {"d_model": 16, "d_state": 8, "headdim": 8, "n_genes": 20, "n_classes": 3}
+    net = models.CellModel(models.preset("mini", **{**sizes, **changes})).eval()
+    net.vocab = Vocab([f"G{i}" for i in range(17)])
+    return net
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return models.save(model(), tmp_path / "model")
+
+
+def test_round_trip(folder):
+    net, again = model(), models.load(folder)
+    assert again.config == net.config
+    assert again.vocab == net.vocab
+    assert again.report.complete
+    assert again.report.n_matched == len(net.state_dict())
+    assert all(torch.equal(t, again.state_dict()[name]) for name, t in net.state_dict().items())
+    ids, values = torch.randint(0, 20, (2, 6)), torch.rand(2, 6)
+    assert torch.equal(net(ids, values).class_logits, again(ids, values).class_logits)
+    assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors", "vocab.json"]
+    assert len(again.sha256) == 64
+
+
+def test_saving_again_replaces_the_model_alone(folder):
+    models.save(model(n_classes=5), folder)
+    assert models.load(folder).config.n_classes == 5
+    assert os.listdir(folder.parent).count("model") == 1
+    assert [name for name in os.listdir(folder.parent) if name.startswith(".")] == []
+
+
+def test_a_model_without_names(tmp_path):
+    net = model()
+    net.vocab = None
+    assert models.load(models.save(net, tmp_path / "model")).vocab is None
+
+
+def test_low_rank_parts_are_merged(tmp_path):
+    net = model()
+    add_lora(net.stack, rank=2)
+    for name, parameter in net.named_parameters():
+        if name.endswith("lora_b"):
+            torch.nn.init.normal_(parameter)
+    again = models.load(models.save(net, tmp_path / "model"))
+    ids, values = torch.randint(0, 20, (2, 6)), torch.rand(2, 6)
+    torch.testing.assert_close(again(ids, values).hidden, net(ids, values).hidden)
+    assert again.report.complete
+
+
+def test_changes_at_load(folder):
+    other = models.load(folder, n_classes=7, dropout=0.3)
+    assert other.config.dropout == other.value_embedding.dropout.p == 0.3
+    assert [m.split(":")[0] for m in other.report.mismatched] == [
+        "class_head.out.weight",
+        "class_head.out.bias",
+    ]
+    with pytest.raises(ScmambaError, match=r"weights of the model .*\n.*class_head.out.weight"):
+        models.load(folder, n_classes=7, allow_missing_heads=False)
+    without = models.load(folder, n_classes=0)
+    assert all(name.startswith("class_head.") for name in without.report.unused)
+    with pytest.raises(ScmambaError, match="missing: stack.layers.2.mamba.dt_bias"):
+        models.load(folder, n_layer=3)
+    with pytest.raises(ScmambaError, match="unknown configuration field.* n_class"):
+        models.load(folder, n_class=3)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "vocab.json"])
+@pytest.mark.parametrize("keep", [0.0, 0.5, 1.0])
+def test_truncated_or_tampered(folder, name, keep):
+    path = folder / name
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content[: int(keep * len(content))])
+    with pytest.raises(ScmambaError, match=f"{name} was truncated or changed"):
+        models.load(folder)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, -1])
+def test_damaged_safetensors_with_the_right_hash(folder, keep):
+    path, config = folder / "model.safetensors", folder / "config.json"
+    path.write_bytes(path.read_bytes()[:keep])
+    content = json.loads(config.read_text())
+    content["saved"]["files"][path.name] = checkpoint.sha256(path)
+    config.write_text(json.dumps(content))
+    with pytest.raises(ScmambaError, match="truncated or damaged"):
+        models.load(folder)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "vocab.json"])
+def test_missing_files(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(ScmambaError, match=f"{name} is missing"):
+        models.load(folder)
+
+
+def edited(folder, **changes):
+    path = folder / "config.json"
+    content = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": 99}, "format version 99, and this scmamba reads up to 1"),
+        ({"format_version": None}, "format_version=None"),
+        ({"d_model": "wide"}, "d_model='wide'"),
+        ({"new": 3}, "unknown configuration field.* new"),
+        ({"saved": None}, "should list model.safetensors"),
+        ({"saved": {"files": {}}}, "should list model.safetensors"),
+        ({"saved": {"files": {"model.safetensors": "", "../x": ""}}}, "should list"),
+        ({"d_model": 24}, "of another shape: gene_embedding.embedding.weight"),
+        ({"n_genes": 19}, "gene_embedding.embedding.weight"),
+    ],
+)
+def test_a_wrong_config(folder, changes, message):
+    edited(folder, **changes)
+    with pytest.raises(ScmambaError, match=message):
+        models.load(folder)
+
+
+def test_config_that_is_no_json(folder):
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ScmambaError, match="config.json is not JSON"):
+        models.load(folder)
+
+
+def test_an_older_config_loads(folder):
+    edited(folder, adversary_layers=None)
+    assert models.load(folder).config == model().config
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(ScmambaError, match="no folder and no known name.*sc-mamba2-whole-body"):
+        models.load(tmp_path / "nothing")
+    with pytest.raises(ScmambaError, match="holds no model.*Found: nothing"):
+        models.load(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ScmambaError, match="is a file; give a folder"):
+        models.save(model(), tmp_path / "file")
+    with pytest.raises(ScmambaError, match="cannot write .*file is a file; give a folder"):
+        models.save(model(), tmp_path / "file" / "model")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_files_of_others_are_not_replaced(folder):
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(ScmambaError, match="holds other files .notes.txt"):
+        models.save(model(), folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("disk full")])
+def test_an_interrupted_save_leaves_the_old_model(folder, monkeypatch, error):
+    def fail(*args):
+        raise error
+
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    monkeypatch.setattr(checkpoint, "sha256", fail)
+    with pytest.raises(BaseException) as raised:
+        models.save(model(n_classes=5), folder)
+    assert raised.type in (KeyboardInterrupt, ScmambaError)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    assert os.listdir(folder.parent) == ["model"]
+
+
+def test_a_failed_move_brings_the_old_model_back(folder, monkeypatch):
+    replace, calls = os.replace, []
+
+    def second_fails(source, target):
+        calls.append(target)
+        if len(calls) == 2:
+            raise OSError("no")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", second_fails)
+    monkeypatch.setattr("scmamba._files.exchange.swap", lambda *_: False)
+    net = model(n_classes=5)
+    net.vocab = None  # its own atomic write moves a file too
+    with pytest.raises(ScmambaError, match="cannot write"):
+        models.save(net, folder)
+    assert models.load(folder).config.n_classes == 3
+
+
+def test_device(folder):
+    assert models.load(folder, device="cpu").pool.query.device.type == "cpu"
+    for device in ("gpu", "cuda:99", 1.5):
+        with pytest.raises(ScmambaError, match="device="):
+            models.load(folder, device=device)
+    assert models.resolve_device("auto").type in ("cpu", "cuda", "mps")

@@ -1,0 +1,54 @@
+"""What is sealed comes back as it was, and every change of it is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scmamba._errors import ScmambaError
+from scmamba.models.checkpoint.sealed import ARRAYS, Sealed
+
+SEALED = Sealed("thing", "thing.json", 2, others=("extra.txt",))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "extra.txt").write_text("extra")
+    SEALED.write(tmp_path, {"names": ("b", "a")}, {"x": np.arange(6.0).reshape(2, 3)[:, ::-1]})
+    return tmp_path
+
+
+def test_what_was_written_is_read(folder: Path) -> None:
+    with SEALED.reading(folder) as (content, arrays):
+        assert content["names"] == ["b", "a"]
+        np.testing.assert_array_equal(arrays["x"], [[2, 1, 0], [5, 4, 3]])
+
+
+@pytest.mark.parametrize("name", ["thing.json", "extra.txt", ARRAYS])
+def test_each_changed_file_is_named(folder: Path, name: str) -> None:
+    path = folder / name
+    changed = path.read_bytes().replace(b'"b"', b'"c"')
+    path.write_bytes(changed if name == "thing.json" else changed + b" ")
+    told = f"{name} was damaged .* save the thing again"
+    with pytest.raises(ScmambaError, match=told), SEALED.reading(folder):
+        pass
+
+
+def test_other_formats_and_missing_parts_are_told(folder: Path) -> None:
+    (folder / ARRAYS).unlink()
+    with pytest.raises(ScmambaError, match="is damaged"), SEALED.reading(folder):
+        pass
+    content = json.loads((folder / "thing.json").read_text())
+    (folder / "thing.json").write_text(json.dumps({**content, "format_version": 3}))
+    told = "format version 3, this scmamba reads 2"
+    with pytest.raises(ScmambaError, match=told), SEALED.reading(folder):
+        pass
+
+
+def test_what_fails_while_reading_is_damage(folder: Path) -> None:
+    told = "is damaged .KeyError: 'y'"
+    with pytest.raises(ScmambaError, match=told), SEALED.reading(folder) as (_, arrays):
+        arrays["y"]
