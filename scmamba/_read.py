@@ -30,8 +30,9 @@ MAX_BYTES = 32 * 2**20
 MAX_DEPTH = 64
 """Deepest nesting of a JSON file."""
 
-MAX_DIGITS = 20
-"""Longest whole number in a JSON file; 64 bits need no more."""
+MAX_DIGITS = 40
+"""Longest whole number in a JSON file. 64 bits need 20, but tokenizer files write 1e30 for "no
+limit"."""
 
 AGAIN = "copy or download it again"
 
@@ -83,8 +84,9 @@ def reading(
     try:
         yield
     except ScmambaError as error:
-        if Path(path).name in str(error):
-            raise
+        folder = os.path.dirname(path)
+        if Path(path).name in str(error) or (folder and os.path.join(folder, "") in str(error)):
+            raise  # it names the file, or another one of the folder
         raise ScmambaError(f"{os.fspath(path)}: {error}") from error
     except (*_DAMAGE, *damage) as error:
         raise _damaged(path, error, mend) from error
@@ -176,7 +178,7 @@ def read_json(
     path
         A regular file; a byte order mark is allowed.
     max_bytes, max_depth
-        Largest size and deepest nesting that are read. Whole numbers have at most 20 digits.
+        Largest size and deepest nesting that are read. Whole numbers have at most 40 digits.
 
     Raises
     ------
@@ -393,7 +395,8 @@ def _too_large(path: str | os.PathLike[str], max_bytes: int) -> NoReturn:
 
 
 def _damaged(path: str | os.PathLike[str], error: Exception, mend: str) -> ScmambaError:
-    reason = str(error) or type(error).__name__
+    lines = str(error).splitlines() or [""]
+    reason = f"{type(error).__name__}: {lines[0]}"
     return ScmambaError(f"{os.fspath(path)} is damaged or of another format ({reason}); {mend}")
 
 

@@ -11,6 +11,15 @@ from typing import Any, ClassVar, Self
 
 from scmamba._errors import ScmambaError
 
+MOST = 2**27
+"""Most rows that a configuration may ask for, such as of a vocabulary."""
+
+WIDEST = 2**14
+"""Widest layer."""
+
+DEEPEST = 512
+"""Most layers; the largest published model has 64."""
+
 FORMAT_VERSION = 1
 """Version of the saved format; a reader refuses a newer one."""
 
@@ -27,9 +36,16 @@ class Config:
             object.__setattr__(self, field.name, _typed(field, getattr(self, field.name)))
 
     def at_least(self, name: str, low: int) -> None:
-        """Raise an error where the field ``name`` is less than ``low``."""
-        if getattr(self, name) < low:
-            raise ScmambaError(f"{name}={getattr(self, name)}; give {low} or more")
+        """Raise an error where the field ``name`` is less than ``low`` or beyond any size."""
+        self.between(name, low, MOST)
+
+    def between(self, name: str, low: int, high: int) -> None:
+        """Raise an error where the field ``name`` is not within ``low`` and ``high``."""
+        value = getattr(self, name)
+        if value < low:
+            raise ScmambaError(f"{name}={value}; give {low} or more")
+        if value > high:
+            raise ScmambaError(f"{name}={value}; give at most {high}")
 
     def replace(self, **changes: Any) -> Self:
         """A copy with ``changes``, checked again."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from scmamba._errors import ScmambaError
+from scmamba._read import Fields
 from scmamba.tokens._alphabet import ALPHABETS
+
+MOST_IDS = 2**20
+"""Largest vocabulary that is read, in ids."""
 
 KINDS = ("characters", "kmers", "library")
 ROLES = ("pad", "mask", "unk", "bos", "sep", "cls")
@@ -57,9 +62,13 @@ class TokenLayout:
         _one_of("kind", self.kind, KINDS)
         _one_of("alphabet", self.alphabet, tuple(ALPHABETS))
         _one_of("padding_side", self.padding_side, ("left", "right"))
+        if len(self.tokens) > MOST_IDS:
+            raise ScmambaError(
+                f"a tokenizer of {len(self.tokens)} ids; at most {MOST_IDS} are read"
+            )
         named = [token for token in self.tokens if token]
         if len(set(named)) < len(named):
-            twice = sorted({token for token in named if named.count(token) > 1})
+            twice = sorted(token for token, n in Counter(named).items() if n > 1)
             raise ScmambaError(
                 f"a tokenizer holds each token once; {', '.join(twice[:5])} come more often: use "
                 "the file that came with the weights"
@@ -76,15 +85,28 @@ class TokenLayout:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, entries: dict[str, Any]) -> TokenLayout:
-        """Read what :meth:`to_dict` gave."""
+    def from_dict(cls, entries: dict[str, Any], source: str = "the tokenizer") -> TokenLayout:
+        """Read what :meth:`to_dict` gave; ``source`` is the file that it comes from."""
         names = {field.name for field in fields(cls)}
         if set(entries) != names:
             raise ScmambaError(
-                f"a saved tokenizer has the entries {', '.join(sorted(names))}; got "
+                f"{source}: a saved tokenizer has the entries {', '.join(sorted(names))}; got "
                 f"{', '.join(sorted(entries))}: save the model again"
             )
-        return cls(**entries)
+        given = Fields(entries, source)
+        specials = given.nested("specials")
+        return cls(
+            kind=given.string("kind", choices=KINDS),
+            tokens=tuple(given.strings("tokens")),
+            specials={role: specials.integer(role) for role in specials.content},
+            prefix=tuple(given.integers("prefix")),
+            suffix=tuple(given.integers("suffix")),
+            special_by_default=given.boolean("special_by_default"),
+            alphabet=given.string("alphabet", choices=tuple(ALPHABETS)),
+            padding_side=given.string("padding_side", choices=("left", "right")),
+            max_length=given.integer("max_length", low=1) if given.has("max_length") else None,
+            library=given.string("library"),
+        )
 
 
 def complements(tokens: tuple[str, ...]) -> tuple[int, ...]:
@@ -150,6 +172,8 @@ def benchmark(alphabet: str = "DNA", *, max_length: int | None = None) -> TokenL
 
 
 def _padded(tokens: tuple[str, ...], size: int) -> tuple[str, ...]:
+    if size > MOST_IDS:
+        raise ScmambaError(f"a tokenizer of {size} ids; at most {MOST_IDS} are read")
     if size < len(tokens):
         raise ScmambaError(
             f"the tokenizer knows {len(tokens)} tokens, but the weights have {size} ids; use the "

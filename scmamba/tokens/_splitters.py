@@ -103,7 +103,9 @@ def read_library(text: str) -> Any:
         ) from error
     try:
         tokenizer = Tokenizer.from_str(text)
-    except Exception as error:  # the library raises a bare Exception
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a bare Exception, or the panic of compiled code
         raise ScmambaError(
             f"tokenizer.json cannot be read ({error}); fetch the file again"
         ) from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from scmamba._errors import ScmambaError
+from scmamba._read import Fields, read_json, read_text
 from scmamba.tokens import _layouts
-from scmamba.tokens._layouts import ROLES, TokenLayout, complements
+from scmamba.tokens._layouts import MOST_IDS, ROLES, TokenLayout, complements
 from scmamba.tokens._splitters import read_library
 
 FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json")
@@ -22,10 +22,10 @@ def read_layout(folder: Path) -> TokenLayout:
         return _library(path, settings)
     if (path := folder / "vocab.txt").is_file():
         return _kmers(path, settings)
-    kind = settings.get("tokenizer_class")
+    kind = settings.string("tokenizer_class", "")
     if kind in ("CaduceusTokenizer", "CharTokenizer"):
-        return _characters(folder, settings, str(kind))
-    if kind is not None:
+        return _characters(folder, settings, kind)
+    if kind:
         raise ScmambaError(
             f"{folder / 'tokenizer_config.json'} says tokenizer_class={kind!r}, whose code is not "
             "run; known without a tokenizer.json or vocab.txt: CaduceusTokenizer, CharTokenizer"
@@ -33,19 +33,19 @@ def read_layout(folder: Path) -> TokenLayout:
     return _by_complement(folder)
 
 
-def _settings(folder: Path) -> dict[str, Any]:
+def _settings(folder: Path) -> Fields:
     """``special_tokens_map.json`` and ``tokenizer_config.json`` in one, where they are there."""
     found: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / name).is_file():
-            found |= {k: v for k, v in _json(folder / name).items() if v is not None}
-    return found
+            found |= {k: v for k, v in read_json(folder / name).items() if v is not None}
+    return Fields(found, folder / "tokenizer_config.json")
 
 
-def _library(path: Path, settings: dict[str, Any]) -> TokenLayout:
-    text = path.read_text(encoding="utf-8")
-    content = _json(path)
-    tokens = _by_id({**_vocab(content, path), **_added(content)}, path)
+def _library(path: Path, settings: Fields) -> TokenLayout:
+    text = read_text(path)
+    content = Fields(read_json(path), path)
+    tokens = _by_id({**_vocab(content), **_added(content)}, path)
     shared = {**_shared(settings), "specials": _specials(settings, tokens)}
     if _is_characters(content, tokens):
         return TokenLayout(kind="characters", tokens=tokens, **shared)
@@ -63,27 +63,29 @@ def _library(path: Path, settings: dict[str, Any]) -> TokenLayout:
     )
 
 
-def _is_characters(content: dict[str, Any], tokens: tuple[str, ...]) -> bool:
+def _is_characters(content: Fields, tokens: tuple[str, ...]) -> bool:
     """Whether every nucleotide is one token and nothing is put around a sequence."""
-    model = content["model"]
+    model = content.nested("model")
     words = {token for token in tokens if token.isalpha()}
-    plain = model.get("type") == "BPE" and not model.get("merges")
-    return plain and not content.get("post_processor") and all(len(word) == 1 for word in words)
+    plain = model.string("type", "") == "BPE" and not model.values("merges", ())
+    return plain and not content.has("post_processor") and all(len(word) == 1 for word in words)
 
 
-def _kmers(path: Path, settings: dict[str, Any]) -> TokenLayout:
-    kind = settings.get("tokenizer_class", "EsmTokenizer")
+def _kmers(path: Path, settings: Fields) -> TokenLayout:
+    kind = settings.string("tokenizer_class", "EsmTokenizer")
     if kind != "EsmTokenizer":
         raise ScmambaError(
             f"{path.parent / 'tokenizer_config.json'} says tokenizer_class={kind!r}; a vocab.txt "
             "is known as EsmTokenizer's (k-mers that do not overlap)"
         )
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = read_text(path).split("\n")
     tokens = tuple(line.strip() for line in lines if line.strip())
     defaults = {"cls_token": "<cls>", "pad_token": "<pad>", "mask_token": "<mask>"}
-    specials = _specials({"unk_token": "<unk>", **defaults, **settings}, tokens)
+    given = {"unk_token": "<unk>", **defaults, **settings.content}
+    specials = _specials(Fields(given, settings.source), tokens)
     # eos_token is null in the published files, so only <cls> is put around a sequence
-    end = _specials({"sep_token": settings.get("eos_token", "")}, tokens)
+    last = {"sep_token": settings.content.get("eos_token", "")}
+    end = _specials(Fields(last, settings.source), tokens)
     single = all(len(token) == 1 for token in tokens if token.isalpha())
     return TokenLayout(
         kind="characters" if single else "kmers",
@@ -96,20 +98,22 @@ def _kmers(path: Path, settings: dict[str, Any]) -> TokenLayout:
     )
 
 
-def _characters(folder: Path, settings: dict[str, Any], kind: str) -> TokenLayout:
+def _characters(folder: Path, settings: Fields, kind: str) -> TokenLayout:
     """``CaduceusTokenizer`` or Mamba2-mRNA's ``CharTokenizer``, whose ids are in their code."""
     usual = ("A", "C", "G", "T" if kind == "CaduceusTokenizer" else "U", "N")
-    characters = tuple(settings.get("characters", usual))
-    size = _config(folder).get("vocab_size", 7 + len(characters))
+    characters = tuple(settings.strings("characters", usual))
+    size = _config(folder).integer("vocab_size", 7 + len(characters), low=1, high=MOST_IDS)
     layout = _layouts.caduceus(
         characters,
         size=max(size, 7 + len(characters)),
         alphabet="RNA" if "U" in characters else "DNA",
         max_length=_limit(settings),
-        padding_side=settings.get("padding_side", "left"),
+        padding_side=settings.string("padding_side", "left", choices=("left", "right")),
     )
-    said = {int(i): _text(token) for i, token in settings.get("added_tokens_decoder", {}).items()}
-    odd = {i: t for i, t in said.items() if i >= len(layout.tokens) or layout.tokens[i] != t}
+    added = settings.nested("added_tokens_decoder", {})
+    said = {i: _text(added, i) for i in added.content}
+    known = {str(i): token for i, token in enumerate(layout.tokens)}
+    odd = {i: token for i, token in said.items() if known.get(i) != token}
     if odd:
         raise ScmambaError(
             f"{folder / 'tokenizer_config.json'} says {odd}, which are not the ids of {kind}: "
@@ -121,9 +125,10 @@ def _characters(folder: Path, settings: dict[str, Any], kind: str) -> TokenLayou
 def _by_complement(folder: Path) -> TokenLayout:
     """Without a tokenizer file: the known layout that ``complement_map`` belongs to."""
     config = _config(folder)
-    given = config.get("complement_map")
-    if isinstance(given, dict) and given:
-        pairs = tuple(int(given[key]) for key in sorted(given, key=int))
+    given = config.nested("complement_map", {})
+    ids = [str(i) for i in range(len(given.content))]
+    if ids and set(ids) == set(given.content):
+        pairs = tuple(given.integer(i, low=0, high=MOST_IDS) for i in ids)
         for make in (_layouts.caduceus, _layouts.plantcad):
             tokens = make().tokens
             if len(pairs) >= len([t for t in tokens if t]):
@@ -137,61 +142,57 @@ def _by_complement(folder: Path) -> TokenLayout:
     )
 
 
-def _shared(settings: dict[str, Any]) -> dict[str, Any]:
-    side = settings.get("padding_side", "right")
+def _shared(settings: Fields) -> dict[str, Any]:
+    side = settings.string("padding_side", "right", choices=("left", "right"))
     return {"max_length": _limit(settings), "padding_side": side}
 
 
-def _limit(settings: dict[str, Any]) -> int | None:
-    limit = settings.get("model_max_length")
-    return int(limit) if isinstance(limit, int | float) and 0 < limit < _NO_LIMIT else None
+def _limit(settings: Fields) -> int | None:
+    limit = settings.number("model_max_length", 0)
+    return int(limit) if 1 <= limit < _NO_LIMIT else None
 
 
-def _specials(settings: dict[str, Any], tokens: tuple[str, ...]) -> dict[str, int]:
+def _specials(settings: Fields, tokens: tuple[str, ...]) -> dict[str, int]:
     """Ids of special tokens by role, where the vocabulary has what the settings name."""
-    named = {role: _text(settings.get(f"{role}_token", "")) for role in ROLES}
+    named = {role: _text(settings, f"{role}_token") for role in ROLES}
     return {role: tokens.index(name) for role, name in named.items() if name and name in tokens}
 
 
-def _text(token: Any) -> str:
-    """A token as written, or inside ``{"content": ...}``."""
-    return str(token.get("content", "")) if isinstance(token, dict) else str(token)
+def _text(settings: Fields, name: str) -> str:
+    """A token as written, or inside ``{"content": ...}``; empty where there is none."""
+    if isinstance(settings.content.get(name), dict):
+        return settings.nested(name).string("content", "")
+    return settings.string(name, "")
 
 
-def _vocab(content: dict[str, Any], path: Path) -> dict[str, int]:
-    model = content.get("model")
-    vocab = model.get("vocab") if isinstance(model, dict) else None
-    if isinstance(vocab, list):  # Unigram: [token, score]
-        return {entry[0]: i for i, entry in enumerate(vocab)}
-    if not isinstance(vocab, dict):
-        raise ScmambaError(f"{path} holds no vocabulary; fetch the file again")
-    return vocab
+def _vocab(content: Fields) -> dict[str, int]:
+    model = content.nested("model")
+    if isinstance(model.content.get("vocab"), list):  # Unigram: [token, score]
+        entries = model.values("vocab")
+        if any(not isinstance(e, list) or not e or type(e[0]) is not str for e in entries):
+            model.refuse("vocab", "a list of [token, score]")
+        return {entry[0]: i for i, entry in enumerate(entries)}
+    vocab = model.nested("vocab")
+    return {token: vocab.integer(token, low=0, high=MOST_IDS - 1) for token in vocab.content}
 
 
-def _added(content: dict[str, Any]) -> dict[str, int]:
-    return {token["content"]: token["id"] for token in content.get("added_tokens") or ()}
+def _added(content: Fields) -> dict[str, int]:
+    added = [
+        Fields.of(x, f"{content.source}: added_tokens") for x in content.values("added_tokens", ())
+    ]
+    return {x.string("content"): x.integer("id", low=0, high=MOST_IDS - 1) for x in added}
 
 
 def _by_id(vocab: dict[str, int], path: Path) -> tuple[str, ...]:
     """Tokens in the order of their ids; ids without a token are empty."""
-    if any(type(i) is not int or i < 0 for i in vocab.values()):
-        raise ScmambaError(f"{path} holds ids that are no whole numbers from 0; fetch it again")
-    tokens = [""] * (max(vocab.values(), default=-1) + 1)
+    if not vocab:
+        raise ScmambaError(f"{path} holds no vocabulary; fetch the file again")
+    tokens = [""] * (max(vocab.values()) + 1)
     for token, i in vocab.items():
         tokens[i] = token
     return tuple(tokens)
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def _config(folder: Path) -> Fields:
     path = folder / "config.json"
-    return _json(path) if path.is_file() else {}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ScmambaError(f"{path} is not JSON ({error}); fetch it again") from error
-    if not isinstance(content, dict):
-        raise ScmambaError(f"{path} holds a {type(content).__name__}; a JSON object is needed")
-    return content
+    return Fields(read_json(path) if path.is_file() else {}, path)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from scmamba._errors import ScmambaError
 from scmamba._files import atomic
+from scmamba._read import read_json, reading
 from scmamba.tokens import _layouts
 from scmamba.tokens._alphabet import ALPHABETS, clean
 from scmamba.tokens._layouts import TokenLayout, complements
@@ -108,20 +109,14 @@ class NucleotideTokenizer:
         ScmambaError
             There is no such file, or it is of a kind that is not known.
         """
-        return cls(read_layout(Path(folder)))
+        with reading(folder):
+            return cls(read_layout(Path(folder)))
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> NucleotideTokenizer:
         """Read what :meth:`to_json` wrote."""
-        try:
-            entries = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ScmambaError(f"cannot read {path} ({error.strerror})") from error
-        except ValueError as error:
-            raise ScmambaError(f"{path} is not JSON ({error}); save the model again") from error
-        if not isinstance(entries, dict):
-            raise ScmambaError(f"{path} holds a {type(entries).__name__}; save the model again")
-        return cls(TokenLayout.from_dict(entries))
+        with reading(path):
+            return cls(TokenLayout.from_dict(read_json(path), os.fspath(path)))
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to make the tokenizer again, whole or not at all."""

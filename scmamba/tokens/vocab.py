@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from scmamba._errors import ScmambaError
 from scmamba._files import atomic
+from scmamba._read import read_json_value, reading
 
 PAD, CLS, EOC = "<pad>", "<cls>", "<eoc>"
 SPECIAL = (PAD, CLS, EOC)
@@ -97,15 +98,10 @@ class Vocab:
             If the file is missing, is not JSON, or its ids are not 0, 1, 2, ... each once.
         """
         path = Path(path)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ScmambaError(
-                f"no vocabulary at {path}: a model's folder holds vocab.json"
-            ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ScmambaError(f"{path} is not JSON ({error}): fetch the file again") from None
-        return cls(_in_order(content, path))
+        if not path.exists():
+            raise ScmambaError(f"no vocabulary at {path}: a model's folder holds vocab.json")
+        with reading(path):
+            return cls(_in_order(read_json_value(path), path))
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write ``{"token": id, ...}``, whole or not at all."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scmamba._errors import ScmambaError
-from scmamba.models._config import Config, one_of
+from scmamba.models._config import DEEPEST, WIDEST, Config, one_of
 from scmamba.nn.embed import COMBINE
 
 POOLS = ("cls", "mean", "attention")
@@ -120,14 +120,18 @@ class CellConfig(Config):
         self._check_together()
 
     def _check_ranges(self) -> None:
-        for name in ("n_genes", "d_model", "d_state", "d_conv", "expand", "headdim", "ngroups"):
-            self.at_least(name, 1)
-        for name in ("chunk_size", "pool_heads", "class_layers", "adversary_layers"):
-            self.at_least(name, 1)
-        for name in ("n_layer", "n_classes", "n_batches", "n_modalities", "n_domains", "mlp_ratio"):
+        self.at_least("n_genes", 1)
+        for name in ("d_model", "d_state", "d_conv", "expand", "headdim", "ngroups"):
+            self.between(name, 1, WIDEST)
+        for name in ("chunk_size", "pool_heads"):
+            self.between(name, 1, WIDEST)
+        for name in ("class_layers", "adversary_layers"):
+            self.between(name, 1, DEEPEST)
+        for name in ("n_classes", "n_batches", "n_modalities", "n_counts"):
             self.at_least(name, 0)
-        for name in ("cell_domains", "n_latent", "n_counts"):
-            self.at_least(name, 0)
+        for name in ("n_domains", "cell_domains", "n_latent", "mlp_ratio"):
+            self.between(name, 0, WIDEST)
+        self.between("n_layer", 0, DEEPEST)
         self.at_least("n_bins", 3)
         for name in ("dropout", "layer_dropout", "class_dropout"):
             if not 0 <= getattr(self, name) < 1:

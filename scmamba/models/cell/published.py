@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scmamba._errors import ScmambaError
 from scmamba._files import sha256
-from scmamba._read import read_json
+from scmamba._read import Fields, read_json, reading
 from scmamba.models.cell.config import CellConfig
 from scmamba.models.cell.model import CellModel
 from scmamba.models.cell.structure import infer
@@ -97,13 +97,14 @@ def read_published(folder: Path) -> Published:
     ScmambaError
         A file is missing or damaged, or its numbers clash.
     """
-    args = read_json(folder / "args.json")
+    args = Fields(read_json(folder / "args.json"), folder / "args.json")
     vocab = Vocab.from_json(folder / "vocab.json")
     path = _weight_file(folder)
     tensors, left = read_tensors(path)
-    ours, names = to_ours(tensors, KEYS, lambda name: name.removeprefix("module."))
-    shapes = {name: tuple(tensor.shape) for name, tensor in ours.items()}
-    config = infer(shapes, args, n_tokens=len(vocab))
+    with reading(path):
+        ours, names = to_ours(tensors, KEYS, lambda name: name.removeprefix("module."))
+        shapes = {name: tuple(tensor.shape) for name, tensor in ours.items()}
+        config = infer(shapes, args, n_tokens=len(vocab))
     notes = _notes(shapes, args, config, len(vocab))
     return Published(path, config, vocab, ours, names, left, notes)
 
@@ -161,16 +162,16 @@ def _weight_file(folder: Path) -> Path:
 
 
 def _notes(
-    tensors: Iterable[str], args: Mapping[str, Any], config: CellConfig, n_tokens: int
+    tensors: Iterable[str], args: Fields, config: CellConfig, n_tokens: int
 ) -> tuple[str, ...]:
     """What args.json promises and the tensors do not hold, and the like."""
     notes = [
-        f"args.json says {word}={args[word]!r}, but the checkpoint holds no such tensors"
+        f"args.json says {word}={args.content[word]!r}, but the checkpoint holds no such tensors"
         for word, prefix in _HEADS.items()
-        if args.get(word) is True and not any(name.startswith(prefix) for name in tensors)
+        if args.content.get(word) is True and not any(name.startswith(prefix) for name in tensors)
     ]
-    layers = args.get("n_layers_cls")
-    if config.n_classes and layers is not None and layers != config.class_layers:
+    layers = args.integer("n_layers_cls", config.class_layers)
+    if config.n_classes and layers != config.class_layers:
         notes.append(
             f"args.json says n_layers_cls={layers}, the class head has {config.class_layers}: used"
         )

@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from scmamba._errors import ScmambaError
+from scmamba._read import Fields
 from scmamba.models.cell.config import CellConfig
+from scmamba.models.checkpoint.shapes import check_axes, counted
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 _EMBEDDING = "gene_embedding.embedding.weight"
 _POOLS = {"cls": "cls", "avg-pool": "mean"}
-_LAYER = re.compile(r"stack\.layers\.(\d+)\.mamba\.(.+)")
+_LAYER = re.compile(r"stack\.layers\.([0-9]{1,9})\.mamba\.(.+)")
 _MIXER = ("in_proj.weight", "conv1d.weight", "A_log", "out_proj.weight")
 
 
-def infer(shapes: Shapes, args: Mapping[str, Any], *, n_tokens: int) -> CellConfig:
+def infer(shapes: Shapes, args: Fields, *, n_tokens: int) -> CellConfig:
     """The configuration that tensors of ``shapes`` (under our names) were made with.
 
     Parameters
@@ -25,7 +27,7 @@ def infer(shapes: Shapes, args: Mapping[str, Any], *, n_tokens: int) -> CellConf
     shapes
         Shape of each tensor.
     args
-        ``args.json``: embsize, nlayers, dropout, pad_value and others, each optional.
+        Entries of ``args.json``: embsize, nlayers, dropout, pad_value and others, each optional.
     n_tokens
         Length of the vocabulary.
 
@@ -36,7 +38,7 @@ def infer(shapes: Shapes, args: Mapping[str, Any], *, n_tokens: int) -> CellConf
     """
     mixer, n_layer = _mixer(shapes)
     d_model = mixer["out_proj.weight"][0]
-    n_genes = shapes[_EMBEDDING][0] if _EMBEDDING in shapes else n_tokens
+    n_genes = _rows(shapes, _EMBEDDING) or n_tokens
     _agree("embsize", args, d_model, "the Mamba layers are that wide")
     _agree("nlayers", args, n_layer, "that many Mamba layers are there")
     if n_tokens > n_genes:
@@ -76,7 +78,7 @@ def _mixer(shapes: Shapes) -> tuple[dict[str, tuple[int, ...]], int]:
             layers.setdefault(int(found[1]), {})[found[2]] = shape
     for layer in layers.values():
         if all(name in layer for name in _MIXER):
-            return layer, max(layers) + 1
+            return layer, counted(layers, "layers")
     raise ScmambaError(
         "the checkpoint holds no whole Mamba-2 layer: mamba_encoder.layers.N.mamba."
         f"{{{', '.join(_MIXER)}}} are needed. Use a checkpoint of SC-MAMBA2"
@@ -85,6 +87,8 @@ def _mixer(shapes: Shapes) -> tuple[dict[str, tuple[int, ...]], int]:
 
 def _sizes(mixer: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     """d_state, d_conv, expand and headdim from in_proj, conv1d, A_log and out_proj."""
+    n_axes = {"out_proj.weight": 2, "conv1d.weight": 3, "A_log": 1, "in_proj.weight": 2}
+    check_axes(mixer, n_axes)
     d_model, d_inner = mixer["out_proj.weight"]
     heads, conv_dim, d_conv = mixer["A_log"][0], *mixer["conv1d.weight"][::2]
     rows = mixer["in_proj.weight"][0]
@@ -108,32 +112,28 @@ def _sizes(mixer: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     }
 
 
-def _values(args: Mapping[str, Any]) -> dict[str, Any]:
+def _values(args: Fields) -> dict[str, Any]:
     """Numbers that no tensor shows. Zero-shot, ``<cls>`` gets the pad value."""
-    if (style := args.get("input_emb_style", "continuous")) != "continuous":
-        raise ScmambaError(
-            f"args.json says input_emb_style={style!r}; scmamba reads 'continuous' checkpoints"
-        )
+    args.string("input_emb_style", "continuous", choices=("continuous",))
     words = {
         "dropout": "dropout",
         "pad_value": "pad_value",
         "mask_value": "mask_value",
-        "n_bins": "n_bins",
         "ecs_threshold": "ecs_thres",
     }
-    found = {ours: args[word] for ours, word in words.items() if args.get(word) is not None}
-    for ours, value in found.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ScmambaError(f"args.json says {words[ours]}={value!r}; a number is needed")
+    found = {ours: args.number(word) for ours, word in words.items() if args.has(word)}
+    if args.has("n_bins"):
+        found["n_bins"] = args.integer("n_bins", low=3)
     return {**found, "cls_value": found.get("pad_value", -2)}
 
 
 def _input_norm(shapes: Shapes) -> dict[str, Any]:
-    domains = {int(m[1]) for name in shapes if (m := re.match(r"input_norm\.bns\.(\d+)\.", name))}
+    matches = (re.match(r"input_norm\.bns\.([0-9]{1,9})\.", name) for name in shapes)
+    domains = {int(match[1]) for match in matches if match}
     if domains:
         return {
             "input_norm": "domain",
-            "n_domains": max(domains) + 1,
+            "n_domains": counted(domains, "norms"),
             "input_norm_affine": any(re.match(r"input_norm\.bns\.\d+\.weight", n) for n in shapes),
         }
     names = {name for name in shapes if name.startswith("input_norm.")}
@@ -143,13 +143,8 @@ def _input_norm(shapes: Shapes) -> dict[str, Any]:
     return {"input_norm": "batch", "input_norm_affine": affine}
 
 
-def _pool(args: Mapping[str, Any]) -> str:
-    style = args.get("cell_emb_style") or "cls"
-    if style not in _POOLS:
-        raise ScmambaError(
-            f"args.json says cell_emb_style={style!r}; allowed: {', '.join(map(repr, _POOLS))}"
-        )
-    return _POOLS[style]
+def _pool(args: Fields) -> str:
+    return _POOLS[args.string("cell_emb_style", "cls", choices=tuple(_POOLS))]
 
 
 def _class_head(shapes: Shapes, head: str) -> tuple[int, int]:
@@ -160,12 +155,12 @@ def _class_head(shapes: Shapes, head: str) -> tuple[int, int]:
 
 
 def _rows(shapes: Shapes, name: str) -> int:
-    return shapes[name][0] if name in shapes else 0
+    return shapes[name][0] if shapes.get(name) else 0
 
 
-def _agree(word: str, args: Mapping[str, Any], found: int, meaning: str) -> None:
-    if args.get(word) is not None and args[word] != found:
+def _agree(word: str, args: Fields, found: int, meaning: str) -> None:
+    if args.has(word) and (said := args.integer(word)) != found:
         raise ScmambaError(
-            f"args.json says {word}={args[word]!r}, but the weights say {found} ({meaning}); "
+            f"args.json says {word}={said}, but the weights say {found} ({meaning}); "
             "use the args.json that came with these weights"
         )

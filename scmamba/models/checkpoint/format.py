@@ -7,6 +7,7 @@ version and the sha256 of the others.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -14,18 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from scmamba._errors import ScmambaError
 from scmamba._files import atomic_folder, sha256
-from scmamba._read import read_json
+from scmamba._read import Fields, check_regular, read_json, reading
 from scmamba._version import __version__
 from scmamba.models.cell.config import CellConfig
 from scmamba.models.cell.model import CellModel
 from scmamba.models.cell.published import is_published
 from scmamba.models.checkpoint.report import LoadReport
-from scmamba.models.checkpoint.tensors import read_tensors
+from scmamba.models.checkpoint.tensors import read_tensors, save_tensors
 from scmamba.models.checkpoint.weights import BACKBONE, aliases, fill
 from scmamba.models.sequence.config import SequenceConfig
 from scmamba.models.sequence.model import SequenceModel
@@ -71,7 +71,7 @@ def save(
     folder = Path(folder)
     replaced = frozenset({CONFIG, VOCAB, TOKENIZER, WEIGHTS})
     with atomic_folder(folder, replaces=replaced) as temporary:
-        save_file(_state(model), temporary / WEIGHTS)
+        save_tensors(_state(model), temporary / WEIGHTS)
         if isinstance(model, SequenceModel):
             model.tokenizer.to_json(temporary / TOKENIZER)
         elif model.vocab is not None:
@@ -83,6 +83,7 @@ def save(
             "about": {**terms, **(about or {})},
         }
         content = {**model.config.to_dict(), _ABOUT: saved}
+        saved["seal"] = _seal(content)
         (temporary / CONFIG).write_text(json.dumps(content, indent=1), encoding="utf-8")
     return folder
 
@@ -105,19 +106,34 @@ def is_own(folder: Path) -> bool:
 
 def read_config(folder: Path) -> tuple[CellConfig | SequenceConfig, dict[str, Any]]:
     """Configuration of a folder of our format, and what :func:`save` noted: files and about."""
-    content = read_json(folder / CONFIG)
-    saved = content.pop(_ABOUT, None)
+    path = folder / CONFIG
+    content = read_json(path)
     of_sequence = content.get("kind") == SequenceConfig.kind
-    config = (SequenceConfig if of_sequence else CellConfig).from_dict(content)
     other = TOKENIZER if of_sequence else VOCAB
-    files = saved.get("files") if isinstance(saved, dict) else None
-    if not isinstance(files, dict) or WEIGHTS not in files or set(files) - {WEIGHTS, other}:
+    saved = Fields(content, path).nested(_ABOUT, {})
+    files = saved.nested("files", {})
+    if WEIGHTS not in files.content or set(files.content) - {WEIGHTS, other}:
         raise ScmambaError(
-            f"{folder / CONFIG} should list {WEIGHTS} and perhaps {other} with their sha256; "
+            f"{path} should list {WEIGHTS} and perhaps {other} with their sha256; "
             "copy the whole folder again or save the model again"
         )
-    about = saved.get("about")
-    return config, {"files": files, "about": about if isinstance(about, dict) else {}}
+    fields = {name: value for name, value in content.items() if name != _ABOUT}
+    with reading(path):
+        config = (SequenceConfig if of_sequence else CellConfig).from_dict(fields)
+    if saved.has("seal") and saved.string("seal") != _seal(content):
+        raise ScmambaError(
+            f"{path} was changed since it was saved; copy it again. To change a setting, give it "
+            "to load() and save the model again"
+        )
+    hashes = {name: files.string(name) for name in files.content}
+    return config, {"files": hashes, "about": saved.nested("about", {}).content}
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    """Hash of all that config.json holds but the seal itself."""
+    saved = {name: value for name, value in content[_ABOUT].items() if name != "seal"}
+    text = json.dumps({**content, _ABOUT: saved}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load_own(
@@ -125,13 +141,14 @@ def load_own(
 ) -> CellModel | SequenceModel:
     """Read a folder that :func:`save` wrote, on the CPU; see :func:`scmamba.models.load`."""
     config, saved = read_config(folder)
-    files, about = saved["files"], saved["about"]
+    files = saved["files"]
+    about = Fields(saved["about"], folder / CONFIG, prefix=f"{_ABOUT}.about.")
     for name, expected in files.items():
         unchanged(folder / name, expected, CONFIG)
     tensors, _ = read_tensors(folder / WEIGHTS)
     if isinstance(config, SequenceConfig):
         sequence = _sequence(folder, config.replace(**changes), tensors, files)
-        sequence.licence = about.get("licence")
+        sequence.licence = about.string("licence") if about.has("licence") else None
         return sequence
     changed = config.replace(**changes)
     filled = fill(
@@ -150,8 +167,8 @@ def load_own(
         n_genes=config.n_genes if model.vocab is None else len(model.vocab),
         fresh=filled.fresh,
         mismatched=filled.mismatched,
-        unused=(*sorted(set(tensors) - set(model.state_dict())), *about.get("left_out", ())),
-        notes=tuple(about.get("notes", ())),
+        unused=(*sorted(set(tensors) - set(model.state_dict())), *about.strings("left_out", ())),
+        notes=tuple(about.strings("notes", ())),
     )
     model.name, model.sha256 = folder.name, files[WEIGHTS]
     return model
@@ -179,8 +196,9 @@ def _sequence(
 
 def unchanged(path: Path, expected: object, by: str) -> None:
     """Raise an error where ``path`` has not the sha256 that ``by`` says."""
-    if not path.is_file():
+    if not path.exists():
         raise ScmambaError(f"{path} is missing; copy the whole folder or save the model again")
+    check_regular(path)
     if (found := sha256(path)) != expected:
         raise ScmambaError(
             f"{path} was truncated or changed since it was saved: its sha256 is {found}, "

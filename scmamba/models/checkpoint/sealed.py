@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from scmamba._errors import ScmambaError
 from scmamba._files import sha256
-from scmamba._read import read_json
+from scmamba._read import Fields, check_regular, read_json, reading
 from scmamba._version import __version__
+from scmamba.models.checkpoint.tensors import save_tensors
 
 ARRAYS = "arrays.safetensors"
 Arrays = dict[str, npt.NDArray[Any]]
@@ -37,7 +38,8 @@ class Sealed:
     version
         Of the format; another one is refused.
     others
-        Names of further files that are sealed.
+        Names of further files that must be there. Every other file in the folder and below it is
+        sealed too.
     """
 
     kind: str
@@ -50,7 +52,7 @@ class Sealed:
     ) -> None:
         """Write settings and arrays to a folder that holds the other files already."""
         tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
-        save_file(tensors, folder / ARRAYS)
+        save_tensors(tensors, folder / ARRAYS)
         whole = {"format_version": self.version, "scmamba": __version__, **content}
         whole["sha256"] = self._seals(folder, whole)
         (folder / self.settings).write_text(json.dumps(whole, indent=1), encoding="utf-8")
@@ -64,31 +66,39 @@ class Sealed:
         ScmambaError
             It is no such folder, of another format, changed or damaged.
         """
-        content = read_json(folder / self.settings)
+        path = folder / self.settings
+        content = read_json(path)
         version = content.get("format_version")
         if version != self.version:
             raise ScmambaError(
                 f"{folder} was saved in format version {version!r}, this scmamba reads "
                 f"{self.version}; update scmamba (pip install -U scmamba) or save it again"
             )
-        seals = content.pop("sha256", {})
-        try:
-            found = self._seals(folder, content)
-            if changed := [name for name in found if found[name] != seals.get(name)]:
-                raise ScmambaError(
-                    f"{folder / changed[0]} was damaged or changed since it was saved; "
-                    f"copy the folder or save the {self.kind} again"
-                )
+        seals = Fields(content, path).nested("sha256", {}).content
+        content.pop("sha256", None)
+        needed = {ARRAYS, self.settings, *self.others}
+        with reading(folder, damage=(Exception,), mend=f"copy it or save the {self.kind} again"):
+            for name in sorted({*seals, *needed}):
+                if seals.get(name) != self._seal(folder, name, content):
+                    raise ScmambaError(
+                        f"{folder / name} was damaged or changed since it was saved; "
+                        f"copy the folder or save the {self.kind} again"
+                    )
             yield content, {k: v.numpy() for k, v in load_file(folder / ARRAYS).items()}
-        except ScmambaError:
-            raise
-        except Exception as error:
-            raise ScmambaError(
-                f"{folder} is damaged ({type(error).__name__}: {error}); copy or save it again"
-            ) from error
 
     def _seals(self, folder: Path, content: Mapping[str, Any]) -> dict[str, str]:
-        """Hashes of the files, and of the settings whatever the order of their keys."""
-        text = json.dumps(content, sort_keys=True)
-        files = {name: sha256(folder / name) for name in (ARRAYS, *self.others)}
-        return {**files, self.settings: hashlib.sha256(text.encode()).hexdigest()}
+        """Hash of every file of the folder, and of the settings."""
+        files = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        names = sorted({*files, *self.others, self.settings})
+        return {name: self._seal(folder, name, content) for name in names}
+
+    def _seal(self, folder: Path, name: str, content: Mapping[str, Any]) -> str:
+        """Hash of a file, or of the settings whatever the order of their keys."""
+        if name == self.settings:
+            text = json.dumps(content, sort_keys=True)
+            return hashlib.sha256(text.encode()).hexdigest()
+        if ".." in Path(name).parts or Path(name).is_absolute():
+            raise ScmambaError(
+                f"{folder / self.settings} seals {name!r}, which is not in the folder"
+            )
+        return sha256(check_regular(folder / name))

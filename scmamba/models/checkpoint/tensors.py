@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import math
+import os
 import pickle
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from scmamba._errors import ScmambaError
+from scmamba._read import check_regular, reading
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _WRAPPERS = ("model_state_dict", "state_dict", "model")
+_SPARE = 2**20  # bytes that a zip archive may unpack to beyond its own size
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write a safetensors file that others may read as the files next to it.
+
+    The library makes it private to its owner; its mode is that of any new file.
+    """
+    path.touch()
+    mode = path.stat().st_mode & 0o777
+    save_file(dict(tensors), path)
+    os.chmod(path, mode)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -38,8 +55,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
         The file is missing, truncated or damaged, holds anything but tensors and plain values,
         or is no state dict.
     """
-    if not path.is_file():
-        raise ScmambaError(f"there is no file {path}")
+    check_regular(path)
     if path.suffix not in SUFFIXES:
         raise ScmambaError(f"{path} is no weight file; known endings: {', '.join(SUFFIXES)}")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
@@ -54,6 +70,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     tensors = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
     if not tensors:
         raise ScmambaError(f"{path} holds no tensors by name; a state dict is needed")
+    _check_stored(tensors, path)
     return tensors, (*left, *(str(key) for key in content if key not in tensors))
 
 
@@ -63,26 +80,64 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """
     if path.suffix != ".safetensors":
         return {name: tuple(tensor.shape) for name, tensor in read_tensors(path)[0].items()}
-    try:
-        with safe_open(path, "pt") as file:
-            names = file.keys()
-            return {name: tuple(file.get_slice(name).get_shape()) for name in names}
-    except (SafetensorError, OSError) as error:
-        raise _damaged(path, error) from error
+    check_regular(path)
+    with reading(path, damage=(SafetensorError,)), safe_open(path, "pt") as file:
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    if empty := [name for name, shape in shapes.items() if math.prod(shape) == 0]:
+        raise _empty(path, empty)
+    return shapes
 
 
 def _read_safetensors(path: Path) -> Any:
-    try:
+    with reading(path, damage=(SafetensorError,)):
         return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> ScmambaError:
-    return ScmambaError(f"{path} is truncated or damaged ({error}); fetch or save it again")
+def _check_stored(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse tensors that claim more numbers than the file holds, before anything copies them."""
+    size, stored = path.stat().st_size, 0
+    storages: set[int] = set()
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+            raise ScmambaError(
+                f"{path}: {name} is no plain tensor (layout {tensor.layout}, {tensor.device}); "
+                "save it dense and on the CPU"
+            )
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in storages:
+            storages.add(storage.data_ptr())
+            stored += storage.nbytes()
+        if tensor.numel() * tensor.element_size() > storage.nbytes() or stored > size:
+            raise ScmambaError(
+                f"{path}: {name} claims the shape {tuple(tensor.shape)}, which is more than the "
+                "file holds; download the file again, from a source you trust"
+            )
+    if empty := [name for name, tensor in tensors.items() if tensor.numel() == 0]:
+        raise _empty(path, empty)
+
+
+def _empty(path: Path, names: list[str]) -> ScmambaError:
+    return ScmambaError(
+        f"{path} holds tensors without a single number: {', '.join(names[:5])}; use the whole "
+        "checkpoint"
+    )
+
+
+def _check_zip(path: Path) -> None:
+    """Refuse an archive of weights that would unpack to more than its own size."""
+    if not zipfile.is_zipfile(path):
+        return
+    with reading(path, damage=(NotImplementedError, ValueError)), zipfile.ZipFile(path) as packed:
+        unpacked = sum(entry.file_size for entry in packed.infolist())
+    if unpacked > path.stat().st_size + _SPARE:
+        raise ScmambaError(
+            f"{path} would unpack to {unpacked / 2**20:.0f} MiB; weights are stored unpacked: "
+            "download the file again, from a source you trust"
+        )
 
 
 def _read_torch(path: Path) -> Any:
+    _check_zip(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -14,6 +14,9 @@ from scmamba._settings import settings
 
 BACKBONE = ("gene_embedding.", "value_embedding.", "input_norm.", "stack.", "final_norm.")
 _COUNTER = "num_batches_tracked"  # of a batch norm: not a weight, 0 where it is missing
+MOST_FRESH = 2**26
+"""Numbers of heads that may start at random, unless the checkpoint itself holds half as many."""
+
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -83,6 +86,7 @@ def fill(
             "(found for needed). Use the checkpoint with the configuration it was trained with.\n  "
             + "\n  ".join(problems)
         )
+    _check_fresh(own, tensors, source)
     units = {_unit(name) for name in (*missing, *odd)}
     matched = {
         name: _converted(tensors[name], own[name].dtype)
@@ -101,6 +105,21 @@ def fill(
     _start(model)
     fresh = tuple(name_of(name) for name in own if not {name} & {*matched, *counters, *odd})
     return Filled(model.eval(), len(matched) + len(counters), len(own), fresh, tuple(odd.values()))
+
+
+def _check_fresh(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: str) -> None:
+    """Refuse a configuration that asks for far more numbers than the checkpoint holds."""
+    stored = sum(tensor.numel() for tensor in tensors.values())
+    fresh = {
+        n: t.numel() for n, t in state.items() if n not in tensors or t.shape != tensors[n].shape
+    }
+    if sum(fresh.values()) > max(MOST_FRESH, 2 * stored):
+        largest = max(fresh, key=lambda name: fresh[name])
+        raise ScmambaError(
+            f"{source}: the configuration asks for {sum(fresh.values()):,} numbers that the "
+            f"checkpoint does not hold, such as {largest} of shape {tuple(state[largest].shape)}; "
+            "use the configuration it was trained with"
+        )
 
 
 def aliases(model: nn.Module) -> dict[str, str]:

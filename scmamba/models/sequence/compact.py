@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
-from scmamba.models._config import Config, one_of
+from scmamba.models._config import DEEPEST, WIDEST, Config, one_of
 from scmamba.nn.norm import MaskedBatchNorm1d
 from scmamba.nn.pool import AttentionPool
 from scmamba.nn.stack import Stack
@@ -60,10 +60,11 @@ class CompactConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("n_outputs", "d_model", "d_state", "headdim", "stem_width", "pool_heads"):
-            self.at_least(name, 1)
-        for name in ("n_layer", "n_positions"):
-            self.at_least(name, 0)
+        for name in ("d_model", "d_state", "headdim", "stem_width", "pool_heads"):
+            self.between(name, 1, WIDEST)
+        self.between("n_layer", 0, DEEPEST)
+        self.at_least("n_outputs", 1)
+        self.at_least("n_positions", 0)
         one_of("unit", self.unit, UNITS)
         for name in ("dropout", "head_dropout"):
             if not 0 <= getattr(self, name) < 1:

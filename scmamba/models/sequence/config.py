@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from scmamba._errors import ScmambaError
-from scmamba.models._config import Config, one_of
+from scmamba.models._config import DEEPEST, WIDEST, Config, one_of
+from scmamba.tokens._layouts import MOST_IDS
 
 FAMILIES = ("caduceus", "plantcad", "mamba2-mrna", "plant-dnamamba", "scmamba")
 MIXERS = ("mamba1", "mamba2")
@@ -86,11 +87,12 @@ class SequenceConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("vocab_size", "d_model", "n_layer", "d_state", "d_conv", "expand"):
-            self.at_least(name, 1)
-        for name in ("headdim", "ngroups", "chunk_size"):
-            self.at_least(name, 1)
-        for name in ("dt_rank", "pad_id", "max_length"):
+        for name in ("d_model", "d_state", "d_conv", "expand", "headdim", "ngroups", "chunk_size"):
+            self.between(name, 1, WIDEST)
+        self.between("n_layer", 1, DEEPEST)
+        self.between("vocab_size", 1, MOST_IDS)
+        self.between("dt_rank", 0, WIDEST)
+        for name in ("pad_id", "max_length"):
             self.at_least(name, 0)
         one_of("family", self.family, FAMILIES)
         one_of("mixer", self.mixer, MIXERS)

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from scmamba._errors import ScmambaError
 from scmamba._files import sha256
-from scmamba._read import read_json
+from scmamba._read import Fields, check_regular, read_json, reading
 from scmamba.models.checkpoint.format import save
+from scmamba.models.checkpoint.tensors import read_tensors, save_tensors
+from scmamba.models.checkpoint.weights import fill
 from scmamba.models.loading import load
 from scmamba.models.sequence.compact import CompactConfig, CompactModel
 from scmamba.models.sequence.model import SequenceModel
@@ -42,7 +43,7 @@ def save_network(network: nn.Module, folder: Path) -> None:
         raise ScmambaError(
             f"a {type(network).__name__} cannot be saved; fit with model=None or a pretrained model"
         )
-    save_file({k: t.detach().cpu().contiguous() for k, t in state.items()}, folder / WEIGHTS)
+    save_tensors({k: t.detach().cpu().contiguous() for k, t in state.items()}, folder / WEIGHTS)
     content["sha256"] = sha256(folder / WEIGHTS)
     (folder / ABOUT).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
@@ -55,23 +56,23 @@ def load_network(folder: Path) -> nn.Module:
     ScmambaError
         It is missing, damaged or of an unknown kind.
     """
-    content = read_json(folder / ABOUT)
-    if content.get("sha256") != sha256(folder / WEIGHTS):
+    path = folder / ABOUT
+    content = Fields(read_json(path), path)
+    if content.string("sha256") != sha256(check_regular(folder / WEIGHTS)):
         raise ScmambaError(f"{folder / WEIGHTS} was changed since it was saved; copy it again")
-    state = load_file(folder / WEIGHTS)
-    network: nn.Module | None = None
-    part: nn.Module | None = None
-    if content.get("kind") == "compact":
-        network = part = CompactModel(CompactConfig.from_dict(content["config"]))
-    elif content.get("kind") == "pooled":
-        backbone = load(folder / BACKBONE)
-        assert isinstance(backbone, SequenceModel)
-        pooled = PooledModel(backbone, content["n_outputs"], per_token=content["per_token"])
-        network, part = pooled, pooled.head
-    if network is None or part is None:
-        raise ScmambaError(
-            f"{folder / ABOUT} holds a network of kind {content.get('kind')!r}; known are "
-            "'compact' and 'pooled': update scmamba (pip install -U scmamba)"
-        )
-    part.load_state_dict(state)
-    return network.eval()
+    state, _ = read_tensors(folder / WEIGHTS)
+    source = str(folder / WEIGHTS)
+    if content.string("kind", choices=("compact", "pooled")) == "compact":
+        with reading(path):
+            config = CompactConfig.from_dict(content.nested("config").content)
+        return fill(lambda: CompactModel(config), state, source=source).model
+    backbone = load(folder / BACKBONE)
+    if not isinstance(backbone, SequenceModel):
+        raise ScmambaError(f"{folder / BACKBONE} holds a cell model; a sequence model is needed")
+    n_outputs, per_token = content.integer("n_outputs", low=1), content.boolean("per_token")
+    shapes = {"1.weight": (n_outputs, backbone.embedding_width), "1.bias": (n_outputs,)}
+    if {name: tuple(tensor.shape) for name, tensor in state.items()} != shapes:
+        raise ScmambaError(f"{source} does not hold the head that {path} describes; copy it again")
+    pooled = PooledModel(backbone, n_outputs, per_token=per_token)
+    pooled.head.load_state_dict(state)
+    return pooled.eval()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scmamba._errors import ScmambaError
 from scmamba._files import sha256
-from scmamba._read import read_json
+from scmamba._read import Fields, read_json, reading
 from scmamba.models.checkpoint.rename import to_ours
 from scmamba.models.checkpoint.report import LoadReport
 from scmamba.models.checkpoint.tensors import read_shapes, read_tensors
@@ -76,7 +76,9 @@ def _config(
     tokenizer: NucleotideTokenizer,
     default_length: int,
 ) -> SequenceConfig:
-    config = infer(shapes, read_json(folder / "config.json"))
+    settings = Fields(read_json(folder / "config.json"), folder / "config.json")
+    with reading(weight_file(folder)):
+        config = infer(shapes, settings)
     limit = tokenizer.max_length or default_length
     return config.replace(pad_id=tokenizer.pad_id, max_length=limit)
 

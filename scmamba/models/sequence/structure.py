@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from scmamba._errors import ScmambaError
+from scmamba._read import Fields
+from scmamba.models.checkpoint.shapes import check_axes, counted
 from scmamba.models.sequence.config import SequenceConfig
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-_LAYER = re.compile(r"stack\.layers\.(\d+)\.mixer\.(?:mamba_fwd\.)?(.+)")
+_LAYER = re.compile(r"stack\.layers\.([0-9]{1,9})\.mixer\.(?:mamba_fwd\.)?(.+)")
 _HEAD = "head.weight"
 _TABLES = ("embedding.weight", "embedding.embedding.weight", _HEAD)  # tied: under either name
 
@@ -29,7 +31,7 @@ _MAMBA1 = ("in_proj.weight", "conv1d.weight", "x_proj.weight", "dt_proj.weight",
 _MAMBA2 = ("in_proj.weight", "conv1d.weight", "dt_bias", "A_log", "out_proj.weight")
 
 
-def infer(shapes: Shapes, settings: Mapping[str, Any]) -> SequenceConfig:
+def infer(shapes: Shapes, settings: Fields) -> SequenceConfig:
     """The configuration that tensors of ``shapes`` (under our names) were made with.
 
     Sizes come from the tensors; ``config.json`` adds what they do not show, and where it says
@@ -40,22 +42,22 @@ def infer(shapes: Shapes, settings: Mapping[str, Any]) -> SequenceConfig:
     shapes
         Shape of each tensor.
     settings
-        ``config.json``.
+        Entries of ``config.json``.
 
     Raises
     ------
     ScmambaError
         No whole layer is found, two sources clash, or the structure is not known here.
     """
-    flat = {**settings, **(settings.get("ssm_cfg") or {})}
+    flat = Fields({**settings.content, **settings.nested("ssm_cfg", {}).content}, settings.source)
     layer, n_layer, both = _layers(shapes)
     table = next((shapes[name] for name in _TABLES if name in shapes), None)
-    if table is None:
+    if table is None or len(table) != 2:
         raise ScmambaError("the checkpoint holds no embedding; use the whole checkpoint")
     mixer = "mamba2" if "dt_bias" in layer and "x_proj.weight" not in layer else "mamba1"
-    groups = int(flat.get("ngroups", flat.get("n_groups", 1)))
+    groups = flat.integer("ngroups", flat.integer("n_groups", 1, low=1), low=1)
     sizes = _mamba2(layer, groups) if mixer == "mamba2" else _mamba1(layer)
-    ps = bool(settings.get("rcps", False))
+    ps = settings.boolean("rcps", False)
     found = {"vocab_size": table[0], "d_model": table[1], "n_layer": n_layer, **sizes}
     _agree(flat, found)
     _supported(flat, both)
@@ -67,9 +69,9 @@ def infer(shapes: Shapes, settings: Mapping[str, Any]) -> SequenceConfig:
         conv_bias="conv1d.bias" in layer,
         direction="bidirectional" if both else "causal",
         rc="ps" if ps else "none",
-        fused_add_norm=ps and bool(settings.get("fused_add_norm", True)),
+        fused_add_norm=ps and settings.boolean("fused_add_norm", True),
         norm="layer" if "stack.norm_f.bias" in shapes else "rms",
-        norm_eps=float(flat.get("norm_epsilon", flat.get("layer_norm_epsilon", 1e-5))),
+        norm_eps=flat.number("norm_epsilon", flat.number("layer_norm_epsilon", 1e-5)),
         **_ends(shapes, settings),
         complement_map=_complement(settings, table[0]),
     )
@@ -87,7 +89,7 @@ def _layers(shapes: Shapes) -> tuple[dict[str, tuple[int, ...]], int, bool]:
                 layer.setdefault(reverse, layer[f"mamba_rev.{reverse}"])
         if all(name in layer for name in _MAMBA1) or all(name in layer for name in _MAMBA2):
             both = any(name.startswith("mamba_rev.") for name in layer)
-            return layer, max(layers) + 1, both
+            return layer, counted(layers, "layers"), both
     raise ScmambaError(
         "the checkpoint holds no whole Mamba layer: layers.N.mixer needs "
         f"{', '.join(_MAMBA1)} (Mamba-1) or {', '.join(_MAMBA2)} (Mamba-2). Use a checkpoint of "
@@ -96,6 +98,7 @@ def _layers(shapes: Shapes) -> tuple[dict[str, tuple[int, ...]], int, bool]:
 
 
 def _mamba1(layer: Shapes) -> dict[str, Any]:
+    check_axes(layer, {"A_log": 2, "in_proj.weight": 2, "conv1d.weight": 3, "dt_proj.weight": 2})
     d_inner, d_state = layer["A_log"]
     d_model = layer["in_proj.weight"][1]
     return {
@@ -107,6 +110,7 @@ def _mamba1(layer: Shapes) -> dict[str, Any]:
 
 
 def _mamba2(layer: Shapes, groups: int) -> dict[str, Any]:
+    check_axes(layer, {"out_proj.weight": 2, "A_log": 1, "conv1d.weight": 3})
     d_model, d_inner = layer["out_proj.weight"]
     heads, (channels, _, d_conv) = layer["A_log"][0], layer["conv1d.weight"]
     state, odd = divmod(channels - d_inner, 2 * groups)
@@ -135,14 +139,15 @@ def _whole(d_inner: int, d_model: int) -> int:
     return expand
 
 
-def _agree(flat: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+def _agree(flat: Fields, found: Mapping[str, Any]) -> None:
     """Where config.json gives a size, one of its words must say what the tensors say.
 
     A vocabulary may have been padded when the model was made (Caduceus does, transformers not).
     """
-    multiple = int(flat.get("pad_vocab_size_multiple") or 1)
+    multiple = flat.integer("pad_vocab_size_multiple", 1, low=0) or 1
     for ours, words in _WORDS.items():
-        said = {word: flat[word] for word in words if isinstance(flat.get(word), int)}
+        given = [word for word in words if flat.has(word) and flat.content[word] != "auto"]
+        said = {word: flat.integer(word) for word in given}
         allowed = set(said.values())
         if ours == "vocab_size":
             allowed |= {n + -n % multiple for n in allowed}
@@ -154,46 +159,48 @@ def _agree(flat: Mapping[str, Any], found: Mapping[str, Any]) -> None:
             )
 
 
-def _supported(flat: Mapping[str, Any], both: bool) -> None:
+def _supported(flat: Fields, both: bool) -> None:
     """Refuse what would be computed otherwise than here."""
-    limit = flat.get("time_step_limit") or flat.get("dt_limit")
-    low = limit[0] if isinstance(limit, list | tuple) else 0
-    high = limit[1] if isinstance(limit, list | tuple) else {"__float__": "Infinity"}
-    limited = low not in (0, 0.0) or not (high == {"__float__": "Infinity"} or high == float("inf"))
+    unlimited = [0.0, float("inf")]
+    limit = flat.values("time_step_limit", flat.values("dt_limit", unlimited)) or unlimited
+    ends = [float("inf") if end == {"__float__": "Infinity"} else end for end in limit]
     odd = {
-        "bidirectional_strategy": both and flat.get("bidirectional_strategy") not in (None, "add"),
-        "bidirectional_weight_tie": both and flat.get("bidirectional_weight_tie") is False,
-        "hidden_act": flat.get("hidden_act") not in (None, "silu", "swish"),
-        "norm_before_gate": bool(flat.get("norm_before_gate")),
-        "time_step_limit": limited,
+        "bidirectional_strategy": both and flat.string("bidirectional_strategy", "add") != "add",
+        "bidirectional_weight_tie": both and not flat.boolean("bidirectional_weight_tie", True),
+        "hidden_act": flat.string("hidden_act", "silu") not in ("silu", "swish"),
+        "norm_before_gate": flat.boolean("norm_before_gate", False),
+        "time_step_limit": ends != unlimited,
     }
     if wrong := [name for name, is_odd in odd.items() if is_odd]:
-        told = ", ".join(f"{name}={flat.get(name)!r}" for name in wrong)
+        told = ", ".join(f"{name}={flat.content.get(name)!r}" for name in wrong)
         raise ScmambaError(f"config.json says {told}, which no model known here has")
 
 
-def _family(settings: Mapping[str, Any], vocab_size: int) -> str:
-    if settings.get("model_type") == "caduceus":
+def _family(settings: Fields, vocab_size: int) -> str:
+    kind = settings.string("model_type", "mamba")
+    if kind == "caduceus":
         return "plantcad" if vocab_size == 8 else "caduceus"
-    return "mamba2-mrna" if settings.get("model_type") == "mamba2" else "plant-dnamamba"
+    return "mamba2-mrna" if kind == "mamba2" else "plant-dnamamba"
 
 
-def _ends(shapes: Shapes, settings: Mapping[str, Any]) -> dict[str, bool]:
+def _ends(shapes: Shapes, settings: Fields) -> dict[str, bool]:
     """Whether there is a language-model head, and whether it is the embedding.
 
     transformers ties the two unless config.json says otherwise, save for its Mamba-2 models.
     """
-    tie = settings.get("tie_word_embeddings", settings.get("model_type") != "mamba2")
-    return {"lm_head": bool(tie) or _HEAD in shapes, "tie_embeddings": bool(tie)}
+    usual = settings.string("model_type", "mamba") != "mamba2"
+    tie = settings.boolean("tie_word_embeddings", usual)
+    return {"lm_head": tie or _HEAD in shapes, "tie_embeddings": tie}
 
 
-def _complement(settings: Mapping[str, Any], vocab_size: int) -> tuple[int, ...]:
+def _complement(settings: Fields, vocab_size: int) -> tuple[int, ...]:
     """Complements by id; those that ``complement_map`` leaves out are their own."""
-    given = settings.get("complement_map") or {}
-    try:
-        pairs = {int(i): int(j) for i, j in given.items()}
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ScmambaError(
-            f"config.json says complement_map={given!r}; ids by id are needed"
-        ) from error
+    given = settings.nested("complement_map", {})
+    pairs = {_id(i): given.integer(i, low=0, high=vocab_size - 1) for i in given.content}
     return tuple(pairs.get(i, i) for i in range(vocab_size)) if pairs else ()
+
+
+def _id(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ScmambaError(f"config.json says complement_map of {text!r}; ids by id are needed")
+    return int(text)

@@ -99,7 +99,8 @@ def test_damaged_safetensors_with_the_right_hash(folder, keep):
     content = json.loads(config.read_text())
     content["saved"]["files"][path.name] = checkpoint.sha256(path)
     config.write_text(json.dumps(content))
-    with pytest.raises(ScmambaError, match="truncated or damaged"):
+    edited(folder)
+    with pytest.raises(ScmambaError, match=r"model\.safetensors is damaged"):
         models.load(folder)
 
 
@@ -113,7 +114,10 @@ def test_missing_files(folder, name):
 def edited(folder, **changes):
     path = folder / "config.json"
     content = {**json.loads(path.read_text()), **changes}
-    path.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
+    content = {k: v for k, v in content.items() if v is not None}
+    if "saved" in content:  # sealed as by whoever saved it so
+        content["saved"]["seal"] = checkpoint._seal(content)
+    path.write_text(json.dumps(content))
 
 
 @pytest.mark.parametrize(
@@ -145,6 +149,83 @@ def test_config_that_is_no_json(folder):
 def test_an_older_config_loads(folder):
     edited(folder, adversary_layers=None)
     assert models.load(folder).config == model().config
+
+
+def test_an_edited_config_is_refused(folder):
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace('"value_clip": 512.0', '"value_clip": 5.0'))
+    with pytest.raises(ScmambaError, match=r"config\.json was changed since it was saved"):
+        models.load(folder)
+
+
+def test_a_config_of_before_seals_loads(folder):
+    path = folder / "config.json"
+    content = json.loads(path.read_text())
+    del content["saved"]["seal"]
+    path.write_text(json.dumps(content))
+    assert models.load(folder).config == model().config
+
+
+def test_weights_have_the_mode_of_the_other_files(folder):
+    modes = {path.name: path.stat().st_mode for path in folder.iterdir()}
+    assert len(set(modes.values())) == 1, modes
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_layer": 10**7}, "n_layer=10000000; give at most"),
+        ({"n_genes": 10**12}, "n_genes=1000000000000; give at most"),
+        ({"class_layers": 10**6}, "class_layers=1000000; give at most"),
+        ({"input_norm": "domain", "n_domains": 10**9}, "n_domains=1000000000; give at most"),
+        ({"n_classes": 10**8}, r"asks for .* such as class_head\.out\.weight"),
+        ({"n_counts": 10**7}, r"asks for .* such as count_head"),
+        ({"d_model": 10**5}, "d_model=100000; give at most"),
+        ({"d_model": 10**50}, "a whole number of 51 digits"),
+        ({"n_layer": 500}, "missing: stack.layers.499"),
+    ],
+)
+def test_sizes_are_not_believed(folder, changes, message):
+    edited(folder, **changes)
+    with pytest.raises(ScmambaError, match=message) as caught:
+        models.load(folder)
+    assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["config.json", "vocab.json", "model.safetensors"])
+def test_pipes_in_place_of_files(folder, name):
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(ScmambaError, match=r"regular file|holds no model") as caught:
+        models.load(folder)
+    assert str(folder) in str(caught.value)
+
+
+ODD = [None, True, -1, 1.5, 10**30, "text", [], [None], {}, {"a": {"b": []}}, [[[]]]]
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_every_field_with_every_wrong_type(folder, value):
+    path = folder / "config.json"
+    whole = path.read_text()
+    content = json.loads(whole)
+    places = [(content, name) for name in content]
+    places += [(content["saved"], name) for name in content["saved"]]
+    places += [(content["saved"]["files"], "model.safetensors")]
+    places += [(content["saved"]["about"], name) for name in ("left_out", "notes")]
+    for holder, name in places:
+        before = holder.get(name)
+        holder[name] = value
+        if isinstance(content.get("saved"), dict) and name != "seal":
+            content["saved"]["seal"] = checkpoint._seal(content)
+        path.write_text(json.dumps(content))
+        holder[name] = before
+        if before is None:
+            del holder[name]
+        try:
+            models.load(folder)
+        except ScmambaError as error:
+            assert str(folder) in str(error), error  # noqa: PT017
 
 
 def test_nothing_there(tmp_path):

@@ -37,9 +37,28 @@ def test_each_changed_file_is_named(folder: Path, name: str) -> None:
         pass
 
 
+def test_every_file_of_the_folder_is_sealed(tmp_path: Path) -> None:
+    (tmp_path / "extra.txt").write_text("extra")
+    (tmp_path / "model").mkdir()
+    inner = tmp_path / "model" / "config.json"
+    inner.write_text('{"d": 1}')
+    SEALED.write(tmp_path, {}, {"x": np.arange(3)})
+    with SEALED.reading(tmp_path):
+        pass
+    inner.write_text('{"d": 2}')
+    with (
+        pytest.raises(ScmambaError, match=r"model/config\.json was damaged"),
+        SEALED.reading(tmp_path),
+    ):
+        pass
+    inner.unlink()
+    with pytest.raises(ScmambaError, match=r"no file .*config\.json"), SEALED.reading(tmp_path):
+        pass
+
+
 def test_other_formats_and_missing_parts_are_told(folder: Path) -> None:
     (folder / ARRAYS).unlink()
-    with pytest.raises(ScmambaError, match="is damaged"), SEALED.reading(folder):
+    with pytest.raises(ScmambaError, match=f"there is no file .*{ARRAYS}"), SEALED.reading(folder):
         pass
     content = json.loads((folder / "thing.json").read_text())
     (folder / "thing.json").write_text(json.dumps({**content, "format_version": 3}))
@@ -49,6 +68,6 @@ def test_other_formats_and_missing_parts_are_told(folder: Path) -> None:
 
 
 def test_what_fails_while_reading_is_damage(folder: Path) -> None:
-    told = "is damaged .KeyError: 'y'"
+    told = "is damaged or of another format .KeyError: 'y'"
     with pytest.raises(ScmambaError, match=told), SEALED.reading(folder) as (_, arrays):
         arrays["y"]

@@ -65,7 +65,7 @@ def test_damaged_or_unknown_networks(tmp_path: Path) -> None:
     save_network(pooled(), tmp_path / "net")
     about = tmp_path / "net" / "network.json"
     about.write_text(about.read_text().replace("pooled", "puddle"))
-    with pytest.raises(ScmambaError, match="of kind 'puddle'; known are"):
+    with pytest.raises(ScmambaError, match="network.json: kind=.puddle.; one of compact, pooled"):
         load_network(tmp_path / "net")
     with (tmp_path / "net" / "network.safetensors").open("ab") as file:
         file.write(b"0")

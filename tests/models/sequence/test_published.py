@@ -271,8 +271,8 @@ def test_what_has_no_place_is_reported(copy):
         ("caduceus_ph_tiny", {"bidirectional_strategy": "ew_multiply"}, "bidirectional_strategy="),
         ("caduceus_ph_tiny", {"bidirectional_weight_tie": False}, "bidirectional_weight_tie=Fals"),
         ("caduceus_ps_tiny", {"complement_map": {"0": 1, "1": 0}}, "holds no tokenizer file"),
-        ("caduceus_ps_tiny", {"complement_map": "?"}, "holds no tokenizer file"),
-        ("plant_dnamamba_tiny", {"complement_map": [1]}, "complement_map=.1.; ids by id"),
+        ("caduceus_ps_tiny", {"complement_map": "?"}, r"config.json: complement_map=.\?.; an obj"),
+        ("plant_dnamamba_tiny", {"complement_map": [1]}, "complement_map=.1.; an object"),
     ],
 )
 def test_clashing_settings_name_both(copy, name, settings, message):
@@ -344,7 +344,7 @@ def test_a_truncated_file(copy, keep):
     content = path.read_bytes()
     path.write_bytes(content[: keep if keep > 1 else int(keep * len(content))])
     for ask in (models.load, models.info):
-        with pytest.raises(ScmambaError, match="truncated or damaged"):
+        with pytest.raises(ScmambaError, match="is damaged"):
             ask(path.parent)
 
 
