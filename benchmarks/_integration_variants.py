@@ -11,6 +11,7 @@ from typing import Any
 
 from scmamba.cli._integration_cells import LABEL
 from scmamba.cli._integration_methods import METHODS, Method, harmony, main, ours
+from scmamba.tasks import IntegrationObjectives, IntegrationTraining
 
 FIRST_HARMONY = {"lamb": 1, "max_iter_kmeans": 20}
 """As it was published; newer releases estimate the ridge and stop k-means sooner."""
@@ -28,21 +29,26 @@ def _changed(title: str, **options: Any) -> Method:
 def _off(title: str, *, labels: bool = False, **weights: float) -> Method:
     """Other weights; without Mamba layers, which take most of the time and leave by themselves."""
     given = {"labels_key": LABEL} if labels else {}
-    return _changed(title, n_layer=0, **given, **weights)
+    objectives = IntegrationObjectives(**weights)
+    return _changed(title, training=_layers(0), objectives=objectives, **given)
+
+
+def _layers(n: int) -> IntegrationTraining:
+    return IntegrationTraining(n_layer=n)
 
 
 LAYERS = {
-    "bag": _changed("no Mamba layers", n_layer=0),
-    "mamba": _changed("two Mamba layers in any case", n_layer=2),
+    "bag": _changed("no Mamba layers", training=_layers(0)),
+    "mamba": _changed("two Mamba layers in any case", training=_layers(2)),
 }
 OBJECTIVES = {
-    "no_contrast": _off("no contrast", contrast_weight=0),
-    "no_dab": _off("no adversary", dab_weight=0),
-    "no_kl": _off("no prior", kl_weight=0),
-    "no_nb": _off("no likelihood of counts", nb_weight=0),
-    "ecs": _off("with elastic similarity", ecs_weight=1),
-    "no_supcon": _off("labels: no contrast of types", labels=True, supcon_weight=0),
-    "no_cls": _off("labels: no class term", labels=True, cls_weight=0),
+    "no_contrast": _off("no contrast", contrast=0),
+    "no_dab": _off("no adversary", dab=0),
+    "no_kl": _off("no prior", kl=0),
+    "no_nb": _off("no likelihood of counts", nb=0),
+    "ecs": _off("with elastic similarity", ecs=1),
+    "no_supcon": _off("labels: no contrast of types", labels=True, supcon=0),
+    "no_cls": _off("labels: no class term", labels=True, cls=0),
 }
 
 if __name__ == "__main__":

@@ -2,10 +2,49 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+
+from scmamba._errors import ScmambaError
 
 PREFIX = "scmamba"
 UNKNOWN = "unknown"
+_LONGEST_PREFIX = 100
+_LONGEST_KEY = 200  # bytes; names of files may have 255
+
+
+def file_key(text: str) -> str:
+    """Return ``text`` in a form that can be the name of an entry in h5ad and zarr files.
+
+    Most texts stay as they are. Slashes, ``%`` and characters that cannot be printed are
+    percent-encoded, so that different texts have different keys; of very long texts the end is
+    replaced with a hash.
+
+    Examples
+    --------
+    >>> file_key("donor 1"), file_key("donor1/run2")
+    ('donor 1', 'donor1%2Frun2')
+    """
+    key = "".join(one if _is_plain(one) else _encoded(one) for one in text)
+    if not key.strip(".") or key.startswith("__"):  # zarr keeps these names for itself
+        key = f"{_encoded(key[0])}{key[1:]}" if key else "%"
+    if len(key.encode()) <= _LONGEST_KEY:
+        return key
+    start = key.encode()[: _LONGEST_KEY - 20].decode(errors="ignore")
+    return f"{start}%{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:12]}"
+
+
+def _is_prefix(text: str) -> bool:
+    short = 0 < len(text) <= _LONGEST_PREFIX
+    return short and text == text.strip() and text == file_key(text)
+
+
+def _is_plain(one: str) -> bool:
+    return one not in "%/\\" and one.isprintable()
+
+
+def _encoded(one: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in one.encode(errors="surrogatepass"))
 
 
 @dataclass(frozen=True)
@@ -16,9 +55,27 @@ class Keys:
     ----------
     prefix
         What ``key_added`` of a task says, ``"scmamba"`` by default.
+
+    Raises
+    ------
+    ScmambaError
+        The prefix cannot be part of a name in an h5ad file or a zarr folder.
+
+    Examples
+    --------
+    >>> Keys("run1").embedding
+    'X_run1'
     """
 
     prefix: str = PREFIX
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.prefix, str) or not _is_prefix(self.prefix):
+            raise ScmambaError(
+                f"key_added={self.prefix!r} cannot be part of a name in a file; give 1 to "
+                f"{_LONGEST_PREFIX} printable characters without '/', '\\' and '%', neither '.' "
+                "nor '..', without blanks around and not starting with '__', such as 'run1'"
+            )
 
     @property
     def embedding(self) -> str:
@@ -59,6 +116,11 @@ class Keys:
     def corrected(self) -> str:
         """``layers`` key of expression without batch effects; ``uns`` says in which unit."""
         return f"{self.prefix}_corrected"
+
+    @property
+    def decoded(self) -> str:
+        """``var`` key, True for genes whose expression without batch effects was decoded."""
+        return f"{self.prefix}_decoded"
 
     @property
     def gene_embedding(self) -> str:

@@ -8,7 +8,7 @@ from scmamba._files.atomic import (
     write_json,
 )
 from scmamba._files.errors import writing
-from scmamba._files.exchange import put_in_place, recover, remove
+from scmamba._files.exchange import can_recover, put_in_place, recover, remove
 from scmamba._files.hashes import git_sha1, sha256
 from scmamba._files.locks import locked
 from scmamba._files.targets import resolved, writable, writable_folder
@@ -16,6 +16,7 @@ from scmamba._files.targets import resolved, writable, writable_folder
 __all__ = [
     "atomic",
     "atomic_folder",
+    "can_recover",
     "git_sha1",
     "locked",
     "put_in_place",

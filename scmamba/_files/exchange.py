@@ -92,6 +92,11 @@ def recover(path: Path) -> None:
     logger.warning("%s was set aside by a process that was killed: it is back in its place", path)
 
 
+def can_recover(path: Path) -> bool:
+    """Whether a folder is missing that :func:`recover` brings back."""
+    return not path.exists() and _set_aside(path).exists()
+
+
 def _set_aside(path: Path) -> Path:
     return path.with_name(f".{path.name}.old")
 

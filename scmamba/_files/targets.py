@@ -30,9 +30,8 @@ def writable(path: str | os.PathLike[str]) -> Path:
     if target.exists() and not target.is_file():
         raise ScmambaError(f"{path} is no regular file; give the name of a file to write")
     if not target.parent.is_dir():
-        raise ScmambaError(
-            f"cannot write {path}: the folder {target.parent} does not exist; make it"
-        )
+        folder = target.parent if path.is_symlink() else path.parent
+        raise ScmambaError(f"cannot write {path}: the folder {folder} does not exist; make it")
     _try(target.parent, path)
     return path
 

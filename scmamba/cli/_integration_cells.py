@@ -54,11 +54,10 @@ def prepare(
     import pandas as pd
 
     from scmamba.pp import expression, log_normalize
-    from scmamba.tasks._annotation.labels import read_labels
+    from scmamba.tasks._annotation.labels import read_batches, read_labels
     from scmamba.tasks._panel import choose_panel
-    from scmamba.tasks.embed import batches
 
-    names = batches(adata.obs, batch_key, "adata.obs")
+    names = read_batches(adata.obs, batch_key, "adata.obs")
     labels = read_labels(adata.obs, labels_key, unlabeled_category, "adata.obs")
     found = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
     if not found.integer:

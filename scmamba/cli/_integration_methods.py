@@ -80,7 +80,7 @@ def ours(cells: AnnData, seed: int, **options: Any) -> np.ndarray:
     """:func:`scmamba.tasks.integrate` on all genes of ``cells``, with ``options``."""
     from scmamba.tasks import integrate
 
-    where = {"unlabeled_category": UNLABELED, "layer": "counts", "n_top_genes": None}
+    where = {"layer": "counts", "n_top_genes": None}
     integrate(cells, BATCH, seed=seed, **where, **options)
     return cells.obsm["X_scmamba"]
 

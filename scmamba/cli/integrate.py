@@ -77,7 +77,7 @@ def integrate(
         fitted.save(save_model)
     uncorrected = None
     if truth_key is not None or report is not None:
-        where = {name: options.get(name) for name in ("layer", "use_raw", "gene_key")}
+        where = {name: options.get(name) for name in ("layer", "gene_key")}
         uncorrected = before(adata, **where)
     found = None
     if truth_key is not None:

@@ -15,7 +15,7 @@ import pytest
 
 from scmamba import ScmambaError
 from scmamba.cli.main import main
-from scmamba.tasks._pairing import places
+from scmamba.jobs.inputs import pair
 
 LABELS = ["B", "NK", "T"]
 _rng = np.random.default_rng(0)
@@ -40,7 +40,7 @@ def annotate(
     output: Path | None = None,
 ) -> Annotator:
     """Call every cell what it is, the first one unknown."""
-    (place,) = places(adata, output, copy)
+    (place,) = pair(adata, output, copy)
     if reference is None and model is None:
         raise ScmambaError("nothing to learn from")
     adata = ad.read_h5ad(place.cells)
@@ -64,7 +64,7 @@ def embed(
     output: Path | None = None,
 ) -> None:
     """Embed every cell as ones."""
-    for place in places(adata, output, copy):
+    for place in pair(adata, output, copy):
         cells = ad.read_h5ad(place.cells)
         cells.obsm["X_scmamba"] = np.full((cells.n_obs, 2), 1.0 if normalize else 7.0)
         assert place.output is not None

@@ -16,6 +16,7 @@ from scmamba.cli import _installed
 from scmamba.cli._integration_runs import Comparison
 from scmamba.cli.main import main
 from scmamba.datasets import synthetic
+from scmamba.learn.training import IntegrationObjectives
 from scmamba.metrics import IntegrationScores
 
 GROUPS = {"cLISI": "Bio conservation", "iLISI": "Batch correction"}
@@ -32,12 +33,12 @@ class Integrator:
 def integrate(
     adata: ad.AnnData,
     batch_key: str,
+    *,
     labels_key: str | None = None,
     model: str | None = None,
     layer: str | None = None,
-    *,
     correct: bool | str = False,
-    dab_weight: float | None = None,
+    objectives: IntegrationObjectives | None = None,
     key_added: str = "scmamba",
     copy: bool = False,
     seed: int | None = None,
@@ -47,7 +48,11 @@ def integrate(
     adata.obsm[f"X_{key_added}"] = np.random.default_rng(0).normal(size=(adata.n_obs, 4))
     if model is not None:
         adata.obs[f"{key_added}_distance"] = 1.5
-    adata.uns[key_added] = {"correct": str(correct), "dab": dab_weight or 0.0, "seed": seed or 0}
+    adata.uns[key_added] = {
+        "correct": str(correct),
+        "dab": 0.0 if objectives is None else objectives.dab,
+        "seed": seed or 0,
+    }
     return Integrator()
 
 
@@ -76,7 +81,7 @@ LINE = ["integrate", "cells.h5ad", "--batch_key", "batch", "--verbosity", "error
 
 def test_cells_model_and_report(scib: None, capsys: pytest.CaptureFixture[str]) -> None:
     more = ["--output", "out.h5ad", "--save_model", "kept", "--report", "report.html"]
-    options = ["--truth_key", "cell_type", "--correct", "batch_1", "--dab_weight", "0.5"]
+    options = ["--truth_key", "cell_type", "--correct", "batch_1", "--objectives.dab", "0.5"]
     assert main([*LINE, *more, *options, "--seed", "4"]) == 0
     found = ad.read_h5ad("out.h5ad")
     assert found.obsm["X_scmamba"].shape == (40, 4)

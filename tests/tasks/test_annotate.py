@@ -18,7 +18,7 @@ from scmamba.pp.expression import expression
 from scmamba.tasks import Annotator, annotate
 from scmamba.tasks._annotation import learners, parallel, task
 from scmamba.tasks._forward import cell_data
-from scmamba.tasks.embed import model_genes
+from scmamba.tasks._pretrained import model_genes
 from scmamba.train import FitConfig
 
 WRITTEN = ["cell_type", "best_guess", "confidence", "ood_score"]
@@ -435,7 +435,7 @@ def nothing_expressed(a):
 
 
 def batch_missing(a):
-    a.obs.loc[a.obs_names[3], "batch"] = np.nan
+    a.obs.loc[a.obs_names[4], "batch"] = np.nan  # a labelled cell
 
 
 def constant(a):
@@ -467,14 +467,14 @@ WRONG = [
     (None, {"mode": "probe"}, "needs a pretrained model"),
     (None, {"mode": "lora"}, "needs a pretrained model"),
     (None, {"max_error": 1.5}, "max_error=1.5"),
-    (None, {"false_alarm": -0.1}, "false_alarm=-0.1"),
+    (None, {"ood_fpr": -0.1}, "ood_fpr=-0.1"),
     (None, {"seed": -1}, "seed=-1"),
     (None, {"model": 5}, "model=5"),
     (None, {"model": "no/such/folder"}, "no/such/folder"),
     (
         None,
         {"model": "no/such/folder", "labels_key": None},
-        "no/such/folder' is no saved annotator",
+        "no/such/folder': there is no such folder",
     ),
     (None, {"reference": "reference.h5ad"}, "reference.h5ad does not exist"),
     (None, {"reference": [1]}, "allowed: an AnnData"),
@@ -566,7 +566,7 @@ def test_a_probed_model_of_log_values(cells, tiny_model) -> None:
     annotator = annotate(cells, labels_key="label", model=model, mode="probe")
     rows = np.flatnonzero(cells.obs["label"].notna())
     told = annotator.say(annotator.read(cells)).embedding
-    expected = tasks.embed(cells, model, normalize=False, copy=True).obsm["X_scmamba"]
+    expected = tasks.embed(cells, model, normalize=False, copy=True)[0].obsm["X_scmamba"]
     np.testing.assert_allclose(told[rows], expected[rows], atol=1e-4)
 
 
@@ -593,7 +593,7 @@ def test_finetuning_learns_and_leaves_the_model_given(cells, tiny_model, lora) -
 def test_a_probed_model_is_embedded_as_embed_does(cells, tiny_model) -> None:
     model = tiny_model(cells.var_names[::-1].tolist())
     annotate(cells, labels_key="label", model=model, mode="probe")
-    expected = tasks.embed(cells, model, normalize=False, copy=True).obsm["X_scmamba"]
+    expected = tasks.embed(cells, model, normalize=False, copy=True)[0].obsm["X_scmamba"]
     np.testing.assert_allclose(cells.obsm["X_scmamba"], expected, atol=1e-4)
 
 

@@ -26,7 +26,7 @@ def model(cells, tiny_model):
 
 
 def embedded(adata, model, **options):
-    return embed(adata, model, copy=True, **options).obsm["X_scmamba"]
+    return embed(adata, model, copy=True, **options)[0].obsm["X_scmamba"]
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_backed_cells(cells, model, tmp_path, copy) -> None:
     backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
     result = embed(backed, model, copy=copy)
     assert ("X_scmamba" in backed.obsm) != copy
-    np.testing.assert_array_equal((result if copy else backed).obsm["X_scmamba"], expected)
+    np.testing.assert_array_equal((result[0] if copy else backed).obsm["X_scmamba"], expected)
     backed.file.close()
     assert (tmp_path / "cells.h5ad").read_bytes() == content
 
@@ -224,11 +224,12 @@ def test_a_model_of_log_values_norms_counts_itself(cells, tiny_model) -> None:
 
 def test_copy_and_key_added(cells, model, assert_untouched) -> None:
     before = cells.copy()
-    result = embed(cells, model, copy=True, key_added="mine")
+    result, used = embed(cells, model, copy=True, key_added="mine")
+    assert used is model
     assert_untouched(cells, before)
     assert list(result.obsm) == ["X_mine"]
     assert result.uns["mine"]["task"] == "embed"
-    assert embed(cells, model) is None
+    assert embed(cells, model) is model
     assert list(cells.obsm) == ["X_scmamba"]
 
 
@@ -237,7 +238,7 @@ def test_a_backed_view_is_refused_before_any_work(cells, model, tmp_path) -> Non
     view = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")[:9]
     with pytest.raises(ScmambaError, match="view of a backed AnnData.*copy=True"):
         embed(view, model)
-    assert embed(view, model, copy=True).n_obs == 9
+    assert embed(view, model, copy=True)[0].n_obs == 9
 
 
 def test_what_ran_is_told_and_survives_files(cells, model, tmp_path) -> None:

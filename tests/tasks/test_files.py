@@ -20,8 +20,9 @@ from anndata.io import read_elem, sparse_dataset
 from scipy import sparse
 
 from scmamba import ScmambaError, models
+from scmamba.jobs import checkpoint, job
 from scmamba.stream import expressions
-from scmamba.tasks import _forward, _places, annotate, embed
+from scmamba.tasks import _forward, annotate, embed
 from scmamba.tasks._annotation import examples, task
 
 
@@ -60,7 +61,7 @@ class Stop(Exception):
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, n_blocks: int) -> None:
     """Let a run fail when it has kept so many blocks."""
-    put, done = _places.Store.put, []
+    put, done = checkpoint.Checkpoint.put, []
 
     def stopping(self, rows, columns):
         if len(done) == n_blocks:
@@ -68,25 +69,25 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, n_blocks: int) -> None:
         put(self, rows, columns)
         done.append(rows)
 
-    monkeypatch.setattr(_places.Store, "put", stopping)
+    monkeypatch.setattr(checkpoint.Checkpoint, "put", stopping)
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[slice]:
     """The rows that are computed from now on."""
-    put, rows = _places.Store.put, []
+    put, rows = checkpoint.Checkpoint.put, []
 
     def counting(self, block, columns):
         rows.append(block)
         put(self, block, columns)
 
-    monkeypatch.setattr(_places.Store, "put", counting)
+    monkeypatch.setattr(checkpoint.Checkpoint, "put", counting)
     return rows
 
 
 def test_a_file_is_embedded_as_its_cells_in_memory(cells, path, model, monkeypatch) -> None:
     rows = counted(monkeypatch)
     output = path.with_name("out" + path.suffix)
-    assert embed(path, model, output=output, gene_embeddings=True) is None
+    assert embed(path, model, output=output, gene_embeddings=True) is model
     assert len(rows) > 3
     after = read(output)
     embed(cells, model, gene_embeddings=True)
@@ -132,7 +133,7 @@ def test_a_stopped_run_goes_on_where_it_was(cells, path, model, monkeypatch, cap
     rows = counted(monkeypatch)
     caplog.set_level("INFO", "scmamba")
     embed(path, model, output=output)
-    assert rows[0].start > 0 and "going on after" in caplog.text
+    assert rows[0].start > 0 and "resuming after" in caplog.text
     assert there(path.parent) == [path.name, output.name]
     once = path.with_name("once" + path.suffix)
     embed(path, model, output=once)
@@ -181,20 +182,21 @@ def test_a_killed_process_is_gone_on_with(cells, tmp_path, model) -> None:
     script = f"""
         import os, signal
         from scmamba._settings import settings
-        from scmamba.tasks import _forward, _places, embed
+        from scmamba.jobs import checkpoint
+        from scmamba.tasks import _forward, embed
         _forward.BLOCK_VALUES, settings.device = 500, "cpu"
-        put = _places.Store.put
+        put = checkpoint.Checkpoint.put
         def killed(self, rows, columns):
             put(self, rows, columns)
             if self.done > 30:
                 os.kill(os.getpid(), signal.SIGKILL)
-        _places.Store.put = killed
+        checkpoint.Checkpoint.put = killed
         embed({str(path)!r}, {str(tmp_path / "model")!r}, output={str(tmp_path / "out.h5ad")!r})
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=os.environ)
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "out.h5ad").exists()
-    kept = _places.read_state(tmp_path / ".out.h5ad.part")
+    kept = checkpoint.read_state(tmp_path / ".out.h5ad.part")
     assert 30 < kept["done"] < 90
     embed(path, tmp_path / "model", output=tmp_path / "out.h5ad")
     assert there(tmp_path) == ["cells.h5ad", "model", "out.h5ad"]
@@ -210,9 +212,9 @@ def test_finished_files_that_changed_are_done_again(
     paths = [write(cells[:40], tmp_path / "a.h5ad"), write(cells[40:], tmp_path / "b.h5ad")]
     output = tmp_path / "out" / "a.h5ad"
     with monkeypatch.context() as patch:
-        finish = _places.FilePlace.finish
+        write_one = job.FileJob.write
         patch.setattr(
-            _places.FilePlace, "finish", lambda *a: finish(*a) or exec("raise Stop", globals())
+            job.FileJob, "write", lambda *a: write_one(*a) or exec("raise Stop", globals())
         )
         with pytest.raises(Stop):
             embed(paths, model, output=tmp_path / "out")
@@ -226,9 +228,9 @@ def test_finished_files_that_changed_are_done_again(
 def test_files_in_place_are_finished_once(cells, tmp_path, model, monkeypatch) -> None:
     paths = [write(cells[:40], tmp_path / "a.h5ad"), write(cells[40:], tmp_path / "b.h5ad")]
     with monkeypatch.context() as patch:
-        finish = _places.FilePlace.finish
+        write_one = job.FileJob.write
         patch.setattr(
-            _places.FilePlace, "finish", lambda *a: finish(*a) or exec("raise Stop", globals())
+            job.FileJob, "write", lambda *a: write_one(*a) or exec("raise Stop", globals())
         )
         with pytest.raises(Stop):
             embed(paths, model, output=tmp_path)
@@ -327,7 +329,7 @@ def test_wrong_files_are_told(cells, tmp_path, model, monkeypatch, given, option
 
 
 def test_output_is_not_for_cells_in_memory(cells, model, tmp_path) -> None:
-    with pytest.raises(ScmambaError, match="leave output away"):
+    with pytest.raises(ScmambaError, match="omit output"):
         embed(cells, model, output=tmp_path / "out.h5ad")
 
 
@@ -373,7 +375,7 @@ def test_many_files_with_a_saved_annotator(cells, tmp_path, quick) -> None:
     annotate(paths, model=annotator.save(tmp_path / "saved"), output=tmp_path / "out")
     found = [read(tmp_path / "out" / one.name).obs["scmamba_best_guess"] for one in paths]
     assert pd.concat(found).tolist() == cells.obs["scmamba_best_guess"].tolist()
-    with pytest.raises(ScmambaError, match="within 2 files"):
+    with pytest.raises(ScmambaError, match="within several files"):
         annotate(paths, labels_key="label", output=tmp_path / "out")
 
 
@@ -445,7 +447,7 @@ def test_from_a_pretrained_model(cells, tmp_path, model) -> None:
 
 @pytest.mark.parametrize("form", ["csc", "dense", "int", "raw"])
 def test_forms_on_disk(cells, tmp_path, model, form) -> None:
-    expected = embed(cells, model, copy=True).obsm["X_scmamba"]
+    expected = embed(cells, model, copy=True)[0].obsm["X_scmamba"]
     change = {
         "csc": lambda X: X.tocsc(),
         "dense": lambda X: X.toarray(),

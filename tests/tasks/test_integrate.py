@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -18,24 +18,21 @@ from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.datasets import synthetic
 from scmamba.models import CellModel
-from scmamba.tasks import Integrator, integrate
+from scmamba.tasks import IntegrationObjectives, IntegrationTraining, Integrator
+from scmamba.tasks import integrate as function
 from scmamba.tasks._integration import decode
 from scmamba.tasks._integration.criteria import mixing
-from scmamba.tasks._integration.recipe import Recipe, Weights
-from scmamba.tasks._integration.recipe import for_bins as with_bins
 
-MODULE = importlib.import_module("scmamba.tasks.integrate")
-
-
-def tiny(n_cells: int, seed: int) -> Recipe:
-    made = Recipe(d_model=16, n_latent=5, n_layer=1, d_state=4, bag_epochs=4, epochs=1)
-    return replace(made, config=replace(made.config, batch_size=32, lr=5e-3, seed=seed))
+TINY = IntegrationTraining(
+    epochs=4, mamba_epochs=1, batch_size=32, learning_rate=5e-3, width=16, d_state=4, n_latent=5
+)
 
 
-@pytest.fixture(autouse=True)
-def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MODULE, "recipe_for", tiny)
-    monkeypatch.setattr(MODULE, "finetune_recipe", tiny)
+def integrate(adata: ad.AnnData, batch_key: str = "batch", **options: Any) -> Any:
+    """The task with a training that takes a moment, unless nothing is trained."""
+    saved = isinstance(options.get("model"), (Integrator, str))
+    options.setdefault("training", None if saved else TINY)
+    return function(adata, batch_key, **options)
 
 
 @pytest.fixture
@@ -48,13 +45,16 @@ def batched() -> ad.AnnData:
 def once() -> Iterator[tuple[ad.AnnData, Integrator]]:
     """Integrated cells with their labels kept for transfer, and the integrator."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MODULE, "recipe_for", tiny)
         patch.setattr(settings, "verbosity", "error")
         patch.setattr(settings, "device", "cpu")
         torch.set_num_threads(1)
         cells = synthetic(150, 60, 3, n_batches=3, human=True)
         yield integrate(
-            cells, "batch", "cell_type", correct=True, cls_weight=0, supcon_weight=0, copy=True
+            cells,
+            labels_key="cell_type",
+            correct=True,
+            objectives=IntegrationObjectives(cls=0, supcon=0),
+            copy=True,
         )
 
 
@@ -78,7 +78,7 @@ def test_what_is_written(once) -> None:
 
 def test_batches_mix_and_the_rest_stays(batched) -> None:
     before = batched.copy()
-    integrate(batched, "batch")
+    integrate(batched)
     codes = batched.obs["batch"].cat.codes.to_numpy().astype(np.int64)
     assert mixing(batched.obsm["X_scmamba"], codes) > 0.9
     assert (batched.X != before.X).nnz == 0
@@ -94,7 +94,7 @@ def test_results_survive_a_file(once, tmp_path) -> None:
 
 
 def test_same_seed_same_result_other_seed_another(batched) -> None:
-    first, again, other = (integrate(batched, "batch", seed=s) for s in (3, 3, 4))
+    first, again, other = (integrate(batched, seed=s) for s in (3, 3, 4))
     np.testing.assert_array_equal(first.reference.embedding, again.reference.embedding)
     assert not np.allclose(first.reference.embedding, other.reference.embedding)
 
@@ -112,6 +112,7 @@ def test_corrected_counts_keep_the_depth_and_have_one_batch(once) -> None:
     assert not np.allclose(one, parts[0])
     mean = np.mean(parts, axis=0)
     columns = [list(adata.var_names).index(name) for name in fitted.panel.names]
+    assert adata.var["scmamba_decoded"].to_numpy().nonzero()[0].tolist() == sorted(columns)
     np.testing.assert_allclose(layer.toarray()[:, columns], mean, atol=0.02, rtol=1e-3)
 
 
@@ -125,7 +126,8 @@ def test_blocks_of_cells_change_nothing(once, monkeypatch) -> None:
 
 
 def test_genes_that_were_not_learned_from_stay_empty(batched) -> None:
-    fitted = integrate(batched, "batch", n_top_genes=20, correct="batch_2")
+    fitted = integrate(batched, n_top_genes=20, correct="batch_2")
+    assert batched.var["scmamba_decoded"].sum() == 20
     filled = np.flatnonzero(np.asarray(batched.layers["scmamba_corrected"].sum(0)).ravel())
     assert {batched.var_names[i] for i in filled} <= set(fitted.panel.names)
     assert len(fitted.panel.names) == 20
@@ -134,7 +136,9 @@ def test_genes_that_were_not_learned_from_stay_empty(batched) -> None:
 def test_no_counts_fall_back_to_bins(batched, told) -> None:
     sc.pp.normalize_total(batched)
     sc.pp.log1p(batched)
-    fitted = integrate(batched, "batch", correct=True, gep_weight=0.01, explicit_zero=True)
+    fitted = integrate(
+        batched, correct=True, objectives=IntegrationObjectives(gep=0.01, explicit_zero=True)
+    )
     assert "holds values that are no counts: bins are learned and decoded" in told.text
     assert fitted.unit == batched.uns["scmamba"]["corrected"] == "bins"
     layer = batched.layers["scmamba_corrected"]
@@ -147,7 +151,9 @@ def test_no_counts_fall_back_to_bins(batched, told) -> None:
 
 @pytest.mark.parametrize("name", ["nb", "kl", "contrast", "dab", "cls", "supcon"])
 def test_each_objective_can_be_switched_off(batched, name) -> None:
-    fitted = integrate(batched, "batch", "cell_type", **{f"{name}_weight": 0.0})
+    fitted = integrate(
+        batched, labels_key="cell_type", objectives=IntegrationObjectives(**{name: 0.0})
+    )
     on = {"nb", "kl", "contrast", "dab", "cls", "supcon"} - {name}
     assert {
         c.removeprefix("train_") for c in fitted.history if c not in ("train_loss", "stage")
@@ -160,14 +166,14 @@ def test_each_objective_can_be_switched_off(batched, name) -> None:
 
 @pytest.mark.parametrize("name", ["gep", "mvc", "ecs"])
 def test_each_objective_that_is_off_can_be_switched_on(batched, name) -> None:
-    fitted = integrate(batched, "batch", **{f"{name}_weight": 0.1})
+    fitted = integrate(batched, objectives=IntegrationObjectives(**{name: 0.1}))
     assert fitted.history[f"train_{name}"].notna().all()
     assert fitted.about["weights"][name] == 0.1
 
 
 @pytest.mark.parametrize("n_layer", [0, 1])
 def test_mamba_layers_as_asked_for(batched, n_layer) -> None:
-    fitted = integrate(batched, "batch", n_layer=n_layer)
+    fitted = integrate(batched, training=replace(TINY, n_layer=n_layer))
     assert fitted.model.config.n_layer == fitted.about["mamba_layers"] == n_layer
     assert ("Mamba" in fitted.about["criteria"]) == bool(n_layer)
     assert fitted.bag.config.n_layer == 0
@@ -175,7 +181,7 @@ def test_mamba_layers_as_asked_for(batched, n_layer) -> None:
 
 def test_partly_labelled_cells_are_a_term(batched) -> None:
     batched.obs["some"] = batched.obs["cell_type"].where(np.arange(150) % 3 == 0)
-    fitted = integrate(batched, "batch", "some")
+    fitted = integrate(batched, labels_key="some")
     assert fitted.history["train_cls"].iloc[-1] < fitted.history["train_cls"].iloc[0]
     assert (fitted.reference.labels >= 0).sum() == 50
 
@@ -192,7 +198,7 @@ def test_a_new_batch_is_mapped_with_labels_and_distance(once) -> None:
     _, fitted = once
     new = synthetic(150, 60, 3, n_batches=3, human=True)
     new.obs["batch"] = "new"
-    integrate(new, "batch", model=fitted)
+    integrate(new, model=fitted)
     assert new.obsm["X_scmamba"].shape == (150, 5)
     assert 0.5 < new.obs["scmamba_distance"].median() < 2
     right = new.obs["scmamba_cell_type"].astype(str) == new.obs["cell_type"].astype(str)
@@ -210,7 +216,7 @@ def test_saved_and_loaded(once, tmp_path) -> None:
     adata, fitted = once
     loaded = Integrator.load(fitted.save(tmp_path / "folder"))
     again = adata.copy()
-    integrate(again, "batch", model=str(tmp_path / "folder"))
+    integrate(again, model=str(tmp_path / "folder"))
     np.testing.assert_allclose(again.obsm["X_scmamba"], adata.obsm["X_scmamba"], atol=1e-5)
     assert (loaded.batches, loaded.classes, loaded.unit) == (
         fitted.batches,
@@ -226,26 +232,26 @@ def test_saved_and_loaded(once, tmp_path) -> None:
 def test_zero_shot_trains_nothing(batched, tiny_model: Callable[..., CellModel], tmp_path) -> None:
     model = tiny_model(list(batched.var_names))
     before = {name: t.clone() for name, t in model.state_dict().items()}
-    fitted = integrate(batched, "batch", "cell_type", model=model)
+    fitted = integrate(batched, labels_key="cell_type", model=model, training=None)
     assert all(torch.equal(before[name], t) for name, t in model.state_dict().items())
     np.testing.assert_allclose(np.linalg.norm(batched.obsm["X_scmamba"], axis=1), 1, rtol=1e-5)
     loaded = Integrator.load(fitted.save(tmp_path / "z"))
     mapped = loaded.map(batched[:20].copy(), "batch")
     np.testing.assert_allclose(mapped.embedding, batched.obsm["X_scmamba"][:20], atol=1e-5)
     with pytest.raises(ScmambaError, match="needs a model that decodes expression"):
-        integrate(batched, "batch", model=model, correct=True)
+        integrate(batched, model=model, correct=True, training=None)
 
 
 def test_a_norm_for_each_batch_knows_its_own_batches_alone(
     batched, tiny_model: Callable[..., CellModel]
 ) -> None:
     model = tiny_model(list(batched.var_names), input_norm="domain", n_domains=3)
-    fitted = integrate(batched, "batch", model=model)
+    fitted = integrate(batched, model=model, training=None)
     batched.obs["other"] = "new"
     with pytest.raises(ScmambaError, match="it has none for 'new'"):
         fitted.map(batched, "other")
     with pytest.raises(ScmambaError, match="tied to them"):
-        integrate(batched, "batch", model=model, mode="finetune")
+        integrate(batched, model=model)
 
 
 def test_fine_tuning_starts_from_the_model_and_leaves_it(
@@ -253,7 +259,7 @@ def test_fine_tuning_starts_from_the_model_and_leaves_it(
 ) -> None:
     model = tiny_model(list(batched.var_names))
     before = {name: t.clone() for name, t in model.state_dict().items()}
-    fitted = integrate(batched, "batch", model=model, mode="finetune", correct=True)
+    fitted = integrate(batched, model=model, correct=True)
     assert all(torch.equal(before[name], t) for name, t in model.state_dict().items())
     assert fitted.model.config.n_layer == model.config.n_layer
     assert set(fitted.history["stage"]) == {"fine-tuning"}
@@ -277,7 +283,7 @@ def test_a_batch_of_one_cell_and_one_of_another_type_are_told(batched, told) -> 
     batched.obs["batch"] = names
     batched.obs["type"] = batched.obs["cell_type"].astype(object)
     batched.obs.loc[batched.obs["batch"] == "batch_2", "type"] = "other"
-    fitted = integrate(batched, "batch", "type")
+    fitted = integrate(batched, labels_key="type")
     assert "fewer than 10 cells, normed much like the others: lonely" in told.text
     assert "without a cell type in common with any other: batch_2" in told.text
     assert np.isfinite(batched.obsm["X_scmamba"]).all()
@@ -288,7 +294,7 @@ def test_an_empty_cell_is_flagged(batched) -> None:
     counts = batched.X.tolil()
     counts[3] = 0
     batched.X = counts.tocsr()
-    integrate(batched, "batch")
+    integrate(batched)
     assert batched.obs["scmamba_empty"].to_numpy().nonzero()[0].tolist() == [3]
     assert np.isfinite(batched.obsm["X_scmamba"]).all()
 
@@ -301,14 +307,17 @@ def test_an_empty_cell_is_flagged(batched) -> None:
         ({"batch_key": "holes"}, "is missing for 1 cell"),
         ({"batch_key": "names"}, "150 different values"),
         ({"labels_key": "no"}, "labels_key='no' is not a column"),
-        ({"mode": "finetune"}, "needs a pretrained model"),
-        ({"mode": "x"}, "mode='x'; allowed"),
-        ({"dab_weight": -1.0}, "dab_weight=-1.0"),
+        ({"training": 3}, "training=3; give a scmamba.tasks.IntegrationTraining"),
+        ({"objectives": {"dab": 1}}, "IntegrationObjectives"),
+        ({"correct": None}, "correct=None; give True, False or a batch"),
+        ({"key_added": "a/b"}, "key_added='a/b' cannot be part of a name"),
         ({"n_top_genes": 0}, "n_top_genes=0"),
         ({"seed": -1}, "seed=-1"),
-        ({"n_layer": -1}, "n_layer=-1"),
-        ({"correct": True, "nb_weight": 0.0}, "nb_weight=0 leaves it out"),
-        ({"model": "there/is/none", "kl_weight": 0.1}, "kl_weight is read in training"),
+        (
+            {"correct": True, "objectives": IntegrationObjectives(nb=0)},
+            "nb_weight=0 leaves it out",
+        ),
+        ({"model": "there/is/none"}, "there is no such folder"),
         ({"layer": "x"}, "layer='x' is not in adata.layers"),
         ({"correct": "nobody"}, "batch='nobody' was not fitted"),
     ],
@@ -333,13 +342,8 @@ def test_other_values_than_fitted_are_refused(once) -> None:
 
 def test_what_training_reads_is_refused_where_nothing_is_trained(once) -> None:
     adata, fitted = once
-    with pytest.raises(ScmambaError, match="n_layer is read in training"):
-        integrate(adata.copy(), "batch", model=fitted, n_layer=1)
-    with pytest.raises(ScmambaError, match="cells are mapped into"):
-        integrate(adata.copy(), "batch", model=fitted, mode="finetune")
-
-
-def test_weights_and_recipes() -> None:
-    weights = Weights().replace(dab=0.0, gep=None)
-    assert (weights.dab, weights.gep) == (0.0, Weights().gep)
-    assert with_bins(Recipe()).weights.nb == 0 < with_bins(Recipe()).weights.mvc
+    for given in ({"training": TINY}, {"objectives": IntegrationObjectives()}):
+        with pytest.raises(ScmambaError, match="cells are mapped into without training"):
+            integrate(adata.copy(), model=fitted, **given)
+    with pytest.raises(ScmambaError, match="a pretrained model keeps its layers"):
+        integrate(adata.copy(), model=fitted.model, training=replace(TINY, n_layer=1))

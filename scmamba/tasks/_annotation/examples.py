@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from anndata import AnnData
 from scipy import sparse
 
 from scmamba._log import logger
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
-from scmamba.stream.source import CellSource, layer_place, open_cells, sample
+from scmamba.stream.source import CellSource, layer_place, sample
 from scmamba.tasks._annotation.labels import Labels
 
 UNLABELLED_CELLS = 20_000
@@ -70,8 +66,9 @@ def within(
 
 def beside(
     found: Expressions,
-    reference: AnnData | Path,
-    read: Callable[[pd.DataFrame], tuple[Labels, npt.NDArray[np.object_] | None]],
+    reference: CellSource,
+    labels: Labels,
+    groups: npt.NDArray[np.object_] | None,
     where: dict[str, Any],
     seed: int,
 ) -> Examples:
@@ -83,16 +80,17 @@ def beside(
         Expression of the cells to annotate.
     reference
         The labelled cells.
-    read
-        From the reference's ``obs`` to labels and batches.
+    labels
+        Labels of the reference's n cells, some of which may have none.
+    groups
+        (n,) batch of each cell of the reference, or None.
     where
         ``layer``, ``use_raw`` and ``gene_key``, as far as the reference has them.
     seed
-        Of the draw among many cells of a file.
+        Random seed of the sample among many cells of a file.
     """
-    with open_cells(reference) as source:
-        labels, groups = read(source.obs)
-        learn_from, rows = gather(Expressions.of(source, **_there(source, where)), labels.rows)
+    there = _there(reference, where)
+    learn_from, rows = gather(Expressions.of(reference, **there), labels.rows)
     query, _ = gather(found, sample(found.source.n_obs, UNLABELLED_CELLS, seed))
     groups = None if groups is None else groups[rows]
     return Examples(learn_from, replace(labels, codes=labels.codes[rows]), groups, query)

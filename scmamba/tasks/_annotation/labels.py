@@ -99,3 +99,27 @@ def _name(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
+
+
+def read_batches(
+    obs: pd.DataFrame,
+    batch_key: str,
+    where: str,
+    needed: npt.NDArray[np.int64] | None = None,
+) -> npt.NDArray[np.object_]:
+    """Temporary."""
+    from scmamba._text import label_texts
+
+    if batch_key not in obs:
+        raise ScmambaError(
+            f"batch_key={batch_key!r} is not a column of {where}; it has "
+            f"{', '.join(map(repr, obs.columns)) or 'no columns'}"
+        )
+    texts, missing = label_texts(obs[batch_key])
+    lacking = int(missing.sum() if needed is None else missing[needed].sum())
+    if lacking:
+        raise ScmambaError(
+            f"{where}[{batch_key!r}] is missing for {lacking} cell(s); fill it in or drop those "
+            "cells"
+        )
+    return texts

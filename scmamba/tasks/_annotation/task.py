@@ -28,7 +28,7 @@ from scmamba.tasks._annotation.learners import Finetune, FromScratch, Learner, P
 from scmamba.tasks._annotation.parallel import run
 from scmamba.tasks._forward import cell_data
 from scmamba.tasks._panel import Panel, aligned, choose_panel
-from scmamba.tasks.embed import model_genes, pretrained
+from scmamba.tasks._pretrained import model_genes, pretrained
 from scmamba.tokens.genes import resolve
 from scmamba.train import FitConfig
 
@@ -51,7 +51,7 @@ class FitTask:
         model: CellModel | str | os.PathLike[str] | None,
         mode: str,
         max_error: float,
-        false_alarm: float,
+        ood_fpr: float,
     ) -> Annotator:
         """Learn an annotator from the labelled cells."""
         labels, learn_from, others = self.given.labels, self.given.learn_from, self.given.query
@@ -78,7 +78,7 @@ class FitTask:
             folds(codes, groups, seed=self.seed),
             n_classes,
             max_error=max_error,
-            false_alarm=false_alarm,
+            false_alarm=ood_fpr,
             seed=self.seed,
         )
         return Annotator(
@@ -91,7 +91,7 @@ class FitTask:
                 "mode": used_mode,
                 "seed": self.seed,
                 "max_error": max_error,
-                "false_alarm": false_alarm,
+                "ood_fpr": ood_fpr,
                 "n_labelled": len(rows),
                 "n_genes": len(panel.chosen),
             },

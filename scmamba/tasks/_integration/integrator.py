@@ -23,13 +23,14 @@ from scmamba.models import save as save_model
 from scmamba.models.checkpoint.sealed import ARRAYS, Sealed
 from scmamba.pp.expression import Expression, expression
 from scmamba.stream.data import CellData
+from scmamba.tasks._annotation.labels import read_batches
 from scmamba.tasks._forward import cell_data, forward
 from scmamba.tasks._integration.decode import corrected
 from scmamba.tasks._integration.mapping import place
 from scmamba.tasks._integration.network import pooled
 from scmamba.tasks._integration.reference import Near, Reference
 from scmamba.tasks._panel import Panel
-from scmamba.tasks.embed import batches, model_genes
+from scmamba.tasks._pretrained import model_genes
 from scmamba.tokens.cells import tokenize
 from scmamba.tokens.genes import GeneMatch, resolve
 from scmamba.tokens.vocab import Vocab
@@ -126,7 +127,7 @@ class Integrator:
         found = expression(adata, **where)
         names = np.full(len(found.X.indptr) - 1, "", dtype=object)
         if batch_key is not None:
-            names = batches(adata.obs, batch_key, "adata.obs")
+            names = read_batches(adata.obs, batch_key, "adata.obs")
         return self.place(found, names)
 
     def place(self, found: Expression, names: npt.NDArray[np.object_]) -> Mapped:

@@ -23,7 +23,7 @@ from scmamba.tasks._integration.network import Cells, Learned, adapt, heads, lea
 from scmamba.tasks._integration.recipe import Recipe
 from scmamba.tasks._integration.reference import Reference
 from scmamba.tasks._panel import Panel, aligned, choose_panel
-from scmamba.tasks.embed import model_genes, pretrained
+from scmamba.tasks._pretrained import model_genes, pretrained
 from scmamba.tokens.genes import resolve
 from scmamba.tokens.vocab import Vocab
 

@@ -14,8 +14,8 @@ from anndata.utils import make_index_unique
 from scmamba._allocator import keep_freed_memory
 from scmamba._errors import ScmambaError
 from scmamba._keys import PREFIX, Keys
+from scmamba.jobs import about
 from scmamba.models.sequence.model import SequenceModel
-from scmamba.tasks._write import about
 from scmamba.tasks.sequence._batches import (
     Encoded,
     batches,

@@ -1,4 +1,4 @@
-"""Results added to a copy of a file of cells, which then takes its place whole."""
+"""Results added to a copy of a file of cells, which then replaces the output in one step."""
 
 from __future__ import annotations
 
@@ -8,38 +8,37 @@ from typing import Any
 
 import h5py
 import numpy.typing as npt
-import pandas as pd
 import zarr
-from anndata import AnnData
-from anndata.io import read_elem, write_elem
+from anndata.io import write_elem
 
 from scmamba._files import put_in_place, remove, writing
-from scmamba.stream.source import Group, OnDisk, open_group
-from scmamba.stream.store import forget
+from scmamba.jobs.checkpoint import release
+from scmamba.jobs.results import Results
+from scmamba.stream.source import Group, open_group
 
 _BYTES = 1 << 25
 """Of an array that are written at once."""
 
 
-def results_for(cells: OnDisk) -> AnnData:
-    """An AnnData without expression to write results into: obs, var and the colours of labels."""
-    return AnnData(obs=cells.obs.copy(), var=cells.var, uns=dict(cells.uns))
-
-
-def add_results(path: Path, output: Path, results: AnnData, work: Path) -> None:
-    """Write a copy of the file ``path`` with what ``results`` has beside it.
+def write_results(path: Path, output: Path, results: Results, work: Path) -> None:
+    """Write a copy of the file ``path`` with ``results`` added.
 
     Parameters
     ----------
     path
-        File with the cells of ``results``.
+        File with the cells.
     output
-        Where the copy goes, ``path`` itself perhaps; it is there whole or not at all.
+        Where the copy goes, perhaps ``path`` itself; the caller holds its lock. It is written
+        whole or not at all.
     results
-        As :func:`results_for` made it, with columns of ``obs``, arrays of ``obsm`` and ``varm``
-        and entries of ``uns`` added.
+        Entries to add.
     work
-        Folder beside ``output`` in which the copy is made; it is there already.
+        Folder next to ``output`` in which the copy is made; it exists.
+
+    Raises
+    ------
+    ScmambaError
+        The copy cannot be written, for example because the disk is full.
     """
     copy = work / f"copy{path.suffix}"
     remove(copy)  # of a run that was killed
@@ -55,32 +54,31 @@ def add_results(path: Path, output: Path, results: AnnData, work: Path) -> None:
         remove(copy)
 
 
-def _add(path: Path, results: AnnData) -> None:
+def _add(path: Path, results: Results) -> None:
     with open_group(path, "r+") as group:
-        _add_columns(group["obs"], results.obs)
-        for name in ("obsm", "varm", "uns"):
+        for name in ("obsm", "varm", "layers", "uns"):
             if name not in group:
                 write_elem(group, name, {})
+        for name in ("obs", "var"):
+            _add_columns(group[name], getattr(results, name))
         for name in ("obsm", "varm"):
             for key, values in getattr(results, name).items():
                 _write_rows(group[name], key, values)
-        colors = {key for key in results.uns if key.endswith("_colors")}
-        for key in [key for key in group["uns"] if key.endswith("_colors")]:
-            if key not in colors:
+        for key in results.stale:
+            if key in group["uns"]:
                 del group["uns"][key]
-        for key, value in results.uns.items():
-            write_elem(group["uns"], key, value)
+        for name in ("layers", "uns"):
+            for key, value in getattr(results, name).items():
+                write_elem(group[name], key, value)
         if isinstance(group, zarr.Group):
             zarr.consolidate_metadata(group.store)
 
 
-def _add_columns(group: Group, obs: pd.DataFrame) -> None:
-    """Write those columns that the file does not hold as they are."""
+def _add_columns(group: Group, columns: dict[str, Any]) -> None:
+    """Write columns of a table, those that are new behind the others."""
     order = [str(name) for name in group.attrs["column-order"]]
-    for name in obs.columns:
-        if name in order and obs[name].equals(pd.Series(read_elem(group[name]), obs.index)):
-            continue
-        write_elem(group, name, obs[name].array if hasattr(obs[name], "cat") else obs[name].values)
+    for name, values in columns.items():
+        write_elem(group, name, values)
         order += [] if name in order else [name]
     group.attrs["column-order"] = order
 
@@ -97,4 +95,4 @@ def _write_rows(group: Group, key: str, values: npt.NDArray[Any]) -> None:
         step = -(-step // rows) * rows  # a chunk is written once
     for start in range(0, len(values), step):
         array[start : start + step] = values[start : start + step]
-        forget(values)
+        release(values)

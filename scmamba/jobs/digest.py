@@ -15,14 +15,14 @@ from anndata import AnnData
 from scmamba.models import CellModel
 
 
-def fingerprint(**parts: Any) -> str:
-    """One short text that stands for the parameters of a call, made of plain values."""
+def digest(**parts: Any) -> str:
+    """Return one short text that stands for the parameters of a call, made of plain values."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def identity(thing: Any) -> str:
-    """One text that stands for a model, an AnnData, a file, or whatever has a short name."""
+    """Return a text that stands for a model, an AnnData, a file, or whatever has a short name."""
     if isinstance(thing, CellModel):
         weights = {name: stored.detach().cpu() for name, stored in thing.state_dict().items()}
         plain = {name: t.reshape(-1).view(torch.uint8).numpy() for name, t in weights.items()}
@@ -30,21 +30,21 @@ def identity(thing: Any) -> str:
         return str(joblib.hash((repr(thing.config), genes, plain)))
     if isinstance(thing, AnnData):
         if thing.isbacked:
-            return f"{stamp(Path(str(thing.filename)))} {joblib.hash(thing.obs)}"
+            return f"{file_stamp(Path(str(thing.filename)))} {joblib.hash(thing.obs)}"
         raw = None if thing.raw is None else (thing.raw.X, thing.raw.var)
         return str(joblib.hash((thing.X, raw, dict(thing.layers), thing.obs, thing.var)))
     if isinstance(thing, (str, os.PathLike)) and Path(thing).exists():
-        return stamp(Path(thing))
+        return file_stamp(Path(thing))
     return str(thing)
 
 
-def stamp(path: Path) -> str:
-    """Path, size and time of a file's last change; of a folder's newest."""
+def file_stamp(path: Path) -> str:
+    """Return the path, size and last change of a file; of a folder, its newest file counts."""
     newest = max((one.stat().st_mtime_ns for one in _files(path)), default=0)
-    return f"{path.absolute()} {size(path)} {newest}"
+    return f"{path.absolute()} {file_size(path)} {newest}"
 
 
-def size(path: Path) -> int:
+def file_size(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
     return sum(one.stat().st_size for one in _files(path))
 

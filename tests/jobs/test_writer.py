@@ -6,11 +6,11 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from scmamba.datasets import synthetic
-from scmamba.stream import sink
-from scmamba.stream.sink import add_results, results_for
-from scmamba.stream.source import open_cells
+from scmamba.jobs import Results, writer
+from scmamba.jobs.writer import write_results
 
 
 @pytest.fixture(params=[".h5ad", ".zarr"])
@@ -41,13 +41,15 @@ def read(path) -> ad.AnnData:
     return ad.read_h5ad(path) if path.suffix == ".h5ad" else ad.read_zarr(path)
 
 
-def filled(path) -> ad.AnnData:
-    with open_cells(path) as source:
-        results = results_for(source)
+def filled() -> Results:
+    results = Results()
     results.obs["old"] = np.arange(30) * 2
-    results.obs["label"] = pd.Categorical(["a", "b", "c"] * 10)
-    results.uns["label_colors"] = np.array(["#1", "#2", "#3"])
+    results.add_labels(
+        "label", ["a", "b", "c"] * 10, ["a", "b", "c"], {"a": "1", "b": "2", "c": "3"}
+    )
+    results.var["decoded"] = np.arange(10) < 3
     results.obsm["X_new"] = np.arange(90, dtype=np.float32).reshape(30, 3)
+    results.layers["corrected"] = sparse.csr_matrix(np.eye(30, 10, dtype=np.float32))
     results.uns["scmamba"] = {"seed": 3, "params": {"a": True}}
     return results
 
@@ -56,7 +58,7 @@ def filled(path) -> ad.AnnData:
 def test_results_are_added_and_the_rest_stays(path, work, in_place) -> None:
     before = read(path)
     output = path if in_place else path.with_name("out" + path.suffix)
-    add_results(path, output, filled(path), work)
+    write_results(path, output, filled(), work)
     after = read(output)
     assert list(after.obs) == [*before.obs, "label"]
     assert after.obs["old"].tolist() == list(range(0, 60, 2))
@@ -66,6 +68,8 @@ def test_results_are_added_and_the_rest_stays(path, work, in_place) -> None:
     )
     np.testing.assert_array_equal(after.obsm["X_new"][:, 0], np.arange(0, 90, 3))
     np.testing.assert_array_equal(after.obsm["X_pca"], before.obsm["X_pca"])
+    assert after.var["decoded"].sum() == 3 and after.layers["corrected"].nnz == 10
+    assert list(after.uns["label_colors"]) == ["1", "2", "3"]
     assert after.uns["scmamba"]["seed"] == 3 and after.uns["note"]["a"] == 1
     assert list(after.uns["cell_type_colors"]) == list(before.uns["cell_type_colors"])
     for matrix in (lambda a: a.X, lambda a: a.layers["counts"], lambda a: a.raw.X):
@@ -77,30 +81,30 @@ def test_results_are_added_and_the_rest_stays(path, work, in_place) -> None:
 
 def test_an_array_is_written_in_parts(path, work, monkeypatch) -> None:
     """One kept in a file, of more rows than are written at once."""
-    monkeypatch.setattr(sink, "_BYTES", 7 * 3 * 4)
-    results = filled(path)
+    monkeypatch.setattr(writer, "_BYTES", 7 * 3 * 4)
+    results = filled()
     kept = np.lib.format.open_memmap(work / "a.npy", "w+", np.float32, (30, 3))
     kept[:] = np.random.default_rng(0).random((30, 3))
     results.obsm["X_new"] = kept
     assert isinstance(results.obsm["X_new"], np.memmap)  # not read into memory on its way
-    add_results(path, path, results, work)
+    write_results(path, path, results, work)
     np.testing.assert_array_equal(read(path).obsm["X_new"], kept)
 
 
 def test_colours_that_no_longer_hold_go(path, work) -> None:
-    results = filled(path)
-    del results.uns["cell_type_colors"]
-    add_results(path, path, results, work)
+    results = filled()
+    results.stale.append("cell_type_colors")
+    write_results(path, path, results, work)
     assert "cell_type_colors" not in read(path).uns
 
 
 def test_a_failure_leaves_nothing_behind(path, work) -> None:
-    results = filled(path)
+    results = filled()
     results.uns["scmamba"] = object()
     there = sorted(path.parent.iterdir())
     before = read(path)
     with pytest.raises(Exception, match="object"):
-        add_results(path, path, results, work)
+        write_results(path, path, results, work)
     assert not (work / f"copy{path.suffix}").exists()
     assert sorted(path.parent.iterdir()) == there
     assert list(read(path).obs) == list(before.obs)

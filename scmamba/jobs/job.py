@@ -1,0 +1,268 @@
+"""One input of a call: its cells, the blocks that are still to be computed, and its output."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import pandas as pd
+from anndata import AnnData
+from tqdm.auto import tqdm
+
+from scmamba._errors import ScmambaError
+from scmamba._files import locked, recover, remove, writing
+from scmamba._settings import settings
+from scmamba.jobs.checkpoint import Checkpoint, note, read_state
+from scmamba.jobs.digest import file_stamp
+from scmamba.jobs.results import Results
+from scmamba.jobs.writer import write_results
+from scmamba.pp.expression import Expression
+from scmamba.stream.expressions import Expressions
+from scmamba.stream.source import CellSource, open_cells
+
+
+class Job(ABC):
+    """One input and its output.
+
+    Attributes
+    ----------
+    name
+        What messages call the input.
+    source
+        Its cells, open from :meth:`open` on.
+    """
+
+    name: str
+    source: CellSource
+
+    def __init__(self) -> None:
+        self._stack, self._kept = ExitStack(), Checkpoint(0)
+        self.several = False
+        """Whether the call has other inputs too, so that errors must say which one they mean."""
+
+    def open(self) -> None:
+        """Open and check the cells, once."""
+        with self.naming_errors():
+            self.source = self._stack.enter_context(open_cells(self._cells))
+
+    def close(self) -> None:
+        """Close the cells and release the lock of the output."""
+        self._stack.close()
+
+    @contextmanager
+    def naming_errors(self) -> Iterator[None]:
+        """Say in an error of the block which of several inputs it is about."""
+        try:
+            yield
+        except ScmambaError as error:
+            if not self.several or self.name in str(error):
+                raise
+            raise ScmambaError(f"{self.name}: {error}") from error
+
+    def blocks(self, expressions: Expressions, key: str) -> Iterator[tuple[slice, Expression]]:
+        """Give the blocks of cells that an earlier run of the same call did not finish.
+
+        Parameters
+        ----------
+        expressions
+            Expression of these cells.
+        key
+            Stands for all that decides the results, but for the cells.
+
+        Yields
+        ------
+        rows, expression
+            Consecutive cells. Their results go to :meth:`keep` before the next block is taken.
+
+        Raises
+        ------
+        ScmambaError
+            A block holds values that cannot be used; nothing is kept then.
+        """
+        self._kept = self._checkpoint(key)
+        quiet = settings.verbosity in ("error", "warning") or self.source.in_memory
+        with tqdm(
+            total=self.source.n_obs, initial=self._kept.done, desc=Path(self.name).name,
+            unit=" cells", delay=2, leave=False, disable=quiet,
+        ) as bar:  # fmt: skip
+            blocks = expressions.blocks(self._kept.done)
+            while (one := self._next(blocks)) is not None:
+                yield one
+                bar.update(one[0].stop - one[0].start)
+
+    def _next(self, blocks: Iterator[tuple[slice, Expression]]) -> tuple[slice, Expression] | None:
+        try:
+            with self.naming_errors():
+                return next(blocks, None)
+        except ScmambaError:  # the input must change, and with it all results
+            self.forget()
+            raise
+
+    def keep(self, rows: slice, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Keep the results of a block, arrays of ``len(rows)`` rows by name."""
+        self._kept.put(rows, columns)
+
+    def kept(self, name: str) -> npt.NDArray[Any]:
+        """(n_cells, ...) results of all blocks."""
+        return self._kept[name]
+
+    @property
+    @abstractmethod
+    def _cells(self) -> AnnData | Path: ...
+
+    @abstractmethod
+    def _checkpoint(self, key: str) -> Checkpoint: ...
+
+    @abstractmethod
+    def write(self, results: Results, key: str) -> None:
+        """Write the results of all cells, whole or not at all."""
+
+    @abstractmethod
+    def finished(self, key: str) -> bool:
+        """Whether an earlier run of the same call wrote this output already."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Remove what was kept for another run."""
+
+
+class MemoryJob(Job):
+    """An AnnData whose results go into it, or into a copy.
+
+    Attributes
+    ----------
+    result
+        What was written to: the object given, or its copy.
+    """
+
+    def __init__(self, adata: Any, *, copy: bool) -> None:
+        super().__init__()
+        self.name, self.result, self._copy = "adata", adata, copy
+
+    @property
+    def _cells(self) -> AnnData:
+        return rna_of(self.result)
+
+    def _checkpoint(self, key: str) -> Checkpoint:
+        return Checkpoint(self.source.n_obs)
+
+    def write(self, results: Results, key: str) -> None:
+        """See :meth:`Job.write`."""
+        if self._copy:
+            backed = isinstance(self.result, AnnData) and self.result.isbacked
+            self.result = self.result.to_memory() if backed else self.result.copy()
+        results.write_to(rna_of(self.result))
+
+    def finished(self, key: str) -> bool:
+        """See :meth:`Job.finished`."""
+        return False
+
+    def forget(self) -> None:
+        """See :meth:`Job.forget`; nothing is kept."""
+
+
+def rna_of(cells: Any) -> Any:
+    """Return modality ``rna`` of a MuData, and anything else as it is."""
+    modalities = getattr(cells, "mod", None)
+    if modalities is None or isinstance(cells, AnnData):
+        return cells
+    if "rna" not in modalities:
+        raise ScmambaError(
+            f"this MuData has no modality 'rna'; it has {', '.join(map(repr, modalities))}. Give "
+            "the AnnData with the expression: mdata.mod[...]"
+        )
+    return modalities["rna"]
+
+
+class FileJob(Job):
+    """A file whose results go into a copy of it.
+
+    The lock of ``output`` is held until :meth:`close`. Next to it, the hidden folder
+    ``.NAME.part`` outlives a kill: it holds the results of the blocks that are done, then a note
+    that the output is there.
+
+    Attributes
+    ----------
+    output
+        The file to write, with links followed.
+    stamp
+        Stands for the file with the cells as it was when it was opened.
+    original
+        The same before an earlier run of the call wrote its results into the file.
+    """
+
+    def __init__(self, cells: Path, output: Path, obs: pd.DataFrame | None = None) -> None:
+        super().__init__()
+        self.cells, self.output, self.name, self._obs = cells, output, str(cells), obs
+        self.stamp = self.original = ""
+        self._part = output.with_name(f".{output.name}.part")
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the output is the file with the cells."""
+        return self.output.exists() and self.output.samefile(self.cells)
+
+    @property
+    def _cells(self) -> Path:
+        return self.cells
+
+    def lock(self) -> None:
+        """Wait for other processes that write the output, and bring back what a kill set aside."""
+        with writing(self.output):
+            self.output.parent.mkdir(parents=True, exist_ok=True)
+            self._stack.enter_context(locked(self.output, wait=10))
+            recover(self.output)
+
+    def open(self) -> None:
+        """See :meth:`Job.open`."""
+        self.stamp = self.original = file_stamp(self.cells)
+        if self.in_place and (written := read_state(self._part)).get("output") == self.stamp:
+            self.original = str(written.get("original"))
+        super().open()
+        if self._obs is not None and not self.source.obs.equals(self._obs):
+            raise ScmambaError(
+                f"obs of the backed AnnData is not what {self.cells} holds, of which output= would "
+                "be a copy; write it to a file first, or omit output=: results then go into the "
+                "AnnData"
+            )
+
+    def _checkpoint(self, key: str) -> Checkpoint:
+        return Checkpoint(self.source.n_obs, self._part, f"{key} {self.stamp}")
+
+    def write(self, results: Results, key: str) -> None:
+        """See :meth:`Job.write`."""
+        if file_stamp(self.cells) != self.stamp:
+            raise ScmambaError(
+                f"{self.cells} was changed by another process while it was read; nothing was "
+                "written. Call again when it is done"
+            )
+        with writing(self._part):
+            self._part.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_results(self.cells, self.output, results, self._part)
+        with writing(self._part):
+            remove(self._part)
+            self._part.mkdir(mode=0o700)
+            note(self._part, **self._end(key), original=self.original)
+
+    def finished(self, key: str) -> bool:
+        """See :meth:`Job.finished`."""
+        if not self.output.exists():
+            return False
+        noted = read_state(self._part)
+        return all(noted.get(name) == value for name, value in self._end(key).items())
+
+    def _end(self, key: str) -> dict[str, str]:
+        """What is noted when the output is there: it holds while neither file changes."""
+        return {
+            "key": key,
+            "source": file_stamp(self.cells),
+            "output": file_stamp(self.output),
+        }
+
+    def forget(self) -> None:
+        """See :meth:`Job.forget`."""
+        remove(self._part)

@@ -1,0 +1,209 @@
+"""What an annotation call asks for, where its labels come from, and what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+from anndata import AnnData
+
+from scmamba._errors import ScmambaError
+from scmamba._keys import UNKNOWN, Keys
+from scmamba._log import logger
+from scmamba.jobs import Job, Jobs, Results, about, digest, identity, label_colors
+from scmamba.pp.expression import Expression
+from scmamba.stream.expressions import Expressions
+from scmamba.stream.source import CellSource, open_cells
+from scmamba.tasks._annotation.annotator import Annotator
+from scmamba.tasks._annotation.examples import beside, within
+from scmamba.tasks._annotation.labels import Labels, read_batches, read_labels
+from scmamba.tasks._annotation.task import FitTask
+from scmamba.tasks._annotation_request import AnnotationRequest
+from scmamba.tasks._checks import flag_empty
+from scmamba.tasks._forward import block_values
+from scmamba.tokens.genes import GeneMatch
+
+_KEPT = ("confidence", "ood_score", "unknown", "empty", "embedding")
+
+
+@dataclass(frozen=True)
+class LabelledCells:
+    """Where labels come from.
+
+    Attributes
+    ----------
+    source
+        Cells, some of which are labelled: a reference, or those to annotate.
+    labels
+        Labels of these cells.
+    batches
+        (n_cells,) batch of each labelled cell, or None.
+    colors
+        Color of each label, as far as the source has them.
+    from_reference
+        Whether the cells are of a reference.
+    """
+
+    source: CellSource
+    labels: Labels
+    batches: npt.NDArray[np.object_] | None
+    colors: dict[str, str]
+    from_reference: bool
+
+    @property
+    def own_labels(self) -> Labels | None:
+        """Labels of the cells to annotate, which keep them; None where others are labelled."""
+        return None if self.from_reference else self.labels
+
+
+@contextmanager
+def open_reference(reference: AnnData | Path | None) -> Iterator[CellSource | None]:
+    """Give the cells of the reference, opened and checked once; None where there is none."""
+    if reference is None:
+        yield None
+        return
+    with open_cells(reference) as source:
+        yield source
+
+
+def labelled_cells(
+    request: AnnotationRequest, jobs: Jobs, reference: CellSource | None
+) -> LabelledCells | None:
+    """Read labels and batches; None where the annotator was given.
+
+    Raises
+    ------
+    ScmambaError
+        A column is missing or holds no labels, or all cells to annotate are labelled already.
+    """
+    if request.saved is not None or request.labels_key is None:
+        return None
+    source = jobs[0].source if reference is None else reference
+    where = "adata.obs" if reference is None else "reference.obs"
+    key, batches = request.labels_key, None
+    labels = read_labels(source.obs, key, request.unlabeled_category, where)
+    if request.batch_key is not None:
+        batches = read_batches(source.obs, request.batch_key, where, needed=labels.rows)
+    if reference is None and len(labels.rows) == len(labels.codes):
+        raise ScmambaError(
+            f"every cell of adata.obs[{key!r}] is labelled, so none is left to annotate; set those "
+            f"to be predicted to NaN or {request.unlabeled_category!r}, or pass the labelled cells "
+            "as reference="
+        )
+    colors = label_colors(source.obs, source.uns, key)
+    return LabelledCells(source, labels, batches, colors, reference is not None)
+
+
+@dataclass(frozen=True)
+class AnnotationInput:
+    """Cells of one input: the job and the expression of its cells."""
+
+    job: Job
+    expressions: Expressions
+
+
+def locate(job: Job, request: AnnotationRequest) -> AnnotationInput:
+    """Find the expression of one input, checked before anything is computed."""
+    with job.naming_errors():
+        found = Expressions.of(job.source, **request.where)
+        if request.saved is not None:
+            request.saved.panel.match(found.first)
+    return AnnotationInput(job, found)
+
+
+def fit_annotator(
+    request: AnnotationRequest, cells: LabelledCells, found: Expressions
+) -> Annotator:
+    """Fit an annotator to labelled cells, for cells of which ``found`` is the expression."""
+    labels, batches, seed = cells.labels, cells.batches, request.seed
+    if cells.from_reference:
+        examples = beside(found, cells.source, labels, batches, request.where, seed)
+    else:
+        examples = within(found, labels, batches, seed)
+    return FitTask(examples, request.n_top_genes, seed).fit(
+        request.start, request.mode, request.max_error, request.ood_fpr
+    )
+
+
+def for_annotator(one: AnnotationInput, annotator: Annotator) -> tuple[Expressions, GeneMatch]:
+    """Return an input's expression in blocks of the annotator's size, and its genes, logged."""
+    with one.job.naming_errors():
+        match = annotator.panel.match(one.expressions.first)
+    logger.info(
+        "%s of the annotator's %s genes found",
+        f"{n_found(annotator, match):,}",
+        f"{len(annotator.panel.chosen):,}",
+    )
+    return replace(one.expressions, block_values=block_values(*annotator.deep.members)), match
+
+
+def n_found(annotator: Annotator, match: GeneMatch) -> int:
+    """Number of the annotator's genes that a data set has."""
+    return int(np.isin(annotator.panel.chosen, match.index).sum())
+
+
+def annotate_block(
+    annotator: Annotator, values: Expression, match: GeneMatch
+) -> dict[str, npt.NDArray[Any]]:
+    """Predict the cells of a block; columns by name."""
+    found = annotator.say(annotator.align(values, match))
+    kept = {name: getattr(found, name) for name in _KEPT}
+    return {"best_guess": found.log_proba.argmax(1), **kept}
+
+
+def annotation_results(
+    job: Job,
+    annotator: Annotator,
+    match: GeneMatch,
+    keys: Keys,
+    cells: LabelledCells | None,
+) -> Results:
+    """Gather what is written for one input."""
+    classes = np.array(annotator.classes, dtype=object)
+    best_guess = classes[job.kept("best_guess")]
+    cell_type = np.where(job.kept("unknown"), UNKNOWN, best_guess)
+    own = None if cells is None else cells.own_labels
+    if own is not None:
+        cell_type[own.rows] = classes[own.codes[own.rows]]
+    colors = {} if cells is None else cells.colors
+    results = Results()
+    results.add_labels(keys.cell_type, cell_type, annotator.classes, colors)
+    results.add_labels(keys.best_guess, best_guess, annotator.classes, colors)
+    results.obs[keys.confidence] = np.array(job.kept("confidence"))
+    results.obs[keys.ood_score] = np.array(job.kept("ood_score"))
+    flag_empty(results, keys, job.kept("empty"), job.source.obs)
+    results.obsm[keys.embedding] = job.kept("embedding")
+    results.uns[keys.uns] = about(
+        "annotate",
+        confidence_threshold=annotator.confidence_threshold,
+        ood_threshold=annotator.strangeness.threshold,
+        deep_share=annotator.fusion.deep_share,
+        validation=annotator.validation,
+        genes_matched=n_found(annotator, match),
+        genes_given=match.n_names,
+        **annotator.about,
+    )
+    return results
+
+
+def call_digest(request: AnnotationRequest, jobs: Jobs) -> str:
+    """Return one text that stands for all that decides the results."""
+    if request.saved is not None:
+        return digest(task="annotate", annotator=_known(request.saved), keys=request.keys.prefix)
+    how = {f.name: getattr(request, f.name) for f in fields(request)}
+    how |= {"model": identity(how["model"]), "reference": identity(how["reference"])}
+    return digest(task="annotate", files=jobs.stamp(), **how)
+
+
+def _known(annotator: Annotator) -> str:
+    """One text that stands for an annotator."""
+    members = [identity(member) for member in annotator.deep.members]
+    apart = {"deep", "history"}
+    rest = {f.name: getattr(annotator, f.name) for f in fields(annotator) if f.name not in apart}
+    return str(joblib.hash((members, annotator.deep.head, rest)))

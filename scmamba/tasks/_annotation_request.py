@@ -1,0 +1,156 @@
+"""Options of an annotation call, checked before any file is opened."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anndata import AnnData
+
+from scmamba._errors import ScmambaError
+from scmamba._keys import Keys
+from scmamba._settings import settings
+from scmamba.jobs import AnyPath
+from scmamba.models import CellModel
+from scmamba.pp.expression import check_shape
+from scmamba.stream.source import as_path, check_file
+from scmamba.tasks._annotation.annotator import Annotator, is_annotator
+from scmamba.tasks._checks import check_at_least, check_folder
+
+MODES = ("auto", "probe", "finetune", "lora")
+
+
+@dataclass(frozen=True)
+class AnnotationRequest:
+    """Options of :func:`scmamba.tasks.annotate`; see there.
+
+    Attributes
+    ----------
+    keys
+        Names under which results are written.
+    saved
+        The annotator that ``model`` is or names; None where one has to be fitted.
+    """
+
+    model: Annotator | CellModel | AnyPath | None
+    reference: AnnData | Path | None
+    labels_key: str | None
+    unlabeled_category: str
+    batch_key: str | None
+    layer: str | None
+    use_raw: bool | None
+    gene_key: str | None
+    mode: str
+    n_top_genes: int | None
+    max_error: float
+    ood_fpr: float
+    keys: Keys
+    seed: int
+    saved: Annotator | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(
+        cls, adata: Any, *, reference: Any, key_added: str, seed: int | None, **options: Any
+    ) -> AnnotationRequest:
+        """Check the options of a call.
+
+        Raises
+        ------
+        ScmambaError
+            An option is out of range, options contradict each other, or labels come from nowhere.
+        """
+        reference, model = as_path(reference), options["model"]
+        _check_reference(adata, reference)
+        check_folder(model, "annotator.json")
+        used = settings.seed if seed is None else seed
+        made = cls(
+            reference=reference,
+            keys=Keys(key_added),
+            seed=used,
+            saved=_saved(model),
+            **options,
+        )
+        made._check(several=isinstance(adata, (list, tuple)) and len(adata) > 1)
+        return made
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """Where expression and gene names are."""
+        return {"layer": self.layer, "use_raw": self.use_raw, "gene_key": self.gene_key}
+
+    @property
+    def start(self) -> CellModel | str | os.PathLike[str] | None:
+        """The pretrained model to start from, or None."""
+        if self.saved is not None or isinstance(self.model, Annotator):
+            return None
+        return self.model
+
+    def _check(self, *, several: bool) -> None:
+        if self.mode not in MODES:
+            raise ScmambaError(f"mode={self.mode!r}; allowed: {', '.join(map(repr, MODES))}")
+        for name in ("max_error", "ood_fpr"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ScmambaError(f"{name}={value}; give a share in [0, 1)")
+        check_at_least({"seed": 0, "n_top_genes": 1}, seed=self.seed, n_top_genes=self.n_top_genes)
+        if self.saved is not None:
+            return
+        if self.labels_key is None:
+            raise ScmambaError(self._no_labels())
+        if self.reference is None and several:
+            raise ScmambaError(
+                "labels within several files are not gathered; give the labelled cells as "
+                "reference=, or a saved annotator as model="
+            )
+        if self.model is None and self.mode in ("probe", "lora"):
+            raise ScmambaError(
+                f"mode={self.mode!r} needs a pretrained model: give model=, or leave mode='auto' "
+                "to train a compact model on these cells"
+            )
+
+    def _no_labels(self) -> str:
+        if self.model is not None:
+            named = isinstance(self.model, (str, os.PathLike))
+            given = str(self.model) if named else type(self.model).__name__
+            return (
+                f"model={given!r} is no saved annotator, so labels are needed to fit one to it: "
+                "give labels_key= (a column of adata.obs, or of reference=), or the folder that "
+                "Annotator.save wrote"
+            )
+        return (
+            "nothing says where labels come from; give one of three: model= (a saved annotator), "
+            "reference= (labelled cells) with labels_key=, or labels_key= (a column of adata.obs "
+            "in which some cells are labelled)"
+        )
+
+
+def _check_reference(adata: Any, reference: Any) -> None:
+    """Raise ScmambaError for a missing file, or a column's name given in place of a reference."""
+    if reference is None:
+        return
+    if not isinstance(reference, Path):
+        check_shape(reference)
+        return
+    columns = getattr(adata, "obs", ())
+    if str(reference) in columns and not reference.exists():
+        raise ScmambaError(
+            f"reference={str(reference)!r} is a column of adata.obs, not labelled cells; name the "
+            f"column with labels as labels_key={str(reference)!r}"
+        )
+    if not reference.suffix and not reference.exists():
+        raise ScmambaError(
+            f"reference={str(reference)!r} is no file; give labelled cells (an AnnData, or the "
+            "path of an .h5ad or .zarr file). A column of labels is named with labels_key="
+        )
+    check_file(reference)
+
+
+def _saved(model: object) -> Annotator | None:
+    """Return the annotator that ``model`` is or names, or None."""
+    if isinstance(model, Annotator):
+        return model
+    if isinstance(model, (str, os.PathLike)) and is_annotator(model):
+        return Annotator.load(model)
+    return None

@@ -1,0 +1,163 @@
+"""Options of an integration call, checked before any file is opened."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from scmamba._errors import ScmambaError
+from scmamba._keys import Keys
+from scmamba._settings import settings
+from scmamba.jobs import AnyPath
+from scmamba.learn.training import IntegrationObjectives, IntegrationTraining
+from scmamba.models import CellModel
+from scmamba.stream.views import Views
+from scmamba.tasks._checks import check_at_least, check_folder
+from scmamba.tasks._integration.integrator import AVERAGE, Integrator, is_integrator
+from scmamba.tasks._integration.recipe import Recipe, Weights
+
+_LAYERS = 2
+"""Mamba layers that are tried where no number is given."""
+_FINETUNE_TOKENS = 600
+"""Genes of a cell at most, in fine-tuning."""
+
+
+@dataclass(frozen=True)
+class IntegrationRequest:
+    """Options of :func:`scmamba.tasks.integrate`; see there.
+
+    Attributes
+    ----------
+    keys
+        Names under which results are written.
+    saved
+        The integrator that ``model`` is or names; None where one has to be fitted.
+    """
+
+    batch_key: str
+    labels_key: str | None
+    model: Integrator | CellModel | AnyPath | None
+    layer: str | None
+    gene_key: str | None
+    n_top_genes: int | None
+    correct: bool | str
+    objectives: IntegrationObjectives | None
+    training: IntegrationTraining | None
+    keys: Keys
+    seed: int
+    saved: Integrator | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, *, key_added: str, seed: int | None, **options: Any) -> IntegrationRequest:
+        """Check the options of a call.
+
+        Raises
+        ------
+        ScmambaError
+            An option is out of range, or options contradict each other.
+        """
+        check_folder(options["model"], "integrator.json")
+        used = settings.seed if seed is None else seed
+        made = cls(keys=Keys(key_added), seed=used, saved=_saved(options["model"]), **options)
+        made._check()
+        return made
+
+    @property
+    def finetune(self) -> bool:
+        """Whether a pretrained model is trained further."""
+        given = self.training is not None or self.objectives is not None
+        return self.start is not None and given
+
+    @property
+    def start(self) -> CellModel | str | os.PathLike[str] | None:
+        """The pretrained model to start from, or None."""
+        if self.saved is not None or isinstance(self.model, Integrator):
+            return None
+        return self.model
+
+    @property
+    def decodes(self) -> bool:
+        """Whether expression without batch effects is written."""
+        return self.correct is not False
+
+    @property
+    def decoded_as(self) -> str:
+        """Batch as which cells are decoded, or the average."""
+        return AVERAGE if isinstance(self.correct, bool) else self.correct
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """Where expression and gene names are."""
+        return {"layer": self.layer, "gene_key": self.gene_key}
+
+    def _check(self) -> None:
+        check_at_least({"seed": 0, "n_top_genes": 1}, seed=self.seed, n_top_genes=self.n_top_genes)
+        if not isinstance(self.correct, (bool, str)):
+            raise ScmambaError(f"correct={self.correct!r}; give True, False or a batch")
+        for name, kind in (
+            ("training", IntegrationTraining),
+            ("objectives", IntegrationObjectives),
+        ):
+            given = getattr(self, name)
+            if given is None:
+                continue
+            if not isinstance(given, kind):
+                raise ScmambaError(f"{name}={given!r}; give a scmamba.tasks.{kind.__name__}")
+            if self.saved is not None:
+                raise ScmambaError(
+                    f"{name}= is for training, and model= is an integration that cells are mapped "
+                    "into without training; omit it"
+                )
+        if self.finetune and self.training is not None and self.training.n_layer is not None:
+            raise ScmambaError(
+                f"training.n_layer={self.training.n_layer}: a pretrained model keeps its layers; "
+                "omit it"
+            )
+        if self.decodes and self.saved is not None:
+            self.saved.check_decodes(self.decoded_as)
+        if self.decodes and self.start is not None and not self.finetune:
+            raise ScmambaError(
+                "correct= needs a model that decodes expression, and a pretrained one that is used "
+                "as it is does not: give training=IntegrationTraining() to fine-tune it, or "
+                "model=None"
+            )
+
+    def recipe(self, n_cells: int, *, counts: bool) -> Recipe:
+        """Return how the network is trained on ``n_cells`` cells."""
+        objectives = (self.objectives or IntegrationObjectives()).for_values(counts=counts)
+        given, views, layers = self.training or IntegrationTraining(), Views(), _LAYERS
+        if self.start is None:
+            training = given.for_n(n_cells)
+            layers = _LAYERS if given.n_layer is None else given.n_layer
+        else:
+            training, views = given.for_finetuning(n_cells), Views(max_tokens=_FINETUNE_TOKENS)
+        weights = {name: getattr(objectives, name) for name in Weights.__dataclass_fields__}
+        made = Recipe(
+            d_model=training.width,
+            n_layer=layers,
+            d_state=training.d_state,
+            n_latent=training.n_latent,
+            bag_epochs=training.epochs or 1,
+            epochs=training.mamba_epochs or 0,
+            weights=Weights(**weights),
+            explicit_zero=objectives.explicit_zero,
+            views=views,
+            keep_layers=given.n_layer is not None,
+        )
+        config = replace(
+            made.config,
+            lr=training.learning_rate or made.config.lr,
+            batch_size=training.batch_size or made.config.batch_size,
+            seed=self.seed,
+        )
+        return replace(made, config=config)
+
+
+def _saved(model: object) -> Integrator | None:
+    """Return the integrator that ``model`` is or names, or None."""
+    if isinstance(model, Integrator):
+        return model
+    if isinstance(model, (str, os.PathLike)) and is_integrator(model):
+        return Integrator.load(model)
+    return None

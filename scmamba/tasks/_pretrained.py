@@ -1,0 +1,51 @@
+"""Pretrained models of cells, and their genes in a data set."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scmamba._errors import ScmambaError
+from scmamba._log import logger
+from scmamba.models import CellModel, load
+from scmamba.models.loading import is_sequence_model
+from scmamba.tokens.genes import GeneMatch, resolve
+
+
+def pretrained(model: CellModel | str | os.PathLike[str], **changes: Any) -> CellModel:
+    """Return the model itself, or the one that a folder or registered name stands for.
+
+    Raises
+    ------
+    ScmambaError
+        It is none of these, or does not load.
+    """
+    if isinstance(model, CellModel):
+        return model
+    if not isinstance(model, (str, os.PathLike)):
+        raise ScmambaError(
+            f"model={_shown(model)}; allowed: a CellModel, the folder of one, or a registered name"
+        )
+    if is_sequence_model(model):
+        raise ScmambaError(
+            f"model={str(model)!r} is a model of DNA or mRNA; for cells give a model of cells, for "
+            "sequences call scmamba.tasks.sequence"
+        )
+    return load(model, **changes)
+
+
+def model_genes(model: CellModel, var_names: npt.NDArray[np.object_]) -> GeneMatch:
+    """Find a data set's genes in a model's vocabulary, at least half of them, and log the match."""
+    if model.vocab is None:
+        raise ScmambaError("the model has no vocabulary; load it from a folder with vocab.json")
+    match = resolve(var_names.tolist(), model.vocab.tokens).require()
+    logger.info(match.report())
+    return match
+
+
+def _shown(model: object) -> str:
+    text = repr(model)
+    return text if len(text) <= 80 else f"{text[:80]}..."
