@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from scmamba._errors import ScmambaError
-from scmamba._files import writable, write_json
+from scmamba._files import locked, writable, write_json
 from scmamba._log import logger
 from scmamba._read import read_json
 from scmamba.models.cell.model import CellModel
@@ -19,10 +19,14 @@ from scmamba.models.device import resolve_device
 from scmamba.models.hub import download, huggingface
 from scmamba.models.hub.locks import LOCK, MODEL, RECORD, cache_folder, read_lock
 from scmamba.models.hub.registry import REGISTRY, SC_MAMBA2, Entry, entry, find, say_licence
+from scmamba.models.hub.remote import make_room
 from scmamba.models.hub.sequences import HubEntry, published_terms
 from scmamba.models.sequence.config import SequenceConfig
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.models.sequence.published import is_published_sequence, load_published_sequence
+
+_WAIT = 12 * 3600.0
+"""Seconds to wait for another process that fetches the same model."""
 
 
 def load(
@@ -102,17 +106,25 @@ def fetch(
     wanted = entry(name)
     root, target = cache_folder(wanted.name), writable(lock) if lock is not None else None
     folder = root / (RECORD if isinstance(wanted, HubEntry) else MODEL)
-    there = folder.is_dir() and (root / LOCK).is_file()
-    if isinstance(wanted, HubEntry):
-        if target is not None or not there:
-            huggingface.fetch(wanted, base_url=base_url)
-    elif target is not None or not there:
-        files = download.fetch(wanted, base_url=base_url)
-        if not there:
-            _copy(wanted, files, folder)
+    if target is None and _is_there(root, folder):
+        return folder
+    make_room(root.parent, 0)
+    with locked(root, wait=_WAIT):  # another process may be fetching the same model
+        there = _is_there(root, folder)
+        if isinstance(wanted, HubEntry):
+            if target is not None or not there:
+                huggingface.fetch(wanted, base_url=base_url)
+        elif target is not None or not there:
+            files = download.fetch(wanted, base_url=base_url)
+            if not there:
+                _copy(wanted, files, folder)
     if target is not None:
         write_json(target, read_json(root / LOCK))
     return folder
+
+
+def _is_there(root: Path, folder: Path) -> bool:
+    return folder.is_dir() and (root / LOCK).is_file()
 
 
 def is_sequence_model(name_or_folder: str | os.PathLike[str]) -> bool:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import os
-import shutil
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from scmamba._errors import ScmambaError
-from scmamba._files import git_sha1, sha256
+from scmamba._files import sha256
 from scmamba._log import logger
+from scmamba._read import Fields
 from scmamba.models.hub import modelscope
 from scmamba.models.hub.locks import RECORD, cache_folder, keep_lock, read_lock
-from scmamba.models.hub.remote import TIMEOUT, address, make_room, unreachable
+from scmamba.models.hub.remote import RemoteFile, address, fetch_files
 from scmamba.models.hub.sequences import HubEntry
+from scmamba.models.hub.transfer import Unreachable, get_json
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 NEEDED = "config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """The first that is there is fetched; a pickle is read with ``weights_only=True``."""
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
-
-
-class Unreachable(ScmambaError):
-    """A source that cannot be asked, so that another may be."""
 
 
 def fetch(entry: HubEntry, *, base_url: str | None = None) -> list[Path]:
@@ -98,83 +98,52 @@ def _hugging_face(
     entry: HubEntry, known: dict[str, Any] | None, base_url: str | None
 ) -> dict[str, Any]:
     """Fetch from Hugging Face; gives the lock."""
-    try:
-        from huggingface_hub import HfApi, hf_hub_download
-    except ImportError as error:
-        raise ScmambaError(
-            f"{entry.name} is fetched by the library huggingface_hub, which is not installed; "
-            f"pip install 'scmamba[sequence]'. {by_hand(entry)}"
-        ) from error
-    url, folder = hub_url(base_url), cache_folder(entry.name) / RECORD
+    url, folder, how = hub_url(base_url), cache_folder(entry.name) / RECORD, by_hand(entry)
     same = known is not None and known.get("source") == "huggingface"
     revision = known.get("commit") if known is not None and same else None
-    try:  # whatever the library raises, the page could not be asked; models here need no token
-        api = HfApi(endpoint=url, token=False)
-        page = api.model_info(entry.repo, revision=revision, files_metadata=True, timeout=TIMEOUT)
-    except Exception as error:
-        raise _unreachable(f"{url}/{entry.repo}", error, entry) from error
-    files = {file.rfilename: file for file in page.siblings or ()}
-    chosen = [files[name] for name in wanted(files, f"{url}/{entry.repo}")]
-    missing = [file for file in chosen if not _checks_out(folder / file.rfilename, file)]
-    total = sum(file.size or 0 for file in missing)
+    asked = f"{url}/api/models/{entry.repo}{f'/revision/{revision}' if revision else ''}?blobs=true"
+    page = Fields.of(get_json(asked, how), asked)
+    commit = page.string("sha", "")
+    if not _COMMIT.fullmatch(commit) or revision not in (None, commit):
+        raise ScmambaError(
+            f"{asked} names the commit {page.content.get('sha')!r}; 40 hexadecimal digits"
+            f"{f', {revision},' if revision else ''} are needed, since what has no commit cannot "
+            f"be locked. {how}"
+        )
+    listed = [Fields.of(file, f"{asked}: siblings") for file in page.values("siblings")]
+    there = {file.string("rfilename"): file for file in listed}
+    names = wanted(there, f"{url}/{entry.repo}")
+    at = f"{url}/{entry.repo}/resolve/{commit}"
+    files = [_file(there[name], name, f"{at}/{quote(name)}") for name in names]
     logger.info(
         "%s: %d file(s), %.1f MiB, from %s/%s at commit %s",
         entry.name,
-        len(missing),
-        total / 2**20,
+        len(files),
+        sum(file.size for file in files) / 2**20,
         url,
         entry.repo,
-        page.sha,
+        commit,
     )
-    make_room(folder, total)
-    for file in missing:
-        try:
-            hf_hub_download(
-                entry.repo,
-                file.rfilename,
-                revision=page.sha,
-                local_dir=folder,
-                endpoint=url,
-                token=False,
-            )
-        except Exception as error:
-            raise _unreachable(f"{url}/{entry.repo}/{file.rfilename}", error, entry) from error
-        if not _checks_out(folder / file.rfilename, file):
-            (folder / file.rfilename).unlink(missing_ok=True)
-            raise ScmambaError(
-                f"{file.rfilename} from {url}/{entry.repo} is not the file that the page lists at "
-                f"commit {page.sha}. It was not kept; try again. {by_hand(entry)}"
-            )
-    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the library's notes on downloads
+    paths = fetch_files(files, folder, how)
     return {
         "name": entry.name,
         "source": "huggingface",
         "repo": entry.repo,
-        "commit": page.sha,
-        "licence": _licence(page),
-        "files": {
-            file.rfilename: {
-                "size": (folder / file.rfilename).stat().st_size,
-                "sha256": sha256(folder / file.rfilename),
-            }
-            for file in chosen
-        },
+        "commit": commit,
+        "licence": _licence(page.strings("tags", ())),
+        "files": {p.name: {"size": p.stat().st_size, "sha256": sha256(p)} for p in paths},
     }
 
 
-def _checks_out(path: Path, file: Any) -> bool:
-    """Whether ``path`` is the listed file: its sha256 (large files) or git hash, and its size."""
-    if not path.is_file() or file.size not in (None, path.stat().st_size):
-        return False
-    if file.lfs is not None:
-        return sha256(path) == file.lfs["sha256"]
-    return file.blob_id in (None, git_sha1(path))
+def _file(listed: Fields, name: str, url: str) -> RemoteFile:
+    """What the page lists: the sha256 of a large file, git's hash of a small one."""
+    if listed.has("lfs"):
+        checksum = f"sha256:{listed.nested('lfs').string('sha256', '')}"
+    else:
+        checksum = f"git:{listed.string('blobId', '')}"
+    return RemoteFile(name, listed.integer("size", low=0), checksum, url)
 
 
-def _licence(page: Any) -> str | None:
-    tags = (tag.removeprefix("license:") for tag in page.tags or () if tag.startswith("license:"))
-    return next(tags, None)
-
-
-def _unreachable(url: str, error: Exception, entry: HubEntry) -> Unreachable:
-    return Unreachable(str(unreachable(url, error, by_hand(entry))))
+def _licence(tags: Iterable[str]) -> str | None:
+    terms = (tag.removeprefix("license:") for tag in tags if tag.startswith("license:"))
+    return next(terms, None)

@@ -15,8 +15,9 @@ from typing import Any
 
 from scmamba._errors import ScmambaError
 from scmamba._files import write_json
-from scmamba._read import read_json
+from scmamba._read import Fields, read_json
 from scmamba._settings import settings
+from scmamba.models.hub.remote import check_name
 
 SHIPPED = Path(__file__).parent / "shipped"
 LOCK, RECORD, MODEL = "lock.json", "record", "model"
@@ -37,10 +38,19 @@ def read_lock(name: str) -> dict[str, Any] | None:
     for path in (SHIPPED / f"{name}.json", cache_folder(name) / LOCK):
         if path.is_file():
             lock = read_json(path)
-            if not isinstance(lock.get("files"), dict):
-                raise ScmambaError(f"{path} lists no files; delete it to fetch the model anew")
+            _check(Fields(lock, path))
             return lock
     return None
+
+
+def _check(lock: Fields) -> None:
+    """Raise an error where a lock does not say what every file must be."""
+    files = lock.nested("files")
+    for name in files.content:
+        check_name(name, lock.source)
+        files.nested(name).string("sha256")
+    for name in ("commit", "licence", "doi", "source"):
+        lock.string(name, "")
 
 
 def keep_lock(name: str, known: dict[str, Any] | None, found: dict[str, Any]) -> None:

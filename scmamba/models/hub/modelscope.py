@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import requests
-
 from scmamba._errors import ScmambaError
-from scmamba.models.hub.remote import TIMEOUT, RemoteFile, address, fetch_files, unreachable
+from scmamba._read import Fields
+from scmamba.models.hub.remote import RemoteFile, address, fetch_files
+from scmamba.models.hub.transfer import get_json
 
 
 def modelscope_url() -> str:
@@ -55,6 +55,11 @@ def fetch(
     if known is not None and known.get("source") == "modelscope":
         listed = {name: {**listed.get(name, {}), **file} for name, file in known["files"].items()}
     chosen = {name: listed[name] for name in wanted(listed, url)}
+    if bare := [name for name, file in chosen.items() if not file["revision"]]:
+        raise ScmambaError(
+            f"{url} names no commit of {', '.join(bare)}, and what has no commit cannot be locked. "
+            f"{by_hand}"
+        )
     files = [
         RemoteFile(
             name,
@@ -70,23 +75,17 @@ def fetch(
 
 def _listed(url: str, by_hand: str) -> dict[str, dict[str, Any]]:
     """Size, sha256 and commit of each file of the repository."""
-    query = urlencode({"Revision": "master", "Recursive": "true"})
-    try:
-        reply = requests.get(f"{url}/repo/files?{query}", timeout=TIMEOUT)
-        reply.raise_for_status()
-        files = reply.json()["Data"]["Files"]
-        return {
-            file["Path"]: {
-                "size": file["Size"],
-                "sha256": file["Sha256"],
-                "revision": file["Revision"],
-            }
-            for file in files
-            if file["Type"] == "blob"
+    asked = f"{url}/repo/files?{urlencode({'Revision': 'master', 'Recursive': 'true'})}"
+    answer = Fields.of(get_json(asked, by_hand), asked)
+    if not answer.has("Data"):
+        raise ScmambaError(f"{asked} did not list its files. {by_hand}")
+    entries = [Fields.of(file, asked) for file in answer.nested("Data").values("Files")]
+    return {
+        file.string("Path"): {
+            "size": file.integer("Size", low=0),
+            "sha256": file.string("Sha256", ""),
+            "revision": file.string("Revision", ""),
         }
-    except requests.RequestException as error:
-        raise unreachable(url, error, by_hand) from error
-    except (KeyError, TypeError) as error:
-        raise ScmambaError(
-            f"{url} did not list its files ({type(error).__name__}: {error}). {by_hand}"
-        ) from error
+        for file in entries
+        if file.string("Type") == "blob"
+    }

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
-import requests
-
 from scmamba._errors import ScmambaError
+from scmamba._files import atomic, git_sha1
+from scmamba._read import reading
 from scmamba._settings import settings
+from scmamba.models.hub.transfer import receive
 
-TIMEOUT = 30  # seconds without a byte
-_CHECKSUM = re.compile(r"(md5|sha1|sha256|sha512):[0-9a-f]{32,128}")
+_CHECKSUM = re.compile(
+    r"md5:[0-9a-f]{32}|(sha1|git):[0-9a-f]{40}|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
+)
+_NAME = re.compile(r"[^./\\\0][^/\\\0]*")
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file at ``url``: its name, bytes and checksum ("md5:..."), refused where they are odd."""
+    """A file on a server, refused where what is listed of it is odd.
+
+    Attributes
+    ----------
+    name
+        Without folders.
+    size
+        Bytes.
+    checksum
+        ``"md5:..."``, ``"sha1:..."``, ``"sha256:..."``, ``"sha512:..."``, or ``"git:..."``: the
+        hash by which git knows it.
+    url
+        Where it is.
+    """
 
     name: str
     size: int
@@ -28,14 +44,20 @@ class RemoteFile:
     url: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not re.fullmatch(r"[^./\\\0][^/\\\0]*", self.name):
-            raise ScmambaError(
-                f"the record lists a file with the name {self.name!r}, which is refused"
-            )
+        check_name(self.name, self.url)
         if not isinstance(self.checksum, str) or not _CHECKSUM.fullmatch(self.checksum):
-            raise ScmambaError(f"the record gives no checksum for {self.name}: {self.checksum!r}")
-        if not isinstance(self.size, int) or self.size < 0:
-            raise ScmambaError(f"the record gives {self.name} the size {self.size!r}")
+            raise ScmambaError(
+                f"{self.url}: the listing gives no checksum for {self.name}: {self.checksum!r}; "
+                "such a file cannot be verified and is not fetched"
+            )
+        if type(self.size) is not int or self.size < 0:
+            raise ScmambaError(f"{self.url}: the listing gives {self.name} the size {self.size!r}")
+
+
+def check_name(name: object, source: str) -> None:
+    """Raise an error where ``name`` is no plain name of a file."""
+    if not isinstance(name, str) or len(name) > 200 or not _NAME.fullmatch(name):
+        raise ScmambaError(f"{source} lists a file with the name {name!r}, which is refused")
 
 
 def fetch_files(files: Sequence[RemoteFile], folder: Path, by_hand: str) -> list[Path]:
@@ -56,8 +78,11 @@ def fetch_files(files: Sequence[RemoteFile], folder: Path, by_hand: str) -> list
         There is no room, a download fails, or a file does not have its checksum; a file that fails
         is not kept.
     """
-    make_room(folder, sum(f.size for f in files if not (folder / f.name).exists()))
-    return [_fetch(file, folder, by_hand) for file in files]
+    missing = [file for file in files if not checks_out(folder / file.name, file)]
+    make_room(folder, sum(file.size for file in missing))
+    for file in missing:
+        _fetch(file, folder / file.name, by_hand)
+    return [folder / file.name for file in files]
 
 
 def make_room(folder: Path, needed: int) -> None:
@@ -83,14 +108,15 @@ def make_room(folder: Path, needed: int) -> None:
         )
 
 
-def shown() -> bool:
-    """Whether downloads show how far they are."""
-    return settings.verbosity in ("info", "debug")
-
-
-def unreachable(url: str, error: Exception, by_hand: str) -> ScmambaError:
-    """The error for an address that does not answer as it should."""
-    return ScmambaError(f"cannot fetch {url} ({type(error).__name__}). {by_hand}")
+def checks_out(path: Path, file: RemoteFile) -> bool:
+    """Whether ``path`` is the listed file, by its size and checksum."""
+    if not path.is_file() or path.stat().st_size != file.size:
+        return False
+    kind, _, expected = file.checksum.partition(":")
+    if kind == "git":
+        return git_sha1(path) == expected
+    with reading(path), path.open("rb") as content:
+        return hashlib.file_digest(content, kind).hexdigest() == expected
 
 
 def address(url: str) -> str:
@@ -106,22 +132,13 @@ def address(url: str) -> str:
     return url.rstrip("/")
 
 
-def _fetch(file: RemoteFile, folder: Path, by_hand: str) -> Path:
-    try:
-        path = pooch.retrieve(
-            file.url,
-            known_hash=file.checksum,
-            fname=file.name,
-            path=folder,
-            downloader=pooch.HTTPDownloader(progressbar=shown(), timeout=TIMEOUT),
-        )
-    except ValueError as error:
-        if isinstance(error, requests.RequestException):
-            raise unreachable(file.url, error, by_hand) from error
-        raise ScmambaError(
-            f"{file.name} from {file.url} is not the file that the record lists: its checksum "
-            f"is not {file.checksum}. It was not kept; try again. {by_hand}"
-        ) from error
-    except (requests.RequestException, OSError) as error:
-        raise unreachable(file.url, error, by_hand) from error
-    return Path(path)
+def _fetch(file: RemoteFile, path: Path, by_hand: str) -> None:
+    shown = file.name if settings.verbosity in ("info", "debug") else None
+    with atomic(path) as temporary:
+        with temporary.open("wb") as out:
+            receive(file.url, out, by_hand, max_bytes=file.size, progress=shown)
+        if not checks_out(temporary, file):
+            raise ScmambaError(
+                f"{file.name} from {file.url} is not the file that is listed: its checksum "
+                f"is not {file.checksum}. It was not kept; try again. {by_hand}"
+            )

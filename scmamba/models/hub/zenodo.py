@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
-import requests
-
 from scmamba._errors import ScmambaError
-from scmamba.models.hub.remote import TIMEOUT, RemoteFile, address, unreachable
+from scmamba._read import Fields
+from scmamba.models.hub.remote import RemoteFile, address
+from scmamba.models.hub.transfer import get_json
 
 
 @dataclass(frozen=True)
@@ -38,18 +37,7 @@ def read_record(doi: str, base_url: str | None = None) -> Record:
     """
     base, number = zenodo_url(base_url), doi.rpartition(".")[2]
     url = f"{base}/api/records/{number}"
-    try:
-        reply = requests.get(url, timeout=TIMEOUT)
-        reply.raise_for_status()
-        content = reply.json()
-    except requests.RequestException as error:
-        raise unreachable(url, error, by_hand(doi)) from error
-    try:
-        return _record(content, doi, base)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ScmambaError(
-            f"{url} did not answer with a record ({type(error).__name__}: {error}). {by_hand(doi)}"
-        ) from error
+    return _record(Fields.of(get_json(url, by_hand(doi)), url), doi, base)
 
 
 def by_hand(doi: str) -> str:
@@ -60,20 +48,20 @@ def by_hand(doi: str) -> str:
     )
 
 
-def _record(content: dict[str, Any], doi: str, base: str) -> Record:
-    known = {content["doi"], content.get("conceptdoi")}
-    if doi not in known:
-        raise ScmambaError(
-            f"asked for {doi}, but {base} answered with {content['doi']}. {by_hand(doi)}"
-        )
-    licence = content["metadata"].get("license") or {}
-    files = tuple(_file(entry, content["id"], base) for entry in content["files"])
-    if not files:
-        raise ScmambaError(f"the record {content['doi']} lists no files")
-    return Record(content["doi"], content["metadata"]["title"], licence.get("id"), files)
+def _record(content: Fields, doi: str, base: str) -> Record:
+    found = content.string("doi")
+    if doi not in (found, content.string("conceptdoi", "")):
+        raise ScmambaError(f"asked for {doi}, but {base} answered with {found}. {by_hand(doi)}")
+    about, number = content.nested("metadata"), content.integer("id", low=0)
+    licence = about.nested("license", {}).string("id", "") or None
+    entries = [Fields.of(file, content.source) for file in content.values("files")]
+    if not entries:
+        raise ScmambaError(f"the record {found} lists no files")
+    at = f"{base}/api/records/{number}/files"
+    return Record(found, about.string("title"), licence, tuple(_file(file, at) for file in entries))
 
 
-def _file(entry: dict[str, Any], number: int, base: str) -> RemoteFile:
-    name = entry["key"]
-    url = f"{base}/api/records/{int(number)}/files/{quote(str(name))}/content"
-    return RemoteFile(name, entry["size"], entry["checksum"], url)
+def _file(listed: Fields, at: str) -> RemoteFile:
+    name = listed.string("key")
+    url = f"{at}/{quote(name)}/content"
+    return RemoteFile(name, listed.integer("size"), listed.string("checksum", ""), url)

@@ -1,6 +1,8 @@
 """A registered model from a record server on this machine: fetched, checked, locked, cached."""
 
+import contextlib
 import hashlib
+import itertools
 import json
 import zipfile
 
@@ -128,8 +130,8 @@ def test_a_record_that_is_gone(zenodo, monkeypatch):
     [
         ({"doi": "10.5281/zenodo.1"}, "asked for 10.5281/zenodo.14404063, but .*zenodo.1"),
         ({"files": []}, "lists no files"),
-        ({"files": None}, "did not answer with a record"),
-        ({"metadata": 3}, "did not answer with a record"),
+        ({"files": None}, "files=null; a list is needed"),
+        ({"metadata": 3}, "metadata=3; an object"),
     ],
 )
 def test_an_odd_record(zenodo, release, record, message):
@@ -137,6 +139,18 @@ def test_an_odd_record(zenodo, release, record, message):
     zenodo.record = record
     with pytest.raises(ScmambaError, match=message):
         models.load(NAME)
+
+
+def test_wrong_types_in_every_field(zenodo, release):
+    zenodo.put(release())
+    odd = [None, True, -1, 1.5, "text", [], [None], {}]
+    places = [("record", name) for name in ("id", "doi", "conceptdoi", "metadata", "files")]
+    places += [("entry", name) for name in ("key", "size", "checksum")]
+    for (where, name), value in itertools.product(places, odd):
+        zenodo.record = {name: value} if where == "record" else {}
+        zenodo.listed = {"args.json": {name: value}} if where == "entry" else {}
+        with contextlib.suppress(ScmambaError):
+            models.fetch(NAME)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -25,7 +25,6 @@ NAME, REPO = "plant-dnamamba-bpe", "zhangtaolab/plant-dnamamba-BPE"
 @pytest.fixture
 def hub(monkeypatch):
     """A server that the package takes for Hugging Face and for ModelScope."""
-    pytest.importorskip("huggingface_hub")
     server = HubServer()
     monkeypatch.setenv("SCMAMBA_HUB_URL", server.url)
     monkeypatch.setenv("SCMAMBA_MODELSCOPE_URL", server.url)
@@ -107,7 +106,7 @@ def test_a_pickle_is_read_where_nothing_else_is_there(hub, golden):
 def test_a_file_that_is_not_the_one_listed(dnamamba, name):
     wrong = {"lfs": {"size": len(dnamamba.files[name]), "sha256": "0" * 64, "pointerSize": 1}}
     dnamamba.listed = {name: wrong if name in dnamamba.large else {"blobId": "0" * 40}}
-    with pytest.raises(ScmambaError, match=f"{name} from .* is not the file that the page lists"):
+    with pytest.raises(ScmambaError, match=f"{name} from .* is not the file that is listed"):
         models.load(NAME)
     assert f"record/{name}" not in left_behind() and "lock.json" not in left_behind()
     dnamamba.listed = {}
@@ -200,12 +199,6 @@ def test_a_tampered_file_in_the_cache(dnamamba):
         models.load(NAME)
 
 
-def test_without_the_library(monkeypatch):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ScmambaError, match=r"huggingface_hub, which is not installed; pip install"):
-        models.load(NAME)
-
-
 def test_the_usual_variable_names_the_hub(dnamamba, monkeypatch):
     monkeypatch.delenv("SCMAMBA_HUB_URL")
     monkeypatch.setenv("HF_ENDPOINT", dnamamba.url)
@@ -260,3 +253,78 @@ def test_the_command_writes_a_lock(dnamamba, tmp_path, capsys):
     with pytest.raises(ScmambaError, match="does not exist; make it"):
         download(NAME, lock=tmp_path / "nowhere" / "lock.json")
     assert len(dnamamba.asked) == asked
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_file_without_a_hash_is_refused(dnamamba, name):
+    dnamamba.listed = {name: {"lfs": None, "blobId": None}}
+    with pytest.raises(ScmambaError, match=f"gives no checksum for {name}.*not fetched"):
+        models.load(NAME)
+    assert left_behind() == set()
+
+
+@pytest.mark.parametrize("commit", [None, "", "main", "c0ffee", 7, ["a"]])
+def test_what_is_no_commit_is_never_locked(dnamamba, commit):
+    dnamamba.commit = commit
+    with pytest.raises(ScmambaError, match=r"names the commit|sha=.*text is needed"):
+        models.load(NAME)
+    assert left_behind() == set()
+
+
+def test_modelscope_without_a_commit(dnamamba):
+    dnamamba.gone = {"hub"}
+    dnamamba.listed = {"config.json": {"Revision": None}}
+    with pytest.raises(ScmambaError, match="names no commit of config.json"):
+        models.load(NAME)
+
+
+ODD = [None, True, -1, 1.5, "text", [], [None], {}]
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_wrong_types_in_every_field_of_the_pages(dnamamba, value):
+    page, listing = json.loads(dnamamba._page()), json.loads(dnamamba._listing())
+    for name in ("sha", "tags", "siblings"):
+        dnamamba._page = lambda name=name: json.dumps({**page, name: value}).encode()
+        _refused_or_loaded()
+    for name in ("rfilename", "size", "blobId", "lfs"):
+        first = [{**file, name: value} for file in page["siblings"]]
+        dnamamba._page = lambda first=first: json.dumps({**page, "siblings": first}).encode()
+        _refused_or_loaded()
+    dnamamba.gone = {"hub"}
+    for name in ("Path", "Size", "Sha256", "Revision", "Type"):
+        first = [{**file, name: value} for file in listing["Data"]["Files"]]
+        dnamamba._listing = lambda first=first: json.dumps({"Data": {"Files": first}}).encode()
+        _refused_or_loaded()
+    for data in (value, {"Files": value}):
+        dnamamba._listing = lambda data=data: json.dumps({"Data": data}).encode()
+        _refused_or_loaded()
+
+
+def _refused_or_loaded():
+    shutil.rmtree(cached(), ignore_errors=True)
+    try:
+        models.load(NAME)
+    except ScmambaError as error:
+        assert "http://127.0.0.1" in str(error), error  # noqa: PT017
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_wrong_types_in_every_field_of_a_lock(dnamamba, value):
+    models.fetch(NAME)
+    path = cached() / "lock.json"
+    whole = json.loads(path.read_text())
+    for name in whole:
+        path.write_text(json.dumps({**whole, name: value}))
+        try:
+            models.load(NAME)
+        except ScmambaError as error:
+            assert "lock" in str(error), error  # noqa: PT017
+
+
+def test_two_that_fetch_one_model_at_once(dnamamba):
+    with ThreadPoolExecutor(2) as pool:
+        folders = list(pool.map(models.fetch, [NAME, NAME]))
+    assert folders[0] == folders[1]
+    assert models.load(NAME).report.complete
+    assert sum("model.safetensors" in path for path in dnamamba.asked) == 1

@@ -1,6 +1,8 @@
 """Archives are unpacked within their folder or not at all."""
 
+import gzip
 import io
+import os
 import tarfile
 import zipfile
 
@@ -100,3 +102,40 @@ def test_a_file_twice(tmp_path):
             archive.addfile(tarfile.TarInfo("same"), io.BytesIO())
     with pytest.raises(ScmambaError, match="twice"):
         unpack(path, out(tmp_path))
+
+
+def header(name: str, kind: bytes, size: int) -> bytes:
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_headers_that_claim_gigabytes(tmp_path, kind):
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(header("a", kind, 2_500_000_000) + bytes(10_000)))
+    with pytest.raises(ScmambaError, match="holds a header of 2500000"):
+        unpack(path, out(tmp_path))
+
+
+def test_archives_that_unpack_to_many_times_their_size(tmp_path):
+    content = {"a": bytes(40 * 2**20), "b": bytes(40 * 2**20)}
+    for path in (zipped(tmp_path / "a.zip", content), tar(tmp_path / "a.tar.gz", content)):
+        (folder := tmp_path / f"out of {path.name}").mkdir()
+        with pytest.raises(ScmambaError, match="unpacks to more than"):
+            unpack(path, folder)
+
+
+def test_members_without_content_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("scmamba.models.hub.unpack._MOST_FILES", 10)
+    path = tmp_path / "a.tar"
+    blocks = [header(f"folder{i}", tarfile.DIRTYPE, 0) for i in range(11)]
+    path.write_bytes(b"".join(blocks) + bytes(1024))
+    with pytest.raises(ScmambaError, match="more than 10 files"):
+        unpack(path, out(tmp_path))
+
+
+def test_a_pipe_is_no_archive(tmp_path):
+    os.mkfifo(tmp_path / "a.tar")
+    with pytest.raises(ScmambaError, match="regular file"):
+        unpack(tmp_path / "a.tar", out(tmp_path))
