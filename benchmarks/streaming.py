@@ -33,7 +33,7 @@ PEER_CELLS, PEER_ROWS = 2_000, 512
 def tokens(path: Path) -> None:
     """Walk through all cells as batches of tokens."""
     from scmamba._allocator import keep_freed_memory
-    from scmamba.stream.batches import CellBatches
+    from scmamba.stream import CellBatches
     from scmamba.stream.buckets import TOKEN_BUDGET
     from scmamba.stream.data import CellData
     from scmamba.stream.expressions import Expressions

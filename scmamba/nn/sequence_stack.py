@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from scmamba._errors import ScmambaError
 from scmamba.nn.mamba1 import Mamba1
@@ -63,7 +64,15 @@ class SequenceStack(nn.Module):
         Added to the mean square, or variance.
     **sizes
         Further arguments of the mixers: ``d_state``, ``expand``, ``headdim``, ...
+
+    Attributes
+    ----------
+    checkpointing
+        Store for the backward pass only what enters each layer, and compute the layer again:
+        memory of training then hardly grows with ``n_layer``, for a third more time. Off.
     """
+
+    checkpointing = False
 
     def __init__(
         self,
@@ -120,14 +129,19 @@ class SequenceStack(nn.Module):
         x = x.to(torch.promote_types(x.dtype, torch.float32))
         if self.rc == "none":
             for layer in self.layers:
-                x = layer(x, padding_mask)
+                x = self._apply_layer(layer, x, padding_mask)
             return self.norm_f(x)
         x = strands(x)
         if padding_mask is not None:
             padding_mask = torch.cat([padding_mask, padding_mask.flip(1)])
         for layer in self.layers:
-            x = layer(exchange(x) if self.exchange_strands else x, padding_mask)
+            x = self._apply_layer(layer, exchange(x) if self.exchange_strands else x, padding_mask)
         return merge(self.norm_f(x))
+
+    def _apply_layer(self, layer: nn.Module, x: Tensor, padding_mask: Tensor | None) -> Tensor:
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(layer, x, padding_mask, use_reentrant=False)
+        return layer(x, padding_mask)
 
     @torch.no_grad()
     def resume(

@@ -1,160 +1,198 @@
-"""One pass over some cells, batch by batch, for training and for prediction."""
+"""One pass over some rows, batch by batch: what passes over cells and over sequences share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from scmamba.models.cell.model import CellModel
-from scmamba.models.cell.output import CellOutput
 from scmamba.stream.buckets import length_buckets, padding_share
-from scmamba.stream.data import CellData
-from scmamba.tokens.masking import mask_values
+
+Ints = npt.NDArray[np.int64]
+B_co = TypeVar("B_co", covariant=True)
 
 
 @dataclass(frozen=True)
-class TrainBatch:
-    """B cells of L tokens, with what the objectives compare with.
-
-    Attributes
-    ----------
-    rows
-        (B,) int64 positions of the cells in their :class:`CellData`.
-    gene_ids, values, padding_mask
-        (B, L) what the model sees; masked values are replaced.
-    target
-        (B, L) the values before masking.
-    masked
-        (B, L) True where a value was hidden.
-    labels, batch_ids
-        (B,) int64, labels below 0 where unknown; or None.
-    weight
-        Factor of the loss, which is a mean over cells: B over the mean B of the pass, so that
-        every cell counts alike however many share its batch.
-    """
-
-    rows: Tensor
-    gene_ids: Tensor
-    values: Tensor
-    padding_mask: Tensor
-    target: Tensor
-    masked: Tensor
-    labels: Tensor | None
-    batch_ids: Tensor | None
-    weight: float
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def run(self, model: CellModel, heads: set[str]) -> CellOutput:
-        """What ``model`` says of these cells, through the named heads."""
-        return model(self.gene_ids, self.values, self.padding_mask, self.batch_ids, heads=heads)
-
-    def to(self, device: torch.device) -> Self:
-        """The batch on ``device``."""
-        moved = {
-            name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-            for name, value in vars(self).items()
-        }
-        return type(self)(**moved)
-
-
-class CellBatches:
-    """Length-bucketed batches of some cells; order and draws come from seed and epoch alone.
+class Shard:
+    """Which of several processes this one is; each reads its own part of every batch.
 
     Parameters
     ----------
-    data
-        All cells.
-    rows
-        Which of them to go through.
-    batch_size
-        Cells a batch.
-    token_budget
-        Padded tokens a batch, at most; in place of ``batch_size``, see
-        :func:`~scmamba.stream.buckets.length_buckets`.
-    shuffle
-        For training; without it cells come sorted by length.
-    max_tokens
-        At most that many random genes a cell; None: all.
-    mask_ratio, mask_value
-        Share of values to hide, and what stands in their place.
-    seed, epoch
-        Of order, draws and masks, together.
+    rank
+        Number of the process, from 0.
+    world_size
+        Number of processes.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+
+
+WHOLE = Shard()
+"""The only process."""
+
+
+class Draws:
+    """Random numbers of one pass; they depend on seed, epoch and process alone.
 
     Attributes
     ----------
-    buckets
-        Positions, in ``rows``, of the cells of each batch.
-    padding_share
-        Share of padding among the tokens of all batches, in [0, 1).
+    rng
+        NumPy's generator.
+    masks
+        PyTorch's generator, which hides values. It is seeded from ``rng`` when first used.
+    """
+
+    def __init__(self, seed: int, epoch: int, shard: Shard) -> None:
+        other = (shard.rank,) if shard.rank else ()
+        self.rng = np.random.default_rng([seed, epoch, 1, *other])
+
+    @cached_property
+    def masks(self) -> torch.Generator:
+        return torch.Generator().manual_seed(int(self.rng.integers(2**62)))
+
+
+class Batches(ABC, Generic[B_co]):
+    """One pass over some rows; order and draws come from seed and epoch alone.
+
+    Parameters
+    ----------
+    parts
+        Rows of each batch, over all processes.
+    seed, epoch
+        Seeds of the draws, together.
+    shard
+        The part of each batch that this process reads.
+
+    Attributes
+    ----------
+    parts
+        Rows of each batch of this process.
+    mean_size
+        Mean number of rows in a batch of one process.
+    """
+
+    def __init__(self, parts: Sequence[Ints], *, seed: int, epoch: int, shard: Shard) -> None:
+        n_rows = sum(map(len, parts))
+        self.parts = [part[shard.rank :: shard.world_size] for part in parts]
+        self.mean_size = n_rows / max(len(parts) * shard.world_size, 1)
+        self.seed, self.epoch, self.shard = seed, epoch, shard
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __iter__(self) -> Iterator[B_co]:
+        return self.starting_at(0)
+
+    def starting_at(self, first: int) -> Iterator[B_co]:
+        """The batches from number ``first`` on, as the whole pass would give them.
+
+        Earlier ones are made and dropped, since the draws of each batch follow those before it.
+        """
+        draws = Draws(self.seed, self.epoch, self.shard)
+        for number, rows in enumerate(self.parts):
+            batch = self._batch(rows, draws)
+            if number >= first:
+                yield batch
+
+    @property
+    @abstractmethod
+    def padding_share(self) -> float:
+        """Fraction of padding among the tokens of all batches, in [0, 1)."""
+
+    @abstractmethod
+    def _batch(self, rows: Ints, draws: Draws) -> B_co:
+        """The batch of ``rows``."""
+
+
+class BucketedBatches(Batches[B_co]):
+    """Batches of rows of similar length.
+
+    Parameters
+    ----------
+    rows
+        (n,) which rows to go through.
+    lengths
+        (n,) tokens of each of them.
+    batch_size
+        Rows per batch and process.
+    token_budget
+        Most padded tokens per batch and process; in place of ``batch_size``, see
+        :func:`~scmamba.stream.buckets.length_buckets`.
+    shuffle
+        Whether the order is random, for training; otherwise rows come sorted by length.
+    seed, epoch
+        Seeds of order and draws, together.
+    shard
+        The part that this process reads. In training all processes have as many batches.
     """
 
     def __init__(
         self,
-        data: CellData,
-        rows: npt.NDArray[np.int64],
+        rows: Ints,
+        lengths: Ints,
         *,
-        batch_size: int | None = None,
-        token_budget: int | None = None,
-        shuffle: bool = False,
-        max_tokens: int | None = None,
-        mask_ratio: float = 0.0,
-        mask_value: float = -1.0,
-        seed: int = 0,
-        epoch: int = 0,
+        batch_size: int | None,
+        token_budget: int | None,
+        shuffle: bool,
+        seed: int,
+        epoch: int,
+        shard: Shard,
     ) -> None:
-        self.data, self.rows = data, np.asarray(rows, dtype=np.int64)
-        self.max_tokens, self.mask_ratio, self.mask_value = max_tokens, mask_ratio, mask_value
-        self.seed, self.epoch = seed, epoch
-        lengths = data.lengths[self.rows]
-        if max_tokens is not None:
-            lengths = np.minimum(lengths, max_tokens + 1)
-        self.buckets = length_buckets(
+        self.rows = np.asarray(rows, dtype=np.int64)
+        buckets = length_buckets(
             lengths,
             batch_size=batch_size,
             token_budget=token_budget,
             rng=np.random.default_rng([seed, epoch]) if shuffle else None,
+            n_shares=shard.world_size,
         )
-        self.padding_share = padding_share(lengths, self.buckets)
+        super().__init__([self.rows[b] for b in buckets], seed=seed, epoch=epoch, shard=shard)
+        own = [bucket[shard.rank :: shard.world_size] for bucket in buckets]
+        self._padding_share = padding_share(lengths, own)
 
-    def __len__(self) -> int:
-        return len(self.buckets)
+    @property
+    def padding_share(self) -> float:
+        """Fraction of padding among the tokens of all batches, in [0, 1)."""
+        return self._padding_share
 
-    def __iter__(self) -> Iterator[TrainBatch]:
-        rng = np.random.default_rng([self.seed, self.epoch, 1])
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        for bucket in self.buckets:
-            yield self._batch(self.rows[bucket], rng, generator)
 
-    def _batch(
-        self, rows: npt.NDArray[np.int64], rng: np.random.Generator, generator: torch.Generator
-    ) -> TrainBatch:
-        cells = self.data.batch(rows, max_tokens=self.max_tokens, rng=rng)
-        # zeros by NumPy, which waits for no threads of PyTorch's while those of tokens are awake
-        values, masked = cells.values, torch.from_numpy(np.zeros(cells.values.shape, np.bool_))
-        if self.mask_ratio:
-            values, masked = mask_values(
-                cells, self.mask_ratio, mask_value=self.mask_value, generator=generator
-            )
+def pad(rows: Sequence[Ints], fill: int) -> tuple[Tensor, Tensor | None]:
+    """Bring sequences to one length by padding on the right.
 
-        def of(column: npt.NDArray[np.int64] | None) -> Tensor | None:
-            return None if column is None else torch.from_numpy(column[rows])
+    Parameters
+    ----------
+    rows
+        (length,) int64 ids of each of B sequences.
+    fill
+        Id of padding.
 
-        return TrainBatch(
-            rows=torch.from_numpy(rows),
-            gene_ids=cells.gene_ids,
-            values=values,
-            padding_mask=cells.padding_mask,
-            target=cells.values,
-            masked=masked,
-            labels=of(self.data.labels),
-            batch_ids=of(self.data.batch_ids),
-            weight=len(rows) * len(self) / len(self.rows),
-        )
+    Returns
+    -------
+    ids
+        (B, L) int64.
+    padding_mask
+        (B, L) True where padded; None where nothing is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba.stream import pad
+    >>> ids, mask = pad([np.array([5, 6, 7]), np.array([8])], fill=0)
+    >>> ids.tolist()
+    [[5, 6, 7], [8, 0, 0]]
+    >>> mask.tolist()
+    [[False, False, False], [False, True, True]]
+    """
+    lengths = np.array([len(row) for row in rows])
+    padded = np.full((len(rows), lengths.max()), fill, dtype=np.int64)
+    mask = np.arange(padded.shape[1]) >= lengths[:, None]
+    padded[~mask] = np.concatenate(rows)
+    return torch.from_numpy(padded), torch.from_numpy(mask) if mask.any() else None

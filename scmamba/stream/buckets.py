@@ -1,4 +1,4 @@
-"""Batches of cells of similar length, so that little of what is computed is padding."""
+"""Batches of rows of similar length, so that little of what is computed is padding."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy.typing as npt
 from scmamba._errors import ScmambaError
 
 TOKEN_BUDGET = 65_536
-"""Padded tokens of a batch where nothing is trained: memory does not grow with cells' length."""
+"""Padded tokens per batch where nothing is trained: memory does not grow with the rows' length."""
 
 _JITTER = 0.03
-"""Cells are shuffled by sorting them by lengths that are off by up to this share."""
+"""Rows are shuffled by sorting them by lengths that are off by up to this fraction."""
 
 _ROOM = 3
-"""Cells of any length that a training batch has room for, so that none is left alone."""
+"""Rows of any length that a training batch has room for, so that none is left alone."""
 
 
 def length_buckets(
@@ -23,33 +23,44 @@ def length_buckets(
     batch_size: int | None = None,
     token_budget: int | None = None,
     rng: np.random.Generator | None = None,
+    n_shares: int = 1,
 ) -> list[npt.NDArray[np.int64]]:
-    """Group cells of similar length into batches of so many cells, or of so many tokens.
+    """Group rows of similar length into batches of so many rows, or of so many tokens.
 
     Parameters
     ----------
     lengths
-        (n_cells,) length of each cell, at least 1.
+        (n,) length of each row, at least 1.
     batch_size
-        Cells a batch. With ``rng`` a last smaller batch is spread over the others, as batch
-        statistics of a handful of cells are poor.
+        Rows per share of a batch. With ``rng`` a last smaller batch is spread over the others, as
+        batch statistics of a handful of rows are poor.
     token_budget
-        Padded tokens a batch, at most: cells times the length of the longest; in place of
-        ``batch_size``. Without ``rng`` a cell that is longer yet makes a batch of its own; with
-        it no batch is of one cell, unless there is but one.
+        Most padded tokens per share: rows times the length of the longest; in place of
+        ``batch_size``. Without ``rng`` a row that is longer yet makes a batch of its own; with it
+        no batch is of one row, unless there is but one.
     rng
-        For training: cells are sorted by lengths with a little noise, drawn anew each time, and
+        For training: rows are sorted by lengths with a little noise, drawn anew each time, and
         batches are shuffled. None: one sort by length, for prediction.
+    n_shares
+        Processes among which each batch is divided, in training.
 
     Returns
     -------
-    Positions of the cells of each batch; every cell is in exactly one, and no batch is empty.
+    Positions of the rows of each batch; every row is in exactly one, and no batch is empty.
 
     Raises
     ------
     ScmambaError
-        Not exactly one of ``batch_size`` and ``token_budget`` is given, it is below 1, or, with
-        ``rng``, the budget does not hold three cells of the largest length.
+        Not exactly one of ``batch_size`` and ``token_budget`` is given, it is below 1, there are
+        fewer rows than shares, or, with ``rng``, the budget does not hold three rows of the
+        largest length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba.stream import length_buckets
+    >>> [batch.tolist() for batch in length_buckets(np.array([9, 2, 8, 3]), batch_size=2)]
+    [[1, 3], [2, 0]]
     """
     n = len(lengths)
     given = [size for size in (batch_size, token_budget) if size is not None]
@@ -57,53 +68,64 @@ def length_buckets(
         raise ScmambaError(
             f"batch_size={batch_size}, token_budget={token_budget}; give one of them, 1 or more"
         )
+    if 0 < n < n_shares:
+        raise ScmambaError(f"{n} rows for {n_shares} processes; give at least one row to each")
     if rng is None:
         order = np.argsort(lengths, kind="stable")
     else:
         order = np.argsort(lengths * rng.uniform(1 - _JITTER, 1 + _JITTER, n))
+    size = given[0] * n_shares
     if token_budget is not None:
-        batches = _within(token_budget, order, lengths)
+        batches = _within(size, order, lengths, n_shares)
         if rng is not None:
-            _leave_none_alone(batches, token_budget, int(lengths.max(initial=0)))
+            longest = int(lengths.max(initial=0))
+            _leave_none_alone(batches, token_budget, longest, n_shares)
     elif rng is not None:
-        batches = np.array_split(order, max(n // given[0], 1)) if n else []
+        batches = np.array_split(order, max(n // size, 1)) if n else []
     else:
-        batches = [order[i : i + given[0]] for i in range(0, n, given[0])]
+        batches = [order[i : i + size] for i in range(0, n, size)]
     return batches if rng is None else [batches[i] for i in rng.permutation(len(batches))]
 
 
+def n_batches(n: int, batch_size: int, n_shares: int = 1) -> int:
+    """Training batches that :func:`length_buckets` makes of ``n`` rows, without making them."""
+    return max(n // (batch_size * n_shares), 1) if n else 0
+
+
 def _within(
-    token_budget: int, order: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+    token_budget: int, order: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], n_shares: int
 ) -> list[npt.NDArray[np.int64]]:
-    """Cut ``order`` into stretches as long as the budget allows."""
+    """Cut ``order`` into stretches as long as the budget allows, in equal shares."""
     batches = []
     while len(order):
         most = max(token_budget // int(lengths[order[0]]), 1)
         longest = np.maximum.accumulate(lengths[order[:most]])
         n = int((longest * np.arange(1, len(longest) + 1) <= token_budget).sum())
-        batches.append(order[: max(n, 1)])
-        order = order[max(n, 1) :]
+        n = max(n - n % n_shares, n_shares)
+        batches.append(order[:n])
+        order = order[n:]
     return batches
 
 
 def _leave_none_alone(
-    batches: list[npt.NDArray[np.int64]], token_budget: int, longest: int
+    batches: list[npt.NDArray[np.int64]], token_budget: int, longest: int, n_shares: int
 ) -> None:
-    """Give a last cell that is left alone one of the batch before it, which has three or more."""
+    """Fill a last batch of fewer than two rows per share from the batch before it."""
     if len(batches) < 2:
         return
     if token_budget < _ROOM * longest:
         raise ScmambaError(
-            f"token_budget={token_budget} does not hold {_ROOM} cells of {longest} tokens; "
-            f"allowed: at least {_ROOM * longest}, or fewer tokens a cell"
+            f"token_budget={token_budget} does not hold {_ROOM} rows of {longest} tokens; "
+            f"allowed: at least {_ROOM * longest}, or fewer tokens per row"
         )
-    if len(batches[-1]) == 1:
-        batches[-1] = np.concatenate([batches[-2][-1:], batches[-1]])
-        batches[-2] = batches[-2][:-1]
+    lacking = 2 * n_shares - len(batches[-1])
+    if lacking > 0:
+        batches[-1] = np.concatenate([batches[-2][-lacking:], batches[-1]])
+        batches[-2] = batches[-2][:-lacking]
 
 
 def padding_share(lengths: npt.NDArray[np.int64], batches: list[npt.NDArray[np.int64]]) -> float:
-    """Share of padding among all tokens of ``batches``, in [0, 1)."""
+    """Fraction of padding among all tokens of ``batches``, in [0, 1)."""
     total = sum(len(rows) * int(lengths[rows].max()) for rows in batches)
     real = sum(int(lengths[rows].sum()) for rows in batches)
     return 1 - real / total if total else 0.0

@@ -1,26 +1,19 @@
-"""Tokens of sequences with what is known of each, batch by batch."""
+"""Tokens of sequences with what is known of each, and batches of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from scmamba.stream.buckets import length_buckets, padding_share
+from scmamba.stream.batches import WHOLE, BucketedBatches, Draws, Ints, Shard, pad
 from scmamba.tokens.sequence_masking import IGNORED, TokenMasking, TokenNoise
 
-Ints = npt.NDArray[np.int64]
-
-
-class SequenceNetwork(Protocol):
-    """What can be trained on sequences: logits or numbers from ids and a padding mask."""
-
-    def __call__(self, input_ids: Tensor, padding_mask: Tensor | None = None) -> Tensor: ...
+Strands = Literal["given", "either", "both"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,7 @@ class SequenceData:
 
 @dataclass(frozen=True)
 class SequenceOutput:
-    """What a network says of a batch.
+    """Output of a network for a batch.
 
     Attributes
     ----------
@@ -126,7 +119,7 @@ class SequenceTrainBatch:
         return replace(self, **moved)
 
     def run(self, model: Any, heads: set[str]) -> SequenceOutput:
-        """What ``model`` says of these sequences; of both strands the mean."""
+        """Output of ``model`` for these sequences; of both strands the mean."""
         ask = model.logits if "language" in heads else model
         logits = ask(self.input_ids, self.padding_mask)
         if self.other_ids is not None:
@@ -135,8 +128,8 @@ class SequenceTrainBatch:
         return SequenceOutput(logits, None if self.labels is None else logits)
 
 
-class SequenceBatches:
-    """Length-bucketed batches of some sequences; order and draws come from seed and epoch alone.
+class SequenceBatches(BucketedBatches[SequenceTrainBatch]):
+    """Batches of sequences of similar length; order and draws come from seed and epoch alone.
 
     Parameters
     ----------
@@ -147,7 +140,7 @@ class SequenceBatches:
     batch_size, token_budget
         One of them; see :func:`~scmamba.stream.buckets.length_buckets`.
     shuffle
-        For training; without it sequences come sorted by length.
+        Whether the order is random, for training; otherwise sequences come sorted by length.
     strands
         ``"given"``; ``"either"``, one of both at random; or ``"both"``, which are averaged.
     masking
@@ -155,14 +148,17 @@ class SequenceBatches:
     noise
         Tokens to replace; None: none.
     seed, epoch
-        Of order, draws and masks, together.
+        Seeds of order, draws and masks, together.
+    shard
+        The part of each batch that this process reads.
 
-    Attributes
-    ----------
-    buckets
-        Positions, in ``rows``, of the sequences of each batch.
-    padding_share
-        Share of padding among the tokens of all batches, in [0, 1).
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba.stream import SequenceBatches, SequenceData
+    >>> data = SequenceData((np.array([7, 8, 9]), np.array([7]), np.array([8, 9])), pad_id=4)
+    >>> [batch.input_ids.tolist() for batch in SequenceBatches(data, np.arange(3), batch_size=2)]
+    [[[7, 4], [8, 9]], [[7, 8, 9]]]
     """
 
     def __init__(
@@ -173,34 +169,28 @@ class SequenceBatches:
         batch_size: int | None = None,
         token_budget: int | None = None,
         shuffle: bool = False,
-        strands: str = "given",
+        strands: Strands = "given",
         masking: TokenMasking | None = None,
         noise: TokenNoise | None = None,
         seed: int = 0,
         epoch: int = 0,
+        shard: Shard = WHOLE,
     ) -> None:
-        self.data, self.rows = data, np.asarray(rows, dtype=np.int64)
+        self.data = data
         self.strands, self.masking, self.noise = strands, masking, noise
-        self.seed, self.epoch = seed, epoch
-        lengths = data.lengths[self.rows]
-        self.buckets = length_buckets(
-            lengths,
+        super().__init__(
+            rows,
+            data.lengths[np.asarray(rows, dtype=np.int64)],
             batch_size=batch_size,
             token_budget=token_budget,
-            rng=np.random.default_rng([seed, epoch]) if shuffle else None,
+            shuffle=shuffle,
+            seed=seed,
+            epoch=epoch,
+            shard=shard,
         )
-        self.padding_share = padding_share(lengths, self.buckets)
 
-    def __len__(self) -> int:
-        return len(self.buckets)
-
-    def __iter__(self) -> Iterator[SequenceTrainBatch]:
-        rng = np.random.default_rng([self.seed, self.epoch, 1])
-        for bucket in self.buckets:
-            yield self._batch(self.rows[bucket], rng)
-
-    def _batch(self, rows: Ints, rng: np.random.Generator) -> SequenceTrainBatch:
-        data, other = self.data, self.data.other
+    def _batch(self, rows: Ints, draws: Draws) -> SequenceTrainBatch:
+        data, other, rng = self.data, self.data.other, draws.rng
         target = None if data.target is None else data.target[rows]
         ids, others = [data.ids[i] for i in rows], None
         if other is not None and self.strands == "either":
@@ -213,8 +203,9 @@ class SequenceBatches:
             others = [other[i] for i in rows]
         if self.noise is not None:
             ids = self.noise(ids, rng)
+        hidden: list[Ints] | None = None
         if self.masking is not None:
-            ids, target = self.masking(ids, rng)
+            ids, hidden = self.masking(ids, rng)
         input_ids, padding_mask = pad(ids, data.pad_id)
         other_ids, other_mask = (None, None) if others is None else pad(others, data.pad_id)
         return SequenceTrainBatch(
@@ -223,18 +214,9 @@ class SequenceBatches:
             padding_mask=padding_mask,
             other_ids=other_ids,
             other_mask=other_mask,
-            target=_target(target),
-            weight=len(rows) * len(self) / len(self.rows),
+            target=_target(target if hidden is None else hidden),
+            weight=len(rows) / self.mean_size,
         )
-
-
-def pad(rows: list[Ints], fill: int) -> tuple[Tensor, Tensor | None]:
-    """Ids (B, L) padded behind, and a mask (B, L), True where padded; None without any."""
-    lengths = np.array([len(row) for row in rows])
-    padded = np.full((len(rows), lengths.max()), fill, dtype=np.int64)
-    mask = np.arange(padded.shape[1]) >= lengths[:, None]
-    padded[~mask] = np.concatenate(rows)
-    return torch.from_numpy(padded), torch.from_numpy(mask) if mask.any() else None
 
 
 def _target(target: npt.NDArray[Any] | list[Ints] | None) -> Tensor | None:

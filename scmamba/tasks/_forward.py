@@ -16,7 +16,7 @@ from scmamba.models.cell.model import CellModel
 from scmamba.models.device import autocast
 from scmamba.pp.expression import Expression
 from scmamba.pp.normalise import log_normalize
-from scmamba.stream.batches import CellBatches
+from scmamba.stream import CellBatches
 from scmamba.stream.buckets import TOKEN_BUDGET
 from scmamba.stream.data import CellData
 from scmamba.stream.matrix import BLOCK_VALUES
@@ -117,8 +117,7 @@ def forward(model: CellModel, data: CellData, *, text: str = "embedding cells") 
     padding = f"{batches.padding_share:.1%}"
     logger.debug("%s: %d in %d batches, padding %s", text, len(data), len(batches), padding)
     quiet = settings.verbosity in ("error", "warning")
-    postfix = {"padding": padding}
-    for batch in tqdm(batches, desc=text, leave=False, delay=2, disable=quiet, postfix=postfix):
+    for batch in tqdm(batches, desc=text, leave=False, delay=2, disable=quiet):
         on = batch.to(device)
         with autocast(device):
             out = model(on.gene_ids, on.values, on.padding_mask, on.batch_ids, heads={"class"})

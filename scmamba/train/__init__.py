@@ -1,21 +1,64 @@
-"""Objectives, and the one loop that trains a model on them."""
+"""Objectives, their batches, and the one loop that trains a model on them."""
 
 from __future__ import annotations
 
-from scmamba.train.config import FitConfig, TrainConfig
-from scmamba.train.fit import FitResult, fit, train
-from scmamba.train.objectives import CLS, GEP, MVC, Objective, class_weights
-from scmamba.train.sequences import SequenceFitConfig, fit_sequences
+from scmamba.train.callbacks import Ramp
+from scmamba.train.config import FitConfig, SequenceFitConfig, TrainConfig
+from scmamba.train.data import (
+    CellEpochs,
+    EpochBatches,
+    GeneSubsetEpochs,
+    SequenceEpochs,
+    StreamEpochs,
+)
+from scmamba.train.fit import FitResult, fit, fit_sequences, train
+from scmamba.train.objectives import (
+    CLS,
+    DAB,
+    ECS,
+    GEP,
+    KL,
+    MVC,
+    NB,
+    OBJECTIVES,
+    Contrast,
+    MultiLabel,
+    NextToken,
+    Objective,
+    SquaredError,
+    SupCon,
+    TokenClasses,
+    check_objectives,
+    class_weights,
+)
 
 __all__ = [
     "CLS",
+    "DAB",
+    "ECS",
     "GEP",
+    "KL",
     "MVC",
+    "NB",
+    "OBJECTIVES",
+    "CellEpochs",
+    "Contrast",
+    "EpochBatches",
     "FitConfig",
     "FitResult",
+    "GeneSubsetEpochs",
+    "MultiLabel",
+    "NextToken",
     "Objective",
+    "Ramp",
+    "SequenceEpochs",
     "SequenceFitConfig",
+    "SquaredError",
+    "StreamEpochs",
+    "SupCon",
+    "TokenClasses",
     "TrainConfig",
+    "check_objectives",
     "class_weights",
     "fit",
     "fit_sequences",

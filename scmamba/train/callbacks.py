@@ -1,4 +1,4 @@
-"""What happens around training steps: averaged weights, the curve, the best epoch, the bar."""
+"""What happens around training steps: averaged weights, history, best epoch, progress bar."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from tqdm.auto import tqdm
 from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.nn.adversary import GradientReversal
+from scmamba.stream.batches import Batches
+
+HISTORY = "scmamba_history"
+"""Where a checkpoint keeps the losses so far."""
 
 
 def averaging(decay: float, *, ramp: bool = False) -> WeightAveraging:
@@ -23,9 +27,9 @@ def averaging(decay: float, *, ramp: bool = False) -> WeightAveraging:
     Parameters
     ----------
     decay
-        Weight of the average so far, in (0, 1).
+        Weight of the average so far in each step, in (0, 1).
     ramp
-        Begin with less: after n steps (1 + n) / (10 + n), until that is more than ``decay``.
+        Whether the decay after n steps is (1 + n) / (10 + n), until that is more than ``decay``.
     """
 
     def average(averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor | int) -> None:
@@ -37,68 +41,125 @@ def averaging(decay: float, *, ramp: bool = False) -> WeightAveraging:
 
 
 class History(Callback):
-    """Collects one row of losses an epoch; a resumed run keeps the rows from before."""
+    """Collects one row of losses per epoch; a resumed run keeps the rows from before.
+
+    Attributes
+    ----------
+    rows
+        ``epoch``, ``train_<objective>``, ``train_loss`` (means over the epoch's examples) and,
+        where something is held out, ``val_<objective>``, ``val_loss``, perhaps ``val_accuracy``.
+    """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
+        self._sums: dict[str, float] = {}
+        self._n = 0.0
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Add the batch's losses; send them to the loggers."""
+        n = outputs["n_examples"]
+        for name, value in outputs["values"].items():
+            self._sums[name] = self._sums.get(name, 0.0) + n * value
+        self._n += n
+        if trainer.loggers:
+            rate = trainer.optimizers[0].param_groups[0]["lr"]
+            step = {"step_loss": outputs["values"]["loss"], "learning_rate": rate}
+            pl_module.log_dict(step, on_step=True, on_epoch=False, batch_size=n)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Add the epoch's means."""
-        logged = {k: float(v) for k, v in trainer.callback_metrics.items()}
-        self.rows.append({"epoch": trainer.current_epoch + 1, **logged})
+        sums, n = self._over_processes(trainer)
+        means = {f"train_{name}": value / n for name, value in sums.items()}
+        pl_module.log_dict(means)
+        held_out = {k: float(v) for k, v in trainer.callback_metrics.items() if k[:4] == "val_"}
+        self.rows.append({"epoch": trainer.current_epoch + 1, **means, **held_out})
+        self._sums, self._n = {}, 0.0
 
-    def state_dict(self) -> dict[str, Any]:
-        """Rows so far, for the checkpoint."""
-        return {"rows": self.rows}
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Write the rows so far, and the sums of an epoch that is not over."""
+        sums, n = self._over_processes(trainer)
+        checkpoint[HISTORY] = {"rows": self.rows, "sums": sums, "n": n}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Rows from a checkpoint."""
-        self.rows = list(state_dict["rows"])
+    def on_load_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Go on from a checkpoint."""
+        found, world = checkpoint[HISTORY], trainer.world_size
+        self.rows = list(found["rows"])
+        self._sums = {name: value / world for name, value in found["sums"].items()}
+        self._n = found["n"] / world
+
+    def _over_processes(self, trainer: L.Trainer) -> tuple[dict[str, float], float]:
+        """Sums and number of examples of all processes."""
+        if trainer.world_size == 1:
+            return self._sums, self._n
+        own = torch.tensor([*self._sums.values(), self._n], device=trainer.strategy.root_device)
+        *sums, n = trainer.strategy.reduce(own, reduce_op="sum").tolist()
+        return dict(zip(self._sums, sums, strict=True)), n
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row an epoch, indexed by it from 1."""
+        """One row per epoch, indexed by it from 1."""
         return pd.DataFrame(self.rows, columns=None if self.rows else ["epoch"]).set_index("epoch")
 
 
 class Best(Callback):
-    """Keeps the weights of the epoch with the lowest validation loss, and stops when it is past."""
+    """Keeps the weights of the epoch with the lowest validation loss; stops when it is past.
 
-    def __init__(self, patience: int | None) -> None:
-        self.patience = patience
+    Parameters
+    ----------
+    patience
+        Epochs without a better validation loss before training stops; None: never.
+    in_memory
+        Whether the weights are kept here; sharded ones cannot be.
+    """
+
+    def __init__(self, patience: int | None, *, in_memory: bool = True) -> None:
+        self.patience, self.in_memory = patience, in_memory
         self.score, self.epoch = float("inf"), 0
         self.weights: dict[str, torch.Tensor] = {}
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Compare, while the module still holds the averaged weights that were validated."""
         score, epoch = float(trainer.callback_metrics["val_loss"]), trainer.current_epoch + 1
-        if score < self.score or not self.weights:
+        if score < self.score or not self.epoch:
             self.score, self.epoch = score, epoch
-            self.weights = {k: v.detach().clone() for k, v in pl_module.state_dict().items()}
+            if self.in_memory:
+                state = pl_module.state_dict()
+                self.weights = {k: v.detach().clone() for k, v in state.items()}
         elif self.patience is not None and epoch - self.epoch >= self.patience:
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
-        """What was best so far, for the checkpoint."""
+        """The best so far, for the checkpoint."""
         return {"score": self.score, "epoch": self.epoch, "weights": self.weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """What was best in a checkpoint."""
+        """The best of a checkpoint."""
         self.score, self.epoch = state_dict["score"], state_dict["epoch"]
         self.weights = dict(state_dict["weights"])
 
 
 class Ramp(Callback):
-    """Lets an adversary in slowly: its gradient counts from ``start`` on, fully from ``full`` on.
+    """Brings an adversary in slowly: its gradient is scaled from 0 at ``start`` to 1 at ``full``.
 
     Parameters
     ----------
     reversal
-        Whose ``scale`` is set before every step.
+        Layer whose ``scale`` is set before every step.
     total
         Steps of the whole training.
     start, full
-        Shares of all steps.
+        Fractions of all steps.
     """
 
     def __init__(
@@ -115,21 +176,21 @@ class Ramp(Callback):
 
 
 class Bar(Callback):
-    """One progress bar over all steps, with the loss and the share of padding beside it."""
+    """One progress bar over all steps, with the losses next to it; it is removed in the end."""
 
-    def __init__(self, text: str, total: int) -> None:
+    def __init__(self, text: str, total: int = 0) -> None:
         self.text, self.total = text, total
         self.bar: tqdm[Any] | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Open the bar, at the step a resumed run is at."""
+        """Open the bar, at the step that a resumed run is at."""
         self.bar = tqdm(
             desc=self.text,
             total=self.total,
             initial=trainer.global_step,
             leave=False,
             unit="step",
-            disable=settings.verbosity in ("error", "warning"),
+            disable=settings.verbosity in ("error", "warning") or not trainer.is_global_zero,
         )
 
     def on_train_batch_end(
@@ -140,22 +201,29 @@ class Bar(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Move on by one step."""
+        """Move on to the step that was taken."""
         assert self.bar is not None
-        self.bar.update()
+        self.bar.update(trainer.global_step - self.bar.n)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Show the epoch's losses and its share of padding."""
+        """Show the epoch's losses."""
         assert self.bar is not None
-        batches = trainer.train_dataloader
-        padding = f"{batches.padding_share:.1%}"
-        logger.debug("%s: %d steps an epoch, padding %s", self.text, len(batches), padding)
-        shown = ("train_loss", "val_loss", "val_accuracy")
-        logged = {k: f"{float(v):.3f}" for k, v in trainer.callback_metrics.items() if k in shown}
-        self.bar.set_postfix({**logged, "padding": padding})
+        batches, found = trainer.train_dataloader, trainer.callback_metrics
+        if isinstance(batches, Batches):
+            padding = f"{batches.padding_share:.1%}"
+            logger.debug("%s: %d steps an epoch, padding %s", self.text, len(batches), padding)
+        shown = {say: f"{float(found[k]):.3f}" for k, say in _SHOWN.items() if k in found}
+        self.bar.set_postfix(shown)
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Close the bar, after an error too."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+
+
+_SHOWN = {
+    "train_loss": "loss",
+    "val_loss": "validation loss",
+    "val_accuracy": "validation accuracy",
+}

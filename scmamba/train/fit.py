@@ -1,49 +1,58 @@
-"""Train a model; the one loop, and its use for cells in memory."""
+"""Train a model: one loop, and its uses for cells and for sequences in memory."""
 
 from __future__ import annotations
 
-import logging
-import signal
-import threading
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import lightning as L
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from scmamba._allocator import keep_freed_memory
 from scmamba._errors import ScmambaError
-from scmamba._settings import settings
-from scmamba.models.cell.model import CellModel
-from scmamba.models.device import precision
-from scmamba.nn.stack import Stack
-from scmamba.stream.batches import CellBatches
+from scmamba.models import CellModel
+from scmamba.stream.batches import Ints
 from scmamba.stream.data import CellData
-from scmamba.train.batches import EpochBatches, FitBatches
+from scmamba.stream.sequences import SequenceData
+from scmamba.tokens.sequence_masking import TokenMasking
 from scmamba.train.callbacks import Bar, Best, History, averaging
-from scmamba.train.config import FitConfig, TrainConfig
+from scmamba.train.checkpoints import (
+    BEST,
+    LAST,
+    Checkpoints,
+    check_same_run,
+    identify_run,
+    read_checkpoint,
+)
+from scmamba.train.config import FitConfig, SequenceFitConfig, TrainConfig
+from scmamba.train.data import CellEpochs, EpochBatches, SequenceEpochs
+from scmamba.train.loggers import make_loggers
 from scmamba.train.module import TrainingModule
 from scmamba.train.objectives import Objective, check_objectives
+from scmamba.train.trainer import (
+    interruptible,
+    make_trainer,
+    quiet,
+    set_activation_checkpointing,
+    set_modes,
+)
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What training did.
+    """How a training went.
 
     Attributes
     ----------
     history
-        One row an epoch: ``train_loss``, ``val_loss``, each objective, ``val_accuracy``.
+        One row per epoch: ``train_loss``, ``val_loss``, each objective, ``val_accuracy``.
     best_epoch
-        The epoch (from 1) whose weights the model holds now.
+        The epoch (from 1) whose weights the model has now.
     """
 
     history: pd.DataFrame
@@ -53,15 +62,15 @@ class FitResult:
 def fit(
     model: CellModel,
     data: CellData,
-    train_rows: npt.NDArray[np.int64],
-    objectives: Sequence[Objective],
+    train_rows: Ints,
+    objectives: Sequence[Objective[Any, Any]],
     config: FitConfig,
     *,
-    val_rows: npt.NDArray[np.int64] | None = None,
+    val_rows: Ints | None = None,
     text: str = "training",
     folder: str | Path | None = None,
 ) -> FitResult:
-    """Train ``model`` in place, on its device.
+    """Train a cell model in place, on its device.
 
     Parameters
     ----------
@@ -76,172 +85,187 @@ def fit(
         Loss terms; those of weight 0 are left out.
     config
         Rates, sizes, seed.
-    text
-        What the progress bar says.
-    folder
-        Where to keep ``last.ckpt``, written after every epoch; a run that finds it there goes on
-        from it. None: nothing is kept.
+    text, folder
+        As in :func:`train`.
 
     Raises
     ------
     ScmambaError
         No objective is on, one needs a head that the model lacks, a batch would hold too few
-        cells, or ``last.ckpt`` is damaged.
+        cells, the loss is no longer finite, or ``last.ckpt`` is damaged or of another run.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import sparse
+    >>> from scmamba import settings
+    >>> from scmamba.models import CellModel, preset
+    >>> from scmamba.stream import CellData
+    >>> from scmamba.tokens import Vocab, tokenize
+    >>> from scmamba.train import GEP, FitConfig, fit
+    >>> settings.verbosity = "error"
+    >>> counts = sparse.csr_matrix(np.random.default_rng(0).poisson(2.0, (12, 5)))
+    >>> tokens = tokenize(counts, np.arange(5), n_bins=None)
+    >>> data = CellData(tokens, Vocab(list("abcde")), cls_value=0.0, pad_value=-2.0)
+    >>> sizes = {"d_model": 8, "n_layer": 1, "d_state": 4, "headdim": 4, "pool_heads": 2}
+    >>> model = CellModel(preset("mini", n_genes=8, value_type="lognorm", **sizes))
+    >>> config = FitConfig(epochs=2, mask_ratio=0.3)
+    >>> fit(model, data, np.arange(12), [GEP()], config).history.shape
+    (2, 2)
     """
     on = check_objectives(objectives, model.heads)
-    batches = FitBatches(data, train_rows, val_rows, config, model.config.mask_value)
-    _check_sizes(batches.epoch(0), model)
+    batches = CellEpochs(data, train_rows, val_rows, config, model.config.mask_value)
+    smallest = min(map(len, batches.epoch(0).parts), default=0)
+    if smallest < (2 if model.config.cell_norm else 1):
+        raise ScmambaError(
+            f"{len(train_rows)} cell(s) to learn from, {smallest} in the smallest batch; "
+            "allowed: at least 1, and 2 where the model norms its cell embeddings"
+        )
     return train(model, batches, on, config, text=text, folder=folder)
+
+
+def fit_sequences(
+    network: nn.Module,
+    data: SequenceData,
+    train_rows: Ints,
+    objectives: Sequence[Objective[Any, Any]],
+    config: SequenceFitConfig,
+    *,
+    val_rows: Ints | None = None,
+    masking: TokenMasking | None = None,
+    replaceable: Ints | None = None,
+    text: str = "training",
+    folder: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> FitResult:
+    """Train a network of sequences in place, on its device.
+
+    Parameters
+    ----------
+    network
+        Called with (input_ids, padding_mask); its parameters that take gradients are trained.
+    data
+        All sequences.
+    train_rows, val_rows
+        Positions of those to learn from, and of those that choose the epoch. Without ``val_rows``
+        all epochs are run and the last weights stay.
+    objectives
+        Loss terms.
+    config
+        Rates, sizes, strands, seed.
+    masking
+        Tokens to hide, which become the target.
+    replaceable
+        Ids that ``config.noise`` may replace, and that stand in.
+    text, folder, callbacks
+        As in :func:`train`.
+
+    Raises
+    ------
+    ScmambaError
+        Both strands are asked for and there is but one, the loss is no longer finite, or
+        ``last.ckpt`` is damaged or of another run.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba import settings
+    >>> from scmamba.models import SequenceModel
+    >>> from scmamba.stream import SequenceData
+    >>> from scmamba.train import NextToken, SequenceFitConfig, fit_sequences
+    >>> settings.verbosity = "error"
+    >>> sizes = {"d_model": 8, "n_layer": 1, "d_state": 4}
+    >>> model = SequenceModel.from_preset("nt-mamba", **sizes)
+    >>> data = SequenceData(tuple(np.array([1, 2, 3, 4]) for _ in range(6)), pad_id=0)
+    >>> config = SequenceFitConfig(epochs=1, ema=0.0)
+    >>> fit_sequences(model, data, np.arange(6), [NextToken((1, 2, 3, 4))], config).best_epoch
+    1
+    """
+    if config.both_strands and data.other is None:
+        raise ScmambaError(
+            "both_strands=True, but these sequences have no other strand: RNA has none"
+        )
+    batches = SequenceEpochs(data, train_rows, val_rows, config, masking, replaceable)
+    return train(
+        network, batches, objectives, config, text=text, folder=folder, callbacks=callbacks
+    )
 
 
 def train(
     model: nn.Module,
     batches: EpochBatches,
-    objectives: Sequence[Objective],
+    objectives: Sequence[Objective[Any, Any]],
     config: TrainConfig,
     *,
     text: str = "training",
     folder: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> FitResult:
-    """Train ``model`` in place on batches of whatever kind; :func:`fit` is this for cells.
+    """Train ``model`` in place on batches of any kind.
 
     Parameters
     ----------
     model
         Its parameters that take gradients are trained.
     batches
-        Of every epoch, and to validate on.
+        Batches of every epoch, and those to validate on.
     objectives
-        Those that are on.
+        Loss terms that are on.
     config
-        Rates, sizes, seed.
-    text, folder
-        As in :func:`fit`.
+        Rates, sizes, devices, checkpoints, seed.
+    text
+        Title of the progress bar.
+    folder
+        Where ``last.ckpt`` and the loggers' files are written; a run that finds its own
+        ``last.ckpt`` there goes on from it. None: nothing is kept.
     callbacks
-        What else looks on, Lightning's way.
+        Further callbacks of Lightning.
+
+    Raises
+    ------
+    ScmambaError
+        The loss is no longer finite, ``last.ckpt`` is damaged or of another run, or a logger's
+        package is missing.
     """
     keep_freed_memory()
-    module = TrainingModule(model, objectives, config, batches.total_steps)
-    history, best = History(), Best(config.patience)
-    watching: list[Callback] = []
-    if batches.validates:
-        watching.append(best)  # before the averaging, which takes the validated weights away again
-    if config.ema:
+    sharded, where = config.strategy == "fsdp", None if folder is None else Path(folder)
+    if sharded and where is None:
+        raise ScmambaError("strategy='fsdp' collects the weights in a checkpoint; give folder=")
+    history, best = History(), Best(config.patience, in_memory=not sharded)
+    watching: list[Callback] = [best] if batches.validates else []
+    if config.ema:  # behind ``best``, which needs the averaged weights that were validated
         watching.append(averaging(config.ema, ramp=config.ema_ramp))
-    watching += [history, Bar(text, module.total_steps), *callbacks]
-    resume = None
-    if folder is not None:
-        resume = Path(folder) / "last.ckpt"
-        _check_readable(resume)
-        watching.append(_after_each_epoch(resume))
-    for stack in model.modules():
-        if isinstance(stack, Stack):
-            stack.checkpointing = config.activation_checkpointing
-    _set_modes(model)
-    with _quiet(), _interruptible(), torch.random.fork_rng():
-        trainer = L.Trainer(
-            max_epochs=config.epochs,
-            accelerator=_accelerator(model),
-            precision="bf16-mixed" if precision(_device(model)) else "32-true",
-            devices=1,
-            gradient_clip_val=config.clip,
-            callbacks=watching,
-            logger=False,
-            enable_checkpointing=folder is not None,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-            reload_dataloaders_every_n_epochs=1,
-        )
+    bar = Bar(text)
+    watching += [history, bar, *callbacks]
+    if where is not None:
+        watching.append(Checkpoints(where, config, best))
+    set_activation_checkpointing(model, config.activation_checkpointing)
+    set_modes(model)
+    with quiet(), interruptible(), torch.random.fork_rng():
+        trainer = make_trainer(model, config, watching, make_loggers(config.loggers, where))
+        bar.total = batches.total_steps(config.accumulate_grad_batches, trainer.world_size)
+        trained = copy.deepcopy(model) if sharded else model  # shards cannot be put back in place
+        module = TrainingModule(trained, objectives, config, bar.total)
+        last = None if where is None else where / LAST
+        if last is not None:
+            module.run = identify_run(model, batches, objectives, config, trainer.world_size)
+            if last.exists():
+                check_same_run(last, module.run)
         trainer.fit(
             module,
             datamodule=batches,
-            ckpt_path=resume if resume and resume.exists() else None,
+            ckpt_path=last if last and last.exists() else None,
             weights_only=True,
         )
     if best.weights:
         module.load_state_dict(best.weights)
+    if sharded and where is not None:
+        model.load_state_dict(_weights(where / (BEST if best.epoch and config.keep_best else LAST)))
     model.eval()
     return FitResult(history.frame, best.epoch or config.epochs)
 
 
-def _set_modes(model: nn.Module) -> None:
-    """Training mode, which Lightning leaves to its caller, but for parts that are frozen."""
-    model.train()
-    for module in model.modules():
-        own = list(module.parameters())
-        if own and not any(parameter.requires_grad for parameter in own):
-            module.eval()
-
-
-def _check_sizes(batches: CellBatches, model: CellModel) -> None:
-    smallest = min(map(len, batches.buckets), default=0)
-    if smallest < (2 if model.config.cell_norm else 1):
-        raise ScmambaError(
-            f"{len(batches.rows)} cell(s) to learn from, {smallest} in the smallest batch; "
-            "allowed: at least 1, and 2 where the model norms its cell embeddings"
-        )
-
-
-def _after_each_epoch(file: Path) -> ModelCheckpoint:
-    """Write ``file`` anew behind each epoch, once the other callbacks have had their turn."""
-    return ModelCheckpoint(
-        file.parent,
-        file.stem,
-        save_top_k=1,  # with 0, ``save_last`` writes nothing before training ends
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-
-
-def _check_readable(file: Path) -> None:
-    if not file.exists():
-        return
-    try:
-        torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ScmambaError(
-            f"{file} cannot be read ({type(error).__name__}); it was truncated or changed, or is "
-            "no checkpoint of this training: delete it to start over"
-        ) from error
-
-
-def _device(model: nn.Module) -> torch.device:
-    return next(model.parameters()).device
-
-
-def _accelerator(model: nn.Module) -> str:
-    kind = _device(model).type
-    return {"cuda": "gpu"}.get(kind, kind)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C through as KeyboardInterrupt: Lightning exits, and leaves SIGINT ignored."""
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT) if main else None
-    try:
-        yield
-    except SystemExit as stop:
-        if main:  # a handler that C code has set reads as None, and cannot be put back
-            known = signal.default_int_handler if handler is None else handler
-            signal.signal(signal.SIGINT, known)
-        raise KeyboardInterrupt from stop
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning's own chatter is for people who wrote the loop; errors still come through."""
-    loggers = [logging.getLogger(n) for n in ("lightning.pytorch", "lightning.fabric")]
-    before = [item.level for item in loggers]
-    for item in loggers:
-        item.setLevel(logging.ERROR if settings.verbosity != "debug" else logging.DEBUG)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        for item, level in zip(loggers, before, strict=True):
-            item.setLevel(level)
+def _weights(file: Path) -> dict[str, torch.Tensor]:
+    """Weights of the model in a checkpoint."""
+    stored = read_checkpoint(file)["state_dict"]
+    return {name.removeprefix("model."): tensor for name, tensor in stored.items()}

@@ -47,7 +47,7 @@ def test_every_sequence_once_with_its_target(data: SequenceData) -> None:
             for row, ids in zip(batch.rows.tolist(), rows_of(batch), strict=True):
                 assert np.array_equal(ids, data.ids[row])
             assert np.array_equal(batch.labels.numpy(), data.target[batch.rows.numpy()])
-        assert sorted(seen) == chosen.tolist() and len(batches) == len(batches.buckets)
+        assert sorted(seen) == chosen.tolist() and len(batches) == len(batches.parts)
         assert np.mean([b.weight for b in batches]) == pytest.approx(1)
 
 

@@ -14,8 +14,7 @@ import torch
 
 from scmamba._errors import ScmambaError
 from scmamba.stream import CellBatches
-from scmamba.train import CLS, GEP, MVC, FitConfig, fit
-from scmamba.train.batches import FitBatches
+from scmamba.train import CLS, GEP, MVC, CellEpochs, FitConfig, fit
 from scmamba.train.callbacks import Best, History
 from scmamba.train.module import TrainingModule
 
@@ -185,7 +184,7 @@ def test_epochs_may_have_different_numbers_of_steps(data, make, monkeypatch) -> 
     fit(make(), data, TRAIN, [CLS()], BUDGET, val_rows=VAL)
     assert [sorted(rows) for rows in seen] == [TRAIN.tolist()] * 3
     assert steps[0] == steps[1] < steps[2]
-    assert FitBatches(data, TRAIN, None, BUDGET, -1.0).total_steps == sum(steps)
+    assert CellEpochs(data, TRAIN, None, BUDGET, -1.0).total_steps() == sum(steps)
     share = (sum(steps) - 1) / sum(steps)
     last = 0.5 * (1 + np.cos(np.pi * (share - BUDGET.warmup) / (1 - BUDGET.warmup)))
     assert rates[-1] == pytest.approx(BUDGET.lr * last)
@@ -196,7 +195,7 @@ def test_padding_is_told(data, make, caplog, monkeypatch) -> None:
     monkeypatch.setattr(logger, "propagate", True)
     with caplog.at_level("DEBUG", logger="scmamba"):
         fit(make(), data, TRAIN, [CLS()], replace(BUDGET, max_tokens=None), text="learning")
-    batches = FitBatches(data, TRAIN, None, replace(BUDGET, max_tokens=None), -1.0).epoch(1)
+    batches = CellEpochs(data, TRAIN, None, replace(BUDGET, max_tokens=None), -1.0).epoch(1)
     told = f"learning: {len(batches)} steps an epoch, padding {batches.padding_share:.1%}"
     assert batches.padding_share > 0
     assert told in [record.message for record in caplog.records]
@@ -410,11 +409,16 @@ def test_config_is_checked(wrong) -> None:
 
 
 def test_histories_and_best_go_through_a_checkpoint() -> None:
+    class Trainer:
+        world_size = 1
+
     history, best = History(), Best(None)
     assert history.frame.empty and history.frame.index.name == "epoch"
     history.rows, best.score, best.epoch = [{"epoch": 1, "train_loss": 2.0}], 0.5, 1
     other, other_best = History(), Best(None)
-    other.load_state_dict(history.state_dict())
+    checkpoint: dict[str, object] = {}
+    history.on_save_checkpoint(Trainer(), None, checkpoint)
+    other.on_load_checkpoint(Trainer(), None, checkpoint)
     other_best.load_state_dict(best.state_dict())
     assert other.frame.equals(history.frame)
     assert (other_best.score, other_best.epoch) == (0.5, 1)

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy import sparse
 
-from scmamba.models import CellModel, preset
-from scmamba.models.cell.output import CellOutput
+from scmamba.models import CellModel, CellOutput, preset
 from scmamba.nn.losses import contrastive_loss, gaussian_kl, negative_binomial_nll
-from scmamba.stream import CellData
-from scmamba.stream.views import CellViews, Views
-from scmamba.train import CLS, GEP, MVC
-from scmamba.train.callbacks import Ramp
-from scmamba.train.config import TrainConfig
-from scmamba.train.fit import train
-from scmamba.train.latent_objectives import KL, NB, Contrast, SupCon
+from scmamba.stream import CellData, GeneSubsetBatches, GeneSubsets
+from scmamba.train import (
+    CLS,
+    DAB,
+    ECS,
+    GEP,
+    KL,
+    MVC,
+    NB,
+    Contrast,
+    GeneSubsetEpochs,
+    Objective,
+    Ramp,
+    SupCon,
+    TrainConfig,
+    train,
+)
 from scmamba.train.module import TrainingModule
-from scmamba.train.objectives import DAB, ECS, Objective
-from scmamba.train.views import ViewBatches
 
 N_GENES = 24
 
@@ -63,13 +71,13 @@ def run(
     net: CellModel,
     data: CellData,
     counts: sparse.csr_matrix,
-    objectives: list[Objective],
+    objectives: list[Objective[Any, Any]],
     **config: object,
 ) -> dict[str, list[float]]:
     settings = TrainConfig(
         **{"epochs": 12, "batch_size": 24, "lr": 1e-2, "ema": 0.0, "mask_ratio": 0.3, **config}
     )
-    batches = ViewBatches(data, np.arange(48), Views(2, 0.7), settings, counts=counts)
+    batches = GeneSubsetEpochs(data, np.arange(48), GeneSubsets(2, 0.7), settings, counts=counts)
     return train(net, batches, objectives, settings).history.to_dict("list")
 
 
@@ -114,7 +122,9 @@ def test_a_reversed_gradient_hides_what_a_plain_one_finds(cells, counts) -> None
 
 
 def test_nb_looks_at_the_whole_cells_counts(cells, counts) -> None:
-    batch = next(iter(CellViews(cells, np.arange(48), Views(), batch_size=12, counts=counts)))
+    batch = next(
+        iter(GeneSubsetBatches(cells, np.arange(48), GeneSubsets(), batch_size=12, counts=counts))
+    )
     share = torch.randn(len(batch), N_GENES).log_softmax(1)
     dispersion = torch.randn(N_GENES)
     output = CellOutput(share, share, count_log_share=share, count_log_dispersion=dispersion)
@@ -124,7 +134,7 @@ def test_nb_looks_at_the_whole_cells_counts(cells, counts) -> None:
 
 
 def test_kl_and_contrast_look_at_the_latent(cells) -> None:
-    batch = next(iter(CellViews(cells, np.arange(48), Views(), batch_size=12)))
+    batch = next(iter(GeneSubsetBatches(cells, np.arange(48), GeneSubsets(), batch_size=12)))
     mean, log_var = torch.randn(2, len(batch), 4)
     output = CellOutput(mean, mean, latent_log_var=log_var)
     torch.testing.assert_close(KL()(output, batch), gaussian_kl(mean, log_var).mean())
@@ -134,7 +144,7 @@ def test_kl_and_contrast_look_at_the_latent(cells) -> None:
 
 def test_supcon_looks_at_labelled_cells_of_all_batches(cells) -> None:
     partly = replace(cells, labels=np.where(np.arange(48) % 3 == 0, -1, cells.labels))
-    batch = next(iter(CellViews(partly, np.arange(48), Views(), batch_size=12)))
+    batch = next(iter(GeneSubsetBatches(partly, np.arange(48), GeneSubsets(), batch_size=12)))
     mean = torch.randn(len(batch), 4)
     known = batch.labels >= 0
     assert 0 < known.sum() < len(batch)

@@ -10,20 +10,20 @@ import torch
 import torch.nn.functional as F
 
 from scmamba._errors import ScmambaError
-from scmamba.models.cell.output import CellOutput
+from scmamba.models import CellOutput
 from scmamba.nn.losses import ecs_loss
-from scmamba.stream import CellBatches, TrainBatch
-from scmamba.train import CLS, GEP, MVC, class_weights
-from scmamba.train.objectives import DAB, ECS, check_objectives, total
+from scmamba.stream import CellBatches, CellTrainBatch
+from scmamba.train import CLS, DAB, ECS, GEP, MVC, check_objectives, class_weights
+from scmamba.train.objectives import total
 
 
 @pytest.fixture
-def batch(data) -> TrainBatch:
+def batch(data) -> CellTrainBatch:
     batches = CellBatches(data, np.arange(12), batch_size=12, shuffle=True, mask_ratio=0.4)
     return next(iter(batches))
 
 
-def output(batch: TrainBatch, **parts: torch.Tensor) -> CellOutput:
+def output(batch: CellTrainBatch, **parts: torch.Tensor) -> CellOutput:
     hidden = torch.zeros(*batch.values.shape, 2)
     return CellOutput(hidden, hidden[:, 0], **parts)
 

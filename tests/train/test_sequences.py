@@ -15,9 +15,16 @@ from scmamba import ScmambaError
 from scmamba.stream.sequences import SequenceBatches, SequenceData, SequenceOutput
 from scmamba.tokens import NucleotideTokenizer
 from scmamba.tokens.sequence_masking import IGNORED, TokenMasking, known_tokens
-from scmamba.train import CLS
-from scmamba.train.sequence_objectives import MultiLabel, NextToken, SquaredError, TokenClasses
-from scmamba.train.sequences import SequenceEpochs, SequenceFitConfig, fit_sequences
+from scmamba.train import (
+    CLS,
+    MultiLabel,
+    NextToken,
+    SequenceEpochs,
+    SequenceFitConfig,
+    SquaredError,
+    TokenClasses,
+    fit_sequences,
+)
 
 TOKENIZER = NucleotideTokenizer.caduceus()
 CONFIG = SequenceFitConfig(epochs=6, batch_size=8, lr=2e-2, ema=0.5)

@@ -1,4 +1,4 @@
-"""The integrating model: made, trained in stages, and settled on every batch's statistics."""
+"""The integrating model: made, trained in stages, with the statistics of every batch."""
 
 from __future__ import annotations
 
@@ -15,20 +15,29 @@ from scmamba.models.cell.config import CellConfig
 from scmamba.models.cell.model import CellModel
 from scmamba.models.device import resolve_device
 from scmamba.nn.norm import DomainBatchNorm
-from scmamba.stream.batches import CellBatches
-from scmamba.stream.buckets import TOKEN_BUDGET
-from scmamba.stream.data import CellData
+from scmamba.stream import TOKEN_BUDGET, CellBatches, CellData
 from scmamba.tasks._forward import forward
 from scmamba.tasks._integration.criteria import Criteria, mixing
 from scmamba.tasks._integration.decode import fit_of_cells
 from scmamba.tasks._integration.recipe import Recipe
-from scmamba.train import CLS, GEP, MVC, Objective, class_weights
-from scmamba.train.callbacks import Ramp
-from scmamba.train.config import TrainConfig
-from scmamba.train.fit import train
-from scmamba.train.latent_objectives import KL, NB, Contrast, SupCon
-from scmamba.train.objectives import DAB, ECS, check_objectives
-from scmamba.train.views import ViewBatches
+from scmamba.train import (
+    CLS,
+    DAB,
+    ECS,
+    GEP,
+    KL,
+    MVC,
+    NB,
+    Contrast,
+    GeneSubsetEpochs,
+    Objective,
+    Ramp,
+    SupCon,
+    TrainConfig,
+    check_objectives,
+    class_weights,
+    train,
+)
 
 GENE_SCALE = 0.1
 """Standard deviation of new gene vectors: small ones are moved by what is learned."""
@@ -123,7 +132,7 @@ def compact(cells: Cells, recipe: Recipe, n_layer: int) -> CellModel:
     return model.to(resolve_device())
 
 
-def objectives(cells: Cells, recipe: Recipe) -> list[Objective]:
+def objectives(cells: Cells, recipe: Recipe) -> list[Objective[Any, Any]]:
     """The objectives of a recipe; those that these cells cannot have are off."""
     w, labels = recipe.weights, cells.data.labels
     by_class: tuple[float, ...] = ()
@@ -172,12 +181,12 @@ def learn(cells: Cells, recipe: Recipe) -> Learned:
     """
     train_rows, held = _split(len(cells.data), recipe)
     bag = compact(cells, recipe, 0)
-    _know_batches(bag, cells)
+    init_batch_statistics(bag, cells)
     config = replace(recipe.config, epochs=recipe.bag_epochs)
-    first = tune(bag, cells, train_rows, recipe, config, text="tokens")
-    judged = {"tokens": judge(bag, cells, held)}
+    first = train_stage(bag, cells, train_rows, recipe, config, text="tokens")
+    scores = {"tokens": evaluate(bag, cells, held)}
     if not (recipe.n_layer and recipe.epochs):
-        return Learned(bag, bag, first, judged)
+        return Learned(bag, bag, first, scores)
     model = compact(cells, recipe, recipe.n_layer)
     for layer in model.stack.layers:
         torch.nn.init.zeros_(layer.mamba.out_proj.weight)
@@ -188,25 +197,25 @@ def learn(cells: Cells, recipe: Recipe) -> Learned:
         lr=recipe.config.lr * recipe.layer_share,
         batch_size=max(recipe.config.batch_size // 2, 1),
     )
-    shorter = replace(recipe, views=replace(recipe.views, max_tokens=recipe.layer_tokens))
-    second = tune(model, cells, train_rows, shorter, config, text="Mamba", fresh=False)
+    shorter = replace(recipe, subsets=replace(recipe.subsets, max_tokens=recipe.layer_tokens))
+    second = train_stage(model, cells, train_rows, shorter, config, text="Mamba", fresh=False)
     second.index += len(first)
-    judged["Mamba"] = judge(model, cells, held)
-    kept = recipe.keep_layers or not len(held) or judged["Mamba"].better_than(judged["tokens"])
-    return Learned(model if kept else bag, bag, pd.concat([first, second]), judged)
+    scores["Mamba"] = evaluate(model, cells, held)
+    kept = recipe.keep_layers or not len(held) or scores["Mamba"].better_than(scores["tokens"])
+    return Learned(model if kept else bag, bag, pd.concat([first, second]), scores)
 
 
-def adapt(pretrained: CellModel, cells: Cells, recipe: Recipe) -> Learned:
+def finetune(pretrained: CellModel, cells: Cells, recipe: Recipe) -> Learned:
     """Fine-tune a pretrained model, whose new heads come with it, in one stage."""
     train_rows, held = _split(len(cells.data), recipe)
-    _know_batches(pretrained, cells)
+    init_batch_statistics(pretrained, cells)
     config = replace(recipe.config, epochs=recipe.bag_epochs)
-    history = tune(pretrained, cells, train_rows, recipe, config, text="fine-tuning")
-    judged = {"fine-tuning": judge(pretrained, cells, held)}
-    return Learned(pretrained, pretrained, history, judged)
+    history = train_stage(pretrained, cells, train_rows, recipe, config, text="fine-tuning")
+    scores = {"fine-tuning": evaluate(pretrained, cells, held)}
+    return Learned(pretrained, pretrained, history, scores)
 
 
-def judge(model: CellModel, cells: Cells, held: npt.NDArray[np.int64]) -> Criteria:
+def evaluate(model: CellModel, cells: Cells, held: npt.NDArray[np.int64]) -> Criteria:
     """What the model is worth by what needs no label; ``held`` are cells that it did not see."""
     embedding = forward(model, cells.data).embedding
     fit = np.zeros(0)
@@ -224,7 +233,7 @@ def _split(n: int, recipe: Recipe) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
     return np.sort(order[n_held:]), np.sort(order[:n_held])
 
 
-def tune(
+def train_stage(
     model: CellModel,
     cells: Cells,
     rows: npt.NDArray[np.int64],
@@ -234,17 +243,17 @@ def tune(
     text: str,
     fresh: bool = True,
 ) -> pd.DataFrame:
-    """Train ``model`` in place on ``rows``, and settle it; the losses by epoch are returned.
+    """Train ``model`` in place on ``rows``; return the losses by epoch.
 
     ``fresh`` says that the adversary has to be let in slowly.
     """
     on = check_objectives(objectives(cells, recipe), model.heads)
     rebuilt = recipe.weights.gep > 0 or recipe.weights.mvc > 0
     config = replace(config, mask_ratio=recipe.mask_ratio if rebuilt else 0.0)
-    batches = ViewBatches(
+    batches = GeneSubsetEpochs(
         cells.data,
         rows,
-        recipe.views,
+        recipe.subsets,
         config,
         counts=cells.counts,
         mask_value=model.config.mask_value,
@@ -252,13 +261,13 @@ def tune(
     watching = []
     if model.batch_discriminator is not None:
         when = (0.1, 0.5) if fresh else (-1.0, 0.0)
-        watching.append(Ramp(model.batch_discriminator.reversal, batches.total_steps, *when))
+        watching.append(Ramp(model.batch_discriminator.reversal, batches.total_steps(), *when))
     history = train(model, batches, on, config, text=text, callbacks=watching).history
-    settle(model, cells.data)
+    recompute_batch_statistics(model, cells.data)
     return history.assign(stage=text)
 
 
-def settle(model: CellModel, data: CellData) -> None:
+def recompute_batch_statistics(model: CellModel, data: CellData) -> None:
     """Norm every batch by the statistics of all its cells, in place of the running ones."""
     assert isinstance(model.cell_norm, DomainBatchNorm) and data.batch_ids is not None
     ids = torch.from_numpy(data.batch_ids)
@@ -279,9 +288,9 @@ def pooled(model: CellModel, data: CellData) -> torch.Tensor:
     return found
 
 
-def _know_batches(model: CellModel, cells: Cells) -> None:
+def init_batch_statistics(model: CellModel, cells: Cells) -> None:
     """Start from the statistics and the mean counts of every batch."""
-    settle(model, cells.data)
+    recompute_batch_statistics(model, cells.data)
     if cells.counts is None or model.count_head is None:
         return
     ids = cells.batch_ids

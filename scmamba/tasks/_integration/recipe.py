@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from scmamba._errors import ScmambaError
-from scmamba.stream.views import Views
-from scmamba.train.config import TrainConfig
+from scmamba.stream import GeneSubsets
+from scmamba.train import TrainConfig
 
 _FINETUNE_RATE = 1e-4
 _BINS_WEIGHT = 0.01
@@ -76,10 +76,10 @@ class Recipe:
         Share of values hidden, where ``gep`` or ``mvc`` are on.
     temperature, ecs_threshold
         Of the contrast and of the elastic similarity.
-    views
+    subsets
         How subsets of a cell's genes are drawn.
     layer_share, layer_tokens
-        Of the rate of ``config``, and genes of a view at most on average, with Mamba layers: their
+        Of the rate of ``config``, and genes of a subset at most on average, with Mamba layers: their
         steps are dear, and take half as many cells.
     keep_layers
         Keep Mamba layers whatever held-out cells say.
@@ -100,7 +100,7 @@ class Recipe:
     temperature: float = 0.2
     ecs_threshold: float = 0.5
     explicit_zero: bool = False
-    views: Views = Views()
+    subsets: GeneSubsets = GeneSubsets()
     layer_share: float = 0.5
     layer_tokens: int = 256
     keep_layers: bool = False
@@ -123,7 +123,7 @@ def finetune_recipe(n_cells: int, seed: int) -> Recipe:
     return replace(
         made,
         bag_epochs=max(made.bag_epochs // 10, 3),
-        views=Views(max_tokens=600),
+        subsets=GeneSubsets(max_tokens=600),
         config=replace(made.config, lr=_FINETUNE_RATE, batch_size=32),
     )
 

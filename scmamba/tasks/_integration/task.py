@@ -19,7 +19,7 @@ from scmamba.tasks._annotation.labels import Labels
 from scmamba.tasks._forward import cell_data, forward
 from scmamba.tasks._integration.criteria import mixing
 from scmamba.tasks._integration.integrator import Integrator, panel_tokens, zero_shot
-from scmamba.tasks._integration.network import Cells, Learned, adapt, heads, learn
+from scmamba.tasks._integration.network import Cells, Learned, finetune, heads, learn
 from scmamba.tasks._integration.recipe import Recipe
 from scmamba.tasks._integration.reference import Reference
 from scmamba.tasks._panel import Panel, aligned, choose_panel
@@ -99,7 +99,7 @@ class FitTask:
             counts = panel.raw(self.found, panel.match(self.found))
         cells = self._cells(cell_data(net, self.found, genes), counts, panel)
         model = _with_heads(net, heads(cells, self.recipe))
-        return self._fitted(adapt(model, cells, self.recipe), cells, panel, own_genes=False)
+        return self._fitted(finetune(model, cells, self.recipe), cells, panel, own_genes=False)
 
     def _zero_shot(self, net: CellModel) -> Integrator:
         genes = model_genes(net, self.found.var_names)

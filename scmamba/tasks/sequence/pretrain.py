@@ -29,8 +29,7 @@ from scmamba.tasks.sequence._supervised.forward import sequence_data
 from scmamba.tasks.sequence._supervised.split import fold_of, groups
 from scmamba.tokens.nucleotides import NucleotideTokenizer
 from scmamba.tokens.sequence_masking import TokenMasking, known_tokens
-from scmamba.train import Objective, SequenceFitConfig, fit_sequences
-from scmamba.train.sequence_objectives import NextToken, TokenClasses
+from scmamba.train import NextToken, Objective, SequenceFitConfig, TokenClasses, fit_sequences
 
 OBJECTIVES = ("auto", "masked", "causal")
 _HELD = 20

@@ -29,8 +29,15 @@ from scmamba.tasks.sequence._supervised.recipe import Recipe
 from scmamba.tasks.sequence._supervised.wide import fit_linear_view
 from scmamba.tokens.nucleotides import NucleotideTokenizer
 from scmamba.tokens.sequence_masking import IGNORED, known_tokens
-from scmamba.train import CLS, Objective, SequenceFitConfig, fit_sequences
-from scmamba.train.sequence_objectives import MultiLabel, SquaredError, TokenClasses
+from scmamba.train import (
+    CLS,
+    MultiLabel,
+    Objective,
+    SequenceFitConfig,
+    SquaredError,
+    TokenClasses,
+    fit_sequences,
+)
 
 Rows = npt.NDArray[np.int64]
 SMOOTHING = 0.0

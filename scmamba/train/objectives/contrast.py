@@ -1,0 +1,36 @@
+"""Contrastive loss of gene subsets of the same cell (``contrast``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from scmamba.models import CellOutput
+from scmamba.nn.losses import contrastive_loss
+from scmamba.stream.cells import CellTrainBatch
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two random gene subsets of a cell find each other among cells of the same batch.
+
+    Parameters
+    ----------
+    weight
+        Factor in the total loss.
+    temperature
+        Divisor of the cosine similarities, above 0.
+    """
+
+    weight: float = 1.0
+    temperature: float = 0.2
+    name: ClassVar[str] = "contrast"
+    head: ClassVar[str] = ""
+
+    def __call__(self, output: CellOutput, batch: CellTrainBatch) -> Tensor:
+        """Mean over the gene subsets."""
+        return contrastive_loss(
+            output.cell_embedding, batch.rows, batch.batch_ids, self.temperature
+        )

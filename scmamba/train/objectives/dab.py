@@ -1,0 +1,36 @@
+"""Adversary that predicts the batch from the cell embedding (``dab``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from scmamba.models import CellOutput
+from scmamba.stream.cells import CellTrainBatch
+
+
+@dataclass(frozen=True)
+class DAB:
+    """Cross-entropy of the predicted batch; the encoder gets the reversed gradient.
+
+    Parameters
+    ----------
+    weight
+        Factor in the total loss.
+    class_weights
+        (n_batches,) factor of each batch; empty: all 1.
+    """
+
+    weight: float = 1.0
+    class_weights: tuple[float, ...] = ()
+    name: ClassVar[str] = "dab"
+    head: ClassVar[str] = "batch"
+
+    def __call__(self, output: CellOutput, batch: CellTrainBatch) -> Tensor:
+        """Mean over the cells."""
+        assert output.batch_logits is not None and batch.batch_ids is not None
+        weight = output.batch_logits.new_tensor(self.class_weights) if self.class_weights else None
+        return F.cross_entropy(output.batch_logits, batch.batch_ids, weight)

@@ -1,0 +1,31 @@
+"""Masked gene expression: hidden values predicted from the cell embedding (``mvc``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from scmamba.models import CellOutput
+from scmamba.stream.cells import CellTrainBatch
+from scmamba.train.objectives.gep import expression_loss
+
+
+@dataclass(frozen=True)
+class MVC:
+    """Squared error of hidden expression values, predicted from the cell embedding alone.
+
+    Parameters
+    ----------
+    weight
+        Factor in the total loss.
+    """
+
+    weight: float = 1.0
+    name: ClassVar[str] = "mvc"
+    head: ClassVar[str] = "mvc"
+
+    def __call__(self, output: CellOutput, batch: CellTrainBatch) -> Tensor:
+        """Mean over the hidden values; with zero probabilities, a zero-inflated likelihood."""
+        return expression_loss(output.mvc_expression, output.mvc_zero_prob, batch)
