@@ -111,7 +111,7 @@ class SequenceTrainBatch:
 
     def to(self, device: torch.device) -> SequenceTrainBatch:
         """The batch on ``device``."""
-        moved = {
+        moved: dict[str, Any] = {
             name: value.to(device, non_blocking=True)
             for name, value in vars(self).items()
             if isinstance(value, Tensor)

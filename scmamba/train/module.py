@@ -159,7 +159,7 @@ class TrainingModule(L.LightningModule):
             {"params": decayed},
             {"params": vectors, "weight_decay": 0.0},
         ]
-        factors = [self._factor, self._factor]
+        factors: Any = [self._factor, self._factor]
         if apart:
             groups.append({"params": apart, "lr": rate, "weight_decay": 0.0})
             factors.append(lambda step: 1.0)

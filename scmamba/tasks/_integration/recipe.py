@@ -79,8 +79,8 @@ class Recipe:
     subsets
         How subsets of a cell's genes are drawn.
     layer_share, layer_tokens
-        Of the rate of ``config``, and genes of a subset at most on average, with Mamba layers: their
-        steps are dear, and take half as many cells.
+        Of the rate of ``config``, and most genes of a subset on average, with Mamba layers:
+        their steps are dear, and take half as many cells.
     keep_layers
         Keep Mamba layers whatever held-out cells say.
     held_out

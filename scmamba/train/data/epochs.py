@@ -68,7 +68,8 @@ class EpochBatches(L.LightningDataModule, ABC):
         """What is left of the current epoch: all of it, except in a run that was resumed."""
         assert self.trainer is not None
         loop = self.trainer.fit_loop
-        batches = self.epoch(loop.epoch_progress.current.processed, self._shard())
+        epoch: Any = loop.epoch_progress.current
+        batches = self.epoch(epoch.processed, self._shard())
         done = loop.epoch_loop.batch_progress
         # Lightning knows how many batches were read, and expects them not to come again
         resumed = loop.restarting and not done.is_last_batch and done.current.ready > 0
