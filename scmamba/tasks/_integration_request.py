@@ -12,7 +12,7 @@ from scmamba._settings import settings
 from scmamba.jobs import AnyPath
 from scmamba.learn.training import IntegrationObjectives, IntegrationTraining
 from scmamba.models import CellModel
-from scmamba.stream.views import Views
+from scmamba.stream import GeneSubsets
 from scmamba.tasks._checks import check_at_least, check_folder
 from scmamba.tasks._integration.integrator import AVERAGE, Integrator, is_integrator
 from scmamba.tasks._integration.recipe import Recipe, Weights
@@ -126,12 +126,15 @@ class IntegrationRequest:
     def recipe(self, n_cells: int, *, counts: bool) -> Recipe:
         """Return how the network is trained on ``n_cells`` cells."""
         objectives = (self.objectives or IntegrationObjectives()).for_values(counts=counts)
-        given, views, layers = self.training or IntegrationTraining(), Views(), _LAYERS
+        given, subsets, layers = self.training or IntegrationTraining(), GeneSubsets(), _LAYERS
         if self.start is None:
             training = given.for_n(n_cells)
             layers = _LAYERS if given.n_layer is None else given.n_layer
         else:
-            training, views = given.for_finetuning(n_cells), Views(max_tokens=_FINETUNE_TOKENS)
+            training, subsets = (
+                given.for_finetuning(n_cells),
+                GeneSubsets(max_tokens=_FINETUNE_TOKENS),
+            )
         weights = {name: getattr(objectives, name) for name in Weights.__dataclass_fields__}
         made = Recipe(
             d_model=training.width,
@@ -142,7 +145,7 @@ class IntegrationRequest:
             epochs=training.mamba_epochs or 0,
             weights=Weights(**weights),
             explicit_zero=objectives.explicit_zero,
-            views=views,
+            subsets=subsets,
             keep_layers=given.n_layer is not None,
         )
         config = replace(
