@@ -112,4 +112,4 @@ def test_a_language_learned_and_used(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_a_missing_file_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit-sequences", "no.csv", "--labels", "[kind]", "--output", "it", *FAST]) == 2
-    assert "no.csv does not exist" in capsys.readouterr().err
+    assert "there is no file no.csv" in capsys.readouterr().err

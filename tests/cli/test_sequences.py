@@ -163,9 +163,9 @@ def test_generated_sequences_can_be_read_again(folder: Path, suffix: str) -> Non
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("score none.fa --model causal --output s.csv", "none.fa does not exist"),
+        ("score none.fa --model causal --output s.csv", "there is no file none.fa"),
         ("score seqs.fa --model causal --output s.txt", "end its name with .csv, .tsv"),
-        ("score seqs.fa --model causal --output no/s.csv", "the folder no does not exist"),
+        ("score seqs.fa --model causal --output no/s.csv", "no does not exist; make it"),
         ("score seqs.fa --model nope --output s.csv", "'nope' is no folder"),
         ("score ACXGT --model causal --output s.csv", "'X' at position 3"),
         ("generate ACGT --model both --length 3 --output g.fa", "reads both directions"),
@@ -180,7 +180,10 @@ def test_generated_sequences_can_be_read_again(folder: Path, suffix: str) -> Non
             "embed-sequences seqs.fa --model both --output e.npz --pooling null --umap u.png",
             "needs pooled embeddings",
         ),
-        ("variant-effects none.vcf --fasta genome.fa --model both --output v.csv", "none.vcf does"),
+        (
+            "variant-effects none.vcf --fasta genome.fa --model both --output v.csv",
+            "no file none.vcf",
+        ),
     ],
 )
 def test_wrong_inputs_write_nothing(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from tqdm.auto import tqdm
 
+from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
 from scmamba.models.sequence.model import SequenceModel
@@ -59,20 +60,31 @@ def read(
     ScmambaError
         A sequence holds a character that the model does not read, or is too long.
     """
-    texts = [
-        tokenizer.clean(sequence, f"sequence {name!r}")
-        for name, sequence in zip(data.names, data.sequences, strict=True)
-    ]
+    check_count("max_length", max_length)
+    texts = clean(data, tokenizer)
     rows = encode(texts, tokenizer)
     limit = tokenizer.max_length if max_length is None else max_length
-    for name, row in zip(data.names, rows, strict=True):
+    for i, row in enumerate(rows):
         if limit is not None and len(row) > limit:
             raise ScmambaError(
-                f"sequence {name!r} has {len(row):,} tokens, and max_length={limit:,}; cut it into "
-                "pieces, or set max_length higher: the model runs, but may not have learned from "
-                "such lengths"
+                f"{data.describe(i)} has {len(row):,} tokens, and max_length={limit:,}; cut it "
+                "into pieces, or set max_length higher: the model runs, but may not have learned "
+                "from such lengths"
             )
     return texts, rows
+
+
+def clean(data: Sequences, tokenizer: NucleotideTokenizer) -> list[str]:
+    """Sequences in upper case (U for T in RNA).
+
+    Raises
+    ------
+    ScmambaError
+        One holds a character that the model does not read.
+    """
+    return [
+        tokenizer.clean(sequence, data.describe(i)) for i, sequence in enumerate(data.sequences)
+    ]
 
 
 def encode(texts: Iterable[str], tokenizer: NucleotideTokenizer) -> list[Encoded]:

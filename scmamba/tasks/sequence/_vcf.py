@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from scmamba._errors import ScmambaError
-from scmamba.tasks.sequence._fasta import text_lines
+from scmamba.tasks.sequence._genome import CODES
+from scmamba.tasks.sequence._text_file import text_lines
+
+_POSITION = re.compile(r"0*[1-9][0-9]{0,9}")
+_BASES = f"[{''.join(CODES).replace('U', '')}]"
+_REF = re.compile(f"{_BASES}+", re.IGNORECASE)
+_ALT = re.compile(
+    rf"{_BASES}+|\*|<[^<>\s]+>"
+    rf"|{_BASES}*[\[\]][^\[\]\s]+[\[\]]{_BASES}*"  # a breakend, ends of it
+    rf"|\.{_BASES}+|{_BASES}+\.",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,7 @@ class Variant:
     ref, alt
         Alleles in upper case.
     line
-        Of the file, from 1.
+        Line of the file, from 1.
     """
 
     chrom: str
@@ -41,41 +53,65 @@ class Variant:
         return set(self.alt) <= set("ACGTN")
 
     @property
+    def known(self) -> bool:
+        """Whether a nucleotide is known of what gives way, if anything does."""
+        ref = self.trimmed[0]
+        return not ref or bool(set(ref) & set("ACGT"))
+
+    @property
     def trimmed(self) -> tuple[str, str, int]:
-        """Both alleles without what they begin and end with alike, and their place from 0."""
-        ref, alt, first = self.ref, self.alt, self.pos - 1
-        while ref and alt and ref[-1] == alt[-1]:
-            ref, alt = ref[:-1], alt[:-1]
-        while ref and alt and ref[0] == alt[0]:
-            ref, alt, first = ref[1:], alt[1:], first + 1
-        return ref, alt, first
+        """Both alleles without the ends they share, and the position of the rest, from 0."""
+        end = len(os.path.commonprefix([self.ref[::-1], self.alt[::-1]]))
+        ref, alt = self.ref[: len(self.ref) - end], self.alt[: len(self.alt) - end]
+        start = len(os.path.commonprefix([ref, alt]))
+        return ref[start:], alt[start:], self.pos - 1 + start
+
+    def agrees(self, there: str) -> bool:
+        """Whether the reference allele is what a genome has there.
+
+        Where the genome has an ambiguity code, the allele may be that code, one of the nucleotides
+        it stands for (the format asks for the first in the alphabet), or N.
+        """
+        if len(there) != len(self.ref):
+            return False
+        return self.ref == there or all(
+            ref == code or (code not in "ACGTN" and (ref == "N" or ref in CODES.get(code, "")))
+            for ref, code in zip(self.ref, there, strict=True)
+        )
 
 
-def read_vcf(path: Path) -> Iterator[Variant]:
+def read_vcf(path: str | os.PathLike[str]) -> Iterator[Variant]:
     """Variants of a plain or gzipped VCF file, one for each alternative allele; ``.`` is none.
 
     Raises
     ------
     ScmambaError
-        The file is missing, or a line is not one of a VCF file.
+        The file is missing or damaged, or a line is not one of a VCF file.
     """
     for number, line in text_lines(path):
         if line.startswith("#") or not line.strip():
             continue
-        fields = line.rstrip("\r\n").split("\t")
-        if len(fields) < 5 or not fields[1].isdigit() or int(fields[1]) < 1:
+        fields = line.split("\t", 5)
+        if len(fields) < 5 or not fields[0].strip() or not _POSITION.fullmatch(fields[1]):
             raise ScmambaError(
                 f"{path}, line {number} is no VCF record: {line[:60].rstrip()!r}; give CHROM, POS "
                 "(from 1), ID, REF and ALT, separated by tabs"
             )
         chrom, pos, name, ref, alts = fields[:5]
-        if not ref or not set(ref.upper()) <= set("ACGTN"):
+        if not _REF.fullmatch(ref):
             raise ScmambaError(
-                f"{path}, line {number}: REF is {ref!r}; it is spelled with A, C, G, T and N"
+                f"{path}, line {number}: REF is {_short(ref)!r}; allowed: A, C, G, T, N and the "
+                "other IUPAC codes"
             )
-        for alt in alts.split(","):
-            if alt not in ("", "."):
-                yield Variant(chrom, int(pos), name, ref.upper(), alt.upper(), number)
+        for alt in alts.rstrip().split(","):
+            if alt in ("", "."):
+                continue
+            if not _ALT.fullmatch(alt):
+                raise ScmambaError(
+                    f"{path}, line {number}: ALT is {_short(alt)!r}; allowed: nucleotides, '*', "
+                    "a symbol such as '<DEL>', or a breakend"
+                )
+            yield Variant(chrom, int(pos), name, ref.upper(), alt.upper(), number)
 
 
 def _short(allele: str) -> str:

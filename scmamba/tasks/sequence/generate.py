@@ -17,7 +17,7 @@ from scmamba._errors import ScmambaError
 from scmamba._settings import settings
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.nn.resume import State
-from scmamba.tasks.sequence._batches import Encoded, encode, progress, token_budget
+from scmamba.tasks.sequence._batches import Encoded, clean, encode, progress, token_budget
 from scmamba.tasks.sequence._inputs import read_sequences
 from scmamba.tasks.sequence._model import Model, device_of, is_causal, language_model
 from scmamba.tasks.sequence._nucleotides import plain_tokens
@@ -83,10 +83,7 @@ def generate(
             f"{net.name or 'the model'} reads both directions, so that it cannot continue a "
             "sequence; generate with a causal model such as Plant DNAMamba"
         )
-    texts = [
-        net.tokenizer.clean(text, f"prompt {name!r}")
-        for name, text in zip(data.names, data.sequences, strict=True)
-    ]
+    texts = clean(data, net.tokenizer)
     wanted = [(i, j) for i in range(len(texts)) for j in range(n_samples)]
     rows = encode(texts, net.tokenizer)
     draw = _Draw(net, length, temperature, top_k, used)

@@ -18,6 +18,7 @@ from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.models import SequenceModel, resolve_device, save
 from scmamba.models.sequence.config import SEQUENCE_PRESETS, sequence_preset
+from scmamba.tasks.sequence._batches import clean
 from scmamba.tasks.sequence._inputs import Sequences, read_sequences
 from scmamba.tasks.sequence._model import (
     Model,
@@ -126,10 +127,7 @@ def pretrain(
             + ("treats both strands alike by itself" if ps else "reads RNA, which has one strand")
         )
     both = dna and not ps if both_strands is None else both_strands
-    texts = [
-        net.tokenizer.clean(sequence, f"sequence {name!r}")
-        for name, sequence in zip(data.names, data.sequences, strict=True)
-    ]
+    texts = clean(data, net.tokenizer)
     pieces, owner = _pieces(texts, max_length)
     if len(pieces) < 2:
         raise ScmambaError(f"{len(pieces)} piece(s) of sequence to learn from; give at least 2")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -16,13 +15,10 @@ from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.tasks.sequence._edits import Edit
 from scmamba.tasks.sequence._effects import likelihood_effects
-from scmamba.tasks.sequence._fasta import open_genome
+from scmamba.tasks.sequence._genome import chromosomes
 from scmamba.tasks.sequence._model import Model, language_model, needs_both_strands
 from scmamba.tasks.sequence._vcf import Variant, read_vcf
 from scmamba.tokens.nucleotides import NucleotideTokenizer
-
-if TYPE_CHECKING:
-    from pyfaidx import Fasta
 
 _AT_ONCE = 4096
 """Windows that are held at a time."""
@@ -80,79 +76,54 @@ def variant_effects(
     """
     if window < 1 or flank < 1:
         raise ScmambaError(f"window={window}, flank={flank}; give at least 1")
-    variants = list(read_vcf(Path(vcf)))
+    variants = list(read_vcf(vcf))
     if not variants:
         raise ScmambaError(f"{vcf} holds no variant")
-    spelled = [variant for variant in variants if variant.spelled]
-    if len(spelled) < len(variants):
-        logger.warning(
-            "%d of %d alleles are not spelled out (such as %s); they get no score",
-            len(variants) - len(spelled),
-            len(variants),
-            next(variant for variant in variants if not variant.spelled),
+    _warn_unscored(variants)
+    _check_lengths([variant for variant in variants if variant.spelled], window)
+    _check_alleles(variants, fasta)
+    net = language_model(model)
+    scores = np.full((4, len(variants)), np.nan)
+    sites = _sites(variants, fasta, window)
+    while some := list(islice(sites, _AT_ONCE)):
+        effects = likelihood_effects(
+            net,
+            *_as_read([(sequence, edit) for _, sequence, edit in some], net.tokenizer),
+            both_strands=needs_both_strands(net, both_strands, default=True),
+            flank=flank,
+            batch_size=batch_size,
         )
-    with open_genome(fasta) as genome:
-        check_alleles(variants, genome, fasta)
-        check_lengths(spelled, window)
-        net = language_model(model)
-        parts = [np.zeros((4, 0))]
-        for i in range(0, len(spelled), _AT_ONCE):
-            sites = (site(variant, genome, window) for variant in spelled[i : i + _AT_ONCE])
-            effects = likelihood_effects(
-                net,
-                *_as_read(sites, net.tokenizer),
-                both_strands=needs_both_strands(net, both_strands, default=True),
-                flank=flank,
-                batch_size=batch_size,
-            )
-            parts.append(np.stack([effects.ref, effects.alt, effects.ratio, effects.change]))
+        found = [effects.ref, effects.alt, effects.ratio, effects.change]
+        scores[:, [i for i, _, _ in some]] = np.stack(found)
     names = [(v.chrom, v.pos, v.id, v.ref, v.alt) for v in variants]
     table = pd.DataFrame(names, columns=["chrom", "pos", "id", "ref", "alt"])
-    scores = np.full((4, len(variants)), np.nan)
-    scores[:, [variant.spelled for variant in variants]] = np.concatenate(parts, axis=1)
     columns = zip(("ref_score", "alt_score", "llr", "change"), scores, strict=True)
     return table.assign(**dict(columns))
 
 
-def check_alleles(
-    variants: Sequence[Variant], genome: Fasta, fasta: str | os.PathLike[str]
-) -> None:
-    """Check every reference allele against the genome.
-
-    Raises
-    ------
-    ScmambaError
-        A chromosome is missing, a variant lies beyond its end, or the alleles differ; the first is
-        named, with both alleles, and how many others there are.
-    """
-    wrong = []
-    for variant in variants:
-        if variant.chrom not in genome:
-            names = ", ".join(list(genome.keys())[:5])
-            raise ScmambaError(
-                f"variant {variant}: {fasta} has no sequence {variant.chrom!r}, but {names}, ...; "
-                "rename the chromosomes of one of the files"
+def _warn_unscored(variants: Sequence[Variant]) -> None:
+    """Log which alleles get no score."""
+    for unscored, reason in (
+        ([v for v in variants if not v.spelled], "are not spelled out"),
+        ([v for v in variants if v.spelled and not v.known], "replace unknown nucleotides (N)"),
+    ):
+        if unscored:
+            logger.warning(
+                "%d of %d alleles %s (such as %s); they get no score",
+                len(unscored),
+                len(variants),
+                reason,
+                unscored[0],
             )
-        start = variant.pos - 1
-        there = str(genome[variant.chrom][start : start + len(variant.ref)]).upper()
-        if there != variant.ref:
-            wrong.append((variant, there))
-    if wrong:
-        variant, there = wrong[0]
-        raise ScmambaError(
-            f"variant {variant}: the reference allele is {variant.ref!r}, but {fasta} has "
-            f"{there!r} there ({len(wrong)} of {len(variants)} alleles differ); use the genome "
-            "that the variants were called on, or leave such records out (bcftools norm -c x)"
-        )
 
 
-def check_lengths(variants: Sequence[Variant], window: int) -> None:
-    """Check that every change leaves half a window of what does not change.
+def _check_lengths(variants: Sequence[Variant], window: int) -> None:
+    """Check that at least half of each window stays as it is.
 
     Raises
     ------
     ScmambaError
-        One does not; it is named.
+        One variant changes more; it is named.
     """
     for variant in variants:
         ref, alt, _ = variant.trimmed
@@ -163,18 +134,83 @@ def check_lengths(variants: Sequence[Variant], window: int) -> None:
             )
 
 
-def site(variant: Variant, genome: Fasta, window: int) -> tuple[str, Edit]:
+def _check_alleles(variants: Sequence[Variant], fasta: str | os.PathLike[str]) -> None:
+    """Check every reference allele against the genome.
+
+    Raises
+    ------
+    ScmambaError
+        A chromosome is missing, a variant lies beyond its end, or the alleles differ: the first is
+        named, with both alleles, and how many others there are.
+    """
+    places = _by_chromosome(variants)
+    names: list[str] = []
+    wrong: dict[int, str] = {}
+    for name, sequence in chromosomes(fasta, places):
+        names.append(name)
+        for i in places.pop(name) if sequence is not None else ():
+            start = variants[i].pos - 1
+            there = (sequence or "")[start : start + len(variants[i].ref)]
+            if not variants[i].agrees(there):
+                wrong[i] = _difference(variants[i], there, len(sequence or ""), fasta)
+    if places:
+        variant = variants[min(min(some) for some in places.values())]
+        raise ScmambaError(
+            f"variant {variant}: {fasta} has no sequence {variant.chrom!r}, but "
+            f"{', '.join(names[:5])}{', ...' * (len(names) > 5)}; rename the chromosomes of one of "
+            "the files"
+        )
+    if wrong:
+        raise ScmambaError(
+            f"{wrong[min(wrong)]} ({len(wrong)} of {len(variants)} alleles differ); use the genome "
+            "that the variants were called on, or leave such records out (bcftools norm -c x)"
+        )
+
+
+def _difference(variant: Variant, there: str, length: int, fasta: str | os.PathLike[str]) -> str:
+    if variant.pos + len(variant.ref) - 1 > length:
+        return (
+            f"variant {variant} lies beyond the end of {variant.chrom}, which has {length:,} "
+            f"nucleotides in {fasta}"
+        )
+    shown = there if len(there) <= 20 else f"{there[:10]}..."
+    return (
+        f"variant {variant}: the reference allele is {variant.ref[:20]!r}, but {fasta} has "
+        f"{shown!r} there"
+    )
+
+
+def _sites(
+    variants: Sequence[Variant], fasta: str | os.PathLike[str], window: int
+) -> Iterator[tuple[int, str, Edit]]:
+    """Position of each variant that can be scored, its window, and the change in it."""
+    places = _by_chromosome(variants)
+    for name, sequence in chromosomes(fasta, places):
+        for i in places[name] if sequence else ():
+            if variants[i].spelled and variants[i].known:
+                yield i, *_site(variants[i], sequence or "", window)
+
+
+def _by_chromosome(variants: Sequence[Variant]) -> dict[str, list[int]]:
+    places: dict[str, list[int]] = {}
+    for i, variant in enumerate(variants):
+        places.setdefault(variant.chrom, []).append(i)
+    return places
+
+
+def _site(variant: Variant, chromosome: str, window: int) -> tuple[str, Edit]:
     """The reference around a variant, and the variant in it.
 
     The window has ``(window - 1) // 2`` nucleotides before the change's middle, unless the
-    chromosome begins there.
+    chromosome begins there. The reference allele is as the variant has it, where the genome has
+    an ambiguity code.
     """
     ref, alt, first = variant.trimmed
-    chromosome = genome[variant.chrom]
     start = max(first + len(ref) // 2 - (window - 1) // 2, 0)
-    sequence = str(chromosome[start : min(start + window, len(chromosome))]).upper()
-    known = re.sub("[^ACGT]", "N", sequence)
-    return known, Edit(first - start, first - start + len(ref), alt)
+    before = chromosome[start:first]
+    behind = chromosome[first + len(ref) : start + window]
+    sequence = re.sub("[^ACGT]", "N", before + ref + behind)
+    return sequence, Edit(first - start, first - start + len(ref), alt)
 
 
 def _as_read(

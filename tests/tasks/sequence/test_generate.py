@@ -121,7 +121,7 @@ def test_temperature_and_top_k_sharpen(models) -> None:
         ("causal1", {"temperature": float("nan")}, "temperature=nan"),
         ("causal1", {"temperature": float("inf")}, "temperature=inf"),
         ("causal1", {"seed": -1}, "seed=-1; give 0 or more"),
-        ("causal1", {"prompts": ["AC", "AXC"]}, "prompt '1' holds 'X' at position 2"),
+        ("causal1", {"prompts": ["AC", "AXC"]}, "sequence '1' holds 'X' at position 2"),
         ("causal1", {"prompts": [""]}, "sequence '0' is empty"),
     ],
 )

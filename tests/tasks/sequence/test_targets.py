@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -79,8 +80,8 @@ def test_labels_of_tokens() -> None:
         ("level", "multilabel", "each is 0 or 1"),
         ([0.5, 1.5, 2.5, 3.5], "classification", 'set task="regression"'),
         (list("aaaa"), "classification", "give at least two classes"),
-        ("kind", "regression", "something else than numbers"),
-        ("gap", "regression", "of 1 sequences are missing"),
+        ("kind", "regression", "column 'kind' of the labels: sequence '0' .row 1. is 'b'"),
+        ("gap", "regression", "column 'gap' of the labels: sequence '2' .row 3. is missing"),
         ([3.0] * 4, "regression", "is the same for every sequence"),
         ([list("ei"), list("iie"), list("iie"), list("iii")], "token", "3 nucleotides and 2"),
     ],
@@ -88,6 +89,29 @@ def test_labels_of_tokens() -> None:
 def test_what_cannot_be_learned(labels: object, task: str, message: str) -> None:
     with pytest.raises(ScmambaError, match=message):
         learned(labels, task)
+
+
+def test_labels_of_a_csv_file_are_converted_on_purpose(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("id,sequence,kind,dose,on\n7,AC,1.10,1.5,True\n08,CC,1E5,2,0\n9,GG,1.1,?,1\n")
+    data = read_sequences(path)
+    assert read_labels("kind", "classification", data)[0].tolist() == ["1.10", "1E5", "1.1"]
+    assert read_labels("on", "multilabel", data)[0].tolist() == [[1], [0], [1]]
+    with pytest.raises(ScmambaError, match=r"'dose' of .*t.csv: sequence '9' \(row 3\) is '\?'"):
+        read_labels("dose", "regression", data)
+    path.write_text("sequence,kind\nAC,a\nCC,NA\nGG,\n")
+    with pytest.raises(ScmambaError, match="2 labels are missing, the first at position 1"):
+        read_labels("kind", "classification", read_sequences(path))
+
+
+def test_classes_of_a_file_are_those_of_a_table() -> None:
+    targets, _ = learned(["0", "1", "1", "0"], "classification")
+    assert targets.names == ("0", "1")
+    assert targets.encode(np.array([1, 0, 1.0], dtype=object)).tolist() == [1, 0, 1]
+    assert learned([1, 0, 1, 0], "classification")[0].encode(np.array(["1", " 0"])).tolist() == [
+        1,
+        0,
+    ]
 
 
 def test_numbers_taken_for_classes() -> None:

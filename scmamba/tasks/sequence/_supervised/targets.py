@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from scmamba._errors import ScmambaError
+from scmamba._text import holds_measurements, label_text, label_texts
 from scmamba.tasks.sequence._inputs import Sequences
 from scmamba.tokens.sequence_masking import IGNORED
 
@@ -77,13 +78,14 @@ class Targets:
         return numbers * np.array(self.scale) + np.array(self.mean)
 
     def _codes(self, labels: Array) -> npt.NDArray[np.int64]:
-        place = {name: i for i, name in enumerate(self.names)}
-        if strangers := {str(x) for x in labels if x not in place}:
+        place = {label_text(name): i for i, name in enumerate(self.names)}
+        texts, _ = label_texts(labels)
+        if strangers := set(texts) - set(place):
             raise ScmambaError(
                 f"labels hold {', '.join(sorted(strangers)[:5])}, which no training sequence has; "
                 f"classes are {', '.join(map(str, self.names[:10]))}"
             )
-        return np.array([place[x] for x in labels], dtype=np.int64)
+        return np.array([place[x] for x in texts], dtype=np.int64)
 
 
 def learn_targets(raw: Array, task: str, columns: Sequence[str]) -> Targets:
@@ -157,18 +159,36 @@ def read_labels(labels: Any, task: str, data: Sequences) -> tuple[Array, list[st
     if task == "classification":
         return _classes(labels), []
     table = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame(np.asarray(labels))
-    try:
-        values = table.to_numpy(dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ScmambaError(f"labels hold something else than numbers; task={task!r}") from None
-    if not np.isfinite(values).all():
-        raise ScmambaError(
-            f"labels of {int((~np.isfinite(values)).any(1).sum())} sequences are missing or not "
-            "finite; leave those sequences out"
-        )
+    values = _numbers(table, task, data)
     if task == "multilabel" and not np.isin(values, (0, 1)).all():
         raise ScmambaError("of several labels each is 0 or 1; give a table, one column a label")
     return values, [str(name) for name in table.columns]
+
+
+def _numbers(table: pd.DataFrame, task: str, data: Sequences) -> npt.NDArray[np.float64]:
+    """Columns as numbers, text too; of several labels True and False as 1 and 0.
+
+    Raises
+    ------
+    ScmambaError
+        A value is missing, not finite or no number; it is named with its column and sequence.
+    """
+    values = np.empty(table.shape, dtype=np.float64)
+    for k, (name, column) in enumerate(table.items()):
+        if task == "multilabel":
+            words = column.astype(str).str.strip().str.lower()
+            column = column.mask(words == "true", 1).mask(words == "false", 0)
+        values[:, k] = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        if (wrong := np.flatnonzero(~np.isfinite(values[:, k]))).size:
+            found = column.iloc[wrong[0]]
+            missing = label_texts([found])[1][0]
+            what = "missing" if missing else f"{str(found)[:40]!r}"
+            raise ScmambaError(
+                f"column {name!r} of the labels: {data.describe(int(wrong[0]))} (row "
+                f"{wrong[0] + 1}) is {what}, and task={task!r} needs finite numbers "
+                f"({wrong.size} of {len(values)} are none); mend them, or leave those sequences out"
+            )
+    return values
 
 
 def _column(labels: Any, task: str, data: Sequences) -> Any:
@@ -196,15 +216,18 @@ def _column(labels: Any, task: str, data: Sequences) -> Any:
 
 
 def _classes(labels: Iterable[Any]) -> Array:
+    """Classes as numbers or booleans where all are, else as text."""
     names = np.array([_plain(x) for x in labels], dtype=object)
-    if (missing := pd.isna(names)).any():
+    texts, missing = label_texts(names)
+    if missing.any():
         raise ScmambaError(
             f"{int(missing.sum())} labels are missing, the first at position {missing.argmax()}; "
             "leave those sequences out"
         )
-    if any(isinstance(x, float) for x in names):
+    if holds_measurements(names):
         raise ScmambaError('labels hold measurements, not classes; set task="regression"')
-    return names
+    alike = any(all(type(x) is kind for x in names) for kind in (int, bool))
+    return names if alike else texts
 
 
 def _of_tokens(labels: Iterable[Any], data: Sequences) -> Array:

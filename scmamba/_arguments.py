@@ -1,0 +1,105 @@
+"""Arguments of public functions, checked by type and range: every refusal names the argument."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from scmamba._errors import ScmambaError
+
+
+def check_count(name: str, value: Any, *, least: int = 1, most: int | None = None) -> None:
+    """Check that an argument is a whole number of at least ``least``, or None.
+
+    Raises
+    ------
+    ScmambaError
+        It is not.
+
+    Examples
+    --------
+    >>> from scmamba._arguments import check_count
+    >>> check_count("batch_size", 0)
+    Traceback (most recent call last):
+    scmamba._errors.ScmambaError: batch_size=0; give a whole number of at least 1
+    """
+    if value is None:
+        return
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    top = 2**63 - 1 if most is None else most
+    if not whole or not least <= value <= top:
+        upto = "" if most is None else f" and at most {most}"
+        raise ScmambaError(f"{name}={_short(value)}; give a whole number of at least {least}{upto}")
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> None:
+    """Check that an argument is a finite number from ``low`` to ``high``, or None.
+
+    Parameters
+    ----------
+    open_low, open_high
+        Whether the bound itself is not allowed.
+
+    Raises
+    ------
+    ScmambaError
+        It is not.
+    """
+    if value is None:
+        return
+    number = isinstance(value, int | float | np.integer | np.floating)
+    if (
+        not number
+        or isinstance(value, bool)
+        or not math.isfinite(value)
+        or not low <= value <= high
+        or (open_low and value == low)
+        or (open_high and value == high)
+    ):
+        bounds = [
+            f"{'above' if open_low else 'of at least'} {low:g}" if low > -math.inf else "",
+            f"{'below' if open_high else 'of at most'} {high:g}" if high < math.inf else "",
+        ]
+        told = " and ".join(filter(None, bounds))
+        raise ScmambaError(f"{name}={_short(value)}; give a finite number {told}".rstrip())
+
+
+def check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
+    """Check that an argument is one of the values ``allowed``.
+
+    Raises
+    ------
+    ScmambaError
+        It is not.
+    """
+    if not any(type(value) is type(one) and value == one for one in allowed):
+        raise ScmambaError(f"{name}={_short(value)}; allowed: {', '.join(map(repr, allowed))}")
+
+
+def check_flag(name: str, value: Any, *, optional: bool = False) -> None:
+    """Check that an argument is True or False, or None where it is ``optional``.
+
+    Raises
+    ------
+    ScmambaError
+        It is not.
+    """
+    if not isinstance(value, bool | np.bool_) and not (optional and value is None):
+        allowed = "True, False or None" if optional else "True or False"
+        raise ScmambaError(f"{name}={_short(value)}; allowed: {allowed}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
