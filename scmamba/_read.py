@@ -221,6 +221,36 @@ def parse_json(
     )
 
 
+def check_yaml(path: str | os.PathLike[str]) -> None:
+    """Check that ``path`` is a YAML file that stays as small when it is read.
+
+    Aliases, which repeat a part of the file and multiply it, are refused, and so is deep nesting.
+
+    Raises
+    ------
+    ScmambaError
+        It cannot be read, is larger than 64 KiB, is not YAML, nests deeper than 64 levels or holds
+        an alias.
+    """
+    import yaml
+
+    text, depth = read_text(path, max_bytes=2**16), 0
+    with reading(path, damage=(yaml.YAMLError, ValueError)):
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise ScmambaError(
+                    f"{os.fspath(path)} repeats a part of itself (*{event.anchor}); write it out"
+                )
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > MAX_DEPTH:
+                raise ScmambaError(
+                    f"{os.fspath(path)} nests deeper than {MAX_DEPTH} levels; options need less"
+                )
+
+
 class Fields:
     """Entries of a JSON object, taken out by name and type.
 

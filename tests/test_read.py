@@ -21,6 +21,7 @@ from scmamba import ScmambaError
 from scmamba._read import (
     Fields,
     check_regular,
+    check_yaml,
     parse_json,
     read_bytes,
     read_json,
@@ -217,3 +218,21 @@ def test_bounds_and_choices_are_named() -> None:
         inner.integers("list", low=0, high=5)
     with pytest.raises(ScmambaError, match="some.json holds a list"):
         Fields.of([], "some.json")
+
+
+def test_yaml_that_stays_small(tmp_path: Path) -> None:
+    path = tmp_path / "options.yaml"
+    path.write_text("labels: [a, b]\nmodel: {path: x}\n")
+    check_yaml(path)
+    bomb = ["a0: &a0 [x, x]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40))]
+    for text, word in [
+        ("\n".join(bomb), "repeats a part of itself"),
+        ("a: " + "[" * 100 + "]" * 100, "deeper than 64"),
+        ("a: [", "damaged"),
+        ("a: \0", "damaged"),
+        ("a: " + "x" * 2**16, "larger than"),
+    ]:
+        path.write_text(text)
+        with pytest.raises(ScmambaError, match=word) as caught:
+            check_yaml(path)
+        assert str(path) in str(caught.value)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from scmamba._errors import ScmambaError
+from scmamba._read import check_yaml
 from scmamba._settings import settings
 from scmamba._version import __version__
 
@@ -90,11 +91,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(name: str, arguments: list[str]) -> None:
     module = name.replace("-", "_").replace(" ", "_")
     command: Callable[..., None] = getattr(importlib.import_module(f"scmamba.cli.{module}"), module)
+    _check_configs(arguments)
     chosen = vars(_parser(name, command).parse_args(_named(command, arguments)))
     chosen.pop("config")
     settings.device = chosen.pop("device")
     settings.verbosity = chosen.pop("verbosity")
     command(**chosen)
+
+
+def _check_configs(arguments: list[str]) -> None:
+    """Refuse files of options that would take long to read, before the parser reads them."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        if argument.startswith("--config="):
+            check_yaml(argument.removeprefix("--config="))
+        elif before == "--config":
+            check_yaml(argument)
 
 
 def _named(command: Callable[..., None], arguments: list[str]) -> list[str]:

@@ -43,8 +43,10 @@ class Vocab:
 
     def __init__(self, tokens: Iterable[str]) -> None:
         listed = list(tokens)
-        if wrong := next((token for token in listed if not isinstance(token, str)), None):
-            raise ScmambaError(f"a vocabulary holds strings; got {wrong!r}: convert it with str()")
+        if wrong := [token for token in listed if not isinstance(token, str)]:
+            raise ScmambaError(
+                f"a vocabulary holds strings; got {wrong[0]!r}: convert it with str()"
+            )
         present = set(listed)
         listed += [token for token in SPECIAL if token not in present]
         self.tokens: tuple[str, ...] = tuple(listed)

@@ -158,3 +158,10 @@ def test_every_command_is_a_function_of_its_module(name: str) -> None:
     function: Callable[..., None] = getattr(module, name)
     assert function.__doc__
     assert name in frame.COMMANDS
+
+
+def test_options_that_multiply_are_refused(tmp_path, capsys):
+    config = tmp_path / "run.yaml"
+    config.write_text("a: &a [x, x]\nb: [*a, *a]\n")
+    assert main(["info", "--config", str(config)]) == 2
+    assert f"{config} repeats a part of itself" in capsys.readouterr().err

@@ -376,3 +376,55 @@ def test_saved_and_read_again(tmp_path: Path, name: str) -> None:
 def test_a_layout_that_is_too_small_for_its_tokens() -> None:
     with pytest.raises(ScmambaError, match="knows 12 tokens, but the weights have 8 ids"):
         NucleotideTokenizer.caduceus(size=8)
+
+
+@pytest.mark.parametrize("number", [2**20, 10**12, 10**30])
+def test_ids_are_not_believed(tmp_path: Path, number: int) -> None:
+    vocab = {"[PAD]": 0, "A": 1, "C": 2, "G": 3, "T": 4, "N": number}
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps({"model": {"type": "BPE", "vocab": vocab, "merges": []}}))
+    with pytest.raises(
+        ScmambaError, match=r"tokenizer\.json: model\.vocab\.N=10+|.vocab\.N=1048576"
+    ):
+        NucleotideTokenizer.from_folder(tmp_path)
+
+
+def test_a_vocabulary_size_is_not_believed(tmp_path: Path) -> None:
+    caduceus_folder(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"vocab_size": 10**12}))
+    with pytest.raises(ScmambaError, match=r"config\.json: vocab_size=1000000000000; a whole"):
+        NucleotideTokenizer.from_folder(tmp_path)
+
+
+ODD = [None, True, -1, 1.5, 10**30, "text", [], [None], {}, {"a": {"b": []}}]
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_wrong_types_in_every_field_of_a_saved_tokenizer(tmp_path: Path, value: object) -> None:
+    path = tmp_path / "nucleotides.json"
+    NucleotideTokenizer.caduceus().to_json(path)
+    whole = json.loads(path.read_text())
+    for name in whole:
+        path.write_text(json.dumps({**whole, name: value}))
+        try:
+            NucleotideTokenizer.from_json(path)
+        except ScmambaError as error:
+            assert "nucleotides.json" in str(error), error  # noqa: PT017
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_wrong_types_in_every_field_of_tokenizer_json(tmp_path: Path, value: object) -> None:
+    pytest.importorskip("tokenizers")
+    path = tmp_path / "tokenizer.json"
+    model = {"type": "BPE", "vocab": {"A": 0, "C": 1, "G": 2, "T": 3, "N": 4}, "merges": []}
+    token = {"id": 5, "content": "<pad>", "special": True}
+    whole = {"model": model, "added_tokens": [token], "post_processor": None}
+    odd = [{**whole, name: value} for name in whole]
+    odd += [{**whole, "model": {**model, name: value}} for name in model]
+    odd += [{**whole, "added_tokens": [{**token, name: value}]} for name in token]
+    for content in odd:
+        path.write_text(json.dumps(content))
+        try:
+            NucleotideTokenizer.from_folder(tmp_path)
+        except ScmambaError as error:
+            assert str(tmp_path) in str(error), error  # noqa: PT017

@@ -337,3 +337,50 @@ def test_wrong_json(release, text):
     (folder / "args.json").write_text(text, encoding="latin-1")
     with pytest.raises(ScmambaError, match="args.json"):
         models.load(folder)
+
+
+@pytest.mark.parametrize("number", [10_000, 999_999_999, 10**12])
+def test_layer_numbers_are_not_believed(release, number):
+    def spoil(state):
+        for name in [n for n in state if n.startswith("mamba_encoder.layers.1.")]:
+            state[name.replace("layers.1.", f"layers.{number}.")] = state.pop(name)
+
+    message = "number 1 is not there|nlayers=2, but the weights say 1"
+    with pytest.raises(ScmambaError, match=message) as caught:
+        models.load(release(change=spoil))
+    assert "best_model.pt" in str(caught.value) or "args.json" in str(caught.value)
+
+
+def test_norm_numbers_are_not_believed(release):
+    def spoil(state):
+        state["dsbn.bns.1000000.weight"] = state["bn.weight"]
+
+    with pytest.raises(ScmambaError, match="norms up to 1000000, but number 0 is not there"):
+        models.load(release(change=spoil))
+
+
+ODD = [None, True, -1, 1.5, 10**30, "text", [], [None], {}, {"a": {"b": []}}]
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_every_argument_with_every_wrong_type(release, value):
+    folder = release()
+    args, vocab = folder / "args.json", folder / "vocab.json"
+    whole, names = json.loads(args.read_text()), json.loads(vocab.read_text())
+    words = [*whole, "cell_emb_style", "input_emb_style", "n_layers_cls", "dropout", "mask_value"]
+    for word in [*words, "n_bins", "ecs_thres", "MVC", "DSBN"]:
+        args.write_text(json.dumps({**whole, word: value}))
+        _refused_or_loaded(folder)
+    args.write_text(json.dumps(whole))
+    for content in (value, {**names, "G3": value}, [*names, value]):
+        vocab.write_text(json.dumps(content))
+        _refused_or_loaded(folder)
+    args.write_text(json.dumps(value))
+    _refused_or_loaded(folder)
+
+
+def _refused_or_loaded(folder):
+    try:
+        models.load(folder)
+    except ScmambaError as error:
+        assert str(folder) in str(error), error  # noqa: PT017

@@ -402,3 +402,31 @@ def test_saved_in_our_format(golden, tmp_path, name):
     assert again.report.complete
     assert all(torch.equal(t, again.state_dict()[n]) for n, t in model.state_dict().items())
     assert models.info(folder).licence == "CC0"
+
+
+ODD = [None, True, -1, 1.5, 10**30, "text", [], [None], {}, {"a": {"b": []}}]
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+@pytest.mark.parametrize("layout", ["caduceus_ps_tiny", "plant_dnamamba_tiny", "mamba2_mrna_tiny"])
+def test_every_setting_with_every_wrong_type(golden, tmp_path, layout, value):
+    pytest.importorskip("tokenizers")
+    folder = tmp_path / layout
+    shutil.copytree(golden / layout, folder, copy_function=shutil.copyfile)
+    folder.chmod(0o755)
+    for path in folder.glob("*.json"):
+        whole = path.read_text()
+        content = json.loads(whole)
+        for name in [*content, "pad_vocab_size_multiple", "hidden_act", "time_step_limit"]:
+            path.write_text(json.dumps({**content, name: value}))
+            _refused_or_described(folder)
+        path.write_text(json.dumps(value))
+        _refused_or_described(folder)
+        path.write_text(whole)
+
+
+def _refused_or_described(folder):
+    try:
+        models.info(folder)
+    except ScmambaError as error:
+        assert str(folder) in str(error), error  # noqa: PT017
