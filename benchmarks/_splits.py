@@ -13,8 +13,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from scmamba.cli import demo
-from scmamba.pp import expression
-from scmamba.pp.normalise import log_normalize
+from scmamba.pp import expression, log_normalized
 
 FILES = {
     "kang": "cells/kang_ctrl_8donors.h5ad",
@@ -57,7 +56,7 @@ class Split:
         Rows of the first are the labelled cells alone.
         """
         found = [expression(cells) for cells in (self.train, self.query)]
-        train, query = (log_normalize(e.X) if e.integer else e.X for e in found)
+        train, query = (log_normalized(e.X, e.unit) for e in found)
         train = train[np.flatnonzero(self.labels != UNLABELLED)]
         genes = np.arange(train.shape[1])
         if self.n_top_genes is not None:

@@ -31,7 +31,7 @@ from sklearn.model_selection import train_test_split
 
 from scmamba import settings
 from scmamba.models import CellModel, SequenceModel, extend_genes, preset
-from scmamba.pp.normalise import log_normalize
+from scmamba.pp.normalize import log_normalize
 from scmamba.stream.data import CellData
 from scmamba.tasks import sequence
 from scmamba.tokens import Vocab, tokenize

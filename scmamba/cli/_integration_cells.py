@@ -54,16 +54,16 @@ def prepare(
     import pandas as pd
 
     from scmamba.pp import expression, log_normalize
+    from scmamba.pp.expression import ways_to_counts
     from scmamba.tasks._annotation.labels import read_batches, read_labels
     from scmamba.tasks._panel import choose_panel
 
     names = read_batches(adata.obs, batch_key, "adata.obs")
     labels = read_labels(adata.obs, labels_key, unlabeled_category, "adata.obs")
     found = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
-    if not found.integer:
+    if not found.unit.is_counts:
         raise ScmambaError(
-            f"{found.source} holds values that are no counts, which scVI needs; name a layer that "
-            'holds them (layer="counts")'
+            f"{found.source} holds {found.unit}, and scVI needs counts; {ways_to_counts(adata)}"
         )
     rows, names = labels.rows, names[labels.rows]
     counts = found.X[rows]

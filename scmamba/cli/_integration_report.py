@@ -13,7 +13,7 @@ from scmamba._keys import Keys
 from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.cli._umap import umap
-from scmamba.pp import expression, log_normalize
+from scmamba.pp import expression, log_normalized
 from scmamba.stream.source import sample
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def before(adata: AnnData, **where: Any) -> np.ndarray:
     import scanpy as sc
 
     found = expression(adata, **where)
-    cells = anndata.AnnData(log_normalize(found.X) if found.integer else found.X)
+    cells = anndata.AnnData(log_normalized(found.X, found.unit))
     if cells.n_vars > _N_GENES:
         sc.pp.highly_variable_genes(cells, n_top_genes=_N_GENES)
         cells = cells[:, cells.var["highly_variable"]]

@@ -2,6 +2,15 @@
 
 from scmamba.pp.expression import Expression, expression
 from scmamba.pp.genes import match_genes
-from scmamba.pp.normalise import log_normalize
+from scmamba.pp.normalize import log_normalize, log_normalized
+from scmamba.pp.units import Unit, unit_of
 
-__all__ = ["Expression", "expression", "log_normalize", "match_genes"]
+__all__ = [
+    "Expression",
+    "Unit",
+    "expression",
+    "log_normalize",
+    "log_normalized",
+    "match_genes",
+    "unit_of",
+]

@@ -1,7 +1,8 @@
-"""Where a data set's expression is, taken out and checked before anything is computed."""
+"""The one door through which every task takes expression: found, checked, its unit told."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -14,31 +15,45 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
+from scmamba.pp._checks import check_shape, rna_of
 from scmamba.pp._matrix import to_csr
+from scmamba.pp.features import gene_names, is_gene, log_left_out, log_repeated
+from scmamba.pp.units import Unit, unit_of, whole_numbers
+
+__all__ = ["Cells", "Expression", "check_shape", "expression", "gene_names", "read", "rna_of"]
 
 
 @dataclass(frozen=True)
 class Expression:
-    """Expression values of an AnnData and where they were found.
+    """Expression values of cells, where they were found and their unit.
 
     Attributes
     ----------
     X
-        Non-negative, finite values; canonical float32 CSR, shape (n_obs, n_vars_source). May share
-        memory with the AnnData: do not write to it.
+        (n_cells, n_genes) non-negative, finite values; canonical float32 CSR without stored zeros.
+        May share memory with the AnnData: do not write to it. Counts that were nearly whole are
+        rounded.
     var_names
-        Gene name of each column; str, shape (n_vars_source,). Names may come twice: their columns
-        are added up when cells are turned into tokens.
+        (n_genes,) name of each column; str. Names may come twice: their columns are added up when
+        cells are turned into tokens. Columns of other feature types are left out.
     source
         ``"layers['...']"``, ``"X"`` or ``"raw.X"``.
-    integer
-        True where every value is a whole number: counts.
+    unit
+        What the values are; see :class:`~scmamba.pp.Unit`.
+    obs_names
+        (n_cells,) names of the cells.
     """
 
     X: sparse.csr_matrix
     var_names: npt.NDArray[np.object_]
     source: str
-    integer: bool
+    unit: Unit
+    obs_names: pd.Index
+
+    @property
+    def integer(self) -> bool:
+        """Whether the values are counts."""
+        return self.unit.is_counts
 
 
 def expression(
@@ -48,7 +63,7 @@ def expression(
     use_raw: bool | None = None,
     gene_key: str | None = None,
 ) -> Expression:
-    """Take the expression out of an AnnData and check it.
+    """Take the expression out of an AnnData, check it and tell its unit.
 
     It comes from ``layer``; else from X where X is non-negative; else from ``.raw`` (a scaled X
     with ``.raw`` is scanpy's usual state), which is logged; else there is an error.
@@ -57,7 +72,7 @@ def expression(
     ----------
     adata
         Cells by genes, in memory or backed; left as it is. X may be dense, CSR or CSC, of any
-        real or integer dtype; a backed one is read in blocks.
+        real or integer dtype; a backed one is read in blocks. Of a MuData, ``rna`` is taken.
     layer
         Name of a layer to take instead.
     use_raw
@@ -66,16 +81,51 @@ def expression(
         Column of ``var`` (of ``raw.var`` where ``.raw`` is taken) that holds gene names; None for
         ``var_names``.
 
+    Returns
+    -------
+    Values of genes alone where ``var["feature_types"]`` tells genes from antibodies or peaks.
+
     Raises
     ------
     ScmambaError
-        If there are no cells or no genes, the layer, ``.raw`` or column is missing, or the values
-        taken are negative, NaN or infinite.
+        If there are no cells or no genes, the layer, ``.raw`` or column is missing, a sparse
+        matrix is damaged, the values taken are negative, NaN or infinite, or cells differ in unit.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> adata = scmamba.datasets.synthetic(30, 20, 2)
+    >>> found = scmamba.pp.expression(adata)
+    >>> found.X.shape, found.source, str(found.unit)
+    ((30, 20), 'X', 'counts')
     """
+    adata = rna_of(adata)
     check_shape(adata)
     found = read(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
-    tell_repeated(adata.obs_names, found.var_names)
+    found.unit.require_one(found.source)
+    log_what_was_read(found, adata, adata.obs_names)
     return found
+
+
+def log_what_was_read(found: Expression, cells: Cells, obs_names: pd.Index) -> None:
+    """Log columns left out, names that repeat, and a unit other than counts.
+
+    Parameters
+    ----------
+    found
+        As :func:`read` gave it.
+    cells
+        What it was taken from.
+    obs_names
+        (n_obs,) names of all cells, of which ``found`` may hold some.
+    """
+    var = cells.raw.var if found.source == "raw.X" else cells.var
+    log_left_out(var, is_gene(var))
+    log_repeated(obs_names, found.var_names)
+    if found.unit.kind != "counts":
+        level = logging.INFO if found.unit.sure else logging.WARNING
+        doubt = "" if found.unit.sure else "; if that is wrong, name a layer with counts: layer="
+        logger.log(level, "%s is read as %s%s", found.source, found.unit, doubt)
 
 
 class Cells(Protocol):
@@ -87,7 +137,7 @@ class Cells(Protocol):
 
     @property
     def var(self) -> pd.DataFrame:
-        """Of the genes."""
+        """One row per gene."""
 
     @property
     def X(self) -> Any:
@@ -110,7 +160,7 @@ def read(
     gene_key: str | None = None,
     first_row: int = 0,
 ) -> Expression:
-    """What :func:`expression` does, without a word on names that repeat, for cells of a block.
+    """What :func:`expression` does, without a word on what was read, for cells of a block.
 
     ``first_row`` is the position of the block's first cell, for errors.
     """
@@ -126,16 +176,42 @@ def read(
         source, matrix = "X", adata.X
         if matrix is None:
             raise ScmambaError("adata.X is None; " + _ways(adata))
-    X = to_csr(matrix, source)
-    found = _look(X)
-    if source == "X" and use_raw is None and found.n_negative and adata.raw is not None:
+    X = to_csr(matrix, _name(adata, source))
+    values = _look(X)
+    if source == "X" and use_raw is None and values.n_negative and adata.raw is not None:
         logger.info("X holds negative values (scaled?): expression is taken from adata.raw")
         source = "raw.X"
-        X = to_csr(adata.raw.X, source)
-        found = _look(X)
-    _refuse_bad_values(adata, X, found, source, first_row)
+        X = to_csr(adata.raw.X, _name(adata, source))
+        values = _look(X)
+    _refuse_bad_values(adata, X, values, source, first_row)
     var, where = (adata.raw.var, "adata.raw.var") if source == "raw.X" else (adata.var, "adata.var")
-    return Expression(X, gene_names(var, gene_key, where), source, found.integer)
+    if X.shape != (named := (len(adata.obs_names), len(var))):
+        raise ScmambaError(
+            f"{_name(adata, source)} has shape {X.shape}, but {named[0]} cells and {named[1]} "
+            "genes are named; read the data again from its source"
+        )
+    names = gene_names(var, gene_key, where)
+    genes = is_gene(var, where)
+    if genes is not None:
+        X, names = X[:, np.flatnonzero(genes)], names[genes]
+    X = _without_zeros(X) if values.has_zeros else X
+    unit = unit_of(X)
+    if unit.kind == "counts" and whole_numbers(X.data) == "nearly":
+        X = sparse.csr_matrix((np.rint(X.data), X.indices, X.indptr), shape=X.shape)
+    return Expression(X, names, source, unit, adata.obs_names)
+
+
+def _name(adata: Cells, source: str) -> str:
+    """What an error calls the matrix: of a file, with its name."""
+    file = getattr(adata, "name", None)
+    return source if file is None else f"{source} of {file}"
+
+
+def _without_zeros(X: sparse.csr_matrix) -> sparse.csr_matrix:
+    """A copy in which a gene is stored only where it is expressed."""
+    X = X.copy()
+    X.eliminate_zeros()
+    return X
 
 
 class _Look(NamedTuple):
@@ -145,13 +221,13 @@ class _Look(NamedTuple):
     first_negative: int
     n_non_finite: int
     first_non_finite: int
-    integer: bool
+    has_zeros: bool
 
 
 def _look(X: sparse.csr_matrix) -> _Look:
     data = X.data
-    if not len(data) or (data.min() >= 0 and np.isfinite(data.max())):  # NaN fails both
-        return _Look(0, -1, 0, -1, _all_whole(data))
+    if not len(data) or ((least := data.min()) >= 0 and np.isfinite(data.max())):  # NaN fails both
+        return _Look(0, -1, 0, -1, bool(len(data)) and bool(least == 0))
     negative, non_finite = data < 0, ~np.isfinite(data)
     negative &= ~non_finite
     return _Look(
@@ -161,29 +237,6 @@ def _look(X: sparse.csr_matrix) -> _Look:
         int(non_finite.argmax()) if non_finite.any() else -1,
         False,
     )
-
-
-def _all_whole(data: npt.NDArray[np.float32], block: int = 1 << 16) -> bool:
-    """Whether every value is a whole number; the first block with another one ends the search."""
-    blocks = (data[start : start + block] for start in range(0, len(data), block))
-    return all(bool((values == np.floor(values)).all()) for values in blocks)
-
-
-def check_shape(adata: Any) -> None:
-    """Raise ScmambaError unless ``adata`` is an AnnData with cells and genes."""
-    if not isinstance(adata, AnnData):
-        ways = {
-            "MuData": "pass one of its modalities, such as mdata['rna']",
-            "str": "read the file first: anndata.read_h5ad(path)",
-        }
-        way = ways.get(type(adata).__name__, "wrap a matrix as anndata.AnnData(X, obs, var)")
-        raise ScmambaError(f"got a {type(adata).__name__}; allowed: an AnnData; {way}")
-    if adata.n_obs == 0 or adata.n_vars == 0:
-        empty = "cells" if adata.n_obs == 0 else "genes"
-        raise ScmambaError(
-            f"adata has no {empty} (shape {adata.n_obs} x {adata.n_vars}); at least one cell and "
-            "one gene are needed: look at the filters that came before"
-        )
 
 
 def _ways(adata: Cells) -> str:
@@ -196,6 +249,24 @@ def _ways(adata: Cells) -> str:
     )
 
 
+def ways_to_counts(adata: Cells) -> str:
+    """Say where a data set holds counts: in ``.raw``, in a layer, or nowhere that was found."""
+    if adata.raw is not None and _are_counts(adata.raw.X):
+        return "adata.raw holds counts: pass use_raw=True to take them"
+    layers = [name for name in adata.layers if _are_counts(adata.layers[name])]
+    if layers:
+        return f"a layer holds counts: pass layer={layers[0]!r} to take them"
+    return 'if you have counts, put them in a layer and name it: layer="counts"'
+
+
+def _are_counts(matrix: Any, rows: int = 200) -> bool:
+    """Whether the first rows hold whole numbers, not all zero."""
+    if getattr(matrix, "dtype", None) is None or np.dtype(matrix.dtype).kind not in "biuf":
+        return False
+    X = to_csr(matrix[:rows], "a layer")
+    return bool(len(X.data)) and bool(X.data.min() >= 0) and whole_numbers(X.data) != "no"
+
+
 def _layer(adata: Cells, layer: str) -> Any:
     if layer not in adata.layers:
         present = ", ".join(map(repr, adata.layers.keys())) or "none"
@@ -206,17 +277,18 @@ def _layer(adata: Cells, layer: str) -> Any:
 def _refuse_bad_values(
     adata: Cells, X: sparse.csr_matrix, found: _Look, source: str, first_row: int
 ) -> None:
+    name = _name(adata, source)
     if found.n_non_finite:
         place = _place(adata, X, found.first_non_finite, first_row)
         raise ScmambaError(
-            f"{source} holds {found.n_non_finite} NaN or infinite values, the first {place}; "
+            f"{name} holds {found.n_non_finite} NaN or infinite values, the first {place}; "
             "allowed: finite values from 0: find out where they come from, then drop the cells or "
             "set the values to 0"
         )
     if found.n_negative:
         place = _place(adata, X, found.first_negative, first_row)
         raise ScmambaError(
-            f"{source} holds {found.n_negative} negative values (scaled data?), the first {place}; "
+            f"{name} holds {found.n_negative} negative values (scaled data?), the first {place}; "
             + _ways(adata)
         )
 
@@ -227,34 +299,3 @@ def _place(adata: Cells, X: sparse.csr_matrix, position: int, first_row: int) ->
         f"is {X.data[position]} in row {first_row + row} ({adata.obs_names[row]}), "
         f"column {int(X.indices[position])}"
     )
-
-
-def gene_names(var: pd.DataFrame, gene_key: str | None, where: str) -> npt.NDArray[np.object_]:
-    """Return the names in column ``gene_key`` of ``var`` (None: its index), "" where missing.
-
-    ``where`` is what an error calls ``var``.
-    """
-    if gene_key is None:
-        return np.array([str(name) for name in var.index], dtype=object)
-    if gene_key not in var.columns:
-        raise ScmambaError(
-            f"gene_key={gene_key!r} is not a column of {where}; allowed: "
-            f"{', '.join(map(repr, var.columns)) or 'none here'}, or None for var_names"
-        )
-    names = np.array([str(name) for name in var[gene_key]], dtype=object)
-    names[var[gene_key].isna().to_numpy()] = ""
-    return names
-
-
-def tell_repeated(obs_names: pd.Index, names: npt.NDArray[np.object_]) -> None:
-    """Log names of cells and genes that come more than once."""
-    if not obs_names.is_unique:
-        logger.warning("cell names come more than once: results go to cells by position")
-    given = [name for name in names if name]
-    n_repeated = len(given) - len(set(given))
-    if n_repeated:
-        logger.info(
-            "%d of %d gene names repeat an earlier one: their values are added up",
-            n_repeated,
-            len(given),
-        )

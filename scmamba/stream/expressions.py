@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from scmamba._errors import ScmambaError
-from scmamba.pp.expression import Expression, read, tell_repeated
+from scmamba.pp.expression import Expression, log_what_was_read, read
+from scmamba.pp.units import Unit
 from scmamba.stream.matrix import BLOCK_VALUES
 from scmamba.stream.source import CellSource
 
 _PROBE = 1_000
-"""Cells that decide where expression is and whether it is counts."""
+"""Cells that decide where expression is and in which unit."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,13 @@ class Expressions:
         The cells.
     first
         Expression of the first of them (of all where they are in memory): where it was found,
-        its genes, and whether it is counts hold for all.
+        its genes and its unit hold for all.
     layer, gene_key
         As the user gave them.
     block_values
         Stored values of a block, about.
     one_unit
-        Whether counts and other values may not stand in one matrix; of no matter to ranks.
+        Whether all cells must be in one unit, as they must be unless ranks alone are read.
     """
 
     source: CellSource
@@ -58,7 +59,9 @@ class Expressions:
         while not first.X.nnz and n_cells < source.n_obs:  # empty cells say nothing of the unit
             n_cells = min(4 * n_cells, source.n_obs)
             first = read(source.take(slice(0, n_cells)), **where)  # type: ignore[arg-type]
-        tell_repeated(source.obs.index, first.var_names)
+        if one_unit:
+            first.unit.require_one(f"{first.source} of {source.name}")
+        log_what_was_read(first, source.take(slice(0, n_cells)), source.obs.index)
         return cls(source, first, layer, gene_key, block_values or BLOCK_VALUES, one_unit)
 
     def blocks(self, start: int = 0) -> Iterator[tuple[slice, Expression]]:
@@ -67,7 +70,7 @@ class Expressions:
         Raises
         ------
         ScmambaError
-            A block holds values that cannot be used, or no counts where the first cells did.
+            A block holds values that cannot be used, or another unit than the first cells.
         """
         if self.source.in_memory:
             yield slice(0, self.source.n_obs), self.first
@@ -86,10 +89,22 @@ class Expressions:
             gene_key=self.gene_key,
             first_row=rows.start,
         )
-        if self.one_unit and self.first.integer and not found.integer:
+        first = self.first.unit
+        if self.one_unit and first.kind != "counts":
+            found.unit.require_one(f"{self.first.source} of {self.source.name}")
+        if self.one_unit and found.X.nnz and _differ(first, found.unit):
             raise ScmambaError(
-                f"{self.first.source} of {self.source.name} holds counts in its first cells, but "
-                f"not in cells {rows.start:,} to {rows.stop:,}; give all cells the same unit, or "
-                'name a layer that does: layer="counts"'
+                f"{self.first.source} of {self.source.name} holds {first} in its first cells, but "
+                f"{found.unit} in cells {rows.start:,} to {rows.stop:,}; give all cells the same "
+                'unit, or name a layer that does: layer="counts"'
             )
-        return replace(found, integer=self.first.integer)
+        return replace(found, unit=first)
+
+
+def _differ(first: Unit, later: Unit) -> bool:
+    """Whether blocks of cells are certainly in different units."""
+    if first.kind == "counts":
+        return later.kind != "counts"
+    if later.kind == "counts":  # a block of reads that no two genes share
+        return not first.is_linear
+    return first.sure and later.sure and first.kind != later.kind

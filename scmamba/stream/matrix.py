@@ -12,6 +12,8 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
+from scmamba.pp._matrix import check_indices, check_numeric, check_pointers, to_csr
+from scmamba.stream._chunks import check_chunks, check_dense_chunks
 
 BLOCK_VALUES = 1 << 23
 """Stored values of a block, about: what is held of a large matrix at once."""
@@ -51,10 +53,13 @@ class RowMatrix(ABC):
 class _Dense(RowMatrix):
     """A NumPy array, or one of h5py or zarr."""
 
-    def __init__(self, array: Any) -> None:
-        self._array, self.shape = array, array.shape
+    def __init__(self, array: Any, name: str) -> None:
+        if len(array.shape) != 2:
+            raise ScmambaError(f"{name} has shape {array.shape}; allowed: cells by genes")
+        self._array, self.shape, self._name = array, array.shape, name
 
     def take(self, rows: slice) -> npt.NDArray[Any]:
+        check_dense_chunks(self._array, rows, self._name)
         return np.asarray(self._array[rows])
 
     def _stop(self, start: int, n_values: int) -> int:
@@ -69,14 +74,23 @@ class _Dense(RowMatrix):
 class _Rows(RowMatrix):
     """CSR: what an h5ad or zarr group holds, or a matrix in memory."""
 
-    def __init__(self, indptr: Any, indices: Any, data: Any, shape: tuple[int, int]) -> None:
-        self._indptr = np.asarray(indptr[:], dtype=np.int64)
+    def __init__(
+        self, indptr: Any, indices: Any, data: Any, shape: tuple[int, int], name: str
+    ) -> None:
+        pointers = np.asarray(indptr[:])
+        check_pointers(pointers, shape[0], data.shape[0], indices.shape[0], name)
+        check_numeric(data.dtype, name)
+        self._indptr, self._name = pointers.astype(np.int64, copy=False), name
         self._indices, self._data, self.shape = indices, data, shape
 
     def take(self, rows: slice) -> sparse.csr_matrix:
         indptr = self._indptr[rows.start : rows.stop + 1]
         stored = slice(int(indptr[0]), int(indptr[-1]))
-        parts = (self._data[stored], self._indices[stored], indptr - stored.start)
+        for part in (self._data, self._indices):
+            check_chunks(part, stored, self._name)
+        indices = self._indices[stored]
+        check_indices(indices, self.shape[1], self._name)
+        parts = (self._data[stored], indices, indptr - stored.start)
         return sparse.csr_matrix(parts, shape=(len(indptr) - 1, self.shape[1]))
 
     def _stop(self, start: int, n_values: int) -> int:
@@ -96,13 +110,14 @@ class _Columns(RowMatrix):
             matrix = self._matrix
             if not sparse.issparse(matrix):
                 self._check_size()
+                _check_columns(matrix, self._where)
                 logger.warning(
                     "%s is stored by columns (CSC): it is read whole, as its rows cannot be read "
                     "some at a time",
                     self._where,
                 )
                 matrix = matrix.to_memory()
-            self._turned = row_matrix(matrix.tocsr(), self._where)
+            self._turned = row_matrix(to_csr(matrix, self._where), self._where)
         return self._turned
 
     def _check_size(self) -> None:
@@ -133,12 +148,25 @@ def row_matrix(element: Any, where: str) -> RowMatrix:
     """
     if sparse.issparse(element):
         if element.format == "csr":
-            return _Rows(element.indptr, element.indices, element.data, element.shape)
+            parts = (element.indptr, element.indices, element.data)
+            return _Rows(*parts, element.shape, where)
         return _Columns(element, element.nnz, where)
     if hasattr(element, "dtype") and not hasattr(element, "group"):
-        return _Dense(element)
+        check_numeric(element.dtype, where)
+        return _Dense(element, where)
     found = element if hasattr(element, "group") else sparse_dataset(element)
     stored = {name: found.group[name] for name in ("indptr", "indices", "data")}
     if found.format == "csr":
-        return _Rows(**stored, shape=found.shape)
+        return _Rows(**stored, shape=found.shape, name=where)
     return _Columns(found, stored["data"].shape[0], where)
+
+
+def _check_columns(matrix: Any, name: str) -> None:
+    """Raise ScmambaError unless the arrays of a CSC group fit together, before scipy reads them."""
+    indptr, indices, data = (matrix.group[part] for part in ("indptr", "indices", "data"))
+    n_rows, n_columns = matrix.shape
+    check_numeric(data.dtype, name)
+    check_pointers(np.asarray(indptr[:]), n_columns, data.shape[0], indices.shape[0], name)
+    for part in (data, indices):
+        check_chunks(part, slice(0, part.shape[0]), name)
+    check_indices(indices[:], n_rows, name)

@@ -143,6 +143,10 @@ class _Taken:
     rows: slice
 
     @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
     def obs_names(self) -> pd.Index:
         return self.source.obs.index[self.rows]
 

@@ -15,7 +15,7 @@ from scmamba._settings import settings
 from scmamba.models.cell.model import CellModel
 from scmamba.models.device import autocast
 from scmamba.pp.expression import Expression
-from scmamba.pp.normalise import log_normalize
+from scmamba.pp.normalize import log_normalized
 from scmamba.stream import CellBatches
 from scmamba.stream.buckets import TOKEN_BUDGET
 from scmamba.stream.data import CellData
@@ -57,8 +57,8 @@ def cell_data(
     assert model.vocab is not None
     binned = config.value_type == "bins"
     values = expression.X
-    if not binned and expression.integer:
-        values = log_normalize(values)
+    if not binned:
+        values = log_normalized(values, expression.unit)
     tokens = tokenize(
         values,
         match.index,

@@ -14,7 +14,8 @@ from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN
 from scmamba._log import logger
 from scmamba.jobs import Job, Jobs, Results, about, digest, identity, label_colors
-from scmamba.pp.expression import Expression, gene_names
+from scmamba.pp.expression import Expression, gene_names, ways_to_counts
+from scmamba.pp.units import Unit
 from scmamba.stream.expressions import Expressions
 from scmamba.tasks._annotation.examples import gather
 from scmamba.tasks._annotation.labels import Labels, read_batches, read_labels
@@ -71,13 +72,14 @@ def fit_integrator(request: IntegrationRequest, inputs: Sequence[IntegrationInpu
     found, labels = together([one.found for one in inputs]), _labels(request, inputs)
     if labels is not None:
         tell_overlap(names, labels)
-    if not found.integer:
+    if not found.unit.is_counts:
         logger.warning(
-            "%s holds values that are no counts: bins are learned and decoded instead; for counts "
-            'name a layer that holds them (layer="counts")',
+            "%s holds no counts but %s: bins are learned and decoded instead; %s",
             found.source,
+            found.unit,
+            ways_to_counts(inputs[0].job.source.take(slice(0, len(inputs[0].batches)))),
         )
-    recipe = request.recipe(len(names), counts=found.integer)
+    recipe = request.recipe(len(names), counts=found.unit.is_counts)
     task = FitTask(found, names, labels, request.n_top_genes, recipe)
     if request.decodes:
         task.check_decodes()
@@ -109,10 +111,19 @@ def together(found: Sequence[Expression]) -> Expression:
     first = found[0]
     if len(found) == 1:
         return first
-    if len({one.integer for one in found}) > 1:
+    units = [one.unit for one in found]
+    alike = len({unit.kind for unit in units}) == 1
+    if len({unit.is_counts for unit in units}) > 1 or not (
+        alike or all(unit.is_whole_library for unit in units)
+    ):
         raise ScmambaError(
-            "some of the files hold counts, others do not; give all of them the same unit, or name "
-            'a layer that has it: layer="counts"'
+            f"the files hold {', '.join(dict.fromkeys(map(str, units)))}; give all of them the "
+            'same unit, or name a layer that has it: layer="counts"'
+        )
+    if not alike:
+        found = [replace(one, X=one.unit.linear(one.X)) for one in found]
+        first = replace(
+            first, unit=Unit("fractional counts" if units[0].is_counts else "normalized counts")
         )
     named = [dict.fromkeys(name for name in one.var_names.tolist() if name) for one in found]
     common = [name for name in named[0] if all(name in one for one in named[1:])]

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba.pp.expression import Expression
-from scmamba.pp.normalise import log_normalize
+from scmamba.pp.normalize import log_scale
 from scmamba.tokens.genes import GeneMatch, resolve
 
 
@@ -52,24 +52,24 @@ class Panel:
         """(n_cells, n_chosen) log-normalised values, zero for genes that the data set lacks."""
         return aligned(expression, match, len(self.genes))[:, self.chosen].tocsr()
 
-    def raw(self, expression: Expression, match: GeneMatch) -> sparse.csr_matrix:
-        """(n_cells, n_chosen) values as they are, zero for genes that the data set lacks."""
+    def linear(self, expression: Expression, match: GeneMatch) -> sparse.csr_matrix:
+        """(n_cells, n_chosen) counts, or values with logarithms undone; zero for genes it lacks."""
         return _placed(expression, match, len(self.genes))[:, self.chosen].tocsr()
 
 
 def aligned(expression: Expression, match: GeneMatch, n_genes: int) -> sparse.csr_matrix:
-    """Values of ``n_genes`` matched genes, log-normalised where they were counts."""
-    values = _placed(expression, match, n_genes)
-    return log_normalize(values) if expression.integer else values
+    """(n_cells, n_genes) log1p of counts per 10,000 of matched genes, whatever unit they are in."""
+    return log_scale(_placed(expression, match, n_genes), expression.unit)
 
 
 def _placed(expression: Expression, match: GeneMatch, n_genes: int) -> sparse.csr_matrix:
+    """Linear values in the targets' columns; those of one target are added up."""
     here = np.flatnonzero(match.index >= 0)
     place = sparse.csr_matrix(
         (np.ones(len(here), np.float32), (here, match.index[here])),
         shape=(len(match.index), n_genes),
     )
-    values = (expression.X @ place).tocsr()
+    values = (expression.unit.linear(expression.X) @ place).tocsr()
     values.sort_indices()
     return values
 

@@ -94,6 +94,7 @@ class FitTask:
                 "ood_fpr": ood_fpr,
                 "n_labelled": len(rows),
                 "n_genes": len(panel.chosen),
+                "unit": str(learn_from.unit),
             },
         )
 
@@ -139,7 +140,7 @@ def _common(
     learn_from: Expression, others: Expression | None
 ) -> tuple[list[str], sparse.csr_matrix, sparse.csr_matrix]:
     """Genes in common, and the log-normalised values of both groups of cells over them."""
-    names = list(dict.fromkeys(name for name in learn_from.var_names.tolist() if name))
+    names = sorted({name for name in learn_from.var_names.tolist() if name})  # in any order given
     if others is not None:
         match = resolve(others.var_names.tolist(), names).require()
         there = set(match.index[match.index >= 0].tolist())

@@ -167,10 +167,10 @@ class Integrator:
 
     def read(self, found: Expression) -> tuple[CellData, sparse.csr_matrix | None]:
         """Tokens of cells as the model reads them, and the counts that it decodes or None."""
-        if self.unit == "counts" and not found.integer:
+        if self.unit == "counts" and not found.unit.is_counts:
             raise ScmambaError(
-                f"{found.source} holds values that are no counts, but this integrator was fitted "
-                'on counts; name a layer that holds them (layer="counts")'
+                f"{found.source} holds {found.unit}, but this integrator was fitted on counts; "
+                'name where they are: layer="counts", or use_raw=True'
             )
         match = None
         if self.own_genes or self.unit == "counts":
@@ -178,7 +178,7 @@ class Integrator:
             logger.info(match.report())
         counts = None
         if match is not None and self.unit == "counts":
-            counts = self.panel.raw(found, match)
+            counts = self.panel.linear(found, match)
         if match is None or not self.own_genes:
             return cell_data(self.model, found, model_genes(self.model, found.var_names)), counts
         assert self.model.vocab is not None
@@ -229,7 +229,7 @@ class Integrator:
         """
         depth = np.zeros(len(embedding))
         if self.unit == "counts":
-            depth = np.asarray(self.panel.raw(found, self.panel.match(found)).sum(1)).ravel()
+            depth = np.asarray(self.panel.linear(found, self.panel.match(found)).sum(1)).ravel()
         decoded = self.corrected(embedding, depth, batch)
         column = resolve(self.panel.names, columns.tolist()).index
         there = (column >= 0)[decoded.indices]
@@ -316,7 +316,7 @@ def panel_tokens(
     panel: Panel, vocab: Vocab, found: Expression, match: GeneMatch, *, binned: bool
 ) -> CellData:
     """Tokens of the panel's genes: bins, or log-normalised values."""
-    values = panel.raw(found, match) if binned else panel.values(found, match)
+    values = panel.linear(found, match) if binned else panel.values(found, match)
     n_bins = CellConfig.n_bins if binned else None
     tokens = tokenize(values, vocab.index(panel.names), n_bins=n_bins)
     return CellData(tokens, vocab, CellConfig.cls_value, CellConfig.pad_value)

@@ -54,14 +54,14 @@ class FitTask:
     def unit(self) -> str:
         """What is decoded."""
         weights = self.recipe.weights
-        if self.found.integer:
+        if self.found.unit.is_counts:
             return "counts" if weights.nb > 0 else "nothing"
         return "bins" if weights.mvc > 0 else "nothing"
 
     def check_decodes(self) -> None:
         """Raise ScmambaError unless the model will decode expression."""
         if self.unit == "nothing":
-            off = "nb" if self.found.integer else "mvc"
+            off = "nb" if self.found.unit.is_counts else "mvc"
             raise ScmambaError(
                 f"correct= needs a decoder, and {off}_weight=0 leaves it out; give a number above 0"
             )
@@ -77,9 +77,9 @@ class FitTask:
         panel = self._panel()
         match = panel.match(self.found)
         vocab = Vocab(panel.names)
-        binned = not self.found.integer
+        binned = not self.found.unit.is_counts
         data = panel_tokens(panel, vocab, self.found, match, binned=binned)
-        counts = panel.raw(self.found, match) if self.unit == "counts" else None
+        counts = panel.linear(self.found, match) if self.unit == "counts" else None
         cells = self._cells(data, counts, panel)
         return self._fitted(learn(cells, self.recipe), cells, panel, own_genes=True)
 
@@ -96,7 +96,7 @@ class FitTask:
             panel = _known(panel, net)
         counts = None
         if self.unit == "counts":
-            counts = panel.raw(self.found, panel.match(self.found))
+            counts = panel.linear(self.found, panel.match(self.found))
         cells = self._cells(cell_data(net, self.found, genes), counts, panel)
         model = _with_heads(net, heads(cells, self.recipe))
         return self._fitted(finetune(model, cells, self.recipe), cells, panel, own_genes=False)
@@ -129,7 +129,7 @@ class FitTask:
     def _panel(self) -> Panel:
         """Genes that vary within batches."""
         found = self.found
-        genes = list(dict.fromkeys(name for name in found.var_names.tolist() if name))
+        genes = sorted({name for name in found.var_names.tolist() if name})  # in any order given
         values = aligned(found, resolve(found.var_names.tolist(), genes), len(genes))
         by_batch = [values[self.batch_ids == i] for i in range(len(self.batches))]
         large = [one for one in by_batch if one.shape[0] >= _VARIES]
@@ -179,6 +179,7 @@ class FitTask:
             "model_sha256": model.sha256,
             "seed": self.recipe.config.seed,
             "source": self.found.source,
+            "unit": str(self.found.unit),
             "n_labelled": 0 if self.labels is None else len(self.labels.rows),
         }
 

@@ -1,4 +1,4 @@
-"""Library-size normalisation for the linear paths; tokens need none."""
+"""Library-size normalization for linear models; binned tokens need none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
+from scmamba.pp.units import Unit
 
 
 def log_normalize(
@@ -28,6 +29,14 @@ def log_normalize(
     ------
     ScmambaError
         If ``X`` is not CSR or ``target_sum`` is not above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import sparse
+    >>> from scmamba.pp import log_normalize
+    >>> np.expm1(log_normalize(sparse.csr_matrix([[1.0, 3.0]])).toarray()).round().tolist()
+    [[2500.0, 7500.0]]
     """
     if not (sparse.issparse(X) and X.format == "csr"):
         raise ScmambaError(
@@ -40,3 +49,22 @@ def log_normalize(
     scale = np.divide(target_sum, totals, out=np.zeros_like(totals), where=totals > 0)
     data = np.log1p(X.data * np.repeat(scale, np.diff(X.indptr))).astype(np.float32)
     return sparse.csr_matrix((data, X.indices.copy(), X.indptr.copy()), shape=X.shape)
+
+
+def log_normalized(X: sparse.csr_matrix, unit: Unit) -> sparse.csr_matrix:
+    """Values in any unit as log1p of counts per 10,000.
+
+    Parameters
+    ----------
+    X
+        (n_cells, n_genes) values in ``unit``, CSR; left as they are.
+    unit
+        As :func:`scmamba.pp.unit_of` tells it. Logarithms are undone first, whatever their base.
+        Of logarithms that were normalized over more genes than are here, the scale is kept.
+    """
+    return log_scale(unit.linear(X), unit)
+
+
+def log_scale(linear: sparse.csr_matrix, unit: Unit) -> sparse.csr_matrix:
+    """The same for values whose logarithms were undone already."""
+    return log_normalize(linear) if unit.is_whole_library else linear.log1p()

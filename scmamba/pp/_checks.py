@@ -1,0 +1,47 @@
+"""Whether what was given as cells is an AnnData with cells and genes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anndata import AnnData
+
+from scmamba._errors import ScmambaError
+
+RNA = "rna"
+"""Modality of a MuData with gene expression."""
+
+
+def check_shape(adata: Any) -> None:
+    """Raise ScmambaError unless ``adata`` is an AnnData with cells and genes."""
+    if not isinstance(adata, AnnData):
+        ways = {
+            "MuData": "pass one of its modalities, such as mdata['rna']",
+            "str": "read the file first: anndata.read_h5ad(path)",
+        }
+        way = ways.get(type(adata).__name__, "wrap a matrix as anndata.AnnData(X, obs, var)")
+        raise ScmambaError(f"got a {type(adata).__name__}; allowed: an AnnData; {way}")
+    if adata.n_obs == 0 or adata.n_vars == 0:
+        empty = "cells" if adata.n_obs == 0 else "genes"
+        raise ScmambaError(
+            f"adata has no {empty} (shape {adata.n_obs} x {adata.n_vars}); at least one cell and "
+            "one gene are needed: look at the filters that came before"
+        )
+
+
+def rna_of(cells: Any) -> Any:
+    """The modality ``rna`` of a MuData; anything else as it is.
+
+    Raises
+    ------
+    ScmambaError
+        A MuData has no modality of that name.
+    """
+    if isinstance(cells, AnnData) or type(cells).__name__ != "MuData":
+        return cells
+    if RNA not in cells.mod:
+        raise ScmambaError(
+            f"the MuData has no modality {RNA!r}, only {', '.join(map(repr, cells.mod))}; pass the "
+            "one with gene expression, such as mdata['gex'], or rename it"
+        )
+    return cells.mod[RNA]
