@@ -12,7 +12,8 @@ from anndata import AnnData
 
 from scmamba._errors import ScmambaError
 from scmamba._files import can_recover, resolved, writable, writable_folder
-from scmamba.jobs.job import FileJob, Job, MemoryJob, rna_of
+from scmamba.jobs.job import FileJob, Job, MemoryJob
+from scmamba.pp.expression import rna_of
 from scmamba.stream.source import as_path, check_file
 
 AnyPath = str | os.PathLike[str]

@@ -20,7 +20,7 @@ from scmamba.jobs.checkpoint import Checkpoint, note, read_state
 from scmamba.jobs.digest import file_stamp
 from scmamba.jobs.results import Results
 from scmamba.jobs.writer import write_results
-from scmamba.pp.expression import Expression
+from scmamba.pp.expression import Expression, rna_of
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import CellSource, open_cells
 
@@ -163,19 +163,6 @@ class MemoryJob(Job):
 
     def forget(self) -> None:
         """See :meth:`Job.forget`; nothing is kept."""
-
-
-def rna_of(cells: Any) -> Any:
-    """Return modality ``rna`` of a MuData, and anything else as it is."""
-    modalities = getattr(cells, "mod", None)
-    if modalities is None or isinstance(cells, AnnData):
-        return cells
-    if "rna" not in modalities:
-        raise ScmambaError(
-            f"this MuData has no modality 'rna'; it has {', '.join(map(repr, modalities))}. Give "
-            "the AnnData with the expression: mdata.mod[...]"
-        )
-    return modalities["rna"]
 
 
 class FileJob(Job):

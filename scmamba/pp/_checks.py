@@ -37,11 +37,12 @@ def rna_of(cells: Any) -> Any:
     ScmambaError
         A MuData has no modality of that name.
     """
-    if isinstance(cells, AnnData) or type(cells).__name__ != "MuData":
+    modalities = getattr(cells, "mod", None)
+    if modalities is None or isinstance(cells, AnnData):
         return cells
-    if RNA not in cells.mod:
+    if RNA not in modalities:
         raise ScmambaError(
-            f"the MuData has no modality {RNA!r}, only {', '.join(map(repr, cells.mod))}; pass the "
-            "one with gene expression, such as mdata['gex'], or rename it"
+            f"this MuData has no modality {RNA!r}; it has {', '.join(map(repr, modalities))}. Give "
+            "the AnnData with the expression: mdata.mod[...]"
         )
-    return cells.mod[RNA]
+    return modalities[RNA]

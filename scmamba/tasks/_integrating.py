@@ -77,7 +77,7 @@ def fit_integrator(request: IntegrationRequest, inputs: Sequence[IntegrationInpu
             "%s holds no counts but %s: bins are learned and decoded instead; %s",
             found.source,
             found.unit,
-            ways_to_counts(inputs[0].job.source.take(slice(0, len(inputs[0].batches)))),
+            ways_to_counts(inputs[0].job.source.take(slice(0, 200))),
         )
     recipe = request.recipe(len(names), counts=found.unit.is_counts)
     task = FitTask(found, names, labels, request.n_top_genes, recipe)
