@@ -56,7 +56,7 @@ class Checkpoints(Checkpoint):
         """Write one every so many steps, but not where the epoch ends and another follows."""
         every, step = self.config.checkpoint_every_n_steps, trainer.global_step
         last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-        if every and step % every == 0 and step != self._step and not last:
+        if every and step % every == 0 and step > (self._step or 0) and not last:
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -57,9 +57,10 @@ class StreamEpochs(EpochBatches):
         """Batches of an epoch, counted from 0."""
         return StreamPass(self.make, self.steps, number, shard)
 
-    def validation(self, shard: Shard = WHOLE) -> Sequence[Any]:
+    def validation(self, shard: Shard = WHOLE) -> Iterable[Any]:
         """Batches to validate on."""
-        return self.held_out[shard.rank :: shard.world_size]
+        own = self.held_out[shard.rank :: shard.world_size]
+        return StreamPass(lambda number, shard: own, len(own), 0, shard) if own else []
 
     @property
     def validates(self) -> bool:
