@@ -92,7 +92,7 @@ class AnnotationTraining(_Training):
     n_folds
         Parts of the labelled cells that are held out in turn.
     patience
-        Epochs without a better validation loss before training stops.
+        Epochs without a better validation loss before training stops. None: 3 (fine-tuning: 2).
     ema
         Decay of the moving average of the weights, in [0, 1); 0: none. None: 0.99 from scratch, 0
         in fine-tuning.
@@ -115,7 +115,7 @@ class AnnotationTraining(_Training):
     pretrain_epochs: int | None = None
     n_members: int = 3
     n_folds: int = 3
-    patience: int = 3
+    patience: int | None = None
     ema: float | None = None
 
     @classmethod
@@ -140,6 +140,7 @@ class AnnotationTraining(_Training):
             pretrain_epochs=max(epochs // 8, 1),
             learning_rate=2e-3,
             batch_size=16,
+            patience=3,
             ema=0.99,
         )
 
@@ -151,6 +152,7 @@ class AnnotationTraining(_Training):
             pretrain_epochs=0,
             learning_rate=FINETUNE_RATES[mode],
             batch_size=16,
+            patience=2,
             ema=0.0,
         )
 

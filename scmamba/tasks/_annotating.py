@@ -17,6 +17,7 @@ from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN, Keys
 from scmamba._log import logger
 from scmamba.jobs import Job, Jobs, Results, about, digest, identity, label_colors
+from scmamba.learn.training import AnnotationTraining
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import CellSource, open_cells
@@ -126,9 +127,9 @@ def fit_annotator(
         examples = beside(found, cells.source, labels, batches, request.where, seed)
     else:
         examples = within(found, labels, batches, seed)
-    return FitTask(examples, request.n_top_genes, seed).fit(
-        request.start, request.mode, request.max_error, request.ood_fpr
-    )
+    return FitTask(
+        examples, request.n_top_genes, seed, request.training or AnnotationTraining()
+    ).fit(request.start, request.mode, request.max_error, request.ood_fpr)
 
 
 def for_annotator(one: AnnotationInput, annotator: Annotator) -> tuple[Expressions, GeneMatch]:
@@ -140,7 +141,7 @@ def for_annotator(one: AnnotationInput, annotator: Annotator) -> tuple[Expressio
         f"{n_found(annotator, match):,}",
         f"{len(annotator.panel.chosen):,}",
     )
-    return replace(one.expressions, block_values=block_values(*annotator.deep.members)), match
+    return replace(one.expressions, block_values=block_values(*annotator.neural.members)), match
 
 
 def n_found(annotator: Annotator, match: GeneMatch) -> int:
@@ -152,7 +153,7 @@ def annotate_block(
     annotator: Annotator, values: Expression, match: GeneMatch
 ) -> dict[str, npt.NDArray[Any]]:
     """Predict the cells of a block; columns by name."""
-    found = annotator.say(annotator.align(values, match))
+    found = annotator._predictions(annotator._aligned(values, match))
     kept = {name: getattr(found, name) for name in _KEPT}
     return {"best_guess": found.log_proba.argmax(1), **kept}
 
@@ -182,8 +183,8 @@ def annotation_results(
     results.uns[keys.uns] = about(
         "annotate",
         confidence_threshold=annotator.confidence_threshold,
-        ood_threshold=annotator.strangeness.threshold,
-        deep_share=annotator.fusion.deep_share,
+        ood_threshold=annotator.ood_threshold,
+        neural_weight=annotator.fusion.neural_weight,
         validation=annotator.validation,
         genes_matched=n_found(annotator, match),
         genes_given=match.n_names,
@@ -203,7 +204,7 @@ def call_digest(request: AnnotationRequest, jobs: Jobs) -> str:
 
 def _known(annotator: Annotator) -> str:
     """One text that stands for an annotator."""
-    members = [identity(member) for member in annotator.deep.members]
-    apart = {"deep", "history"}
+    members = [identity(member) for member in annotator.neural.members]
+    apart = {"neural", "history"}
     rest = {f.name: getattr(annotator, f.name) for f in fields(annotator) if f.name not in apart}
-    return str(joblib.hash((members, annotator.deep.head, rest)))
+    return str(joblib.hash((members, annotator.neural.head, rest)))

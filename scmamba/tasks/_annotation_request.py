@@ -13,13 +13,12 @@ from scmamba._errors import ScmambaError
 from scmamba._keys import Keys
 from scmamba._settings import settings
 from scmamba.jobs import AnyPath
+from scmamba.learn.training import MODES, AnnotationTraining
 from scmamba.models import CellModel
 from scmamba.pp.expression import check_shape
 from scmamba.stream.source import as_path, check_file
 from scmamba.tasks._annotation.annotator import Annotator, is_annotator
 from scmamba.tasks._checks import check_at_least, check_folder
-
-MODES = ("auto", "probe", "finetune", "lora")
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,7 @@ class AnnotationRequest:
     n_top_genes: int | None
     max_error: float
     ood_fpr: float
+    training: AnnotationTraining | None
     keys: Keys
     seed: int
     saved: Annotator | None = field(default=None, compare=False)
@@ -95,6 +95,8 @@ class AnnotationRequest:
             if not 0 <= value < 1:
                 raise ScmambaError(f"{name}={value}; give a share in [0, 1)")
         check_at_least({"seed": 0, "n_top_genes": 1}, seed=self.seed, n_top_genes=self.n_top_genes)
+        if self.training is not None:
+            self._check_training()
         if self.saved is not None:
             return
         if self.labels_key is None:
@@ -108,6 +110,17 @@ class AnnotationRequest:
             raise ScmambaError(
                 f"mode={self.mode!r} needs a pretrained model: give model=, or leave mode='auto' "
                 "to train a compact model on these cells"
+            )
+
+    def _check_training(self) -> None:
+        if not isinstance(self.training, AnnotationTraining):
+            raise ScmambaError(
+                f"training={self.training!r}; give a scmamba.tasks.AnnotationTraining"
+            )
+        if self.saved is not None:
+            raise ScmambaError(
+                "training= is for training, and model= is a saved annotator, which is not trained "
+                "further; omit it"
             )
 
     def _no_labels(self) -> str:

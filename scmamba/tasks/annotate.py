@@ -9,6 +9,7 @@ from anndata import AnnData
 
 from scmamba._keys import PREFIX, UNKNOWN
 from scmamba.jobs import AnyPath, open_jobs
+from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
 from scmamba.tasks._annotating import (
     annotate_block,
@@ -43,6 +44,7 @@ def annotate(
     n_top_genes: int | None = 2000,
     max_error: float = 0.05,
     ood_fpr: float = 0.01,
+    training: AnnotationTraining | None = None,
     key_added: str = PREFIX,
     copy: Literal[False] = False,
     seed: int | None = None,
@@ -66,6 +68,7 @@ def annotate(
     n_top_genes: int | None = 2000,
     max_error: float = 0.05,
     ood_fpr: float = 0.01,
+    training: AnnotationTraining | None = None,
     key_added: str = PREFIX,
     copy: Literal[True],
     seed: int | None = None,
@@ -88,6 +91,7 @@ def annotate(
     n_top_genes: int | None = 2000,
     max_error: float = 0.05,
     ood_fpr: float = 0.01,
+    training: AnnotationTraining | None = None,
     key_added: str = PREFIX,
     copy: bool = False,
     seed: int | None = None,
@@ -133,6 +137,8 @@ def annotate(
     ood_fpr
         Fraction of held-out cells that may be called ``unknown`` for being out of distribution
         (false positive rate).
+    training
+        How the neural component is trained. None: chosen by the number of labelled cells.
     key_added
         Prefix of the keys under which results are written.
     copy
@@ -183,6 +189,7 @@ def annotate(
         n_top_genes=n_top_genes,
         max_error=max_error,
         ood_fpr=ood_fpr,
+        training=training,
         key_added=key_added,
         seed=seed,
     )

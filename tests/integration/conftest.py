@@ -1,32 +1,25 @@
-"""A model that is fitted in seconds."""
+"""Models that are fitted in seconds."""
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 
 import pytest
 
-from scmamba.tasks._annotation import task
-from scmamba.tasks._annotation.deep import Recipe
-from scmamba.tasks._integration import recipe as integration
-from scmamba.train import FitConfig
+from scmamba.tasks import AnnotationTraining, IntegrationTraining
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let annotate and integrate train models of seconds, whatever the cells."""
+    """Whatever a demo or tutorial trains takes a moment, whatever the cells."""
+    small = {"width": 16, "epochs": 1, "mamba_epochs": 1}
 
-    def recipe(n_cells: int, seed: int) -> Recipe:
-        config = FitConfig(seed=seed, batch_size=64)
-        return Recipe(d_model=16, n_layer=1, bag_epochs=1, epochs=1, n_members=1, config=config)
+    def annotation(training: AnnotationTraining, n_cells: int) -> AnnotationTraining:
+        given = replace(training, **small, n_layer=1, n_members=1, batch_size=64)
+        return given.filled(pretrain_epochs=1, learning_rate=2e-3, ema=0.99, patience=3)
 
-    monkeypatch.setattr(task, "recipe_for", recipe)
+    def integration(training: IntegrationTraining, n_cells: int) -> IntegrationTraining:
+        return replace(training, **small).filled(learning_rate=2e-3, batch_size=128)
 
-    def integrating(n_cells: int, seed: int) -> integration.Recipe:
-        made = integration.Recipe(d_model=16, n_layer=1, bag_epochs=2, epochs=1)
-        return replace(made, config=replace(made.config, seed=seed))
-
-    monkeypatch.setattr(
-        importlib.import_module("scmamba.tasks.integrate"), "recipe_for", integrating
-    )
+    monkeypatch.setattr(AnnotationTraining, "for_n", annotation)
+    monkeypatch.setattr(IntegrationTraining, "for_n", integration)

@@ -1,9 +1,8 @@
-"""Made-up cells with known types, tiny models, and a recipe that trains in a moment."""
+"""Made-up cells with known types, tiny models, and trainings of a moment."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import anndata as ad
 import numpy as np
@@ -13,24 +12,15 @@ import torch
 
 from scmamba._settings import settings
 from scmamba.datasets import synthetic
+from scmamba.learn import parallel
 from scmamba.models import CellModel, preset
 from scmamba.tasks import Annotator
-from scmamba.tasks import annotate as function
-from scmamba.tasks._annotation import parallel, task
-from scmamba.tasks._annotation.deep import Recipe
 from scmamba.tokens import Vocab
-from scmamba.train import FitConfig
-
-
-def tiny_recipe(n_cells: int, seed: int) -> Recipe:
-    config = FitConfig(batch_size=16, lr=5e-3, ema=0.5, patience=3, seed=seed)
-    sizes = {"d_model": 16, "n_layer": 1, "d_state": 4}
-    return Recipe(**sizes, bag_epochs=2, epochs=1, pretrain_epochs=1, n_members=2, config=config)
+from tests.tasks import tiny
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task, "recipe_for", tiny_recipe)
     monkeypatch.setattr(parallel, "_n_cores", lambda: 1)
     monkeypatch.setattr(settings, "verbosity", "error")
     monkeypatch.setattr(settings, "device", "cpu")
@@ -38,13 +28,8 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pretraining, one epoch of one member, no Mamba layers: for what the deep view is not."""
-
-    def least(n_cells: int, seed: int) -> Recipe:
-        tiny = tiny_recipe(n_cells, seed)
-        return replace(tiny, bag_epochs=1, epochs=0, pretrain_epochs=0, n_members=1)
-
-    monkeypatch.setattr(task, "recipe_for", least)
+    """Networks trained for one epoch, without Mamba layers: for tests of everything else."""
+    monkeypatch.setattr(tiny, "default", tiny.QUICK)
 
 
 @pytest.fixture
@@ -109,10 +94,9 @@ def assert_untouched() -> Callable[[ad.AnnData, ad.AnnData], None]:
 def fitted() -> tuple[ad.AnnData, Annotator]:
     """Annotated cells, every third of them unlabelled before, and the annotator."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(task, "recipe_for", tiny_recipe)
         patch.setattr(parallel, "_n_cores", lambda: 1)
         patch.setattr(settings, "verbosity", "error")
         torch.set_num_threads(1)
         adata = synthetic(90, 60, 3, n_batches=3, human=True)
         adata.obs["label"] = adata.obs["cell_type"].where(np.arange(90) % 3 != 0)
-        return function(adata, labels_key="label", batch_key="batch", copy=True)
+        return tiny.annotate(adata, labels_key="label", batch_key="batch", copy=True)

@@ -14,12 +14,15 @@ from scipy import sparse
 from scmamba import models, tasks
 from scmamba._errors import ScmambaError
 from scmamba.datasets import synthetic
+from scmamba.learn import parallel
+from scmamba.learn.neural import Finetune
 from scmamba.pp.expression import expression
-from scmamba.tasks import Annotator, annotate
-from scmamba.tasks._annotation import learners, parallel, task
+from scmamba.tasks import AnnotationTraining, Annotator
+from scmamba.tasks._annotation import cells as cell_module
+from scmamba.tasks._annotation import networks, task
 from scmamba.tasks._forward import cell_data
 from scmamba.tasks._pretrained import model_genes
-from scmamba.train import FitConfig
+from tests.tasks.tiny import TINY, annotate
 
 WRITTEN = ["cell_type", "best_guess", "confidence", "ood_score"]
 
@@ -28,7 +31,7 @@ def forbid_training(monkeypatch) -> None:
     def fail(*args, **options):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(task, "cross_fit", fail)
+    monkeypatch.setattr(task, "fit_supervised", fail)
     monkeypatch.setattr(task, "pretrained_compact", fail)
 
 
@@ -44,16 +47,16 @@ def test_partly_labelled_cells(fitted) -> None:
     assert obs["scmamba_confidence"].between(1 / 3, 1).all()
     assert adata.obsm["X_scmamba"].shape == (90, 16)
     assert annotator.validation["n_cells"] == 60
-    assert {"wide_accuracy", "deep_accuracy", "both_accuracy"} <= annotator.validation.keys()
+    assert {"linear_accuracy", "neural_accuracy", "both_accuracy"} <= annotator.validation.keys()
     assert annotator.history.index[0] == 1 and "train_loss" in annotator.history
 
 
 def test_unknown_where_doubtful_or_strange_and_nowhere_else(fitted) -> None:
     adata, annotator = fitted
     table = annotator.predict(adata)
-    said = annotator.say(annotator.read(adata))
+    said = annotator._predict(adata, {})
     doubtful = table["confidence"] < annotator.confidence_threshold
-    strange = table["ood_score"] > annotator.strangeness.threshold
+    strange = table["ood_score"] > annotator.ood_threshold
     assert ((table["cell_type"] == "unknown") == (doubtful | strange)).all()
     known = table["cell_type"] != "unknown"
     assert (table["cell_type"] == table["best_guess"])[known].all()
@@ -289,7 +292,7 @@ def test_order_of_the_reference_is_no_matter_for_what_is_read(reference, query, 
     b = annotate(query.copy(), reference[:, order].copy(), labels_key="cell_type")
     assert set(a.panel.names) == set(b.panel.names)
     columns = [a.panel.names.index(name) for name in b.panel.names]
-    np.testing.assert_allclose(a.wide.coef[:, columns], b.wide.coef, atol=1e-3)
+    np.testing.assert_allclose(a.linear.coef[:, columns], b.linear.coef, atol=1e-3)
 
 
 def test_a_reference_with_counts_in_a_layer_of_the_query(reference, query, quick) -> None:
@@ -298,7 +301,7 @@ def test_a_reference_with_counts_in_a_layer_of_the_query(reference, query, quick
     query.layers["raw_counts"] = query.X.copy()
     query.X = query.X.toarray() * 0 + 1.0
     found = annotate(query, reference, labels_key="cell_type", layer="raw_counts")
-    np.testing.assert_allclose(found.wide.coef, expected.wide.coef)
+    np.testing.assert_allclose(found.linear.coef, expected.linear.coef)
     assert query.uns["scmamba"]["confidence_threshold"] == expected.confidence_threshold
 
 
@@ -318,7 +321,7 @@ def test_scaled_x_with_raw(cells, quick) -> None:
     cells.raw = cells
     cells.X = cells.X.toarray() - cells.X.toarray().mean(0)
     b = annotate(cells, labels_key="label")
-    np.testing.assert_array_equal(a.wide.coef, b.wide.coef)
+    np.testing.assert_array_equal(a.linear.coef, b.linear.coef)
     pd.testing.assert_series_equal(plain.obs["scmamba_confidence"], cells.obs["scmamba_confidence"])
 
 
@@ -352,7 +355,7 @@ def test_ways_to_say_unlabelled(cells, column, fitted, quick) -> None:
     cells.obs["label"] = labels
     found = annotate(cells, labels_key="label", batch_key="batch")
     assert len(found.classes) == 3
-    np.testing.assert_allclose(found.wide.coef, fitted[1].wide.coef)
+    np.testing.assert_allclose(found.linear.coef, fitted[1].linear.coef)
 
 
 def test_a_class_with_one_cell(cells, quick) -> None:
@@ -410,7 +413,7 @@ def test_fewer_genes_than_asked_for_and_fewer_asked_for(cells, quick) -> None:
     found = annotate(cells, labels_key="label", n_top_genes=20)
     assert 20 <= len(found.panel.chosen) < 40
     assert len(found.panel.genes) == 60
-    assert found.wide.coef.shape == (3, len(found.panel.chosen))
+    assert found.linear.coef.shape == (3, len(found.panel.chosen))
 
 
 def nan(a):
@@ -511,15 +514,13 @@ def test_no_cells_no_genes_no_anndata(cells, fitted) -> None:
 
 @pytest.mark.parametrize("where", ["pretraining", "folds", "prediction"])
 def test_ctrl_c_leaves_adata_untouched(cells, assert_untouched, monkeypatch, where) -> None:
-    from scmamba.tasks._annotation import crossfit, deep
-
     def stop(*args, **options):
         raise KeyboardInterrupt
 
     place = {
-        "pretraining": (deep, "fit"),
-        "folds": (crossfit, "fit_linear"),
-        "prediction": (Annotator, "say"),
+        "pretraining": (networks, "fit"),
+        "folds": (cell_module, "fit_linear"),
+        "prediction": (Annotator, "_predictions"),
     }
     monkeypatch.setattr(*place[where], stop)
     before = cells.copy()
@@ -538,13 +539,11 @@ def pretrained(cells, tiny_model, tmp_path):
     ("mode", "as_object"),
     [("probe", False), ("auto", True), ("finetune", True), ("lora", False)],
 )
-def test_from_a_pretrained_model(cells, pretrained, tmp_path, mode, as_object, monkeypatch) -> None:
-    longer = replace(task.FINETUNE, epochs=12, patience=None)
-    monkeypatch.setattr(task, "FINETUNE", longer)
-    monkeypatch.setattr(task, "RATES", {"finetune": 1e-2, "lora": 1e-2})
+def test_from_a_pretrained_model(cells, pretrained, tmp_path, mode, as_object) -> None:
+    training = AnnotationTraining(epochs=12, patience=12, learning_rate=1e-2)
     model = models.load(pretrained) if as_object else pretrained
     before = {k: v.clone() for k, v in model.state_dict().items()} if as_object else {}
-    annotator = annotate(cells, labels_key="label", model=model, mode=mode)
+    annotator = annotate(cells, labels_key="label", model=model, mode=mode, training=training)
     assert annotator.about["mode"] == ("probe" if mode == "auto" else mode)
     assert cells.uns["scmamba"]["model"] == "small"
     new = cells.obs["label"].isna()
@@ -565,7 +564,7 @@ def test_a_probed_model_of_log_values(cells, tiny_model) -> None:
     model = tiny_model(genes, value_type="lognorm")
     annotator = annotate(cells, labels_key="label", model=model, mode="probe")
     rows = np.flatnonzero(cells.obs["label"].notna())
-    told = annotator.say(annotator.read(cells)).embedding
+    told = annotator._predict(cells, {}).embedding
     expected = tasks.embed(cells, model, normalize=False, copy=True)[0].obsm["X_scmamba"]
     np.testing.assert_allclose(told[rows], expected[rows], atol=1e-4)
 
@@ -577,10 +576,11 @@ def test_finetuning_learns_and_leaves_the_model_given(cells, tiny_model, lora) -
     read = expression(cells)
     codes = cells.obs["cell_type"].cat.codes.to_numpy().astype(np.int64)
     data = replace(cell_data(model, read, model_genes(model, read.var_names)), labels=codes)
-    config = FitConfig(epochs=20, lr=1e-2, ema=0.0, max_tokens=1199, last_max_tokens=1199)
-    found = learners.Finetune(model, data, 3, config, lora=lora).learn(np.arange(90), None, "")
-    assert (found.deep.logits(data)[0].argmax(1) == codes).mean() > 0.7
-    after = found.deep.model.state_dict()
+    examples = cell_module.CellExamples(None, codes, 3, data, model, 0)
+    training = AnnotationTraining(epochs=20, learning_rate=1e-2).for_finetuning("lora")
+    found = Finetune(training, 0, lora).fit(examples, np.arange(90), None, "").component
+    assert (examples.logits(found, np.arange(90)).argmax(1) == codes).mean() > 0.7
+    after = found.model.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     projections = {name for name in before if "_proj.weight" in name}
     assert projections <= changed
@@ -625,17 +625,17 @@ def test_many_processes_say_what_one_says(cells, fitted, monkeypatch) -> None:
 
 def test_noise_is_given_no_share(cells, monkeypatch) -> None:
     """A deep view that says nothing cannot cost the linear one its right answers."""
-    learn = learners.FromScratch.learn
+    usual = cell_module.CellExamples.from_scratch
 
-    def noisy(self, train, val, text, member=0):
-        found = learn(self, train, val, text, member)
-        for model in {id(m): m for m in (*found.deep.members, *found.without.members)}.values():
-            torch.nn.init.zeros_(model.class_head.out.weight)
-            torch.nn.init.zeros_(model.class_head.out.bias)
+    def noisy(self, *arguments):
+        found = usual(self, *arguments)
+        for component in (found.component, found.no_mamba):
+            torch.nn.init.zeros_(component.model.class_head.out.weight)
+            torch.nn.init.zeros_(component.model.class_head.out.bias)
         return found
 
     expected = annotate(cells, labels_key="label", copy=True)[1].validation
-    monkeypatch.setattr(learners.FromScratch, "learn", noisy)
-    found = annotate(cells, labels_key="label", copy=True)[1]
-    assert found.fusion.deep_share == 0
-    assert found.validation["both_accuracy"] >= expected["wide_accuracy"]
+    monkeypatch.setattr(cell_module.CellExamples, "from_scratch", noisy)
+    found = annotate(cells, labels_key="label", copy=True, training=replace(TINY, n_members=1))[1]
+    assert found.fusion.neural_weight == 0
+    assert found.validation["both_accuracy"] >= expected["linear_accuracy"]

@@ -22,8 +22,9 @@ from scipy import sparse
 from scmamba import ScmambaError, models
 from scmamba.jobs import checkpoint, job
 from scmamba.stream import expressions
-from scmamba.tasks import _forward, annotate, embed
+from scmamba.tasks import _forward, embed
 from scmamba.tasks._annotation import examples, task
+from tests.tasks.tiny import annotate
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +12,42 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
+from scipy import sparse
 
+from scmamba._describe import Described, listed, scored
 from scmamba._errors import ScmambaError
-from scmamba._files import atomic_folder
 from scmamba._keys import UNKNOWN
 from scmamba._log import logger
-from scmamba.models import load as load_model
-from scmamba.models import save as save_model
-from scmamba.models.checkpoint.sealed import ARRAYS, Sealed
+from scmamba.learn.artifact import Artifact, Saved, flattened, unflattened
+from scmamba.learn.fusion import Fusion
+from scmamba.learn.linear import Linear
+from scmamba.learn.neural import NeuralComponent
+from scmamba.learn.ood import ClassGaussians, OODScorer
 from scmamba.pp.expression import Expression, expression
-from scmamba.tasks._annotation.crossfit import Fitted
-from scmamba.tasks._annotation.fusion import Fusion
-from scmamba.tasks._annotation.linear import Linear
-from scmamba.tasks._annotation.novelty import Principal, Strangeness
-from scmamba.tasks._annotation.views import Cells, Deep
+from scmamba.stream.data import CellData
+from scmamba.tasks._annotation.cells import cell_logits
+from scmamba.tasks._annotation.networks import compact_data
+from scmamba.tasks._annotation.validation import validation_table
+from scmamba.tasks._forward import cell_data
 from scmamba.tasks._panel import Panel
-from scmamba.tokens.genes import GeneMatch
+from scmamba.tokens.genes import GeneMatch, resolve
 
-FORMAT_VERSION = 1
-PARTS = ("both", "wide", "deep")
-SETTINGS, MODELS = "annotator.json", "models"
-_SEALED = Sealed("annotator", SETTINGS, FORMAT_VERSION)
+PARTS = ("both", "linear", "neural")
+ARTIFACT = Artifact("annotator")
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What an annotator says of n cells.
+    """Predictions for n cells.
 
     Attributes
     ----------
     log_proba
         (n, n_classes) calibrated log-probabilities.
     ood_score
-        (n,) higher is stranger.
+        (n,) out-of-distribution score in [0, 1]; higher is further from the known cell types.
     unknown
         (n,) True where the annotator abstains.
     embedding
@@ -78,36 +80,112 @@ class Prediction:
         return [UNKNOWN if unknown else guess for guess, unknown in pairs]
 
 
+@dataclass(frozen=True)
+class Cells:
+    """Cells prepared for an annotator.
+
+    Attributes
+    ----------
+    values
+        (n, n_chosen) log-normalized values of the panel.
+    expression
+        All of their expression, for models with a vocabulary of their own.
+    """
+
+    values: sparse.csr_matrix
+    expression: Expression
+
+    @property
+    def empty(self) -> npt.NDArray[np.bool_]:
+        """(n,) True where no gene of the panel is expressed."""
+        return np.diff(self.values.indptr) == 0
+
+
 @dataclass(frozen=True, repr=False)
-class Annotator(Fitted):
+class Annotator(Described):
     """Predicts cell types; made by :func:`scmamba.tasks.annotate` or :meth:`load`.
 
     Attributes
     ----------
     classes
-        Labels that it knows, sorted.
+        Cell types that it knows, sorted.
     panel
         Genes that it reads.
+    linear
+        Logistic regression on the panel.
+    neural
+        Networks, or a pretrained model with a linear head.
+    reads_panel
+        Whether the networks read the panel; a pretrained model reads all genes that it knows.
+    fusion
+        How both become calibrated probabilities.
+    gaussians, ood_scorer
+        Distance to the known cell types, and the out-of-distribution score with its threshold.
+    confidence_threshold
+        Cells with a lower confidence are ``unknown``.
     about
         How it was made: mode, seed, rates, genes.
     validation
-        Scores on held-out labelled cells: of both views, alone and together.
+        Accuracy and macro-F1 on held-out labelled cells, of each component and of both together.
     history
-        Training curve, one row an epoch; empty for a loaded annotator.
-    confidence_threshold
-        Below it a cell is ``unknown``.
+        Training curve of the first network, one row per epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scmamba
+    >>> scmamba.settings.verbosity = "error"
+    >>> adata = scmamba.datasets.synthetic(60, 40, 2, human=True)
+    >>> adata.obs["label"] = adata.obs["cell_type"].where(np.arange(60) % 2 == 0)
+    >>> training = scmamba.tasks.AnnotationTraining(
+    ...     epochs=1, mamba_epochs=0, pretrain_epochs=0, n_members=1, width=16
+    ... )
+    >>> annotator = scmamba.tasks.annotate(adata, labels_key="label", training=training)
+    >>> annotator.classes
+    ('type_0', 'type_1')
+    >>> annotator.predict(adata).columns.tolist()
+    ['cell_type', 'best_guess', 'confidence', 'ood_score']
     """
 
     classes: tuple[str, ...]
     panel: Panel
+    linear: Linear
+    neural: NeuralComponent
+    reads_panel: bool
+    fusion: Fusion
+    gaussians: ClassGaussians
+    ood_scorer: OODScorer
+    confidence_threshold: float
     about: dict[str, Any]
+    validation: dict[str, float]
+    history: pd.DataFrame
 
-    def __repr__(self) -> str:
-        text = f"Annotator of {len(self.classes)} cell types from {len(self.panel.chosen):,} genes"
+    def _summary(self) -> tuple[str, Mapping[str, str]]:
+        about = self.about
+        entries = {
+            "cell types": listed(self.classes),
+            "genes": f"{len(self.panel.chosen):,} of {len(self.panel.genes):,}",
+            "trained on": f"{about['n_labelled']:,} labelled cells, seed {about['seed']}",
+            "network": f"{about['model']}, {about['mode']}, {len(self.neural.members)} member(s)",
+            "neural weight": f"{self.fusion.neural_weight:.1f}",
+            "unknown if": f"confidence < {self.confidence_threshold:.3f} or "
+            f"ood_score > {self.ood_threshold:.3f}",
+            "held-out cells": "none: not validated",
+        }
         if self.validation:
-            accuracy, macro = self.validation["both_accuracy"], self.validation["both_macro_f1"]
-            text += f"; on held-out labelled cells: accuracy {accuracy:.3f}, macro-F1 {macro:.3f}"
-        return f"<{text}>"
+            n = self.validation["n_cells"]
+            entries["held-out cells"] = f"{n:,.0f}: {scored(self.validation, 'both')}"
+        return "Annotator", entries
+
+    @property
+    def ood_threshold(self) -> float:
+        """Cells with a higher out-of-distribution score are ``unknown``."""
+        return self.ood_scorer.threshold
+
+    @property
+    def validation_table(self) -> pd.DataFrame:
+        """Scores on held-out cells: components by ``accuracy`` and ``macro_f1``."""
+        return validation_table(self.validation)
 
     def predict(self, adata: AnnData, **where: Any) -> pd.DataFrame:
         """Annotate cells without writing to them.
@@ -122,58 +200,64 @@ class Annotator(Fitted):
         Returns
         -------
         Columns ``cell_type`` (with ``unknown``), ``best_guess``, ``confidence`` in [0, 1] and
-        ``ood_score``, one row a cell.
+        ``ood_score``, one row per cell.
 
         Raises
         ------
         ScmambaError
             Expression cannot be used, or fewer than half of the annotator's genes are there.
         """
-        said = self.say(self.read(adata, **where))
+        predictions = self._predict(adata, where)
         table = {
-            "cell_type": said.cell_type,
-            "best_guess": said.best_guess,
-            "confidence": said.confidence,
-            "ood_score": said.ood_score,
+            "cell_type": predictions.cell_type,
+            "best_guess": predictions.best_guess,
+            "confidence": predictions.confidence,
+            "ood_score": predictions.ood_score,
         }
         return pd.DataFrame(table, index=adata.obs_names)
 
     def predict_proba(self, adata: AnnData, **where: Any) -> pd.DataFrame:
         """Calibrated probability of each class (n_obs, n_classes); rows sum to 1."""
-        said = self.say(self.read(adata, **where))
-        return pd.DataFrame(np.exp(said.log_proba), adata.obs_names, list(self.classes))
+        log_proba = self._predict(adata, where).log_proba
+        return pd.DataFrame(np.exp(log_proba), adata.obs_names, list(self.classes))
 
-    def read(self, adata: AnnData, **where: Any) -> Cells:
-        """Take out and align the expression of cells, and report the genes matched."""
-        return self.align(expression(adata, **where))
+    def _predict(self, adata: AnnData, where: Mapping[str, Any]) -> Prediction:
+        return self._predictions(self._aligned(expression(adata, **where)))
 
-    def match(self, found: Expression) -> GeneMatch:
-        """Find the annotator's genes among those of ``found``, and report it."""
+    def _match(self, found: Expression) -> GeneMatch:
+        """Find the annotator's genes among those of ``found``, and log how many match."""
         match = self.panel.match(found)
         logger.info(match.report())
         return match
 
-    def align(self, found: Expression, match: GeneMatch | None = None) -> Cells:
-        """Bring expression that was taken out already to the annotator's genes."""
-        match = match or self.match(found)
-        return Cells(self.panel.values(found, match), match, found)
+    def _aligned(self, found: Expression, match: GeneMatch | None = None) -> Cells:
+        """Bring expression to the annotator's genes."""
+        return Cells(self.panel.values(found, match or self._match(found)), found)
 
-    def say(self, cells: Cells, *, parts: str = "both") -> Prediction:
-        """Predict prepared cells with both views, or with ``"wide"`` or ``"deep"`` alone."""
+    def _predictions(self, cells: Cells, *, parts: str = "both") -> Prediction:
+        """Predict prepared cells with both components, or ``"linear"`` or ``"neural"`` alone."""
         if parts not in PARTS:
             raise ScmambaError(f"parts={parts!r}; allowed: {', '.join(map(repr, PARTS))}")
-        wide: Floats | None = self.wide.logits(cells.values)
-        data = self.deep.data(cells.expression, self.panel, cells.values)
-        deep: Floats | None
-        deep, embedding = self.deep.logits(data)
-        distance = self.principal.distance(cells.values)
-        score = self.strangeness.score(self.fusion.mixed(wide, deep), distance)
+        linear: Floats | None = self.linear.logits(cells.values)
+        neural: Floats | None
+        neural, embedding = cell_logits(self.neural, self._tokens(cells))
+        distance = self.gaussians.distance(cells.values)
+        score = self.ood_scorer.score(self.fusion.mixed(linear, neural), distance)
         if parts != "both":
-            wide, deep = (wide, None) if parts == "wide" else (None, deep)
-        log_proba = self.fusion.log_proba(wide, deep, self.log_prior)
-        doubtful = np.exp(log_proba.max(1)) < self.confidence_threshold
-        unknown = doubtful | (score > self.strangeness.threshold) | cells.empty
+            linear, neural = (linear, None) if parts == "linear" else (None, neural)
+        log_proba = self.fusion.log_proba(linear, neural)
+        uncertain = np.exp(log_proba.max(1)) < self.confidence_threshold
+        unknown = uncertain | (score > self.ood_threshold) | cells.empty
         return Prediction(log_proba, score, unknown, embedding, cells.empty, self.classes)
+
+    def _tokens(self, cells: Cells) -> CellData:
+        """Tokens of the panel's values, or as a pretrained model reads its own vocabulary."""
+        model = self.neural.model
+        if self.reads_panel:
+            return compact_data(cells.values, self.panel.names)
+        assert model.vocab is not None
+        names = cells.expression.var_names.tolist()
+        return cell_data(model, cells.expression, resolve(names, model.vocab.tokens).require())
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the annotator to a folder, whole or not at all; no pickle in it.
@@ -183,29 +267,25 @@ class Annotator(Fitted):
         ScmambaError
             The folder holds other files or cannot be written.
         """
+        head = self.neural.head
         arrays = {
             "chosen": self.panel.chosen,
-            "log_prior": self.log_prior,
-            **_prefixed("wide", self.wide),
-            **({} if self.deep.head is None else _prefixed("head", self.deep.head)),
-            **_prefixed("principal", self.principal),
-            "strangeness.quantiles": self.strangeness.quantiles,
+            **flattened("linear", self.linear),
+            **({} if head is None else flattened("head", head)),
+            **flattened("gaussians", self.gaussians),
+            "ood.quantiles": self.ood_scorer.quantiles,
         }
         content = {
             "classes": self.classes,
             "genes": self.panel.genes,
-            "n_members": len(self.deep.members),
+            "reads_panel": self.reads_panel,
             "fusion": asdict(self.fusion),
-            "ood_threshold": self.strangeness.threshold,
+            "ood_threshold": self.ood_threshold,
             "confidence_threshold": self.confidence_threshold,
             "about": self.about,
             "validation": self.validation,
         }
-        with atomic_folder(Path(path), replaces=frozenset({SETTINGS, ARRAYS, MODELS})) as folder:
-            for i, member in enumerate(self.deep.members):
-                save_model(member, folder / MODELS / str(i))
-            _SEALED.write(folder, content, arrays)
-        return Path(path)
+        return ARTIFACT.save(path, content, arrays, self.neural.members, self.history)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Annotator:
@@ -214,41 +294,51 @@ class Annotator(Fitted):
         Raises
         ------
         ScmambaError
-            It is no annotator, of a newer format, or damaged.
+            The folder holds no annotator, is of a newer format, or is damaged.
         """
-        folder = Path(path)
-        with _SEALED.reading(folder) as (content, arrays):
+        with ARTIFACT.reading(path) as saved:
+            if saved.version == 1:
+                _upgrade(saved)
+            content, arrays = saved.content, saved.arrays
+            head = unflattened(Linear, "head", arrays) if "head.coef" in arrays else None
             return cls(
                 classes=tuple(content["classes"]),
                 panel=Panel(tuple(content["genes"]), arrays["chosen"]),
-                log_prior=arrays["log_prior"],
-                wide=_from_arrays(Linear, "wide", arrays),
-                deep=Deep(
-                    tuple(
-                        load_model(folder / MODELS / str(i)) for i in range(content["n_members"])
-                    ),
-                    _from_arrays(Linear, "head", arrays) if "head.coef" in arrays else None,
-                ),
-                fusion=Fusion(
-                    **{**content["fusion"], "unvalidated": tuple(content["fusion"]["unvalidated"])}
-                ),
-                principal=_from_arrays(Principal, "principal", arrays),
-                strangeness=Strangeness(arrays["strangeness.quantiles"], content["ood_threshold"]),
+                linear=unflattened(Linear, "linear", arrays),
+                neural=NeuralComponent(saved.networks, head),
+                reads_panel=content["reads_panel"],
+                fusion=Fusion.from_dict(content["fusion"]),
+                gaussians=unflattened(ClassGaussians, "gaussians", arrays),
+                ood_scorer=OODScorer(arrays["ood.quantiles"], content["ood_threshold"]),
                 confidence_threshold=content["confidence_threshold"],
                 about=content["about"],
                 validation=content["validation"],
-                history=pd.DataFrame(),
+                history=saved.history,
             )
 
 
 def is_annotator(path: str | os.PathLike[str]) -> bool:
     """Whether a folder holds a saved annotator."""
-    return (Path(path) / SETTINGS).is_file()
+    return ARTIFACT.is_at(path)
 
 
-def _prefixed(prefix: str, parts: Any) -> dict[str, npt.NDArray[Any]]:
-    return {f"{prefix}.{f.name}": np.asarray(getattr(parts, f.name)) for f in fields(parts)}
-
-
-def _from_arrays(kind: type[Any], prefix: str, arrays: dict[str, npt.NDArray[Any]]) -> Any:
-    return kind(**{f.name: arrays[f"{prefix}.{f.name}"] for f in fields(kind)})
+def _upgrade(saved: Saved) -> None:
+    """Give the entries of format version 1 their present names."""
+    prefixes = {"wide": "linear", "principal": "gaussians", "strangeness": "ood"}
+    for name in list(saved.arrays):
+        prefix, dot, rest = name.partition(".")
+        rest = "centers" if rest == "centres" else rest
+        saved.arrays[f"{prefixes.get(prefix, prefix)}{dot}{rest}"] = saved.arrays.pop(name)
+    rates = np.exp(saved.arrays.pop("log_prior"))
+    saved.content["fusion"] = Fusion.upgraded(saved.content["fusion"], rates / rates.sum())
+    words = {"wide": "linear", "deep": "neural", "deep_without_mamba": "no_mamba", "both": "both"}
+    validation = saved.content["validation"]
+    saved.content["validation"] = {
+        f"{words[component]}_{score}": validation[f"{component}_{score}"]
+        for component in words
+        for score in ("accuracy", "macro_f1")
+        if f"{component}_{score}" in validation
+    } | {name: value for name, value in validation.items() if name == "n_cells"}
+    saved.content["reads_panel"] = saved.content["about"]["mode"] == "scratch"
+    if "false_alarm" in saved.content["about"]:
+        saved.content["about"]["ood_fpr"] = saved.content["about"].pop("false_alarm")

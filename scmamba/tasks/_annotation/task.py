@@ -5,37 +5,33 @@ from __future__ import annotations
 import copy
 import os
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
+from scmamba.learn.calibration import confidence_threshold
+from scmamba.learn.folds import cross_validation_folds
+from scmamba.learn.neural import Finetune, FromScratch, NeuralFitter, Probe
+from scmamba.learn.ood import NO_REJECTION, fit_class_gaussians, fit_ood_scorer
+from scmamba.learn.parallel import run
+from scmamba.learn.supervised import SupervisedFit, fit_supervised
+from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
 from scmamba.pp.expression import Expression
 from scmamba.tasks._annotation.annotator import Annotator
-from scmamba.tasks._annotation.crossfit import cross_fit
-from scmamba.tasks._annotation.deep import (
-    compact_data,
-    gene_vectors,
-    pretrained_compact,
-    recipe_for,
-)
+from scmamba.tasks._annotation.cells import CellExamples
 from scmamba.tasks._annotation.examples import Examples
-from scmamba.tasks._annotation.folds import folds
-from scmamba.tasks._annotation.learners import Finetune, FromScratch, Learner, Probe
-from scmamba.tasks._annotation.parallel import run
+from scmamba.tasks._annotation.networks import compact_data, gene_vectors, pretrained_compact
+from scmamba.tasks._annotation.validation import format_scores, validation_scores
 from scmamba.tasks._forward import cell_data
 from scmamba.tasks._panel import Panel, aligned, choose_panel
 from scmamba.tasks._pretrained import model_genes, pretrained
 from scmamba.tokens.genes import resolve
-from scmamba.train import FitConfig
 
-FINETUNE = FitConfig(epochs=10, ema=0.0, max_tokens=1199, last_max_tokens=1199, patience=2)
-"""Of a pretrained model: longer cells than from scratch."""
-RATES = {"finetune": 1e-4, "lora": 1e-3}
-"""Peak learning rates of it."""
+_PROBE_PENALTY = 10.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,7 @@ class FitTask:
     given: Examples
     n_top_genes: int | None
     seed: int
+    training: AnnotationTraining = AnnotationTraining()
 
     def fit(
         self,
@@ -53,87 +50,116 @@ class FitTask:
         max_error: float,
         ood_fpr: float,
     ) -> Annotator:
-        """Learn an annotator from the labelled cells."""
+        """Fit an annotator to the labelled cells."""
         labels, learn_from, others = self.given.labels, self.given.learn_from, self.given.query
         genes, values, other_values = _common(learn_from, others)
-        rows = labels.rows
-        labelled = values[rows]
+        labelled = values[labels.rows]
         if others is None:
             other_values = values[np.flatnonzero(labels.codes < 0)]
-        groups = None if self.given.groups is None else self.given.groups[rows]
         panel = choose_panel([labelled], genes, self.n_top_genes)
         chosen = [matrix[:, panel.chosen].tocsr() for matrix in (labelled, other_values)]
-        codes = labels.codes[rows]
-        n_classes = len(labels.classes)
-        learner: Learner
+        fitter: NeuralFitter
         if model is None:
-            learner, used_mode = self._from_scratch(panel, chosen, codes), "scratch"
+            examples, fitter = self._from_scratch(panel, chosen)
+            mode = "scratch"
         else:
-            net = pretrained(model)
-            learner, used_mode = self._from_pretrained(net, mode, codes, learn_from)
-        found = cross_fit(
-            chosen[0],
-            codes,
-            learner,
-            folds(codes, groups, seed=self.seed),
-            n_classes,
-            max_error=max_error,
-            false_alarm=ood_fpr,
-            seed=self.seed,
+            examples, fitter, mode = self._from_pretrained(pretrained(model), mode, chosen[0])
+        groups = None if self.given.groups is None else self.given.groups[labels.rows]
+        splits = cross_validation_folds(
+            examples.codes, groups, seed=self.seed, n_folds=self.training.n_folds
         )
-        return Annotator(
-            **vars(found),
-            classes=labels.classes,
-            panel=panel,
-            about={
-                "model": found.deep.model.name or "compact",
-                "model_sha256": found.deep.model.sha256,
-                "mode": used_mode,
-                "seed": self.seed,
-                "max_error": max_error,
-                "ood_fpr": ood_fpr,
-                "n_labelled": len(rows),
-                "n_genes": len(panel.chosen),
-                "unit": str(learn_from.unit),
-            },
-        )
+        found = fit_supervised(examples, fitter, splits, refit=True)
+        about = {
+            "model": found.neural.model.name or "compact",
+            "model_sha256": found.neural.model.sha256,
+            "mode": mode,
+            "seed": self.seed,
+            "max_error": max_error,
+            "ood_fpr": ood_fpr,
+            "n_labelled": len(examples),
+            "n_genes": len(panel.chosen),
+            "unit": str(learn_from.unit),
+        }
+        return self._annotator(found, examples, panel, max_error, ood_fpr, about)
 
     def _from_scratch(
-        self, panel: Panel, chosen: list[sparse.csr_matrix], codes: npt.NDArray[np.int64]
-    ) -> FromScratch:
+        self, panel: Panel, chosen: list[sparse.csr_matrix]
+    ) -> tuple[CellExamples, FromScratch]:
         """A compact model that has seen all given cells, and no label yet."""
+        codes = self.given.labels.codes[self.given.labels.rows]
         every = sparse.vstack(chosen).tocsr()
         all_codes = np.concatenate([codes, np.full(chosen[1].shape[0], -1)])
-        recipe = recipe_for(len(codes), self.seed)
+        training = self.training.for_n(len(codes))
         data = compact_data(every, panel.names, all_codes)
-        vectors = gene_vectors(every, recipe.d_model, self.seed)
-        job = (data, vectors, np.arange(len(data)), recipe)
+        vectors = gene_vectors(every, training.width, self.seed)
+        job = (data, vectors, training, self.seed)
         (start,) = run(pretrained_compact, [job], text="pretraining", spread=True)
-        return FromScratch(start, data, len(self.given.labels.classes), recipe)
+        n_classes = len(self.given.labels.classes)
+        examples = CellExamples(chosen[0], codes, n_classes, data, start, self.seed)
+        return examples, FromScratch(training, parallel=examples.on_cpu)
 
     def _from_pretrained(
-        self, net: CellModel, mode: str, codes: npt.NDArray[np.int64], learn_from: Expression
-    ) -> tuple[Learner, str]:
+        self, net: CellModel, mode: str, values: sparse.csr_matrix
+    ) -> tuple[CellExamples, NeuralFitter, str]:
         """A pretrained model and the labelled cells as it reads them."""
         if net.config.n_domains:
             raise ScmambaError(
-                f"this model norms each of its {net.config.n_domains} batches by itself, and new "
-                "cells are of none of them; annotate with model=None or with a model without a "
-                "domain norm (scmamba.tasks.embed takes it, with batch_key=)"
+                f"this model normalizes each of its {net.config.n_domains} batches by itself, and "
+                "new cells are of none of them; annotate with model=None or with a model without "
+                "a domain norm (scmamba.tasks.embed takes it, with batch_key=)"
             )
         model = copy.copy(net)  # shares the weights; <cls> has the value of fine-tuning
         model.config = net.config.replace(cls_value=0.0)
+        labels, learn_from = self.given.labels, self.given.learn_from
+        codes = labels.codes[labels.rows]
         match = model_genes(model, learn_from.var_names)
-        data = cell_data(model, learn_from, match).take(self.given.labels.rows)
+        data = cell_data(model, learn_from, match).take(labels.rows)
         data = replace(data, labels=codes)
+        examples = CellExamples(values, codes, len(labels.classes), data, model, self.seed)
         if mode == "auto":
-            on_cpu = next(model.parameters()).device.type == "cpu"
-            mode = "probe" if on_cpu else "finetune"
-        n_classes = len(self.given.labels.classes)
+            mode = "probe" if examples.on_cpu else "finetune"
         if mode == "probe":
-            return Probe(model, data, n_classes), mode
-        config = replace(FINETUNE, lr=RATES[mode], seed=self.seed)
-        return Finetune(model, data, n_classes, config, lora=mode == "lora"), mode
+            return examples, Probe(model, (_PROBE_PENALTY,), balanced=True), mode
+        training = self.training.for_finetuning(mode)
+        return examples, Finetune(training, self.seed, lora=mode == "lora"), mode
+
+    def _annotator(
+        self,
+        found: SupervisedFit,
+        examples: CellExamples,
+        panel: Panel,
+        max_error: float,
+        ood_fpr: float,
+        about: dict[str, Any],
+    ) -> Annotator:
+        """Thresholds from held-out cells, and all of it together."""
+        fusion, out = found.fusion, found.out_of_fold
+        scorer, threshold = NO_REJECTION, 0.0
+        validation: dict[str, float] = {}
+        if out is not None:
+            log_proba = fusion.log_proba(out.linear, out.chosen)
+            correct = log_proba.argmax(1) == out.target
+            threshold = confidence_threshold(np.exp(log_proba.max(1)), correct, max_error)
+            assert out.distance is not None
+            scorer = fit_ood_scorer(fusion.mixed(out.linear, out.chosen), out.distance, ood_fpr)
+            validation = validation_scores(out, log_proba)
+            logger.info(format_scores(validation, fusion.neural_weight))
+        return Annotator(
+            classes=self.given.labels.classes,
+            panel=panel,
+            linear=found.linear,
+            neural=found.neural,
+            reads_panel=about["mode"] == "scratch",
+            fusion=fusion,
+            gaussians=fit_class_gaussians(
+                examples.values, examples.codes, examples.n_outputs, seed=self.seed
+            ),
+            ood_scorer=scorer,
+            confidence_threshold=threshold,
+            about=about,
+            validation=validation,
+            history=found.history,
+        )
 
 
 def _common(

@@ -13,9 +13,9 @@ import pandas as pd
 from scmamba._errors import ScmambaError
 from scmamba._files import writable_folder
 from scmamba._log import logger
+from scmamba.learn.parallel import run
 from scmamba.models.device import resolve_device
 from scmamba.models.sequence.baselines import BASELINES
-from scmamba.tasks._annotation.parallel import run
 from scmamba.tasks.sequence._benchmark.methods import METHODS, ONE_CORE, PUBLISHED, run_method
 from scmamba.tasks.sequence._benchmark.runs import Record, read_run, table, write_run
 from scmamba.tasks.sequence._benchmark.summary import summarise

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, softmax
 
-from scmamba.tasks._annotation.fusion import best_temperature
+from scmamba.learn.calibration import best_temperature
 
 Floats = npt.NDArray[np.float64]
 SHARES = tuple(np.linspace(0, 1, 11).round(1).tolist())
@@ -85,9 +85,9 @@ def fit_blend(
     temperatures = {}
     if task in ("classification", "token"):
         codes = target.astype(np.int64)
-        temperatures["deep_temperature"] = best_temperature(deep, codes)
+        temperatures["deep_temperature"] = best_temperature("classification", deep, codes)
         if wide is not None:
-            temperatures["wide_temperature"] = best_temperature(wide, codes)
+            temperatures["wide_temperature"] = best_temperature("classification", wide, codes)
     if wide is None:
         return Blend(task, 1.0, **temperatures)
     trials = [Blend(task, share, **temperatures) for share in SHARES]
@@ -95,8 +95,8 @@ def fit_blend(
     if task != "classification":
         return best
     mixed = np.log(np.maximum(best(wide, deep), _LEAST))
-    codes, held_back = target.astype(np.int64), 1 / (len(target) + 2)
-    return replace(best, temperature=best_temperature(mixed, codes, smoothing=held_back))
+    codes = target.astype(np.int64)
+    return replace(best, temperature=best_temperature("classification", mixed, codes))
 
 
 def loss(task: str, said: Floats, target: npt.NDArray[np.generic]) -> float:

@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from scmamba.tasks._annotation.parallel import run
+from scmamba.learn.parallel import run
 from scmamba.tasks.sequence._supervised.blend import Blend, loss
 from scmamba.tasks.sequence._supervised.features import Features
 from scmamba.tasks.sequence._supervised.split import fold_of, groups, strata

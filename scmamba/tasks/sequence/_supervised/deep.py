@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from scmamba.learn.linear import Linear
 from scmamba.models.sequence.model import SequenceModel
-from scmamba.tasks._annotation.linear import Linear
 from scmamba.tasks.sequence._supervised.forward import outputs, sequence_data
 from scmamba.tasks.sequence.embed import embed
 from scmamba.tokens.nucleotides import NucleotideTokenizer

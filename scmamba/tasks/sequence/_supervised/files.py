@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from scmamba._files import atomic_folder
+from scmamba.learn.linear import Linear
 from scmamba.models import SequenceModel, load, save
 from scmamba.models.checkpoint.sealed import ARRAYS, Arrays, Sealed
 from scmamba.models.sequence.networks import load_network, save_network
 from scmamba.models.sequence.pooled import PooledModel
-from scmamba.tasks._annotation.linear import Linear
 from scmamba.tasks.sequence._supervised.deep import Deep, Networks, Probe
 from scmamba.tasks.sequence._supervised.features import Features
 from scmamba.tasks.sequence._supervised.wide import Wide

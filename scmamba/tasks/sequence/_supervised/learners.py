@@ -14,14 +14,14 @@ import torch
 from torch import nn
 
 from scmamba._errors import ScmambaError
+from scmamba.learn.linear import Linear
+from scmamba.learn.parallel import run
 from scmamba.models.device import resolve_device
 from scmamba.models.sequence.compact import CompactConfig, CompactModel
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.models.sequence.pooled import PooledModel
 from scmamba.nn.lora import add_lora, merge_lora
 from scmamba.stream.sequences import SequenceData
-from scmamba.tasks._annotation.linear import Linear
-from scmamba.tasks._annotation.parallel import run
 from scmamba.tasks.sequence._supervised.blend import Blend, loss
 from scmamba.tasks.sequence._supervised.deep import Networks, Probe, embeddings
 from scmamba.tasks.sequence._supervised.forward import outputs, sequence_data

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from scmamba.tasks._annotation.linear import Linear
+from scmamba.learn.linear import Linear
 from scmamba.tasks.sequence._nucleotides import reverse_complement
 from scmamba.tasks.sequence._supervised.features import Features
 

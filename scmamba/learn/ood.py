@@ -1,4 +1,4 @@
-"""How strange a cell is, beside the cells that the labels came from."""
+"""How far a cell is from the cells with known labels: out-of-distribution scores."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _CLIP = 10.0  # standard deviations
 
 
 @dataclass(frozen=True)
-class Principal:
-    """Principal components of standardised log-normalised values, with a Gaussian per class.
+class ClassGaussians:
+    """ClassGaussians components of standardised log-normalised values, with a Gaussian per class.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Principal:
         (n_genes,) of the labelled cells.
     components
         (n_genes, k).
-    centres
+    centers
         (n_classes, k) mean of each class; NaN for a class without cells.
     whiten
         (k, k) W with W W^T the inverse of the covariance within classes.
@@ -34,7 +34,7 @@ class Principal:
     mean: Floats
     scale: Floats
     components: Floats
-    centres: Floats
+    centers: Floats
     whiten: Floats
 
     def coordinates(self, x: sparse.csr_matrix) -> Floats:
@@ -48,35 +48,35 @@ class Principal:
     def distance(self, x: sparse.csr_matrix) -> Floats:
         """(n,) Mahalanobis distance to the nearest class (Lee et al., NeurIPS 2018)."""
         z = self.coordinates(x) @ self.whiten
-        centres = (self.centres @ self.whiten)[~np.isnan(self.centres[:, 0])]
-        square = (z**2).sum(1)[:, None] - 2 * z @ centres.T + (centres**2).sum(1)
+        centers = (self.centers @ self.whiten)[~np.isnan(self.centers[:, 0])]
+        square = (z**2).sum(1)[:, None] - 2 * z @ centers.T + (centers**2).sum(1)
         return np.sqrt(np.maximum(square.min(1), 0))
 
 
-def fit_principal(
+def fit_class_gaussians(
     x: sparse.csr_matrix,
     codes: npt.NDArray[np.int64],
     n_classes: int,
     *,
     n_components: int = 20,
     seed: int = 0,
-) -> Principal:
-    """Fit :class:`Principal` to labelled cells (n, n_genes)."""
+) -> ClassGaussians:
+    """Fit :class:`ClassGaussians` to labelled cells (n, n_genes)."""
     k = min(n_components, min(x.shape) - 1)
     mean, scale = moments(x)
     components = np.eye(x.shape[1], max(k, 1))
     if k > 0:
         standard = np.clip((x.toarray() - mean) / scale, -_CLIP, _CLIP)
         components = randomized_svd(standard, k, random_state=seed)[2].T
-    bare = Principal(mean, scale, components, np.zeros((n_classes, 0)), np.zeros((0, 0)))
+    bare = ClassGaussians(mean, scale, components, np.zeros((n_classes, 0)), np.zeros((0, 0)))
     z = bare.coordinates(x)
-    centres = np.full((n_classes, z.shape[1]), np.nan)
+    centers = np.full((n_classes, z.shape[1]), np.nan)
     for c in np.unique(codes):
-        centres[c] = z[codes == c].mean(0)
-    covariance = ledoit_wolf(z - centres[codes])[0]
+        centers[c] = z[codes == c].mean(0)
+    covariance = ledoit_wolf(z - centers[codes])[0]
     values, vectors = np.linalg.eigh(covariance)
     whiten = vectors / np.sqrt(np.maximum(values, 1e-6 * max(values.max(), 1e-12)))
-    return Principal(mean, scale, components, centres, whiten)
+    return ClassGaussians(mean, scale, components, centers, whiten)
 
 
 def moments(x: sparse.csr_matrix) -> tuple[Floats, Floats]:
@@ -87,48 +87,48 @@ def moments(x: sparse.csr_matrix) -> tuple[Floats, Floats]:
 
 
 @dataclass(frozen=True)
-class Strangeness:
-    """Doubt and distance on one scale: the rank of a cell among held-out cells of known classes.
+class OODScorer:
+    """Uncertainty and distance on one scale: the rank among held-out cells of known classes.
 
     Attributes
     ----------
     quantiles
-        (2, n) quantiles, ascending, of doubt and of log distance among held-out cells.
+        (2, n) quantiles, ascending, of uncertainty and of log distance among held-out cells.
     threshold
-        Score above which a cell counts as out of distribution.
+        Score above which a cell is rejected as out of distribution.
     """
 
     quantiles: Floats
     threshold: float
 
     def score(self, log_proba: Floats, distance: Floats) -> Floats:
-        """(n,) mean of both ranks, in [0, 1]; higher is stranger.
+        """(n,) mean of both ranks, in [0, 1]; higher is further from the known classes.
 
         Parameters
         ----------
         log_proba
-            (n, n_classes) of both views together; doubt is minus the highest (Hendrycks and
-            Gimpel, ICLR 2017).
+            (n, n_classes) of both components together; the uncertainty is minus the highest
+            (Hendrycks and Gimpel, ICLR 2017).
         distance
-            (n,) of :meth:`Principal.distance`.
+            (n,) of :meth:`ClassGaussians.distance`.
         """
         ranks = np.linspace(0, 1, self.quantiles.shape[1])
-        pairs = zip(_signs(log_proba, distance), self.quantiles, strict=True)
-        return np.mean([np.interp(sign, known, ranks) for sign, known in pairs], axis=0)
+        pairs = zip(_features(log_proba, distance), self.quantiles, strict=True)
+        return np.mean([np.interp(feature, known, ranks) for feature, known in pairs], axis=0)
 
 
-ANYTHING = Strangeness(np.array([[0.0, 50.0], [-10.0, 10.0]]), np.inf)
-"""For want of held-out cells: nothing is too strange."""
+NO_REJECTION = OODScorer(np.array([[0.0, 50.0], [-10.0, 10.0]]), np.inf)
+"""Without held-out cells: no cell is rejected."""
 
 
-def fit_strangeness(log_proba: Floats, distance: Floats, false_alarm: float) -> Strangeness:
-    """Set scale and threshold so that ``false_alarm`` of the held-out cells count as strange."""
+def fit_ood_scorer(log_proba: Floats, distance: Floats, ood_fpr: float) -> OODScorer:
+    """Set scale and threshold so that ``ood_fpr`` of the held-out cells are rejected."""
     grid = np.linspace(0, 1, 1001)
-    quantiles = np.stack([np.quantile(sign, grid) for sign in _signs(log_proba, distance)])
-    scale = Strangeness(quantiles, np.inf)
-    threshold = float(np.quantile(scale.score(log_proba, distance), 1 - false_alarm))
-    return Strangeness(quantiles, threshold)
+    quantiles = np.stack([np.quantile(feature, grid) for feature in _features(log_proba, distance)])
+    scale = OODScorer(quantiles, np.inf)
+    threshold = float(np.quantile(scale.score(log_proba, distance), 1 - ood_fpr))
+    return OODScorer(quantiles, threshold)
 
 
-def _signs(log_proba: Floats, distance: Floats) -> tuple[Floats, Floats]:
+def _features(log_proba: Floats, distance: Floats) -> tuple[Floats, Floats]:
     return -log_proba.max(1), np.log(distance + 1e-6)

@@ -1,4 +1,4 @@
-"""Splits of the labelled cells on which every choice is made."""
+"""Which examples are held out to make choices on."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from scmamba.learn.calibration import Kind
+
 Rows = npt.NDArray[np.int64]
+Split = tuple[Rows, Rows]
+"""Positions to learn from, and positions to validate on."""
 
 _LARGE = 30_000
 """Labelled cells from which one held-out part is enough."""
 
 
-def folds(
+def cross_validation_folds(
     codes: Rows, batches: npt.NDArray[np.object_] | None, *, seed: int, n_folds: int = 3
 ) -> list[tuple[Rows, Rows]]:
     """Split labelled cells into a part to learn from and a part to validate on, several times.
@@ -87,3 +91,35 @@ def _stratified(codes: Rows, n_folds: int, seed: int) -> list[tuple[Rows, Rows]]
             else []
         )
     return list(splitter.split(merged, merged))
+
+
+def strata(kind: Kind, target: npt.NDArray[np.generic]) -> Rows:
+    """(n,) what a split is balanced by: classes, combinations of labels, or tenths of numbers.
+
+    Parameters
+    ----------
+    kind
+        What ``target`` holds.
+    target
+        (n,) classes, or (n, n_outputs); of objects (one array for each example) nothing is
+        balanced.
+    """
+    if target.dtype == object:
+        return np.zeros(len(target), dtype=np.int64)
+    if kind == "classification":
+        return target.astype(np.int64)
+    if kind == "multilabel":
+        return np.unique(target, axis=0, return_inverse=True)[1].reshape(-1)
+    ranks = target[:, 0].argsort(kind="stable").argsort(kind="stable")
+    return ranks * 10 // len(target)
+
+
+def fold_of(group: Rows, stratum: Rows, n_folds: int, seed: int) -> Rows:
+    """(n,) fold of each example: whole groups, strata spread evenly, by ``seed`` alone."""
+    rng = np.random.default_rng(seed)
+    _, first = np.unique(group, return_index=True)
+    order = rng.permutation(len(first))
+    order = order[np.argsort(stratum[first][order], kind="stable")]
+    fold = np.empty(len(first), dtype=np.int64)
+    fold[order] = np.arange(len(order)) % n_folds
+    return fold[np.unique(group, return_inverse=True)[1].reshape(-1)]

@@ -8,9 +8,9 @@ from scipy import sparse
 from sklearn.metrics import roc_auc_score
 
 from scmamba.datasets import synthetic
+from scmamba.learn.linear import fit_linear
+from scmamba.learn.ood import fit_class_gaussians, fit_ood_scorer, moments
 from scmamba.pp import log_normalize
-from scmamba.tasks._annotation.linear import fit_linear
-from scmamba.tasks._annotation.novelty import fit_principal, fit_strangeness, moments
 
 
 @pytest.fixture
@@ -24,10 +24,10 @@ def split():
 
 def test_an_unseen_type_is_stranger(split) -> None:
     values, codes, train, held, strange = split
-    principal = fit_principal(values[train], codes[train], 3)
+    principal = fit_class_gaussians(values[train], codes[train], 3)
     view = fit_linear(values[train], codes[train], 3)
     logits, distance = view.logits(values), principal.distance(values)
-    found = fit_strangeness(logits[held], distance[held], 0.05)
+    found = fit_ood_scorer(logits[held], distance[held], 0.05)
     score = found.score(logits, distance)
     rows = np.concatenate([held, strange])
     assert roc_auc_score(codes[rows] == 3, score[rows]) > 0.95
@@ -38,11 +38,11 @@ def test_an_unseen_type_is_stranger(split) -> None:
 
 def test_distance_is_mahalanobis_to_the_nearest_class(split) -> None:
     values, codes, train, held, _ = split
-    found = fit_principal(values[train], codes[train], 3, n_components=6)
+    found = fit_class_gaussians(values[train], codes[train], 3, n_components=6)
     precision = found.whiten @ found.whiten.T
     z = found.coordinates(values[held])
-    centres = [found.coordinates(values[train][codes[train] == c]).mean(0) for c in range(3)]
-    slow = [min(np.sqrt((row - c) @ precision @ (row - c)) for c in centres) for row in z]
+    centers = [found.coordinates(values[train][codes[train] == c]).mean(0) for c in range(3)]
+    slow = [min(np.sqrt((row - c) @ precision @ (row - c)) for c in centers) for row in z]
     np.testing.assert_allclose(found.distance(values[held]), slow, rtol=1e-6)
 
 
@@ -53,7 +53,7 @@ def test_components_are_those_of_standardised_values(split) -> None:
     np.testing.assert_allclose(mean, dense.mean(0), rtol=1e-5)
     np.testing.assert_allclose(scale, dense.std(0) + 1e-2, rtol=1e-4)
     standard = np.clip((dense - dense.mean(0)) / (dense.std(0) + 1e-2), -10, 10)
-    found = fit_principal(values[train], codes[train], 3, n_components=4)
+    found = fit_class_gaussians(values[train], codes[train], 3, n_components=4)
     kept = np.linalg.norm(standard @ found.components) ** 2
     best = (np.linalg.svd(standard, compute_uv=False)[:4] ** 2).sum()
     assert kept == pytest.approx(best, rel=0.01)
@@ -61,17 +61,17 @@ def test_components_are_those_of_standardised_values(split) -> None:
 
 def test_a_class_without_cells_is_never_the_nearest(split) -> None:
     values, codes, train, held, _ = split
-    a = fit_principal(values[train], codes[train], 3)
-    b = fit_principal(values[train], codes[train], 7)
+    a = fit_class_gaussians(values[train], codes[train], 3)
+    b = fit_class_gaussians(values[train], codes[train], 7)
     np.testing.assert_allclose(a.distance(values[held]), b.distance(values[held]))
-    assert np.isnan(b.centres[3:]).all()
+    assert np.isnan(b.centers[3:]).all()
 
 
 @pytest.mark.parametrize("shape", [(2, 5), (3, 1), (2, 1)])
 def test_few_cells_and_genes(shape) -> None:
     x = sparse.csr_matrix(np.random.default_rng(0).random(shape).astype(np.float32))
     codes = np.arange(shape[0]) % 2
-    found = fit_principal(x, codes, 2)
+    found = fit_class_gaussians(x, codes, 2)
     assert np.isfinite(found.distance(x)).all()
     assert found.distance(x[:0]).shape == (0,)
 
@@ -79,7 +79,7 @@ def test_few_cells_and_genes(shape) -> None:
 def test_confident_logits_are_less_strange() -> None:
     """Energy falls with the largest logit; large ones do not overflow."""
     logits = np.array([[800.0, 0.0], [5.0, 0.0], [0.0, 0.0]])
-    found = fit_strangeness(logits, np.ones(3), 0.01)
+    found = fit_ood_scorer(logits, np.ones(3), 0.01)
     score = found.score(logits, np.ones(3))
     assert np.isfinite(score).all()
     assert score[0] < score[1] < score[2]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scmamba.tasks._annotation import folds as module
-from scmamba.tasks._annotation.folds import folds
+from scmamba.learn import folds as module
+from scmamba.learn.folds import cross_validation_folds as folds
 
 
 def check(codes, found) -> None:
