@@ -9,7 +9,7 @@ from anndata import AnnData
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
-from scmamba.pp.expression import gene_names
+from scmamba.pp.expression import Expression, gene_names
 from scmamba.tokens.genes import GeneMatch, resolve
 from scmamba.tokens.vocab import Vocab
 
@@ -37,6 +37,14 @@ def match_genes(
     ------
     ScmambaError
         If ``gene_key`` is no column of ``adata.var``, or the model knows no genes.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> adata = scmamba.datasets.synthetic(10, 4, 2)
+    >>> names = adata.var_names.tolist()
+    >>> scmamba.pp.match_genes(adata, names[::-1]).index.tolist()
+    [3, 2, 1, 0]
     """
     known = getattr(model, "vocab", model)
     targets = known.tokens if isinstance(known, Vocab) else known
@@ -48,3 +56,30 @@ def match_genes(
     match = resolve(gene_names(adata.var, gene_key, "adata.var"), targets)
     logger.info(match.report())
     return match
+
+
+def find_genes(found: Expression, targets: Sequence[str]) -> GeneMatch:
+    """Find a model's genes in a data set.
+
+    Parameters
+    ----------
+    found
+        Expression of cells; its columns are matched.
+    targets
+        Genes that the model reads.
+
+    Raises
+    ------
+    ScmambaError
+        Fewer than half match. The message says so where the genes are in rows.
+    """
+    match = resolve(found.var_names.tolist(), targets)
+    if match.fraction < 0.5 or not match.n_matched:
+        rows = resolve(dict.fromkeys(map(str, found.obs_names)), targets)
+        if rows.n_matched > 1 and rows.fraction >= 0.5:
+            raise ScmambaError(
+                f"{rows.n_matched:,} names of rows (obs_names) are genes and {match.n_matched:,} "
+                "of columns (var_names): the data is genes by cells; transpose it: adata = "
+                "adata.T.copy()"
+            )
+    return match.require()

@@ -134,7 +134,7 @@ def locate(
             block_values=block_values(model),
             one_unit=model.config.value_type != "bins",
         )
-        match, domains = model_genes(model, found.first.var_names), None
+        match, domains = model_genes(model, found.first), None
         if names is not None and request.batch_key is not None:
             batches = read_batches(job.source.obs, request.batch_key, "adata.obs")
             domains = np.searchsorted(names, batches)

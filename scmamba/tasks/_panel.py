@@ -13,8 +13,9 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba.pp.expression import Expression
+from scmamba.pp.genes import find_genes
 from scmamba.pp.normalize import log_scale
-from scmamba.tokens.genes import GeneMatch, resolve
+from scmamba.tokens.genes import GeneMatch
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Panel:
         ScmambaError
             Fewer than half match.
         """
-        return resolve(expression.var_names.tolist(), self.genes).require()
+        return find_genes(expression, self.genes)
 
     def values(self, expression: Expression, match: GeneMatch) -> sparse.csr_matrix:
         """(n_cells, n_chosen) log-normalised values, zero for genes that the data set lacks."""

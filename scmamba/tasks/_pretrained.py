@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.models import CellModel, load
 from scmamba.models.loading import is_sequence_model
-from scmamba.tokens.genes import GeneMatch, resolve
+from scmamba.pp.expression import Expression
+from scmamba.pp.genes import find_genes
+from scmamba.tokens.genes import GeneMatch
 
 
 def pretrained(model: CellModel | str | os.PathLike[str], **changes: Any) -> CellModel:
@@ -37,11 +36,11 @@ def pretrained(model: CellModel | str | os.PathLike[str], **changes: Any) -> Cel
     return load(model, **changes)
 
 
-def model_genes(model: CellModel, var_names: npt.NDArray[np.object_]) -> GeneMatch:
+def model_genes(model: CellModel, found: Expression) -> GeneMatch:
     """Find a data set's genes in a model's vocabulary, at least half of them, and log the match."""
     if model.vocab is None:
         raise ScmambaError("the model has no vocabulary; load it from a folder with vocab.json")
-    match = resolve(var_names.tolist(), model.vocab.tokens).require()
+    match = find_genes(found, model.vocab.tokens)
     logger.info(match.report())
     return match
 

@@ -20,22 +20,31 @@ _SPECIES = {
     "GAL": "chicken",
 }
 _ORGANISM = {"mouse": "mmusculus", "rat": "rnorvegicus", "zebrafish": "drerio", "pig": "sscrofa"}
-_ORF = re.compile(r"(?<=\d)orf(?=\d)")
+_TITLE = re.compile(r"[A-Z]?[a-z][a-z0-9]*([-.][A-Za-z0-9]+)*|[A-Z][a-z0-9]*([-.][A-Z]?[a-z0-9]+)+")
+_RIKEN = re.compile(r"\w+Rik(\d*)|Gm\d+|[A-Z]{1,2}\d{5,6}(\.\d+)?|\d+\w+RIK")
+_ORF = re.compile(r"C(\d+|X|Y)orf\d+.*")
 
 
 def species_hint(names: Sequence[str]) -> str | None:
     """Return the species that most of ``names`` look like, None for human or unknown ones.
 
-    Ensembl ids tell by their prefix; symbols in capitals and small letters (``Cd3e``, ``mt-Co1``)
-    are read as mouse, though rat's look alike. Open reading frames (``C1orf112``) are human.
+    Ensembl ids tell by their prefix. Symbols of which the first letter alone is a capital
+    (``Cd3e``, ``mt-Co1``) are read as mouse, though rat's look alike. Open reading frames
+    (``C1orf112``) are human.
     """
     prefixes = Counter(found[1] for name in names if (found := _ENSEMBL.fullmatch(name)))
     prefix, n_ids = prefixes.most_common(1)[0] if prefixes else (None, 0)
     if n_ids * 2 > len(names):
         return _SPECIES.get(prefix, f"another species (ENS{prefix}G)") if prefix else None
-    symbols = [_ORF.sub("", name) for name in names if not name.startswith("ENS")]
-    n_mixed = sum(name != name.upper() and name != name.lower() for name in symbols)
-    return "mouse" if symbols and n_mixed * 2 > len(symbols) else None
+    symbols = [name for name in names if name and not name.startswith("ENS")]
+    return "mouse" if symbols and sum(map(looks_like_mouse, symbols)) * 2 > len(symbols) else None
+
+
+def looks_like_mouse(name: str) -> bool:
+    """Whether a symbol is written as mouse genes are."""
+    if _ORF.fullmatch(name) or name == name.lower():
+        return False
+    return bool(_TITLE.fullmatch(name) or _RIKEN.fullmatch(name))
 
 
 def orthologue_advice(species: str) -> str:

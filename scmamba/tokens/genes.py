@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba._errors import ScmambaError
+from scmamba.tokens._affixes import strip_affixes
 from scmamba.tokens._gene_table import AMBIGUOUS, ensembl_number, fold, human_genes, unique
-from scmamba.tokens._species import orthologue_advice, species_hint
+from scmamba.tokens._species import looks_like_mouse, orthologue_advice, species_hint
 from scmamba.tokens.vocab import SPECIAL
 
 WAYS = ("exact", "ensembl", "case", "previous_or_alias")  # the best first
@@ -44,6 +45,8 @@ class GeneMatch:
         ``"mouse"`` or the like where most names look like another species' genes.
     examples
         Some targets.
+    affix
+        What was taken off the names before they were matched, such as ``"prefix 'GRCh38_'"``.
     """
 
     index: npt.NDArray[np.int64]
@@ -56,12 +59,14 @@ class GeneMatch:
     fraction: float
     species_hint: str | None
     examples: tuple[str, ...] = field(repr=False)
+    affix: str = ""
 
     def report(self) -> str:
         """Return one line: how many matched, in which ways, and some that did not."""
         ways = ", ".join(f"{way.replace('_', ' ')} {n:,}" for way, n in self.how.items() if n)
         text = f"{self.n_matched:,} of {self.n_names:,} genes matched"
         text += f" ({ways})" if ways else ""
+        text += f", {self.affix} taken off" if self.affix else ""
         if self.n_shadowed:
             text += f"; {self.n_shadowed:,} left out beside a better name of the same gene"
         if self.missing:
@@ -97,10 +102,13 @@ def resolve(names: Iterable[str], targets: Sequence[str]) -> GeneMatch:
 
     Either side may hold symbols, previous symbols, aliases or Ensembl ids with or without version,
     in any case. A previous symbol or alias counts only where it belongs to one gene, a previous
-    symbol before an alias. If several
-    names stand for one target, those found in the best way are kept (all of them: their values are
-    added up) and the others left out. Where most names look like another species' (``Cd3e``), only
-    exact matches count: the same letters would find a human gene, but not the one that was meant.
+    symbol before an alias. If several names stand for one target, those found in the best way are
+    kept (all of them: their values are added up) and the others left out.
+
+    Where few names match as they are, a prefix or suffix that all of them share (``GRCh38_``,
+    ``_TotalSeqB``), the human genome's name and ``__chr1`` are taken off, on either side. Where
+    most names look like another species', those that do (``Cd3e``) match exactly or not at all:
+    the same letters would find a human gene, but not the one that was meant.
 
     Parameters
     ----------
@@ -109,21 +117,22 @@ def resolve(names: Iterable[str], targets: Sequence[str]) -> GeneMatch:
     targets
         Genes to be found, such as a vocabulary's tokens (special tokens are passed over); of a
         target that comes twice the first counts.
+
+    Examples
+    --------
+    >>> from scmamba.tokens import resolve
+    >>> match = resolve(["GRCh38_CD3E", "GRCh38_MS4A1", "GRCh38_NKG7"], ["NKG7", "CD3E", "MS4A1"])
+    >>> match.index.tolist()
+    [1, 2, 0]
+    >>> match.report()
+    "3 of 3 genes matched (exact 3), prefix 'GRCh38_' taken off"
     """
     names = [str(name) for name in names]
-    exact: dict[str, int] = {}
-    for i, target in enumerate(targets):
-        if target not in SPECIAL:
-            exact.setdefault(target, i)
-    index = np.fromiter((exact.get(name, -1) for name in names), np.int64, len(names))
-    ways = np.where(index >= 0, 0, -1)
-    hint = None
-    if 2 * (index >= 0).sum() < min(len(names), len(exact)):
-        hint = species_hint(names)
-    if hint is None and (index < 0).any():
-        others = _OtherNames(exact)
-        for i in np.flatnonzero(index < 0).tolist():
-            index[i], ways[i] = others.find(names[i])
+    exact = _places(targets)
+    index, ways, hint = _find(names, exact)
+    affix = ""
+    if _few(index, names, exact):
+        index, ways, hint, affix = _best_without_affixes(names, targets, (index, ways, hint))
     n_found = int((index >= 0).sum())
     _drop_worse(index, ways)
     kept = index >= 0
@@ -141,7 +150,62 @@ def resolve(names: Iterable[str], targets: Sequence[str]) -> GeneMatch:
         fraction=n_distinct / n_possible if n_possible else 0.0,
         species_hint=hint,
         examples=tuple(list(exact)[:5]),
+        affix=affix,
     )
+
+
+_Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], str | None]
+
+
+def _places(targets: Sequence[str], known: Sequence[str] | None = None) -> dict[str, int]:
+    """Place of each target that is a gene, by the name that it has in ``known``."""
+    places: dict[str, int] = {}
+    for i, (target, name) in enumerate(zip(targets, known or targets, strict=True)):
+        if target not in SPECIAL:
+            places.setdefault(name, i)
+    return places
+
+
+def _few(index: npt.NDArray[np.int64], names: Sequence[str], exact: dict[str, int]) -> bool:
+    """Whether so few names match that something is written around them."""
+    return bool(2 * (index >= 0).sum() < min(len(names), len(exact)))
+
+
+def _find(names: Sequence[str], exact: dict[str, int]) -> _Found:
+    """Place and way of the target of each name, and the species of names that match none."""
+    index = np.fromiter((exact.get(name, -1) for name in names), np.int64, len(names))
+    ways = np.where(index >= 0, 0, -1)
+    hint = species_hint(names) if _few(index, names, exact) else None
+    if (index < 0).any():
+        others = _OtherNames(exact)
+        for i in np.flatnonzero(index < 0).tolist():
+            if hint is None or not looks_like_mouse(names[i]):
+                index[i], ways[i] = others.find(names[i])
+    return index, ways, hint if _few(index, names, exact) else None
+
+
+def _best_without_affixes(
+    names: Sequence[str], targets: Sequence[str], found: _Found
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], str | None, str]:
+    """The match with affixes taken off names, targets or both that finds the most."""
+    best = (*found, "")
+    genes = [target if target not in SPECIAL else "" for target in targets]
+    bare, bare_targets = strip_affixes(names), strip_affixes(genes)
+    known = None if bare_targets is None else _places(targets, bare_targets.names)
+    tries = []
+    if bare is not None:
+        tries += [(bare.names, _places(targets), bare.affix)]
+    if known is not None:
+        tries += [(names, known, "")]
+    if bare is not None and known is not None:
+        tries += [(bare.names, known, bare.affix)]
+    for given, places, affix in tries:
+        index, ways, hint = _find(given, places)
+        if (index >= 0).sum() > (best[0] >= 0).sum():
+            best = (index, ways, hint, affix)
+        elif bare is not None and given is bare.names and not (best[0] >= 0).any():
+            best = (best[0], best[1], hint, best[3])  # the species, by what is a name
+    return best
 
 
 def human_symbols() -> list[str]:

@@ -10,6 +10,8 @@ import pytest
 from anndata import AnnData
 
 from scmamba import ScmambaError, pp
+from scmamba.datasets import synthetic
+from scmamba.pp.genes import find_genes
 from scmamba.tokens import Vocab
 
 
@@ -30,3 +32,13 @@ def test_wrong_input() -> None:
         pp.match_genes(data(), ["A"], gene_key="x")
     with pytest.raises(ScmambaError, match="allowed: a model with a vocabulary"):
         pp.match_genes(data(), SimpleNamespace(vocab=None))
+
+
+def test_genes_in_rows_are_told_with_the_way_out() -> None:
+    adata = synthetic(30, 20, 2)
+    names = adata.var_names.tolist()
+    with pytest.raises(ScmambaError, match="20 names of rows .* adata = adata.T.copy"):
+        find_genes(pp.expression(adata.T.copy()), names)
+    assert find_genes(pp.expression(adata), names).n_matched == 20
+    with pytest.raises(ScmambaError, match="only 0 of 20 genes match"):
+        find_genes(pp.expression(adata), ["other", "genes"])

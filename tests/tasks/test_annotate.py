@@ -575,7 +575,7 @@ def test_finetuning_learns_and_leaves_the_model_given(cells, tiny_model, lora) -
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     read = expression(cells)
     codes = cells.obs["cell_type"].cat.codes.to_numpy().astype(np.int64)
-    data = replace(cell_data(model, read, model_genes(model, read.var_names)), labels=codes)
+    data = replace(cell_data(model, read, model_genes(model, read)), labels=codes)
     examples = cell_module.CellExamples(None, codes, 3, data, model, 0)
     training = AnnotationTraining(epochs=20, learning_rate=1e-2).for_finetuning("lora")
     found = Finetune(training, 0, lora).fit(examples, np.arange(90), None, "").component

@@ -146,3 +146,63 @@ def test_a_mouse_vocabulary_takes_mouse_genes() -> None:
 def test_human_open_reading_frames_are_not_mouse() -> None:
     names = ["C1orf112", "C2orf1", "C3orf2", "CXorf9"]
     assert resolve(names, ["GAPDH"] * 9).species_hint is None
+
+
+MANY = ["GAPDH", "CD3E", "HLA-DRA", "KMT2A", "SEPTIN2", "C1orf112", "MATR3", "MT-CO1", "PTPRC"]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "GRCh38_{}", "hg19_{}", "GRCh38premrna-{}", "gene-{}", "gene:{}", "{}__chr1",
+        "{}_TotalSeqB", "hg38___{}", "GRCh38______{}", "gene-{}_ensembl", "human|{}", "rna.{}",
+    ],
+)  # fmt: skip
+def test_what_is_around_all_names_is_taken_off(around: str) -> None:
+    names = [around.format(name) for name in MANY]
+    match = resolve(names, MANY)
+    assert match.index.tolist() == list(range(len(MANY)))
+    assert match.species_hint is None and "taken off" in match.report()
+    back = resolve(MANY, names)  # a model of such names
+    assert back.index.tolist() == list(range(len(MANY)))
+    assert resolve(names, names).affix == ""
+
+
+@pytest.mark.parametrize("around", ["GRCh38_{}", "gene:{}", "{}_TotalSeqB"])
+def test_ids_with_something_around_them(around: str) -> None:
+    match = resolve([around.format(name + ".4") for name in IDS], SYMBOLS)
+    assert match.index.tolist() == [0, 1, 2, 3] and match.how["ensembl"] == 4
+
+
+def test_each_gene_with_its_own_chromosome() -> None:
+    names = [
+        f"{name}__chr{place}" for name, place in zip(MANY, [*range(1, 8), "X", "MT"], strict=True)
+    ]
+    assert resolve(names, MANY).index.tolist() == list(range(len(MANY)))
+
+
+def test_two_genomes_in_one_matrix() -> None:
+    mouse = [f"mm10___{name.title()}" for name in MANY]
+    match = resolve([*mouse, *(f"GRCh38_{name}" for name in MANY)], MANY)
+    assert match.index[: len(MANY)].max() == -1
+    assert match.index[len(MANY) :].tolist() == list(range(len(MANY)))
+
+
+def test_names_that_share_a_part_of_their_own_keep_it() -> None:
+    assert resolve(["MT-CO1", "MT-ND1", "MT-ND2"], ["MT-ND2", "MT-CO1", "CO1"]).index.tolist() == [
+        1, -1, 0
+    ]  # fmt: skip
+
+
+def test_a_wrong_guess_of_the_species_leaves_the_other_ways() -> None:
+    """Half of the names look like mouse; ids and capitals are matched all the same."""
+    names = ["Aaa1", "Bbb2", "Ccc3", "Ddd4", "ENSG00000198851", "MLL", "hla.dra"]
+    match = resolve(names, SYMBOLS)
+    assert match.index.tolist() == [-1, -1, -1, -1, 1, 3, 2]
+    assert match.species_hint is None or match.species_hint == "mouse"
+
+
+def test_mouse_genes_with_a_prefix_are_called_mouse() -> None:
+    names = [f"mm10_{name}" for name in ("Cd3e", "Gapdh", "Kmt2a", "mt-Co1", "H2-Aa")]
+    with pytest.raises(ScmambaError, match="look like mouse"):
+        resolve(names, SYMBOLS).require()

@@ -21,6 +21,7 @@ from scmamba.learn.supervised import SupervisedFit, fit_supervised
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
 from scmamba.pp.expression import Expression
+from scmamba.pp.genes import find_genes
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation.cells import CellExamples
 from scmamba.tasks._annotation.examples import Examples
@@ -112,7 +113,7 @@ class FitTask:
         model.config = net.config.replace(cls_value=0.0)
         labels, learn_from = self.given.labels, self.given.learn_from
         codes = labels.codes[labels.rows]
-        match = model_genes(model, learn_from.var_names)
+        match = model_genes(model, learn_from)
         data = cell_data(model, learn_from, match).take(labels.rows)
         data = replace(data, labels=codes)
         examples = CellExamples(values, codes, len(labels.classes), data, model, self.seed)
@@ -168,7 +169,7 @@ def _common(
     """Genes in common, and the log-normalised values of both groups of cells over them."""
     names = sorted({name for name in learn_from.var_names.tolist() if name})  # in any order given
     if others is not None:
-        match = resolve(others.var_names.tolist(), names).require()
+        match = find_genes(others, names)
         there = set(match.index[match.index >= 0].tolist())
         logger.info(
             "%s of the reference's %s genes are among the query's",

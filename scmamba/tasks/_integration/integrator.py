@@ -180,7 +180,7 @@ class Integrator:
         if match is not None and self.unit == "counts":
             counts = self.panel.linear(found, match)
         if match is None or not self.own_genes:
-            return cell_data(self.model, found, model_genes(self.model, found.var_names)), counts
+            return cell_data(self.model, found, model_genes(self.model, found)), counts
         assert self.model.vocab is not None
         binned = self.model.config.value_type == "bins"
         return panel_tokens(self.panel, self.model.vocab, found, match, binned=binned), counts

@@ -91,7 +91,7 @@ class FitTask:
                 "or take this one as it is: mode='zero-shot'"
             )
         panel = self._panel()
-        genes = model_genes(net, self.found.var_names)
+        genes = model_genes(net, self.found)
         if self.unit != "counts":
             panel = _known(panel, net)
         counts = None
@@ -102,7 +102,7 @@ class FitTask:
         return self._fitted(finetune(model, cells, self.recipe), cells, panel, own_genes=False)
 
     def _zero_shot(self, net: CellModel) -> Integrator:
-        genes = model_genes(net, self.found.var_names)
+        genes = model_genes(net, self.found)
         data = cell_data(net, self.found, genes, batch_ids=self.batch_ids)
         if net.config.n_domains and net.config.n_domains < len(self.batches):
             raise ScmambaError(

@@ -1,0 +1,77 @@
+"""What tools write before or behind every gene name: genomes, chromosomes, panels."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_ENDS = "_-.:|"
+"""A prefix or suffix that all names share counts only up to one of these."""
+
+_GENOME = re.compile(
+    r"(GRCh\d+|hg\d+|T2T-?CHM13|chm13|human|homo_sapiens|hsapiens)[A-Za-z0-9.]*?[_\-:|]+",
+    re.IGNORECASE,
+)
+"""Human genome before a name; of a mixture of species not all names have it."""
+
+_CHROMOSOME = re.compile(r"__chr[\w.]+$")
+_LEAST = 3
+
+
+class Stripped(NamedTuple):
+    """Names without what was written around them.
+
+    ``affix`` says what was taken off, for a log line.
+    """
+
+    names: list[str]
+    affix: str
+
+
+def strip_affixes(names: Sequence[str]) -> Stripped | None:
+    """Take off what all names share at either end, the human genome's name, and ``__chr1``.
+
+    Parameters
+    ----------
+    names
+        Gene names, some empty perhaps.
+
+    Returns
+    -------
+    As many names in the same order; None where nothing is to be taken off. Nothing is taken off
+    that would leave a name empty.
+    """
+    given = [name for name in names if name]
+    if len(set(given)) < _LEAST:
+        return None
+    prefix = _up_to_end(os.path.commonprefix(given))
+    suffix = _up_to_end(os.path.commonprefix([name[::-1] for name in given]))[::-1]
+    if len(prefix) + len(suffix) >= min(map(len, given)):
+        prefix = suffix = ""
+    parts = [f"prefix {prefix!r}"] * bool(prefix) + [f"suffix {suffix!r}"] * bool(suffix)
+    found = [name[len(prefix) : len(name) - len(suffix)] if name else name for name in names]
+    for pattern, what in ((_GENOME, "prefix"), (_CHROMOSOME, "suffix")):
+        cut = [pattern.sub("", name) if _at(pattern, name) else name for name in found]
+        n_cut = sum(a != b and bool(b) for a, b in zip(found, cut, strict=True))
+        if 2 * n_cut > len(given) * (0.2 if what == "prefix" else 1):
+            example = next(a for a, b in zip(found, cut, strict=True) if a != b and b)
+            parts.append(f"{what} {_shown(pattern, example)!r} of {n_cut:,} names")
+            found = [b or a for a, b in zip(found, cut, strict=True)]
+    return Stripped(found, " and ".join(parts)) if parts else None
+
+
+def _at(pattern: re.Pattern[str], name: str) -> bool:
+    return bool(pattern.match(name) if pattern is _GENOME else pattern.search(name))
+
+
+def _shown(pattern: re.Pattern[str], name: str) -> str:
+    found = pattern.search(name)
+    return found[0] if found else ""
+
+
+def _up_to_end(shared: str) -> str:
+    """``shared`` up to its last separator, "" where it has none."""
+    place = max(shared.rfind(end) for end in _ENDS)
+    return shared[: place + 1]
