@@ -18,6 +18,7 @@ from scipy import sparse
 from scmamba._errors import ScmambaError
 from scmamba._files import atomic
 from scmamba._log import logger
+from scmamba.pp import expression, log_normalized
 
 TOTALS = ("Batch correction", "Bio conservation", "Total")
 _N_COMPS = 50
@@ -83,8 +84,8 @@ def integration(
         Keys of ``obsm``, each (n_obs, d).
     pre_integrated
         ``obsm`` key of an embedding before correction, with which the share of variance that
-        batches explain is compared; None: 50 principal components of X, which is log-normalised
-        first where it holds counts.
+        batches explain is compared; None: 50 principal components of the expression, which is
+        log-normalized first whatever its unit; see :func:`scmamba.pp.expression`.
     leiden
         Also NMI and ARI of Leiden clusters of many resolutions, which the Benchmarker leaves out
         by default; the total then holds them too.
@@ -113,7 +114,7 @@ def integration(
     if pre_integrated is None and adata.X is None:
         raise ScmambaError("adata.X is None; name an embedding before correction: pre_integrated=")
     if pre_integrated is None:
-        before = _components(adata.X[rows], seed)
+        before = _components(adata, rows, seed)
     else:
         before = _embedding(adata, pre_integrated)[rows]
     benchmark = _scib()
@@ -209,13 +210,13 @@ def _embedding(adata: ad.AnnData, key: str) -> npt.NDArray[np.float32]:
     return values
 
 
-def _components(matrix: Any, seed: int) -> npt.NDArray[np.float32]:
-    """(n, at most 50) principal components of log-normalised values."""
+def _components(
+    adata: ad.AnnData, rows: npt.NDArray[np.int64], seed: int
+) -> npt.NDArray[np.float32]:
+    """(n_rows, at most 50) principal components of log-normalized values."""
     import scanpy as sc
 
-    cells = ad.AnnData(sparse.csr_matrix(matrix, dtype=np.float32))
-    if (cells.X.data == np.floor(cells.X.data)).all():
-        sc.pp.normalize_total(cells, target_sum=1e4)
-        sc.pp.log1p(cells)
+    found = expression(adata)
+    cells = log_normalized(found.X[rows], found.unit)
     n_comps = min(_N_COMPS, min(cells.shape) - 1)
-    return np.asarray(sc.pp.pca(cells.X, n_comps=n_comps, random_state=seed), np.float32)
+    return np.asarray(sc.pp.pca(cells, n_comps=n_comps, random_state=seed), np.float32)

@@ -41,7 +41,7 @@ def strip_affixes(names: Sequence[str]) -> Stripped | None:
     Returns
     -------
     As many names in the same order; None where nothing is to be taken off. Nothing is taken off
-    that would leave a name empty.
+    that would leave a name empty, or most of them numbers alone.
     """
     given = [name for name in names if name]
     if len(set(given)) < _LEAST:
@@ -59,7 +59,8 @@ def strip_affixes(names: Sequence[str]) -> Stripped | None:
             example = next(a for a, b in zip(found, cut, strict=True) if a != b and b)
             parts.append(f"{what} {_shown(pattern, example)!r} of {n_cut:,} names")
             found = [b or a for a, b in zip(found, cut, strict=True)]
-    return Stripped(found, " and ".join(parts)) if parts else None
+    numbers = sum(name.isdecimal() for name in found)  # gene_1, of which nothing is to be taken off
+    return Stripped(found, " and ".join(parts)) if parts and 2 * numbers < len(given) else None
 
 
 def _at(pattern: re.Pattern[str], name: str) -> bool:

@@ -639,3 +639,31 @@ def test_noise_is_given_no_share(cells, monkeypatch) -> None:
     found = annotate(cells, labels_key="label", copy=True, training=replace(TINY, n_members=1))[1]
     assert found.fusion.neural_weight == 0
     assert found.validation["both_accuracy"] >= expected["linear_accuracy"]
+
+
+def test_order_of_genes_is_no_matter_for_what_is_learned(reference, query) -> None:
+    order = np.random.default_rng(5).permutation(reference.n_vars)
+    results = []
+    for one in (reference, reference[:, order].copy()):
+        cells = query.copy()
+        annotate(cells, one, labels_key="cell_type", n_top_genes=30)
+        results.append(cells)
+    first, second = (cells.obs for cells in results)
+    assert first["scmamba_cell_type"].equals(second["scmamba_cell_type"])
+    for name in ("scmamba_confidence", "scmamba_ood_score"):
+        np.testing.assert_allclose(first[name], second[name], atol=1e-6)
+    np.testing.assert_allclose(*(one.obsm["X_scmamba"] for one in results), atol=1e-5)
+
+
+@pytest.mark.parametrize("unit", ["log2", "per million", "nearly whole"])
+def test_reference_and_query_in_other_units_are_brought_to_one(reference, query, quick, unit):
+    """What the same counts in another unit are called, they are called too."""
+    counts = query.X.toarray()
+    million = counts / np.maximum(counts.sum(1, keepdims=True), 1) * 1e6
+    values = {"log2": np.log2(1 + million), "per million": million, "nearly whole": counts * 0.9999}
+    fitted = annotate(query.copy(), reference, labels_key="cell_type")
+    other = query.copy()
+    other.X = values[unit].astype(np.float32)
+    first, second = fitted.predict(query), fitted.predict(other)
+    np.testing.assert_allclose(first["confidence"], second["confidence"], atol=1e-3)
+    assert fitted.about["unit"] == "counts"

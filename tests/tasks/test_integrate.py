@@ -347,3 +347,11 @@ def test_what_training_reads_is_refused_where_nothing_is_trained(once) -> None:
             integrate(adata.copy(), model=fitted, **given)
     with pytest.raises(ScmambaError, match="a pretrained model keeps its layers"):
         integrate(adata.copy(), model=fitted.model, training=replace(TINY, n_layer=1))
+
+
+def test_order_of_genes_is_no_matter(batched) -> None:
+    order = np.random.default_rng(5).permutation(batched.n_vars)
+    other = batched[:, order].copy()
+    integrate(batched)
+    integrate(other)
+    np.testing.assert_allclose(batched.obsm["X_scmamba"], other.obsm["X_scmamba"], atol=1e-5)

@@ -194,6 +194,11 @@ def test_names_that_share_a_part_of_their_own_keep_it() -> None:
     ]  # fmt: skip
 
 
+def test_numbers_behind_a_word_are_no_genes_of_another_word() -> None:
+    cells, genes = [f"cell_{i}" for i in range(9)], [f"gene_{i}" for i in range(9)]
+    assert resolve(cells, genes).n_matched == 0
+
+
 def test_a_wrong_guess_of_the_species_leaves_the_other_ways() -> None:
     """Half of the names look like mouse; ids and capitals are matched all the same."""
     names = ["Aaa1", "Bbb2", "Ccc3", "Ddd4", "ENSG00000198851", "MLL", "hla.dra"]

@@ -24,13 +24,14 @@ from scmamba.learn.linear import Linear
 from scmamba.learn.neural import NeuralComponent
 from scmamba.learn.ood import ClassGaussians, OODScorer
 from scmamba.pp.expression import Expression, expression
+from scmamba.pp.genes import find_genes
 from scmamba.stream.data import CellData
 from scmamba.tasks._annotation.cells import cell_logits
 from scmamba.tasks._annotation.networks import compact_data
 from scmamba.tasks._annotation.validation import validation_table
 from scmamba.tasks._forward import cell_data
 from scmamba.tasks._panel import Panel
-from scmamba.tokens.genes import GeneMatch, resolve
+from scmamba.tokens.genes import GeneMatch
 
 PARTS = ("both", "linear", "neural")
 ARTIFACT = Artifact("annotator")
@@ -256,8 +257,8 @@ class Annotator(Described):
         if self.reads_panel:
             return compact_data(cells.values, self.panel.names)
         assert model.vocab is not None
-        names = cells.expression.var_names.tolist()
-        return cell_data(model, cells.expression, resolve(names, model.vocab.tokens).require())
+        match = find_genes(cells.expression, model.vocab.tokens)
+        return cell_data(model, cells.expression, match)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the annotator to a folder, whole or not at all; no pickle in it.
