@@ -11,6 +11,9 @@ so the second direction needs no flip. dt enters as log(dt) in the exponents of 
 (exp2 is faster than exp) and exponents are clamped to what leaves neither overflow, which the part
 beyond the mask would otherwise reach, nor denormal numbers, which are slow.
 
+The gradient of a_u is the sum of what crosses u: all that a position before u gives one after it,
+within the chunk, from the state that enters, into the state that leaves, or through the chunk.
+
 Shapes: b rows, n chunks, q positions, h heads of p channels, g groups of h/g heads, k = d_state.
 """
 
@@ -38,6 +41,7 @@ class Saved(NamedTuple):
 
     y: Tensor  # (b, n, q, h, p)
     leave: Tensor  # (b, g, k, h/g, p) state that leaves the last chunk
+    carried: Tensor  # (b, n, q, h, p) C times the state that enters
     enter: Tensor  # (b, n, g, k, h/g, p) states that enter the chunks
     heads: Tensor  # (b*n*h, q, p) x by head
     scaled: Tensor  # (b*n*g, q, h/g*p) x times what enters the state
@@ -77,14 +81,15 @@ def forward(inputs: Inputs, state: Tensor, reverse: bool) -> Saved:
     states = B.mT.bmm(scaled).view(b, n, g, k, h // g, p)
     enter, leave = _pass(states, state, _total(out, g, reverse), reverse)
     carried = _ungrouped(C.bmm(enter.view(-1, k, h // g * p)), x)
-    y = torch.addcmul(y.view(b, n, h, q, p).transpose(2, 3), carried, out, out=carried)
-    return Saved(y, leave, enter, heads, scaled, decay, weights, into, out)
+    within = y.view(b, n, h, q, p).transpose(2, 3)
+    y = torch.addcmul(within, carried, out, out=torch.empty_like(carried))
+    return Saved(y, leave, carried, enter, heads, scaled, decay, weights, into, out)
 
 
 def backward(inputs: Inputs, saved: Saved, dy: Tensor, dleave: Tensor, reverse: bool) -> Gradients:
     """Gradients from ``dy`` (b, n, q, h, p) and from that of the state that left."""
     x, dt, A, B, C = inputs
-    y, leave, enter, heads, scaled, decay, weights, into, out = saved
+    _, _, carried, enter, heads, scaled, decay, weights, into, out = saved
     b, n, q, h, p = x.shape
     g, k = B.shape[3:]
     B, C = _by_group(B), _by_group(C)
@@ -92,47 +97,72 @@ def backward(inputs: Inputs, saved: Saved, dy: Tensor, dleave: Tensor, reverse: 
     # within a chunk
     dheads = _by_group(dy)
     within = weights.view(-1, q, q).mT.bmm(dheads)
-    dweights = dheads.bmm(heads.mT).view_as(decay).mul_(decay)
-    dscores = _triangle(dweights.sum(3).view(-1, q, q), reverse)
+    dweights = dheads.bmm(heads.mT).view_as(decay)
+    crossing = _crossing(dweights * weights, reverse)
+    dscores = _triangle(dweights.mul_(decay).sum(3).view(-1, q, q), reverse)
 
     # between chunks; what leaves one enters the next
     dcarried = _by_group(_grouped(dy * out, g))
     dstates = C.mT.bmm(dcarried).view_as(enter)
-    passed, dstate = _pass(dstates, dleave, _total(out, g, reverse), not reverse)
+    total = _total(out, g, reverse)
+    passed, dstate = _pass(dstates, dleave, total, not reverse)
     wide = passed.view(-1, k, h // g * p)
     dB = torch.baddbmm(dscores.mT.bmm(C), scaled, wide.mT)
     dC = torch.baddbmm(dscores.bmm(B), dcarried, enter.view_as(wide).mT)
     dx = _ungrouped(B.bmm(wide), x)
+    given = (x * dx).sum(-1) * into.squeeze(-1)  # to the state that leaves
+    taken = (dy * carried).sum(-1) * out.squeeze(-1)  # from the state that enters
     torch.addcmul(within.view(b, n, h, q, p).transpose(2, 3), dx, into, out=dx)
 
-    # decays: all of y_t grows as exp(row_t), and all that x_s does as exp(-column_s)
-    drow, dcolumn = (dy * y).sum(-1), (x * dx).sum(-1)
-    da = _sum_from(drow - dcolumn)
+    # a_u = dt_u * A scales all that crosses u; dt also scales what its own position gives
+    through = ((passed * enter).sum((3, 5), keepdim=True) * total).view(b, n, 1, h)
+    da = crossing.view(b, n, h, q).transpose(2, 3) + through
     if reverse:
-        da = drow - dcolumn - da
-        inner, end = passed[:, 1:] * enter[:, :-1], dstate * enter[:, -1]
+        da += _wide(taken).cumsum(2) + _sum_from(given, 1)
     else:
-        inner, end = passed[:, :-1] * enter[:, 1:], dleave * leave
-    dtotal = torch.cat([inner.sum((3, 5)), end.sum((2, 4))[:, None]], 1)
-    da += dtotal.view(b, n, 1, h)
-    ddt = torch.where(dt > 0, dcolumn / dt, 0) + da * A
-    return Gradients(dx, ddt, (da * dt).sum((0, 1, 2)), _split(dB, b, n), _split(dC, b, n), dstate)
+        da += _sum_from(taken, 0) + _wide(given).cumsum(2) - given
+    ddt = torch.where(dt > 0, (x * dx).sum(-1) / dt, 0) + (da * A).to(dt.dtype)
+    dA = (da * dt).sum((0, 1, 2)).to(A.dtype)
+    return Gradients(dx, ddt, dA, _split(dB, b, n), _split(dC, b, n), dstate)
+
+
+def _crossing(flow: Tensor, reverse: bool) -> Tensor:
+    """(b, n, g, h/g, u) sum of ``flow`` (..., t, s) over s < u <= t, or t <= u < s in reverse.
+
+    Sums in float64, so that what does not cross u cancels: it is the same numbers.
+    """
+    wide = _wide_type(flow)
+    outgoing = flow.sum(-1, dtype=wide) - flow.sum(-2, dtype=wide)
+    return outgoing.cumsum(-1) if reverse else outgoing.flip(-1).cumsum(-1).flip(-1)
 
 
 def _decays(dt: Tensor, A: Tensor, g: int, reverse: bool) -> tuple[Tensor, Tensor, Tensor]:
     """``decay``, ``into`` and ``out`` of :class:`Saved`."""
     b, n, q, h = dt.shape
-    a = dt * (A / math.log(2))
+    a = _wide(dt) * (_wide(A) / math.log(2))
     cum = a.cumsum(2)
     total = cum[:, :, -1:]
     row = a - cum if reverse else cum
-    column = row - dt.log2()
+    column = row - _wide(dt).log2()
     bound = -math.log2(torch.finfo(dt.dtype).tiny) / 2
     rows, columns = (t.transpose(2, 3).contiguous().view(b, n, g, -1, q) for t in (row, column))
-    decay = (rows[..., None] - columns[..., None, :]).clamp_(-bound, bound).exp2_()
+    decay = _differences(rows, columns, dt.dtype).clamp_(-bound, bound).exp2_()
     ends = (-column, row + total) if reverse else (total - column, row)
-    into, out = torch.stack(ends).clamp_(-bound, bound).exp2_().unsqueeze(-1)
+    into, out = torch.stack(ends).to(dt.dtype).clamp_(-bound, bound).exp2_().unsqueeze(-1)
     return decay, into, out
+
+
+def _differences(rows: Tensor, columns: Tensor, dtype: torch.dtype) -> Tensor:
+    """``rows[..., t] - columns[..., s]`` (..., t, s) in ``dtype``, exact where it is small.
+
+    Sums over a chunk are large where decay is fast, and neighbors differ by little: what rounding
+    takes from them is subtracted by itself.
+    """
+    high_rows, high_columns = rows.to(dtype), columns.to(dtype)
+    differences = high_rows[..., None] - high_columns[..., None, :]
+    differences += (rows - high_rows).to(dtype)[..., None]
+    # log2(0) at padding is infinite, and so is its rounding
+    return differences.sub_((columns - high_columns).nan_to_num(0).to(dtype)[..., None, :])
 
 
 def _total(out: Tensor, g: int, reverse: bool) -> Tensor:
@@ -179,6 +209,16 @@ def _split(t: Tensor, b: int, n: int) -> Tensor:
     return t.view(b, n, -1, *t.shape[1:]).transpose(2, 3)
 
 
-def _sum_from(t: Tensor) -> Tensor:
-    """Sum of (b, n, q, h) over positions from each one to the end of its chunk."""
-    return t.flip(2).cumsum(2).flip(2)
+def _sum_from(t: Tensor, after: int) -> Tensor:
+    """Sum of (b, n, q, h) from each position, or from ``after`` it, to the end of the chunk."""
+    sums = _wide(t).flip(2).cumsum(2).flip(2)
+    return sums - t if after else sums
+
+
+def _wide(t: Tensor) -> Tensor:
+    return t.to(_wide_type(t))
+
+
+def _wide_type(t: Tensor) -> torch.dtype:
+    """Type of sums in which digits would cancel: float64 where the device has it."""
+    return torch.float32 if t.device.type == "mps" else torch.float64

@@ -105,9 +105,9 @@ class _Work:
 
         dBC = dout.new_empty(self.lanes, g, parts // g, s.length, 2, s.d_state)
         steps = dout.new_empty(len(self.reverse), *self.dt.shape)
-        rates = dout.new_zeros(2, self.lanes, s.heads)
+        rates = dout.new_empty(2, self.lanes, s.heads)
         filled = mix_gradients.Gradients(*map(flat, (dy, dBC, steps, rates)))
-        scanned = self.given, flat(y), flat(enters), filled
+        scanned = self.given, flat(enters), filled
         self._over_units(lambda *units: mix_gradients.backward(*scanned, s, self.reverse, *units))
 
         dBC = dBC.sum(2).permute(0, 2, 3, 1, 4).reshape(*dy.shape[:3], -1)

@@ -19,9 +19,18 @@ import numpy as np
 from scmamba._compiled import compiled
 from scmamba.nn._lanes import LANES, load, mul, muladd, sigmoid, splat, store
 from scmamba.nn._tiles import ALL, FROM, UP_TO, Array, keep_triangle, product, total, transpose
-from scmamba.nn.mix_loops import RUN, TILE, Flags, Given, Shape, activate, decays, scale_rows
+from scmamba.nn.mix_loops import RUN, STEPS, TILE, Flags, Given, Shape, activate, decays, scale_rows
 
 _ZERO, _ONE, _MINUS = np.float32(0), np.float32(1), np.float32(-1)
+
+
+class Flows(NamedTuple):
+    """What decays scale, for each position u of a chunk."""
+
+    crossing: Array  # from s before u to t from u on, within the chunk
+    own: Array  # from u to anywhere
+    taken: Array  # from the state that enters to u
+    given: Array  # from u to the state that leaves
 
 
 class Gradients(NamedTuple):
@@ -36,7 +45,6 @@ class Gradients(NamedTuple):
 @compiled
 def backward(
     given: Given,
-    y: Array,
     enters: Array,
     gradients: Gradients,
     s: Shape,
@@ -54,8 +62,10 @@ def backward(
     scores, decay, weights = _three(q * q)
     dscores, dweights, dB = _three(q * max(q, n))
     x_turned, dx, dout = _three(tile)
-    scaled, steps = np.empty(tile, np.float32), np.empty(4 * q, np.float32)
-    sums = np.empty(2 * q, np.float32)
+    own_B, own_C = _three(q * n)[:2]  # gradients of B and C by the state of one head
+    scaled, steps = np.empty(tile, np.float32), np.empty(STEPS * q, np.float32)
+    flows, columns = Flows(*_four(q)), np.empty(q, np.float32)
+    rates, skips = np.empty(s.share, np.float64), np.empty(s.share, np.float64)
     states = np.empty((RUN + 1) * s.share * state, np.float32)  # (p, n), as dturned
     dstates, dturned = _three(s.share * state)[:2]  # (n, p) and (p, n)
     for unit in range(start, stop):
@@ -65,6 +75,8 @@ def backward(
         terms, others = (FROM, UP_TO) if back else (UP_TO, FROM)
         dstates[:] = _ZERO
         dturned[:] = _ZERO
+        rates[:] = 0.0
+        skips[:] = 0.0
         for run in range(runs - 1, -1, -1):
             length = min(RUN, chunks - run * RUN)
             at = (lane * runs + run) * s.heads + head
@@ -112,9 +124,7 @@ def backward(
                     token = lane * s.length + first
                     there = token * d_inner + (head + j) * p
                     skip = given.D[head + j]
-                    skipped = _take(
-                        gradients.dy, y, x, there, d_inner, j * tile, tokens, q, p, skip, dout, sums
-                    )
+                    skips[j] += _take(gradients.dy, x, there, d_inner, j * tile, tokens, q, p, dout)
                     # x, and what dt and A do to it
                     product(dx, 0, p, _ZERO, weights, 0, 1, q, dout, 0, p, (q, p, q), others)
                     product(
@@ -132,31 +142,29 @@ def backward(
                         skip,
                         dout,
                         dx,
-                        sums,
+                        flows.own,
                     )
                     # scores
                     transpose(x_turned, 0, q, x, j * tile, p, q, p)
                     product(dweights, 0, q, _ZERO, dout, 0, p, 1, x_turned, 0, q, (q, q, p), ALL)
-                    for k in range(q):
-                        low, high = (k // LANES * LANES, q) if back else (0, k + 1)
-                        for c in range(k * q + low, k * q + high, LANES):
-                            v = muladd(load(dweights, c), load(decay, c), load(dscores, c))
-                            store(dscores, c, v)
+                    _cross(dscores, dweights, decay, scores, columns, flows.crossing, q, back)
                     # B and C, by way of the state
-                    now, following = (i * s.share + j) * state, ((i + 1) * s.share + j) * state
+                    now = (i * s.share + j) * state
                     scale_rows(scaled, x[j * tile : (j + 1) * tile], steps, 2 * q, q, p)
-                    product(dB, 0, n, _ONE, scaled, 0, p, 1, dturned, j * state, n, (q, n, p), ALL)
+                    product(
+                        own_B, 0, n, _ZERO, scaled, 0, p, 1, dturned, j * state, n, (q, n, p), ALL
+                    )
+                    _add_rows(dB, own_B, B, flows.given, q, n)
                     scale_rows(scaled, dout, steps, 3 * q, q, p)
-                    product(dC, 0, n, _ONE, scaled, 0, p, 1, states, now, n, (q, n, p), ALL)
-                    # the state; decay over the chunk scales all that leaves it, or all that enters
-                    whole = _dot(dturned, j * state, states, following, state)
+                    product(own_C, 0, n, _ZERO, scaled, 0, p, 1, states, now, n, (q, n, p), ALL)
+                    _add_rows(dC, own_C, C, flows.taken, q, n)
+                    # the state
+                    through = keep * _dot(dturned, j * state, states, now, state)
                     product(
                         dstates, j * state, p, keep, C_scaled, 0, 1, n, dout, 0, p, (n, p, q), ALL
                     )
                     transpose(dturned, j * state, n, dstates, j * state, p, n, p)
-                    if back:
-                        whole = _dot(dturned, j * state, states, now, state)
-                    rate = _steps(
+                    rates[j] += _steps(
                         gradients.steps,
                         given.A[head + j],
                         token * s.heads + head + j,
@@ -164,13 +172,9 @@ def backward(
                         tokens,
                         q,
                         back,
-                        whole,
+                        through,
                         steps,
-                        sums,
-                    )
-                    gradients.rates[lane * s.heads + head + j] += rate
-                    gradients.rates[len(gradients.rates) // 2 + lane * s.heads + head + j] += (
-                        skipped
+                        flows,
                     )
                 keep_triangle(dscores, q, terms)
                 product(dB, 0, n, _ONE, dscores, 0, 1, q, C, 0, n, (q, n, q), others)
@@ -180,34 +184,30 @@ def backward(
                     for c in range(0, n, LANES):
                         store(gradients.dBC, out + c, load(dB, k * n + c))
                         store(gradients.dBC, out + n + c, load(dC, k * n + c))
+        for j in range(s.share):
+            gradients.rates[lane * s.heads + head + j] = rates[j]
+            gradients.rates[len(gradients.rates) // 2 + lane * s.heads + head + j] = skips[j]
 
 
 @compiled
-def _take(dy, y, x, there, d_inner, at, tokens, q, p, skip, dout, sums):  # type: ignore[no-untyped-def]
-    """Gradient of y to ``dout`` (chunk, headdim); how y grows with each position's row of decays.
-
-    Returns the gradient of the skip connection.
-    """
-    skipped = _ZERO
+def _take(dy, x, there, d_inner, at, tokens, q, p, dout):  # type: ignore[no-untyped-def]
+    """Gradient of y to ``dout`` (chunk, headdim); returns that of the skip connection."""
+    skipped = 0.0
     for k in range(q):
-        grown, direct = splat(_ZERO), splat(_ZERO)
+        direct = splat(_ZERO)
         for c in range(0, p, LANES):
             g = splat(_ZERO)
             if k < tokens:
-                source = there + k * d_inner + c
-                g = load(dy, source)
-                grown = muladd(g, load(y, source), grown)
+                g = load(dy, there + k * d_inner + c)
                 direct = muladd(g, load(x, at + k * p + c), direct)
             store(dout, k * p + c, g)
-        by_skip = total(direct)
-        sums[k] = total(grown) - skip * by_skip
-        skipped += by_skip
+        skipped += total(direct)
     return skipped
 
 
 @compiled
-def _give(dy, x, there, d_inner, at, tokens, q, p, skip, dout, dx, sums):  # type: ignore[no-untyped-def]
-    """Gradient of x to ``dy``; how what x does grows with each position's column of decays."""
+def _give(dy, x, there, d_inner, at, tokens, q, p, skip, dout, dx, own):  # type: ignore[no-untyped-def]
+    """Gradient of x to ``dy``; to ``own`` how all that x gives grows with its own dt."""
     for k in range(q):
         grown = splat(_ZERO)
         for c in range(0, p, LANES):
@@ -216,24 +216,72 @@ def _give(dy, x, there, d_inner, at, tokens, q, p, skip, dout, dx, sums):  # typ
             if k < tokens:
                 g = muladd(splat(skip), load(dout, k * p + c), g)
                 store(dy, there + k * d_inner + c, g)
-        sums[q + k] = total(grown)
+        own[k] = total(grown)
 
 
 @compiled
-def _steps(dsteps, rate, at, stride, tokens, q, back, whole, steps, sums):  # type: ignore[no-untyped-def]
-    """Gradients of a chunk's dt; returns that of A."""
-    drate, rest = _ZERO, whole
-    for k in range(q - 1, -1, -1):
-        change = sums[k] - sums[q + k]
-        if not back:
-            rest += change
-        step = steps[q + k]
-        if k < tokens:
-            by_size = sums[q + k] / step if step > _ZERO else _ZERO
-            dsteps[at + k * stride] = by_size + rest * rate
-            drate += rest * step
+def _cross(dscores, dweights, decay, scores, columns, crossing, q, back):  # type: ignore[no-untyped-def]
+    """Add a head's gradient of the scores; what crosses each position within the chunk.
+
+    Row by row from the scan's end, ``columns`` (chunk,) gathers what each s gives to the rows seen
+    so far; of these, the positions before the row are summed.
+    """
+    columns[:] = _ZERO
+    for i in range(q):
+        k = i if back else q - 1 - i
+        low, high = (k // LANES * LANES, q) if back else (0, k + 1)
+        for c in range(low, high, LANES):
+            v = mul(load(dweights, k * q + c), load(decay, k * q + c))
+            store(dscores, k * q + c, muladd(v, splat(_ONE), load(dscores, k * q + c)))
+            store(columns, c, muladd(v, load(scores, k * q + c), load(columns, c)))
+        sums, rest = splat(_ZERO), _ZERO
+        edge = k // LANES * LANES
+        begin, stop = (edge + LANES, q) if back else (0, edge)
+        for c in range(begin, stop, LANES):
+            sums = muladd(load(columns, c), splat(_ONE), sums)
+        first, last = (k + 1, edge + LANES) if back else (edge, k)
+        for c in range(first, last):
+            rest += columns[c]
+        crossing[k] = total(sums) + rest
+
+
+@compiled
+def _add_rows(out, own, by, flow, q, n):  # type: ignore[no-untyped-def]
+    """Add ``own`` (chunk, d_state) to ``out``; to ``flow`` its product with ``by``, row by row."""
+    for k in range(q):
+        grown = splat(_ZERO)
+        for c in range(k * n, (k + 1) * n, LANES):
+            g = load(own, c)
+            grown = muladd(g, load(by, c), grown)
+            store(out, c, muladd(g, splat(_ONE), load(out, c)))
+        flow[k] = total(grown)
+
+
+@compiled
+def _steps(dsteps, rate, at, stride, tokens, q, back, through, steps, flows):  # type: ignore[no-untyped-def]
+    """Gradients of a chunk's dt; returns that of A.
+
+    All that crosses a position grows with its dt * A: from before it to after it within the chunk,
+    from the state that enters, into the one that leaves, and through the chunk.
+    """
+    ahead, drate = 0.0, 0.0
+    for k in range(q):
         if back:
-            rest -= change
+            ahead += flows.taken[k]
+        flows.crossing[k] += ahead
+        if not back:
+            ahead += flows.given[k]
+    behind = np.float64(through)
+    for k in range(q - 1, -1, -1):
+        if not back:
+            behind += flows.taken[k]
+        step, change = steps[q + k], flows.crossing[k] + behind
+        if k < tokens:
+            by_size = flows.own[k] / step if step > _ZERO else _ZERO
+            dsteps[at + k * stride] = by_size + change * rate
+            drate += change * step
+        if back:
+            behind += flows.given[k]
     return drate
 
 
@@ -243,6 +291,11 @@ def _dot(a: Array, a_start: int, b: Array, b_start: int, size: int) -> float:
     for i in range(0, size, LANES):
         sums = muladd(load(a, a_start + i), load(b, b_start + i), sums)
     return total(sums)
+
+
+@compiled
+def _four(size: int) -> tuple[Array, Array, Array, Array]:
+    return *_three(size), np.empty(size, np.float32)
 
 
 @compiled

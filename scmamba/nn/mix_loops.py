@@ -40,8 +40,11 @@ RUN = 4
 TILE = 64
 """Tokens in a unit of gate and norm."""
 
+STEPS = 5
+"""Numbers that :func:`decays` keeps of each position."""
+
 _ZERO, _ONE, _MINUS = np.float32(0), np.float32(1), np.float32(-1)
-_LOG_2 = np.float32(math.log(2))
+_LOG_2 = math.log(2)
 _LEAST, _MOST = np.float32(-63), np.float32(0)  # powers of two that leave no denormal numbers
 
 
@@ -91,7 +94,7 @@ def forward(
     B_scaled, C_scaled = _pair(q * n)
     B_turned = np.empty(n * q, np.float32)
     scores, weights = _pair(q * q)
-    states, steps = np.empty(s.share * state, np.float32), np.empty(4 * q, np.float32)
+    states, steps = np.empty(s.share * state, np.float32), np.empty(STEPS * q, np.float32)
     for unit in range(start, stop):
         lane, head = unit // parts, unit % parts * s.share
         direction, row = lane // s.rows, lane % s.rows
@@ -226,32 +229,45 @@ def decays(
 ) -> float:
     """How a chunk's positions reach one another, for one head; returns the decay over the chunk.
 
-    ``decay`` (chunk, chunk) is right in the triangle, finite elsewhere. ``steps`` (4, chunk) are
-    running sums of dt * A / log 2, dt, and factors of what enters the state and is read from it.
+    ``decay`` (chunk, chunk) is right in the triangle, finite elsewhere. ``steps`` (STEPS, chunk)
+    are running sums of dt * A / log 2, dt, factors of what enters the state and is read from it,
+    and what rounding took from the running sums: neighbors differ by little where decay is fast.
     """
-    q, sums, a = s.chunk, _ZERO, given.A[head] / _LOG_2
+    q, cum, a, low = s.chunk, 0.0, np.float64(given.A[head]) / _LOG_2, (STEPS - 1) * s.chunk
     for i in range(q):
         step = _ZERO
         if first + i < s.length:
             step = given.dt[(row * s.length + first + i) * s.heads + head]
-        before, sums = sums, sums + step * a
-        steps[i], steps[q + i] = -before if back else sums, step
-    end, zero = splat(sums), splat(_ZERO)
+        before, cum = cum, cum + np.float64(step) * a
+        exact = -before if back else cum
+        steps[i], steps[q + i] = np.float32(exact), step
+        steps[low + i] = np.float32(exact - np.float64(steps[i]))
+    end = np.float32(cum)
+    end_low, zero = splat(np.float32(cum - np.float64(end))), splat(_ZERO)
     for i in range(0, q, LANES):
-        here = load(steps, i)
-        into, out = muladd(here, splat(_MINUS), zero if back else end), here
+        high, rest = load(steps, i), load(steps, low + i)
+        into = _minus(zero if back else splat(end), high, zero if back else end_low, rest)
+        out = high
         if back:
-            out = muladd(here, splat(_ONE), end)
+            out = _minus(splat(end), mul(high, splat(_MINUS)), end_low, mul(rest, splat(_MINUS)))
         into = exp2(clamp(into, _LEAST, _MOST))
         store(steps, 2 * q + i, mul(into, load(steps, q + i)))
         store(steps, 3 * q + i, exp2(clamp(out, _LEAST, _MOST)))
     for i in range(q):
-        here = splat(steps[i])
-        low, high = (i // LANES * LANES, q) if back else (0, i + 1)
-        for j in range(low, high, LANES):
-            power = clamp(muladd(load(steps, j), splat(_MINUS), here), _LEAST, _MOST)
+        high, rest = splat(steps[i]), splat(steps[low + i])
+        begin, stop = (i // LANES * LANES, q) if back else (0, i + 1)
+        for j in range(begin, stop, LANES):
+            power = _minus(high, load(steps, j), rest, load(steps, low + j))
+            power = clamp(power, _LEAST, _MOST)
             store(decay, i * q + j, mul(exp2(power), load(steps, q + j)))
     return steps[3 * q] if back else steps[4 * q - 1]
+
+
+@compiled
+def _minus(high, other_high, low, other_low):  # type: ignore[no-untyped-def]
+    """``high + low`` less ``other_high + other_low``, exact where the result is small."""
+    rest = muladd(other_low, splat(_MINUS), low)
+    return muladd(muladd(other_high, splat(_MINUS), high), splat(_ONE), rest)
 
 
 @compiled

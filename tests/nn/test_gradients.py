@@ -1,0 +1,34 @@
+"""Gradients of the Mamba-2 mixer against autograd through the float64 recurrence."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from scmamba.nn.bidirectional import BidirectionalMamba2
+from tests.nn.oracle import both_directions
+
+TOLERANCE = 2e-6
+"""Of the norm of each gradient: float32 arithmetic without cancelling sums."""
+
+
+@pytest.mark.parametrize("kernels", ["auto", "torch"])
+@pytest.mark.parametrize("ngroups", [1, 2])
+@pytest.mark.parametrize(("length", "log_step"), [(1, 0.0), (33, 0.0), (33, -3.0), (200, 0.0)])
+def test_every_gradient_is_exact(
+    length: int, log_step: float, ngroups: int, kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With large steps states are forgotten within a few tokens, with small ones they last."""
+    monkeypatch.setenv("SCMAMBA_KERNELS", kernels)
+    mixer = BidirectionalMamba2(32, d_state=16, headdim=16, ngroups=ngroups)
+    torch.nn.init.normal_(mixer.dt_bias, log_step)
+    u = torch.randn(length, 32, requires_grad=True)
+    weights = torch.randn(length, 32)
+    got = torch.autograd.grad((mixer(u[None])[0] * weights).sum(), [u, *mixer.parameters()])
+
+    exact = {name: p.detach().double().requires_grad_() for name, p in mixer.named_parameters()}
+    v = u.detach().double().requires_grad_()
+    out = both_directions(exact, v, headdim=16, ngroups=ngroups)
+    expected = torch.autograd.grad((out * weights).sum(), [v, *exact.values()])
+    for name, a, b in zip(["u", *exact], got, expected, strict=True):
+        assert (a - b).norm() <= TOLERANCE * b.norm(), name
