@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from scmamba._errors import ScmambaError
 from scmamba._files import locked, recover, remove, writing
+from scmamba._read import reading
 from scmamba._settings import settings
 from scmamba.jobs.checkpoint import Checkpoint, note, read_state
 from scmamba.jobs.digest import file_stamp
@@ -22,7 +23,7 @@ from scmamba.jobs.results import Results
 from scmamba.jobs.writer import write_results
 from scmamba.pp.expression import Expression, rna_of
 from scmamba.stream.expressions import Expressions
-from scmamba.stream.source import CellSource, open_cells
+from scmamba.stream.source import DAMAGED, CellSource, open_cells
 
 
 class Job(ABC):
@@ -229,7 +230,8 @@ class FileJob(Job):
             )
         with writing(self._part):
             self._part.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_results(self.cells, self.output, results, self._part)
+        with reading(self.cells, damage=DAMAGED):
+            write_results(self.cells, self.output, results, self._part)
         with writing(self._part):
             remove(self._part)
             self._part.mkdir(mode=0o700)

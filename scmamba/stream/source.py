@@ -15,14 +15,28 @@ import numpy as np
 import pandas as pd
 import zarr
 from anndata import AnnData
+from anndata._io.specs.registry import IORegistryError
 from anndata.abc import CSCDataset, CSRDataset
 from anndata.io import read_elem
 
 from scmamba._errors import ScmambaError
+from scmamba._read import reading
 from scmamba.pp.expression import Cells, check_shape
 from scmamba.stream.matrix import RowMatrix, row_matrix
 
 SUFFIXES = (".h5ad", ".zarr")
+
+DAMAGED = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    IORegistryError,
+)
+"""What anndata, h5py and zarr raise for content that they cannot read."""
 
 Group = Any  # h5py.Group or zarr.Group: they read alike
 
@@ -65,8 +79,21 @@ class CellSource(ABC):
         """The matrix at a place, to take rows from."""
         if place not in self._row_matrices:
             where = f"{place} of {self.name}"
-            self._row_matrices[place] = row_matrix(self.matrices[place], where)
+            with reading(self.name, damage=DAMAGED):
+                self._row_matrices[place] = row_matrix(self.matrices[place], where)
         return self._row_matrices[place]
+
+    def read_rows(self, place: str, rows: slice) -> Any:
+        """Consecutive rows of the matrix at a place.
+
+        Raises
+        ------
+        ScmambaError
+            They cannot be read.
+        """
+        matrix = self.rows_of(place)
+        with reading(self.name, damage=DAMAGED):
+            return matrix.take(rows)
 
     @cached_property
     def _row_matrices(self) -> dict[str, RowMatrix]:
@@ -156,7 +183,7 @@ class _Taken:
 
     @property
     def X(self) -> Any:
-        return self.source.rows_of("X").take(self.rows) if "X" in self.source.matrices else None
+        return self.source.read_rows("X", self.rows) if "X" in self.source.matrices else None
 
     @property
     def layers(self) -> Mapping[str, Any]:
@@ -174,7 +201,7 @@ class _Raw:
 
     @property
     def X(self) -> Any:
-        return self.source.rows_of("raw.X").take(self.rows)
+        return self.source.read_rows("raw.X", self.rows)
 
     @property
     def var(self) -> pd.DataFrame:
@@ -186,7 +213,7 @@ class _Layers(Mapping[str, Any]):
         self.source, self.rows = source, rows
 
     def __getitem__(self, name: str) -> Any:
-        return self.source.rows_of(layer_place(name)).take(self.rows)
+        return self.source.read_rows(layer_place(name), self.rows)
 
     def __contains__(self, name: object) -> bool:
         return layer_place(name) in self.source.matrices
@@ -215,10 +242,10 @@ def open_cells(cells: AnnData | Path) -> Iterator[CellSource]:
         The file is missing or is no h5ad or zarr file, or there are no cells or genes.
     """
     if isinstance(cells, Path):
-        with open_group(check_file(cells)) as group:
+        with reading(cells), open_group(check_file(cells)) as group:
             try:
                 found = OnDisk(group, str(cells))
-            except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+            except DAMAGED as error:
                 raise ScmambaError(
                     f"{cells} is no AnnData file that can be read ({error}); write it with "
                     "adata.write_h5ad or adata.write_zarr"

@@ -101,6 +101,21 @@ def test_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     assert same.history["train_loss"].tolist() == whole.history["train_loss"].tolist()
 
 
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    few = {**FAST, "epochs": 1, "folder": tmp_path}
+    sq.pretrain(repeats(), **few)
+    others: list[tuple[list[str], dict]] = [
+        (repeats("CATG"), {}),
+        (repeats()[::-1], {}),
+        (repeats(), {"seed": 1}),
+        (repeats(), {"mask_ratio": 0.3}),
+        (repeats(), {"model": "nt-mamba"}),
+    ]
+    for texts, changes in others:
+        with pytest.raises(ScmambaError, match="last.ckpt is of another run"):
+            sq.pretrain(texts, **{**few, **changes})
+
+
 def test_long_sequences_are_cut() -> None:
     pieces, owner = module._pieces(["ACGTACG", "AC"], 3)
     assert pieces == ["ACG", "TAC", "G", "AC"] and owner.tolist() == [0, 0, 0, 1]
