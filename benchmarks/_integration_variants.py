@@ -9,24 +9,29 @@ import sys
 from functools import partial
 from typing import Any
 
-from scmamba.cli._integration_cells import LABEL
-from scmamba.cli._integration_methods import METHODS, Method, harmony, main, ours
+from scmamba.benchmark import INTEGRATION_METHODS, IntegrationMethod
+from scmamba.benchmark._integration.cells import LABEL
+from scmamba.benchmark._integration.methods.harmony import harmony
+from scmamba.benchmark._integration.methods.scmamba import scmamba
+from scmamba.benchmark._integration.program import main
 from scmamba.tasks import IntegrationObjectives, IntegrationTraining
 
 FIRST_HARMONY = {"lamb": 1, "max_iter_kmeans": 20}
 """As it was published; newer releases estimate the ridge and stop k-means sooner."""
 ALL = {
-    **METHODS,
-    "harmony_first": Method(partial(harmony, **FIRST_HARMONY), "harmonypy", "Harmony, ridge of 1"),
+    **INTEGRATION_METHODS,
+    "harmony_first": IntegrationMethod(
+        partial(harmony, **FIRST_HARMONY), "harmonypy", "Harmony, ridge of 1"
+    ),
 }
 
 
-def _changed(title: str, **options: Any) -> Method:
+def _changed(title: str, **options: Any) -> IntegrationMethod:
     labelled = "labels_key" in options
-    return Method(partial(ours, **options), "scmamba.tasks", title, labels=labelled)
+    return IntegrationMethod(partial(scmamba, **options), "scmamba.tasks", title, labels=labelled)
 
 
-def _off(title: str, *, labels: bool = False, **weights: float) -> Method:
+def _off(title: str, *, labels: bool = False, **weights: float) -> IntegrationMethod:
     """Other weights; without Mamba layers, which take most of the time and leave by themselves."""
     given = {"labels_key": LABEL} if labels else {}
     objectives = IntegrationObjectives(**weights)

@@ -24,9 +24,8 @@ from _results import note_read, provenance, write
 from _tables import integration_table
 
 from scmamba import settings
-from scmamba.cli._integration_cells import prepare
-from scmamba.cli._integration_methods import OURS, Method
-from scmamba.cli._integration_runs import Comparison, mean_scores, table
+from scmamba.benchmark import OURS, Comparison, IntegrationMethod, prepare_cells
+from scmamba.benchmark._integration.comparison import mean_scores, table
 from scmamba.cli._sequences import write_figure
 from scmamba.pl import integration_runs, integration_scores, integration_umap
 
@@ -38,7 +37,9 @@ SHOWN = ("pca", "harmony", "scvi", "scmamba", "scmamba_labels")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def summary(runs: Sequence[Mapping[str, Any]], methods: Mapping[str, Method]) -> dict[str, Any]:
+def summary(
+    runs: Sequence[Mapping[str, Any]], methods: Mapping[str, IntegrationMethod]
+) -> dict[str, Any]:
     """Of each method every score seed by seed, and what it costs."""
     rows = {}
     for name, method in methods.items():
@@ -84,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared/data")
     parser.add_argument("--runs", type=Path, default=Path("build/benchmark_integration"))
     parser.add_argument("--out", type=Path, default=_timing.RESULTS / "integration.json")
+    parser.add_argument("--cells", type=int, help="a trial on so many cells drawn at random")
     parser.add_argument("--threads", type=int, default=4, help="of each method")
     parser.add_argument("--jobs", type=int, default=1, help="methods side by side")
     arguments = parser.parse_args(argv)
@@ -100,7 +102,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     content = note_read(arguments.out, plan=[[list(methods), seeds] for methods, seeds in plan])
     adata = ad.read_h5ad(arguments.data / "cells/pbmc_4batch.h5ad")
-    cells = prepare(adata, "batch", "cell_type")
+    if arguments.cells is not None:
+        rows = np.random.default_rng(0).permutation(adata.n_obs)[: arguments.cells]
+        adata = adata[np.sort(rows)].copy()
+    cells = prepare_cells(adata, "batch", "cell_type")
     comparisons = [Comparison(m, cells, arguments.runs, program=PROGRAM) for m, _ in plan]
     found = [
         comparison.run(seeds, arguments.jobs)

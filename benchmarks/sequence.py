@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import _timing
 import numpy as np
@@ -25,10 +24,17 @@ from _mrfp import mrfp
 from _results import note_read, plain, provenance, write
 from _tables import classify_table, mrfp_table
 
-from scmamba import settings
-from scmamba.tasks.sequence import BenchmarkResult, Task, benchmark, make_task
-from scmamba.tasks.sequence._benchmark import methods as known
+from scmamba import benchmark, settings
+from scmamba.benchmark import (
+    SEQUENCE_METHODS,
+    SequenceBenchmark,
+    SequenceMethod,
+    SequenceRun,
+    SequenceTask,
+    make_task,
+)
 from scmamba.tasks.sequence._supervised.split import fold_of, groups
+from scmamba.train import SequenceFitConfig
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "scipy")
 GUE = {
@@ -43,7 +49,7 @@ LONGER = {"epochs": 60, "batch_size": 32, "patience": 6}
 so run with the first seed alone."""
 
 
-def tasks(data: Path, names: Sequence[str], most: int | None = None) -> list[Task]:
+def tasks(data: Path, names: Sequence[str], most: int | None = None) -> list[SequenceTask]:
     """The tasks, with copies of held-out sequences left out of training.
 
     ``most``: training sequences that each task may keep, the same for every method and seed.
@@ -58,7 +64,7 @@ def tasks(data: Path, names: Sequence[str], most: int | None = None) -> list[Tas
     ]
 
 
-def _task(data: Path, name: str) -> Task:
+def _task(data: Path, name: str) -> SequenceTask:
     if name == SPLICE:
         return _splice(data / "dna" / "splice_junction_3186.csv")
     parts = [
@@ -67,7 +73,7 @@ def _task(data: Path, name: str) -> Task:
     return make_task(name, *parts, category=GUE[name])
 
 
-def _splice(path: Path) -> Task:
+def _splice(path: Path) -> SequenceTask:
     """A fifth of the sequences to test on, a tenth to validate on, by unique sequence, seed 0."""
     table = pd.read_csv(path)
     group = groups(list(table["sequence"]), double_stranded=False)
@@ -83,27 +89,27 @@ def classify(arguments: argparse.Namespace) -> dict[str, Any]:
     seeds = dict.fromkeys(("scmamba", *arguments.methods), arguments.seeds)
     seeds |= dict.fromkeys(arguments.once, arguments.seeds[:1])
     options: dict[str, Any] = {"seeds": seeds, "reference": "scmamba"}
-    with mock.patch.dict(known.METHODS, {"bag": _bag}):
-        published = benchmark(
-            given, arguments.methods, output=arguments.runs / "published", **options
+    known = SEQUENCE_METHODS | {"bag": SequenceMethod(_bag, one_core=False)}
+    methods = {name: known[name] for name in arguments.methods}
+    published = benchmark.sequence(given, methods, output=arguments.runs / "published", **options)
+    networks = [name for name in arguments.longer if name in methods]
+    longer: SequenceBenchmark | None = None
+    if networks:
+        _same_runs(arguments.runs, "scmamba")
+        options["seeds"] = arguments.seeds[:1]
+        longer = benchmark.sequence(
+            given, ["scmamba", *networks], output=arguments.runs / "longer", **options, **LONGER
         )
-        networks = [name for name in arguments.longer if name in arguments.methods]
-        longer: BenchmarkResult | None = None
-        if networks:
-            names = ["scmamba", *networks]
-            _same_runs(arguments.runs, "scmamba")
-            options["seeds"] = arguments.seeds[:1]
-            longer = benchmark(given, names, output=arguments.runs / "longer", **options, **LONGER)
     results = {"published": _plain(published), "tasks": [_describe(task) for task in given]}
     if longer is not None:
         results["longer"] = _plain(longer)
     return results
 
 
-def _bag(method: str, task: Task, seed: int, config: Any) -> Any:
+def _bag(task: SequenceTask, seed: int, config: SequenceFitConfig) -> SequenceRun:
     """Ours without Mamba layers."""
     with without_mamba():
-        return known.METHODS["scmamba"](method, task, seed, config)
+        return SEQUENCE_METHODS["scmamba"].run(task, seed, config)
 
 
 def _same_runs(folder: Path, method: str) -> None:
@@ -113,7 +119,7 @@ def _same_runs(folder: Path, method: str) -> None:
         (folder / "longer" / "runs" / path.name).write_bytes(path.read_bytes())
 
 
-def _plain(result: BenchmarkResult) -> dict[str, Any]:
+def _plain(result: SequenceBenchmark) -> dict[str, Any]:
     return {
         "summary": result.summary.to_dict(orient="index"),
         "by_task": result.by_task.to_dict(orient="records"),
@@ -121,7 +127,7 @@ def _plain(result: BenchmarkResult) -> dict[str, Any]:
     }
 
 
-def _describe(task: Task) -> dict[str, Any]:
+def _describe(task: SequenceTask) -> dict[str, Any]:
     sizes = {part: len(getattr(task, part)) for part in ("train", "validation", "test")}
     length = sorted({len(text) for text in task.train.texts})
     span = length[0] if len(length) == 1 else f"{length[0]} to {length[-1]}"

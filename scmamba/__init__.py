@@ -2,7 +2,7 @@
 
 Rooms are opened when they are first asked for, so that ``import scmamba`` costs nothing:
 ``tasks`` (AnnData in, AnnData out), ``pp``, ``pl``, ``metrics``, ``models``, ``datasets``, ``nn``,
-``tokens``, ``stream`` and ``train``.
+``tokens``, ``stream``, ``train`` and ``benchmark``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from scmamba._settings import settings
 from scmamba._version import __version__
 
 _ROOMS = (
+    "benchmark",
     "datasets",
     "metrics",
     "models",

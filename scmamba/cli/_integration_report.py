@@ -12,7 +12,8 @@ from scmamba import metrics, pl
 from scmamba._keys import Keys
 from scmamba._log import logger
 from scmamba._settings import settings
-from scmamba.cli._umap import umap
+from scmamba.benchmark._integration.methods.pca import principal_components
+from scmamba.benchmark.umap import umap
 from scmamba.pp import expression, log_normalized
 from scmamba.stream.source import sample
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from scmamba.tasks import Integrator
 
 _MOST_DRAWN = 20_000
-_N_GENES, _N_COMPS = 2000, 50
+_N_GENES = 2000
 _BEFORE = "X_before"
 
 
@@ -42,8 +43,7 @@ def before(adata: AnnData, **where: Any) -> np.ndarray:
     if cells.n_vars > _N_GENES:
         sc.pp.highly_variable_genes(cells, n_top_genes=_N_GENES)
         cells = cells[:, cells.var["highly_variable"]]
-    n_comps = min(_N_COMPS, min(cells.shape) - 1)
-    return sc.pp.pca(cells.X, n_comps=n_comps, random_state=settings.seed)
+    return principal_components(cells.X, settings.seed)
 
 
 def scores(

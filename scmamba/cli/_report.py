@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scmamba import metrics, pl
 from scmamba._keys import UNKNOWN, Keys
-from scmamba.cli._umap import umap
+from scmamba.benchmark.umap import umap
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -52,48 +52,38 @@ def benchmark_integration(
     """
     import scanpy as sc
 
+    from scmamba import benchmark
     from scmamba._errors import ScmambaError
-    from scmamba._files import writable_folder
-    from scmamba.cli._installed import check_installed
-    from scmamba.cli._integration_cells import prepare
-    from scmamba.cli._integration_methods import METHODS, OURS, PEERS
-    from scmamba.cli._integration_runs import Comparison, mean_scores, table
     from scmamba.cli._sequences import write_figure, write_table
     from scmamba.pl import integration_runs, integration_scores, integration_umap
 
     if seeds < 1:
         raise ScmambaError(f"seeds={seeds}; give 1 or more")
+    ours = benchmark.OURS
     chosen = [name.strip() for name in peers.split(",") if name.strip()]
-    if unknown := [name for name in chosen if name not in PEERS]:
-        raise ScmambaError(f"peers: {unknown[0]!r}; allowed: {', '.join(PEERS)}")
-    methods = {name: METHODS[name] for name in (*OURS, *chosen)}
-    needed = {method.package: method.title for method in methods.values()}
-    check_installed(needed | {"scib_metrics": "the benchmark"}, extra="benchmark")
-    writable_folder(output)
-    cells = prepare(
+    known = [name for name in benchmark.INTEGRATION_METHODS if name not in ours]
+    if unknown := [name for name in chosen if name not in known]:
+        raise ScmambaError(f"peers: {unknown[0]!r}; allowed: {', '.join(known)}")
+    found = benchmark.integration(
         sc.read_h5ad(input),
         batch_key,
         labels_key,
+        output=output / "runs",
+        methods=(*ours, *chosen),
+        seeds=range(seeds),
         layer=layer,
         use_raw=use_raw,
         gene_key=gene_key,
         unlabeled_category=unlabeled_category,
         n_top_genes=n_top_genes,
+        max_cells=max_cells,
     )
-    comparison = Comparison(methods, cells, output / "runs", max_cells)
-    found = comparison.run(range(seeds))
-    runs = table(found, methods)
-    means = mean_scores(found, methods, cells.n_obs)
-    by_method = runs.drop(columns="seed").groupby("method", sort=False)
-    summary = by_method.mean()
-    summary["labels used"] = by_method["labels used"].first()
-    summary["Total sd"] = by_method["Total"].std()
-    summary = summary.sort_values("Total", ascending=False)
-    write_table(runs, output / "runs.csv")
-    write_table(summary, output / "summary.csv", index=True)
-    write_figure(integration_scores(means), output / "scores.png")
-    write_figure(integration_runs(runs), output / "runs.png")
-    shown, bases = comparison.umaps(0, [*chosen, *OURS])
+    write_table(found.runs, output / "runs.csv")
+    write_table(found.summary, output / "summary.csv", index=True)
+    write_figure(integration_scores(found.scores), output / "scores.png")
+    write_figure(integration_runs(found.runs), output / "runs.png")
+    shown, bases = found.comparison.umaps(0, [*chosen, *ours])
     write_figure(integration_umap(shown, "batch", "label", bases), output / "umap.png")
-    print(summary.T.to_string(float_format="{:.3f}".format))
-    print(f"{output}: {len(runs)} runs on {cells.n_obs:,} cells and {cells.n_vars:,} genes")
+    cells = found.comparison.cells
+    print(found.summary.T.to_string(float_format="{:.3f}".format))
+    print(f"{output}: {len(found.runs)} runs on {cells.n_obs:,} cells and {cells.n_vars:,} genes")

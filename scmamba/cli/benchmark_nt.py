@@ -42,6 +42,7 @@ def benchmark_nt(
     reference
         Model that others are compared with; the first, if left out.
     """
+    from scmamba import benchmark
     from scmamba._errors import ScmambaError
     from scmamba._files import writable_folder
     from scmamba.cli._sequences import write_figure, write_table
@@ -51,14 +52,13 @@ def benchmark_nt(
         benchmark_efficiency,
         benchmark_radar,
     )
-    from scmamba.tasks.sequence import benchmark, fetch_tasks, read_tasks
 
     if seeds < 1:
         raise ScmambaError(f"seeds={seeds}; give 1 or more")
     writable_folder(output)
     names = None if tasks == "all" else _split(tasks)
-    given = fetch_tasks(names) if data is None else read_tasks(data, names)
-    result = benchmark(
+    given = benchmark.fetch_tasks(names) if data is None else benchmark.read_tasks(data, names)
+    result = benchmark.sequence(
         given,
         _split(models),
         seeds=range(seeds),

@@ -48,8 +48,8 @@ def integrate(
 
     from scmamba._files import writable, writable_folder
     from scmamba._keys import Keys
+    from scmamba.benchmark._installed import check_installed
     from scmamba.cli._cells import check_columns, write_cells
-    from scmamba.cli._installed import check_installed
     from scmamba.cli._integration_report import before, scores, write_report
     from scmamba.tasks import integrate as task
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scmamba.benchmark._sequence import tasks
+from scmamba.benchmark._sequence.methods import networks
 from scmamba.cli.main import main
 from scmamba.models.sequence.baselines import CNNClassifier
-from scmamba.tasks.sequence._benchmark import methods, tasks
 
 
 def rows(n: int, seed: int) -> pd.DataFrame:
@@ -24,8 +25,8 @@ def rows(n: int, seed: int) -> pd.DataFrame:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(methods.BASELINES, "cnn", lambda n: CNNClassifier(n, d_model=8))
-    module = importlib.import_module("scmamba.tasks.sequence.benchmark")
+    monkeypatch.setitem(networks.BASELINES, "cnn", lambda n: CNNClassifier(n, d_model=8))
+    module = importlib.import_module("scmamba.benchmark._sequence.benchmark")
     monkeypatch.setattr(module, "run", lambda one, jobs, **_: [one(*job) for job in jobs])
     monkeypatch.chdir(tmp_path)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from scmamba.tasks.sequence._benchmark.tasks import Task, fetch_tasks, make_task, read_tasks
 from scmamba.tasks.sequence._inputs import Sequences, read_sequences
-from scmamba.tasks.sequence.benchmark import BenchmarkResult, benchmark
 from scmamba.tasks.sequence.conservation import conservation
 from scmamba.tasks.sequence.embed import embed
 from scmamba.tasks.sequence.fit import fit
@@ -16,23 +14,17 @@ from scmamba.tasks.sequence.score import score
 from scmamba.tasks.sequence.variants import variant_effects
 
 __all__ = [
-    "BenchmarkResult",
     "Pretrained",
     "SequencePredictor",
     "Sequences",
-    "Task",
-    "benchmark",
     "conservation",
     "embed",
-    "fetch_tasks",
     "fit",
     "generate",
     "load",
-    "make_task",
     "mutagenesis",
     "pretrain",
     "read_sequences",
-    "read_tasks",
     "score",
     "variant_effects",
 ]

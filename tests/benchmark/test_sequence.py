@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from scmamba import ScmambaError, settings
+from scmamba.benchmark import SEQUENCE_METHODS, SequenceMethod, SequenceTask, make_task, read_tasks
+from scmamba.benchmark import sequence as benchmark
+from scmamba.benchmark._sequence import summary
+from scmamba.benchmark._sequence.methods import base, kmer, networks, scmamba
+from scmamba.benchmark._sequence.records import Record
 from scmamba.models.sequence.baselines import CNNClassifier, TransformerClassifier
-from scmamba.tasks.sequence import Task, benchmark, make_task, read_tasks
-from scmamba.tasks.sequence._benchmark import methods, summary
-from scmamba.tasks.sequence._benchmark.runs import Record
 from scmamba.tasks.sequence._supervised import choice
 
-module = importlib.import_module("scmamba.tasks.sequence.benchmark")
+module = importlib.import_module("scmamba.benchmark._sequence.benchmark")
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +34,8 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     def transformer(n: int) -> TransformerClassifier:
         return TransformerClassifier(n, d_model=8, n_layer=1, n_heads=2, d_ff=8, max_length=40)
 
-    monkeypatch.setitem(methods.BASELINES, "cnn", lambda n: CNNClassifier(n, d_model=8))
-    monkeypatch.setitem(methods.BASELINES, "transformer", transformer)
+    monkeypatch.setitem(networks.BASELINES, "cnn", lambda n: CNNClassifier(n, d_model=8))
+    monkeypatch.setitem(networks.BASELINES, "transformer", transformer)
 
     def run(function: Callable[..., Any], jobs: list[Any], **_: Any) -> list[Any]:
         return [function(*job) for job in jobs]
@@ -50,7 +53,7 @@ def rows(n: int, seed: int, classes: str = "ab") -> pd.DataFrame:
 
 
 @pytest.fixture
-def tasks() -> list[Task]:
+def tasks() -> list[SequenceTask]:
     return [
         make_task("two", rows(60, 0), rows(20, 1), rows(20, 2), category="x"),
         make_task("three", rows(60, 3, "abc"), rows(24, 4, "abc"), category="y"),
@@ -101,7 +104,7 @@ def test_tasks_of_a_folder(tmp_path: Path) -> None:
         read_tasks(tmp_path / "empty")
 
 
-def test_every_method_learns_and_is_scored(tasks: list[Task], tmp_path: Path) -> None:
+def test_every_method_learns_and_is_scored(tasks: list[SequenceTask], tmp_path: Path) -> None:
     result = benchmark(
         tasks,
         ["cnn", "transformer", "kmer"],
@@ -128,7 +131,7 @@ def test_every_method_learns_and_is_scored(tasks: list[Task], tmp_path: Path) ->
     assert result.by_task["category"].tolist()[0] == "x"
 
 
-def test_dear_methods_may_have_fewer_seeds(tasks: list[Task], tmp_path: Path) -> None:
+def test_dear_methods_may_have_fewer_seeds(tasks: list[SequenceTask], tmp_path: Path) -> None:
     """Their difference is that of the means over seeds, as long as the tasks are the same."""
     seeds = {"kmer": [0, 1], "cnn": [1]}
     options: dict[str, Any] = {"output": tmp_path, "epochs": 2, "batch_size": 10}
@@ -141,61 +144,62 @@ def test_dear_methods_may_have_fewer_seeds(tasks: list[Task], tmp_path: Path) ->
 
 
 def test_only_methods_of_one_core_go_to_other_processes(
-    tasks: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tasks: list[SequenceTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A method that was added here is not known there, and spreads over the cores by itself."""
     sent: list[str] = []
     usual = module.run
 
     def run(function: Callable[..., Any], jobs: list[Any], **options: Any) -> list[Any]:
-        sent.extend(job[2] for job in jobs)
+        sent.extend(job.name for (job,) in jobs)
         return usual(function, jobs, **options)
 
     monkeypatch.setattr(module, "run", run)
-    monkeypatch.setitem(methods.METHODS, "mine", methods.METHODS["kmer"])
-    result = benchmark(tasks[:1], ["mine", "kmer"], seeds=[0], output=tmp_path)
+    mine = replace(SEQUENCE_METHODS["kmer"], one_core=False)
+    given = {"mine": mine, "kmer": SEQUENCE_METHODS["kmer"]}
+    result = benchmark(tasks[:1], given, seeds=[0], output=tmp_path)
     assert sent == ["kmer"] and result.summary.index.tolist() == ["mine", "kmer"]
 
 
 def test_networks_learn_in_bfloat16_where_the_processor_has_it(
-    tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+    tasks: list[SequenceTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = methods.replace(methods.PUBLISHED, epochs=1, batch_size=10)
+    config = replace(base.PUBLISHED, epochs=1, batch_size=10)
     monkeypatch.setattr(settings, "device", "cpu")
     used = {}
     for here in (True, False):
         for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
             monkeypatch.setattr(torch.cpu, name, lambda here=here: here, raising=False)
-        used[here] = methods.run_method("cnn", tasks[0], 0, config).about["precision"]
+        used[here] = SEQUENCE_METHODS["cnn"].run(tasks[0], 0, config).about["precision"]
     assert used == {True: "bfloat16", False: "float32"}
     monkeypatch.setattr(settings, "precision", "bfloat16")
-    assert methods.run_method("cnn", tasks[0], 0, config).about["precision"] == "bfloat16"
+    assert SEQUENCE_METHODS["cnn"].run(tasks[0], 0, config).about["precision"] == "bfloat16"
     assert settings.precision == "bfloat16"
 
 
 def test_published_training() -> None:
-    config = methods.PUBLISHED
+    config = base.PUBLISHED
     assert (config.epochs, config.batch_size, config.lr) == (10, 256, 1e-3)
     assert (config.weight_decay, config.warmup, config.warmup_from) == (0.01, 0.05, 0.1)
     assert (config.clip, config.ema, config.patience) == (1.0, 0.0, None)
 
 
 def test_test_split_is_looked_at_every_other_epoch(
-    tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+    tasks: list[SequenceTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    usual = methods.outputs
+    usual = networks.outputs
 
     def watch(networks: Any, data: Any, **options: Any) -> Any:
         seen.append(len(data))
         return usual(networks, data, **options)
 
-    monkeypatch.setattr(methods, "outputs", watch)
-    config = methods.replace(methods.PUBLISHED, epochs=5, batch_size=10)
-    run = methods.run_method("cnn", tasks[0], 0, config)
+    monkeypatch.setattr(networks, "outputs", watch)
+    config = replace(base.PUBLISHED, epochs=5, batch_size=10)
+    run = SEQUENCE_METHODS["cnn"].run(tasks[0], 0, config)
     assert seen == [20] * 4  # after epochs 2, 4 and 5, and of the validated weights
     assert run.about["epoch_test_selected"] in (2, 4, 5)
-    truth = methods.codes_of(tasks[0])[1]["test"]
+    truth = base.codes_of(tasks[0])[1]["test"]
     best = (run.guesses["test-selected"] == truth).mean()
     assert best >= (run.guesses[""] == truth).mean() - 0.2
 
@@ -205,44 +209,48 @@ def test_validation_chooses_the_penalty_on_kmers(monkeypatch: pytest.MonkeyPatch
     few = rows(90, 0).drop(index=range(1, 60, 2))  # 45 a, 15 b
     task = make_task("it", few, rows(20, 1), rows(20, 2))
     for strengths in ((1e-9, 1.0), (1.0, 1e-9)):
-        monkeypatch.setattr(methods, "_STRENGTHS", strengths)
-        run = methods.run_method("kmer", task, 0, methods.PUBLISHED)
+        monkeypatch.setattr(kmer, "_STRENGTHS", strengths)
+        run = SEQUENCE_METHODS["kmer"].run(task, 0, base.PUBLISHED)
         assert run.about["C"] == 1.0
-        assert (run.guesses[""] == methods.codes_of(task)[1]["test"]).mean() > 0.7
+        assert (run.guesses[""] == base.codes_of(task)[1]["test"]).mean() > 0.7
 
 
 def test_runs_are_not_run_again(
-    tasks: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tasks: list[SequenceTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options: dict[str, Any] = {"seeds": [0], "output": tmp_path, "epochs": 1, "batch_size": 10}
     first = benchmark(tasks[:1], ["cnn", "kmer"], **options)
     calls = []
-    usual = methods.METHODS["kmer"]
-    monkeypatch.setitem(methods.METHODS, "cnn", lambda *job: calls.append(job))
-    monkeypatch.setitem(methods.METHODS, "kmer", lambda *job: (calls.append(job), usual(*job))[1])
+
+    def watched(name: str) -> SequenceMethod:
+        usual = SEQUENCE_METHODS[name]
+        return replace(usual, run=lambda *job: (calls.append(job), usual.run(*job))[1])
+
+    for name in ("cnn", "kmer"):
+        monkeypatch.setitem(SEQUENCE_METHODS, name, watched(name))
     again = benchmark(tasks[:1], ["cnn", "kmer"], **options)
     pd.testing.assert_frame_equal(first.runs, again.runs)
     assert not calls
     benchmark(tasks, ["kmer"], **options)
     assert len(calls) == 1  # of the other task
-    with pytest.raises(ScmambaError, match="was run with other settings or data"):
+    with pytest.raises(ScmambaError, match="is of another run: settings differ"):
         benchmark(tasks[:1], ["cnn"], **{**options, "epochs": 2})
     file = tmp_path / "runs" / "two__kmer__0.json"
     content = json.loads(file.read_text())
     assert content["left_out"] == 0 and content["n_train"] == 60
     file.write_text("{")
-    with pytest.raises(ScmambaError, match="is damaged"):
+    with pytest.raises(ScmambaError, match="two__kmer__0.json is not valid JSON"):
         benchmark(tasks[:1], ["kmer"], **options)
 
 
-def test_ours_has_a_row_a_view(tasks: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = methods.fit
-    monkeypatch.setattr(methods, "fit", lambda *a, **k: usual(*a, **k, epochs=1, n_members=1))
+def test_ours_has_a_row_a_view(tasks: list[SequenceTask], monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = scmamba.fit
+    monkeypatch.setattr(scmamba, "fit", lambda *a, **k: usual(*a, **k, epochs=1, n_members=1))
     monkeypatch.setattr(choice, "run", lambda function, jobs, **_: [function(*job) for job in jobs])
     monkeypatch.setattr(choice, "_STRENGTHS", {"classification": (10.0,)})
-    run = methods.run_method("scmamba", tasks[0], 0, methods.PUBLISHED)
+    run = SEQUENCE_METHODS["scmamba"].run(tasks[0], 0, base.PUBLISHED)
     assert set(run.guesses) == {"", "deep alone", "wide alone"}
-    truth = methods.codes_of(tasks[0])[1]["test"]
+    truth = base.codes_of(tasks[0])[1]["test"]
     assert (run.guesses[""] == truth).mean() > 0.8
     assert run.about["n_train"] == 60 and run.n_parameters > 1000
 
@@ -271,12 +279,12 @@ def test_differences_are_paired() -> None:
         Record("t", "c", name, "", 0, truth, guess, 1, 1.0)
         for name, guess in (("plain", noisy), ("ours", better))
     ]
-    table, _ = summary.summarise(records, "plain")
+    table, _ = summary.summarize(records, "plain")
     row = table.loc["ours"]
     assert row["accuracy_minus"] == pytest.approx(6 / 200)
     assert row["accuracy_minus_low"] > 0  # though either one's own interval is far wider
     assert row["accuracy_low"] < table.loc["plain", "accuracy"]
-    again, _ = summary.summarise(records[::-1], "plain")
+    again, _ = summary.summarize(records[::-1], "plain")
     pd.testing.assert_series_equal(again.loc["ours", row.index], row)
 
 
@@ -288,7 +296,7 @@ def test_differences_are_paired() -> None:
         ({"seeds": []}, "at least one task, one method and one seed"),
     ],
 )
-def test_refusals(tasks: list[Task], tmp_path: Path, options: dict, message: str) -> None:
+def test_refusals(tasks: list[SequenceTask], tmp_path: Path, options: dict, message: str) -> None:
     with pytest.raises(ScmambaError, match=message):
         benchmark(tasks, **{"methods": ["kmer"], "output": tmp_path, **options})
 

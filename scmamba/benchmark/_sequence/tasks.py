@@ -50,7 +50,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Task:
+class SequenceTask:
     """A classification task.
 
     Attributes
@@ -79,7 +79,7 @@ def make_task(
     validation: pd.DataFrame | None = None,
     *,
     category: str = OTHER,
-) -> Task:
+) -> SequenceTask:
     """A task from tables with the columns ``sequence`` and ``label``.
 
     Copies of test sequences are taken out of training and validation, copies of validation ones out
@@ -112,10 +112,12 @@ def make_task(
         )
     if left_out:
         logger.info("%s: %d copies of held-out sequences left out of training", name, left_out)
-    return Task(name, category, learn, given, held, left_out)
+    return SequenceTask(name, category, learn, given, held, left_out)
 
 
-def read_tasks(folder: str | os.PathLike[str], names: Sequence[str] | None = None) -> list[Task]:
+def read_tasks(
+    folder: str | os.PathLike[str], names: Sequence[str] | None = None
+) -> list[SequenceTask]:
     """Tasks of a folder: each a folder with ``train.csv``, ``test.csv`` and perhaps ``dev.csv``.
 
     Parameters
@@ -156,7 +158,7 @@ def read_tasks(folder: str | os.PathLike[str], names: Sequence[str] | None = Non
     return tasks
 
 
-def fetch_tasks(names: Sequence[str] | None = None) -> list[Task]:
+def fetch_tasks(names: Sequence[str] | None = None) -> list[SequenceTask]:
     """Tasks of the Nucleotide Transformer by name, fetched where they are not there yet.
 
     Raises

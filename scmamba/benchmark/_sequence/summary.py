@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from scmamba.tasks.sequence._benchmark.runs import Record
+from scmamba.benchmark._sequence.records import Record
 
 DRAWS = 1000
 SCORES = ("accuracy", "macro_f1", "mcc")
 Confusions = npt.NDArray[np.float64]
 
 
-def summarise(
+def summarize(
     records: Sequence[Record], reference: str, *, seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Sum up runs.

@@ -13,9 +13,8 @@ import pandas as pd
 import pytest
 
 from scmamba import ScmambaError, metrics
-from scmamba.cli._integration_cells import prepare
-from scmamba.cli._integration_methods import METHODS, Method
-from scmamba.cli._integration_runs import Comparison, mean_scores, table
+from scmamba.benchmark import INTEGRATION_METHODS, Comparison, IntegrationMethod, prepare_cells
+from scmamba.benchmark._integration.comparison import mean_scores, table
 from scmamba.datasets import synthetic
 from scmamba.metrics import IntegrationScores
 
@@ -23,14 +22,19 @@ PROGRAM = """
 import sys
 sys.path[:0] = {path}
 import numpy as np
-from scmamba.cli._integration_methods import Method, main
+from scmamba.benchmark import IntegrationMethod
+from scmamba.benchmark._integration.program import main
 def run(cells, seed):
     if seed == 9:
         raise RuntimeError("the method broke")
     return np.full((cells.n_obs, 2), seed)
-main(dict(one=Method(run, "json", "one"), two=Method(run, "json", "two")), sys.argv[1:])
+methods = {{name: IntegrationMethod(run, "json", name) for name in ("one", "two")}}
+main(methods, sys.argv[1:])
 """
-TITLES = {name: Method(lambda cells, seed: np.zeros(0), "json", name) for name in ("one", "two")}
+TITLES = {
+    name: IntegrationMethod(lambda cells, seed: np.zeros(0), "json", name)
+    for name in ("one", "two")
+}
 
 
 @pytest.fixture
@@ -51,13 +55,13 @@ def comparison(adata: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(metrics, "integration", scored)
     (tmp_path / "program.py").write_text(PROGRAM.format(path=sys.path))
-    cells = prepare(adata, "batch", "cell_type", n_top_genes=10)
+    cells = prepare_cells(adata, "batch", "cell_type", n_top_genes=10)
     program = (str(tmp_path / "program.py"),)
     return Comparison(TITLES, cells, tmp_path / "runs", program=program)
 
 
 def test_all_get_the_same_labelled_cells_and_variable_genes(adata: ad.AnnData) -> None:
-    cells = prepare(adata, "batch", "cell_type", n_top_genes=10)
+    cells = prepare_cells(adata, "batch", "cell_type", n_top_genes=10)
     assert cells.shape == (54, 10)
     assert list(cells.obs_names) == list(adata.obs_names[6:])
     assert "Unknown" not in set(cells.obs["label"])
@@ -70,7 +74,7 @@ def test_all_get_the_same_labelled_cells_and_variable_genes(adata: ad.AnnData) -
 def test_what_is_no_count_is_refused(adata: ad.AnnData) -> None:
     adata.X = (adata.X / 2).log1p()
     with pytest.raises(ScmambaError, match="log1p values.*scVI needs counts"):
-        prepare(adata, "batch", "cell_type")
+        prepare_cells(adata, "batch", "cell_type")
 
 
 def test_runs_are_made_once_and_kept(comparison: Comparison) -> None:
@@ -90,9 +94,9 @@ def test_runs_are_made_once_and_kept(comparison: Comparison) -> None:
 
 def test_runs_of_other_cells_are_not_taken(comparison: Comparison) -> None:
     comparison.folder.mkdir()
-    other = {"format_version": 1, "max_cells": 100_000, "cells": "others"}
+    other = {"identity": {"format_version": 2, "max_cells": 100_000, "cells": "others"}}
     (comparison.folder / "one__0.json").write_text(json.dumps(other))
-    with pytest.raises(ScmambaError, match=r"one__0\.json was run on other cells"):
+    with pytest.raises(ScmambaError, match=r"one__0\.json is of another run: cells differ"):
         comparison.run([0])
 
 
@@ -136,10 +140,10 @@ def test_pca_and_ours_run_on_what_is_prepared(
         seen.append(options)
 
     monkeypatch.setattr(tasks, "integrate", integrate)
-    cells = prepare(adata, "batch", "cell_type", n_top_genes=10)
-    assert METHODS["pca"].run(cells, 0).shape == (54, 9)
+    cells = prepare_cells(adata, "batch", "cell_type", n_top_genes=10)
+    assert INTEGRATION_METHODS["pca"].run(cells, 0).shape == (54, 9)
     for name in ("scmamba", "scmamba_labels"):
-        assert METHODS[name].run(cells, 3).shape == (54, 2)
+        assert INTEGRATION_METHODS[name].run(cells, 3).shape == (54, 2)
     assert [options.get("labels_key") for options in seen] == [None, "label"]
     assert {options["layer"] for options in seen} == {"counts"}
     assert {options["seed"] for options in seen} == {3}

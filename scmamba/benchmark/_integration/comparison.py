@@ -1,4 +1,4 @@
-"""Runs of ways to correct batches, one file each, so that a comparison that was stopped goes on."""
+"""Methods of batch correction with several seeds on the same cells: run, scored and kept."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scmamba._errors import ScmambaError
-from scmamba._files import atomic
 from scmamba._log import logger
-from scmamba._read import read_json
 from scmamba._settings import settings
-from scmamba.cli._integration_cells import BATCH, LABEL
-from scmamba.cli._integration_methods import Method
+from scmamba.benchmark._integration.cells import BATCH, LABEL
+from scmamba.benchmark._integration.methods import IntegrationMethod
+from scmamba.benchmark.runs import Runs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 
     from scmamba.metrics import IntegrationScores
 
-FORMAT_VERSION = 1
-PROGRAM = ("-m", "scmamba.cli._integration_methods")
+PROGRAM = ("-m", "scmamba.benchmark._integration.program")
 _KEY = "embedding"
 
 
@@ -42,16 +40,16 @@ class Comparison:
     methods
         By the name by which ``program`` knows them.
     cells
-        As :func:`scmamba.cli._integration_cells.prepare` lays them out.
+        As :func:`~scmamba.benchmark.prepare_cells` lays them out.
     folder
         Holds of each run the embedding (.npy) and what was found (.json).
     max_cells
         So many are scored, at most; see :func:`scmamba.metrics.integration`.
     program
-        What Python is given to run a method; :func:`_integration_methods.main` is behind it.
+        Arguments of Python that run a method.
     """
 
-    methods: Mapping[str, Method]
+    methods: Mapping[str, IntegrationMethod]
     cells: AnnData
     folder: Path
     max_cells: int = 100_000
@@ -68,17 +66,17 @@ class Comparison:
         Returns
         -------
         Of each run ``method``, ``seed``, ``seconds`` of the clock and ``cpu_seconds`` of all
-        processors, ``peak_bytes``, ``about`` (what ours says of itself), ``scores`` by metric, the
-        ``groups`` of the metrics and ``n_scored`` cells.
+        processors, ``peak_bytes``, ``about`` (what scmamba reports about itself), ``scores`` by
+        metric, the ``groups`` of the metrics and ``n_scored`` cells.
 
         Raises
         ------
         ScmambaError
             A method failed, or a run in the folder was made on other cells.
         """
-        digest = _digest(self.cells)
+        results = Runs(self.folder, {"cells": hash_cells(self.cells), "max_cells": self.max_cells})
         order = [(name, seed) for seed in seeds for name in self.methods]
-        found = {job: self._read(*job, digest) for job in order}
+        found = {job: results.read(*job) for job in order}
         if todo := [job for job in order if found[job] is None]:
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self.folder) as made:
@@ -88,14 +86,14 @@ class Comparison:
                     embedded = {pool.submit(self._embed, *job, path): job for job in todo}
                     for done in as_completed(embedded):
                         job = embedded[done]
-                        found[job] = self._score(*job, digest, done.result())
+                        found[job] = results.write(self._score(*job, done.result()), *job)
         return [run for run in found.values() if run is not None]
 
     def embedding(self, name: str, seed: int) -> np.ndarray:
         """(n_obs, d) what a run gave."""
         import numpy as np
 
-        return np.load(self._file(name, seed).with_suffix(".npy"))
+        return np.load(self._array(name, seed))
 
     def umaps(
         self, seed: int, names: Sequence[str], most: int = 20_000
@@ -117,10 +115,10 @@ class Comparison:
         """(n, 2) places of the cells ``rows`` in a run; kept in the folder beside it."""
         import numpy as np
 
-        from scmamba.cli._umap import umap
+        from scmamba.benchmark.umap import umap
 
-        path = self._file(name, seed).with_suffix(".umap.npy")
-        embedding = path.with_name(f"{name}__{seed}.npy")
+        embedding = self._array(name, seed)
+        path = embedding.with_suffix(".umap.npy")
         if path.exists() and path.stat().st_mtime >= embedding.stat().st_mtime:
             kept = np.load(path)
             if len(kept) == len(rows):
@@ -129,68 +127,41 @@ class Comparison:
         np.save(path, made)
         return made
 
-    def _file(self, name: str, seed: int) -> Path:
-        return self.folder / f"{name}__{seed}.json"
-
-    def _read(self, name: str, seed: int, digest: str) -> dict[str, Any] | None:
-        path = self._file(name, seed)
-        if not path.exists():
-            return None
-        found = read_json(path)
-        asked = {"format_version": FORMAT_VERSION, "cells": digest, "max_cells": self.max_cells}
-        if {key: found.get(key) for key in asked} != asked:
-            raise ScmambaError(
-                f"{path} was run on other cells, or scored on another number of them; give another "
-                "folder, or delete it"
-            )
-        return found
+    def _array(self, name: str, seed: int) -> Path:
+        return self.folder / f"{name}__{seed}.npy"
 
     def _embed(self, name: str, seed: int, cells: Path) -> dict[str, Any]:
         """Run in a fresh process, which writes the embedding; what it measured."""
-        output = self._file(name, seed).with_suffix(".npy")
+        output = self._array(name, seed)
         given = [name, str(cells), str(output), str(seed), settings.device]
         done = subprocess.run(
             [sys.executable, *self.program, *given], capture_output=True, text=True
         )
         if done.returncode:
-            last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+            last = (done.stderr.strip() or "it wrote no message").splitlines()[-1]
             raise ScmambaError(
                 f"{self.methods[name].title} failed: {last}. Leave it out, or mend what it says"
             )
         return json.loads(done.stdout.splitlines()[-1])
 
-    def _score(self, name: str, seed: int, digest: str, measured: dict[str, Any]) -> dict[str, Any]:
-        """Score, and write at once what was found."""
+    def _score(self, name: str, seed: int, measured: dict[str, Any]) -> dict[str, Any]:
+        """Score the embedding of a run; what is known of it."""
         from scmamba.metrics import integration
 
         scored = self.cells.copy()
         scored.obsm[_KEY] = self.embedding(name, seed)
         scores = integration(scored, BATCH, LABEL, [_KEY], max_cells=self.max_cells)
-        found = {
-            "format_version": FORMAT_VERSION,
-            "cells": digest,
-            "max_cells": self.max_cells,
-            "method": name,
-            "seed": seed,
-            **measured,
-            "scores": scores.table.loc[_KEY].to_dict(),
-            "groups": scores.groups,
-            "n_scored": scores.n_scored,
-        }
-        with atomic(self._file(name, seed)) as temporary:
-            temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
-        logger.info(
-            "%s, seed %d: total %.3f after %.0f s",
-            self.methods[name].title,
-            seed,
-            found["scores"]["Total"],
-            found["seconds"],
-        )
-        return found
+        found = scores.table.loc[_KEY].to_dict()
+        title, seconds = self.methods[name].title, measured["seconds"]
+        logger.info("%s, seed %d: total %.3f after %.0f s", title, seed, found["Total"], seconds)
+        about = {"groups": scores.groups, "n_scored": scores.n_scored}
+        return {"method": name, "seed": seed, **measured, "scores": found, **about}
 
 
-def table(runs: Sequence[Mapping[str, Any]], methods: Mapping[str, Method]) -> pd.DataFrame:
-    """A row a run: method, seed, every score, seconds of clock and processor, peak memory."""
+def table(
+    runs: Sequence[Mapping[str, Any]], methods: Mapping[str, IntegrationMethod]
+) -> pd.DataFrame:
+    """One row per run: method, seed, every score, seconds of clock and processor, peak memory."""
     import pandas as pd
 
     return pd.DataFrame(
@@ -208,7 +179,7 @@ def table(runs: Sequence[Mapping[str, Any]], methods: Mapping[str, Method]) -> p
 
 
 def mean_scores(
-    runs: Sequence[Mapping[str, Any]], methods: Mapping[str, Method], n_cells: int
+    runs: Sequence[Mapping[str, Any]], methods: Mapping[str, IntegrationMethod], n_cells: int
 ) -> IntegrationScores:
     """Scores by method, means over its runs on ``n_cells`` cells."""
     import pandas as pd
@@ -221,7 +192,7 @@ def mean_scores(
     return IntegrationScores(means, runs[0]["groups"], n_cells, runs[0]["n_scored"])
 
 
-def _digest(cells: AnnData) -> str:
+def hash_cells(cells: AnnData) -> str:
     """Hash of what methods read and of what they are scored by."""
     found = hashlib.sha256()
     counts = cells.layers["counts"]

@@ -13,7 +13,7 @@ BATCH, LABEL, UNLABELED = "batch", "label", "unknown"
 """Where cells carry what a method may read; X is log-normalised, ``layers["counts"]`` is not."""
 
 
-def prepare(
+def prepare_cells(
     adata: AnnData,
     batch_key: str,
     labels_key: str,

@@ -1,0 +1,1 @@
+"""Parts of the comparison of batch correction: cells, methods, runs."""

@@ -1,0 +1,77 @@
+"""What a way to classify sequences offers, and the published training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scmamba.benchmark._sequence.tasks import SequenceTask
+from scmamba.train import SequenceFitConfig
+
+PUBLISHED = SequenceFitConfig(
+    epochs=10,
+    batch_size=256,
+    lr=1e-3,
+    weight_decay=0.01,
+    warmup=0.05,
+    warmup_from=0.1,
+    clip=1.0,
+    ema=0.0,
+)
+"""The published training, but for the seed."""
+
+
+@dataclass(frozen=True)
+class SequenceRun:
+    """Predictions of a method for a task's test split.
+
+    Attributes
+    ----------
+    guesses
+        (n_test,) int64 classes by the name of the row: ``""`` where validation data chose, else
+        ``"test-selected"`` or the component that predicts alone.
+    n_parameters
+        Number of trained parameters.
+    seconds
+        Seconds to fit and predict.
+    about
+        Choices and versions that are kept with the run.
+    """
+
+    guesses: dict[str, npt.NDArray[np.int64]]
+    n_parameters: int
+    seconds: float
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SequenceMethod:
+    """A way to classify sequences.
+
+    Attributes
+    ----------
+    run
+        Takes a task, a seed and the training of published networks; fits the training part and
+        predicts the test part.
+    one_core
+        Whether it does not spread over the cores by itself.
+    published
+        Whether it looks at the training of published networks.
+    """
+
+    run: Callable[[SequenceTask, int, SequenceFitConfig], SequenceRun]
+    one_core: bool = True
+    published: bool = False
+
+
+def codes_of(task: SequenceTask) -> tuple[list[Any], dict[str, npt.NDArray[np.int64]]]:
+    """Classes of a task, and those of each part as numbers."""
+    parts = {"train": task.train, "validation": task.validation, "test": task.test}
+    names = sorted({x for p in parts.values() for x in p.labels.tolist()}, key=str)
+    place = {name: i for i, name in enumerate(names)}
+    codes = {k: np.array([place[x] for x in p.labels], dtype=np.int64) for k, p in parts.items()}
+    return names, codes

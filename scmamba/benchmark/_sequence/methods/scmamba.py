@@ -1,0 +1,41 @@
+"""scmamba: a bidirectional Mamba-2 and a linear component."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from scmamba.benchmark._sequence.methods.base import SequenceMethod, SequenceRun, codes_of
+from scmamba.benchmark._sequence.tasks import SequenceTask
+from scmamba.tasks.sequence._supervised.deep import Networks
+from scmamba.tasks.sequence.fit import fit
+from scmamba.train import SequenceFitConfig
+
+
+def scmamba(task: SequenceTask, seed: int, config: SequenceFitConfig) -> SequenceRun:
+    """:func:`scmamba.tasks.sequence.fit` at its defaults, and each of its components alone."""
+    start = time.perf_counter()
+    names, _ = codes_of(task)
+    place = {name: i for i, name in enumerate(names)}
+    predictor = fit(
+        list(task.train.texts),
+        task.train.labels,
+        validation=(list(task.validation.texts), task.validation.labels),
+        seed=seed,
+    )
+    texts = list(task.test.texts)
+    guesses = {"": predictor.predict(texts)}
+    seconds = time.perf_counter() - start
+    guesses |= {f"{part} alone": predictor.predict(texts, parts=part) for part in ("deep", "wide")}
+    assert isinstance(predictor.deep, Networks)
+    n = sum(p.numel() for network in predictor.deep.members for p in network.parameters())
+    return SequenceRun(
+        {name: np.array([place[x] for x in guess]) for name, guess in guesses.items()},
+        n + (0 if predictor.wide is None else predictor.wide.linear.coef.size),
+        seconds,
+        {**predictor.about, "validation": predictor.validation},
+    )
+
+
+SCMAMBA = SequenceMethod(scmamba, one_core=False)

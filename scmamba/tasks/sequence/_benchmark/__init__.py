@@ -1,1 +1,0 @@
-"""The parts of the benchmark of sequence classifiers: tasks, methods, runs on disk, summaries."""
