@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from _scores import Row
-from _splits import UNLABELLED, Split
 
+from scmamba.benchmark import AnnotationSplit, Predictions
+from scmamba.benchmark._annotation.split import UNLABELED
 from scmamba.pp.expression import expression
 from scmamba.tasks import AnnotationTraining, annotate
 
@@ -30,12 +30,12 @@ class Ours:
         What held-out labelled cells showed and chose.
     """
 
-    rows: dict[str, Row]
-    strangeness: Row
+    rows: dict[str, Predictions]
+    strangeness: Predictions
     about: dict[str, Any]
 
 
-def ours(split: Split, seed: int, *, layers: bool = True) -> Ours:
+def ours(split: AnnotationSplit, seed: int, *, layers: bool = True) -> Ours:
     """Annotate the query as a user would; without Mamba layers where ``layers`` is False."""
     query = split.query.copy()
     start = time.perf_counter()
@@ -43,7 +43,7 @@ def ours(split: Split, seed: int, *, layers: bool = True) -> Ours:
         query,
         split.train,
         labels_key=split.labels_key,
-        unlabeled_category=UNLABELLED,
+        unlabeled_category=UNLABELED,
         batch_key=split.batch_key,
         training=AnnotationTraining(mamba_epochs=None if layers else 0),
         seed=seed,
@@ -53,7 +53,7 @@ def ours(split: Split, seed: int, *, layers: bool = True) -> Ours:
     rows = {}
     for part in ("both", "linear", "neural"):
         found = annotator._predictions(cells, parts=part)
-        rows[part] = Row(np.array(found.best_guess), found.confidence, found.unknown)
+        rows[part] = Predictions(np.array(found.best_guess), found.confidence, found.unknown)
     whole = replace(rows["both"], seconds=seconds)
     written = query.obs["scmamba_best_guess"].to_numpy(dtype=str)
     assert (whole.guess == written).all(), "the annotator says other than it wrote"
@@ -65,4 +65,4 @@ def ours(split: Split, seed: int, *, layers: bool = True) -> Ours:
         "neural_weight": annotator.fusion.neural_weight,
         "mamba_layers": annotator.neural.model.config.n_layer,
     }
-    return Ours(rows, Row(score, None, whole.unknown, seconds), about)
+    return Ours(rows, Predictions(score, None, whole.unknown, seconds), about)

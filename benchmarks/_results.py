@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import _timing
-import numpy as np
+
+from scmamba._files import atomic
+from scmamba.benchmark.runs import plain
 
 
 def note_read(path: Path, **what: Any) -> dict[str, Any]:
@@ -26,10 +27,8 @@ def note_read(path: Path, **what: Any) -> dict[str, Any]:
 def write(path: Path, content: dict[str, Any]) -> None:
     """Write JSON, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(plain(content), indent=1, allow_nan=False) + "\n"
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(plain(content), indent=1, allow_nan=False) + "\n")
 
 
 def provenance(packages: Sequence[str]) -> dict[str, Any]:
@@ -52,17 +51,6 @@ def commit() -> str:
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+"]
     done = subprocess.run(command, capture_output=True, text=True)
     return done.stdout.strip() or "unknown"
-
-
-def plain(value: Any) -> Any:
-    """Plain Python values, with None for what is no number."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _version(package: str) -> str | None:

@@ -10,37 +10,11 @@ import numpy as np
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from scmamba.benchmark import Predictions
 from scmamba.metrics import annotation
 
 DRAWS = 2000
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Row:
-    """What a method says of the n cells of a query.
-
-    Attributes
-    ----------
-    guess
-        (n,) labels, or scores that rise with strangeness.
-    confidence
-        (n,) probability of each guess, where the method has one.
-    unknown
-        (n,) True where it abstains, where it can.
-    seconds
-        To fit and predict; None where the method is part of another.
-    """
-
-    guess: Array
-    confidence: Array | None = None
-    unknown: Array | None = None
-    seconds: float | None = None
-
-    def take(self, cells: Array) -> Row:
-        """The same of some cells."""
-        parts = (self.guess, self.confidence, self.unknown)
-        return Row(*(None if part is None else part[cells] for part in parts), self.seconds)
 
 
 @dataclass(frozen=True)
@@ -50,7 +24,7 @@ class Run:
     split: str
     seed: int
     truth: Array
-    rows: dict[str, Row]
+    rows: dict[str, Predictions]
     about: dict[str, Any]
 
 
@@ -85,14 +59,14 @@ LABELS: dict[str, Metric] = {"accuracy": accuracy, "macro_f1": macro_f1}
 STRANGERS: dict[str, Metric] = {"auroc": auroc}
 
 
-def score_labels(truth: Array, row: Row) -> dict[str, float | None]:
+def score_labels(truth: Array, row: Predictions) -> dict[str, float | None]:
     """Scores of one row with :mod:`scmamba.metrics`."""
     found = annotation(truth, row.guess, proba=row.confidence, abstained=row.unknown)
     names = ("accuracy", "macro_f1", "ece", "coverage", "selective_accuracy")
     return {name: getattr(found, name) for name in names} | {"seconds": row.seconds}
 
 
-def score_strangers(truth: Array, row: Row) -> dict[str, float | None]:
+def score_strangers(truth: Array, row: Predictions) -> dict[str, float | None]:
     """AUROC, and the share of strangers and of the others that were called unknown."""
     found: dict[str, float | None] = {"auroc": auroc(truth, row.guess, np.ones(len(truth)))}
     if row.unknown is not None:

@@ -12,6 +12,7 @@ the query's expression, as it does in use; the query's labels are taken off befo
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,15 @@ from typing import Any
 import _timing
 import torch
 from _ours import OURS, ours
-from _peers import CLASSIFIERS, DETECTORS, LR, classify, detect, no_scanvi, scanvi
+from _peers import DETECTORS, LR, detect
 from _results import note_read, provenance, write
 from _scores import LABELS, STRANGERS, Run, summarise
-from _splits import FILES, STRANGER, UNLABELLED, Split, splits
+from _splits import FILES, STRANGER, splits
 from _tables import annotation_table
 from threadpoolctl import threadpool_limits
+
+from scmamba.benchmark import ANNOTATION_METHODS, AnnotationSplit
+from scmamba.benchmark._annotation.split import UNLABELED
 
 PEERS = {
     "demo": ["lr", "knn_pca"],
@@ -35,24 +39,21 @@ PEERS = {
 PACKAGES = ("torch", "numpy", "scikit-learn", "scanpy", "anndata", "scvi-tools")
 
 
-def labels_run(split: Split, seed: int, arguments: argparse.Namespace) -> Run:
+def labels_run(split: AnnotationSplit, seed: int, arguments: argparse.Namespace) -> Run:
     """Every method's labels of one query; cells whose label nobody knows are not scored."""
-    train, query, genes = split.values()
-    labels = split.labels[split.labels != UNLABELLED]
     got = ours(split, seed)
     rows = dict(got.rows)
     if arguments.without_mamba:
         rows |= ours(split, seed, layers=False).rows
-    for key in arguments.peers:
-        rows[CLASSIFIERS[key][0]] = classify(key, train, labels, query, seed)
-    if arguments.scanvi:
-        rows["scANVI"] = scanvi(split, genes, seed)
-    known = split.truth != UNLABELLED
+    for key in (*arguments.peers, *(["scanvi"] if arguments.scanvi else [])):
+        method = ANNOTATION_METHODS[key]
+        rows[method.title] = method.run(split, seed)
+    known = split.truth != UNLABELED
     rows = {name: row.take(known) for name, row in rows.items()}
     return Run(split.name, seed, split.truth[known], rows, got.about)
 
 
-def strangers_run(split: Split, seed: int, arguments: argparse.Namespace) -> Run:
+def strangers_run(split: AnnotationSplit, seed: int, arguments: argparse.Namespace) -> Run:
     """Every method's score of how strange the query's cells are."""
     train, query, _ = split.values()
     got = ours(split, seed)
@@ -85,6 +86,12 @@ def benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _no_scanvi() -> str | None:
+    """Why scANVI cannot run here, or None."""
+    installed = importlib.util.find_spec("scvi") is not None
+    return None if installed else "scvi-tools is not installed (pip install scvi-tools)"
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one benchmark, write its JSON, print its table."""
     parser = argparse.ArgumentParser(
@@ -110,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.peers = [peer for peer in allowed if peer in chosen or peer == allowed[0]]
     arguments.seeds = arguments.seeds or list(range(10 if name == "demo" else 3))
     arguments.skipped = {}
-    if arguments.scanvi and (reason := "no batches" if name in ("demo", "ood") else no_scanvi()):
+    if arguments.scanvi and (reason := "no batches" if name in ("demo", "ood") else _no_scanvi()):
         arguments.scanvi, arguments.skipped = False, {"scANVI": reason}
         print(f"scANVI is skipped: {reason}")
     path = arguments.out or _timing.RESULTS / f"annotation_{name}.json"

@@ -1,7 +1,14 @@
-"""Comparisons with other methods: batch correction and sequence classifiers, each as one call."""
+"""Comparisons with other methods: annotation, batch correction and sequence classifiers."""
 
 from __future__ import annotations
 
+from scmamba.benchmark._annotation.benchmark import AnnotationBenchmark, annotation
+from scmamba.benchmark._annotation.methods import (
+    ANNOTATION_METHODS,
+    AnnotationMethod,
+    Predictions,
+)
+from scmamba.benchmark._annotation.split import AnnotationSplit
 from scmamba.benchmark._integration.benchmark import IntegrationBenchmark, integration
 from scmamba.benchmark._integration.cells import prepare_cells
 from scmamba.benchmark._integration.comparison import Comparison
@@ -12,17 +19,23 @@ from scmamba.benchmark._sequence.tasks import SequenceTask, fetch_tasks, make_ta
 from scmamba.benchmark.runs import Runs
 
 __all__ = [
+    "ANNOTATION_METHODS",
     "INTEGRATION_METHODS",
     "OURS",
     "SEQUENCE_METHODS",
+    "AnnotationBenchmark",
+    "AnnotationMethod",
+    "AnnotationSplit",
     "Comparison",
     "IntegrationBenchmark",
     "IntegrationMethod",
+    "Predictions",
     "Runs",
     "SequenceBenchmark",
     "SequenceMethod",
     "SequenceRun",
     "SequenceTask",
+    "annotation",
     "fetch_tasks",
     "integration",
     "make_task",

@@ -51,7 +51,7 @@ class Runs:
         return Path(self.folder) / f"{'__'.join(map(str, key))}.json"
 
     def read(self, *key: object) -> dict[str, Any] | None:
-        """Result of a run, or None where there is none yet.
+        """Return the result of a run, or None where there is none yet.
 
         Raises
         ------

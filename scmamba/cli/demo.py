@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-    from scmamba.cli._peers import Peer
+    from scmamba.metrics import AnnotationScores
 
 _LABELS = "bulk_labels"
 _HELD_OUT = 0.3
+_PEERS = ("lr", "knn_pca")
 
 
 def demo(*, output: Path = Path("scmamba-demo"), seed: int = 0) -> None:
@@ -33,9 +34,7 @@ def demo(*, output: Path = Path("scmamba-demo"), seed: int = 0) -> None:
 
     from scmamba import pl
     from scmamba.cli._cells import write_cells
-    from scmamba.cli._peers import Peer, run_peers
     from scmamba.cli._report import CAPTIONS, draw, score, tile
-    from scmamba.pp import expression
     from scmamba.tasks import annotate
 
     print(
@@ -47,14 +46,7 @@ def demo(*, output: Path = Path("scmamba-demo"), seed: int = 0) -> None:
     seconds = time.perf_counter() - start
     keys = Keys()
     scores = score(test, keys, _LABELS)
-    peers = run_peers(
-        expression(train, use_raw=True).X,
-        train.obs[_LABELS].astype(str).to_numpy(),
-        expression(test, use_raw=True).X,
-        test.obs[_LABELS].astype(str).to_numpy(),
-        seed,
-    )
-    table = _table({"scmamba": Peer(scores, seconds)} | peers)
+    table = _table({"scmamba": (scores, seconds)} | run_peers(train, test, seed))
     print(f"\n{_text(table)}\n")
     if scores.coverage is not None and scores.coverage < 1:
         print(
@@ -101,18 +93,34 @@ def _split(seed: int) -> tuple[AnnData, AnnData]:
     return adata[learn].copy(), adata[hold].copy()
 
 
-def _table(results: dict[str, Peer]) -> pd.DataFrame:
+def run_peers(
+    train: AnnData, test: AnnData, seed: int
+) -> dict[str, tuple[AnnotationScores, float]]:
+    """Scores and seconds of the usual methods, by name."""
+    from scmamba.benchmark import ANNOTATION_METHODS
+    from scmamba.benchmark._annotation.benchmark import score_predictions
+    from scmamba.benchmark._annotation.split import split_of
+
+    split, results = split_of(train, test, _LABELS), {}
+    for name in _PEERS:
+        method = ANNOTATION_METHODS[name]
+        found = method.run(split, seed)
+        results[method.title] = (score_predictions(split, found), found.seconds or 0.0)
+    return results
+
+
+def _table(results: dict[str, tuple[AnnotationScores, float]]) -> pd.DataFrame:
     import pandas as pd
 
     rows = {
         name: {
-            "accuracy ↑": result.scores.accuracy,
-            "macro-F1 ↑": result.scores.macro_f1,
-            "calibration error ↓": result.scores.ece,
-            "coverage": 1.0 if result.scores.coverage is None else result.scores.coverage,
-            "seconds": f"{result.seconds:.1f}",
+            "accuracy ↑": scores.accuracy,
+            "macro-F1 ↑": scores.macro_f1,
+            "calibration error ↓": scores.ece,
+            "coverage": 1.0 if scores.coverage is None else scores.coverage,
+            "seconds": f"{seconds:.1f}",
         }
-        for name, result in results.items()
+        for name, (scores, seconds) in results.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index")
 

@@ -56,6 +56,7 @@ class Draws:
 
     @cached_property
     def masks(self) -> torch.Generator:
+        """Generator of PyTorch that hides values."""
         return torch.Generator().manual_seed(int(self.rng.integers(2**62)))
 
 
@@ -86,13 +87,15 @@ class Batches(ABC, Generic[B_co]):
         self.seed, self.epoch, self.shard = seed, epoch, shard
 
     def __len__(self) -> int:
+        """Return how many there are."""
         return len(self.parts)
 
     def __iter__(self) -> Iterator[B_co]:
+        """Go through the batches."""
         return self.starting_at(0)
 
     def starting_at(self, first: int) -> Iterator[B_co]:
-        """The batches from number ``first`` on, as the whole pass would give them.
+        """Return the batches from number ``first`` on, as the whole pass would give them.
 
         Earlier ones are made and dropped, since the draws of each batch follow those before it.
         """
@@ -109,7 +112,7 @@ class Batches(ABC, Generic[B_co]):
 
     @abstractmethod
     def _batch(self, rows: Ints, draws: Draws) -> B_co:
-        """The batch of ``rows``."""
+        """Return the batch of ``rows``."""
 
 
 class BucketedBatches(Batches[B_co]):

@@ -47,6 +47,7 @@ class CellTrainBatch:
     weight: float
 
     def __len__(self) -> int:
+        """Return how many there are."""
         return len(self.rows)
 
     def run(self, model: CellModel, heads: set[str]) -> CellOutput:
@@ -54,7 +55,7 @@ class CellTrainBatch:
         return model(self.gene_ids, self.values, self.padding_mask, self.batch_ids, heads=heads)
 
     def to(self, device: torch.device) -> Self:
-        """The batch on ``device``."""
+        """Return the batch on ``device``."""
         moved: dict[str, Any] = {
             name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
             for name, value in vars(self).items()

@@ -38,6 +38,7 @@ class CellData:
     batch_ids: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
+        """Return how many there are."""
         return len(self.tokens)
 
     @property
@@ -46,7 +47,7 @@ class CellData:
         return self.tokens.lengths + 1
 
     def take(self, rows: npt.NDArray[np.int64]) -> CellData:
-        """The cells ``rows`` alone, in that order."""
+        """Return the cells ``rows`` alone, in that order."""
 
         def of(column: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64] | None:
             return None if column is None else column[rows]

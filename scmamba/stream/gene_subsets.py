@@ -129,7 +129,7 @@ class GeneSubsetBatches(Batches[GeneSubsetBatch]):
         )
 
     def _whole_counts(self, rows: Ints) -> Tensor | None:
-        """Counts of the whole cells, the same for each of their subsets."""
+        """Return the counts of the whole cells, the same for each of their subsets."""
         if self.counts is None:
             return None
         once = self.counts[rows[: len(rows) // self.subsets.n_subsets]].toarray()
@@ -162,7 +162,7 @@ class GeneSubsetBatches(Batches[GeneSubsetBatch]):
     def _unexpressed(
         self, subset: Ints, gene: Ints, asked: Ints, rng: np.random.Generator
     ) -> tuple[Ints, Ints]:
-        """A random gene of the panel for each of ``asked``, but those that are expressed."""
+        """Return a random gene of the panel for each of ``asked``, but those that are expressed."""
         width = int(self.panel[-1]) + 1 if len(self.panel) else 1
         drawn = rng.choice(self.panel, len(asked)) if len(asked) else asked
         pairs = np.unique(asked * width + drawn)

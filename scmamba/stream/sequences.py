@@ -40,6 +40,7 @@ class SequenceData:
     target: npt.NDArray[Any] | None = None
 
     def __len__(self) -> int:
+        """Return how many there are."""
         return len(self.ids)
 
     @property
@@ -48,7 +49,7 @@ class SequenceData:
         return np.array([len(row) for row in self.ids], dtype=np.int64)
 
     def take(self, rows: Ints) -> SequenceData:
-        """The sequences ``rows`` alone, in that order."""
+        """Return the sequences ``rows`` alone, in that order."""
         return replace(
             self,
             ids=tuple(self.ids[i] for i in rows),
@@ -100,6 +101,7 @@ class SequenceTrainBatch:
     weight: float
 
     def __len__(self) -> int:
+        """Return how many there are."""
         return len(self.rows)
 
     @property
@@ -110,7 +112,7 @@ class SequenceTrainBatch:
         return target if whole else None
 
     def to(self, device: torch.device) -> SequenceTrainBatch:
-        """The batch on ``device``."""
+        """Return the batch on ``device``."""
         moved: dict[str, Any] = {
             name: value.to(device, non_blocking=True)
             for name, value in vars(self).items()

@@ -99,7 +99,7 @@ class History(Callback):
         self._n = found["n"] / world
 
     def _over_processes(self, trainer: L.Trainer) -> tuple[dict[str, float], float]:
-        """Sums and number of examples of all processes."""
+        """Return the sums and the number of examples of all processes."""
         if trainer.world_size == 1:
             return self._sums, self._n
         own = torch.tensor([*self._sums.values(), self._n], device=trainer.strategy.root_device)
@@ -140,11 +140,11 @@ class Best(Callback):
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
-        """The best so far, for the checkpoint."""
+        """Return the best so far, for the checkpoint."""
         return {"score": self.score, "epoch": self.epoch, "weights": self.weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The best of a checkpoint."""
+        """Return the best of a checkpoint."""
         self.score, self.epoch = state_dict["score"], state_dict["epoch"]
         self.weights = dict(state_dict["weights"])
 

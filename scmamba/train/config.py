@@ -118,6 +118,7 @@ class TrainConfig:
     log_every_n_steps: int = 50
 
     def __post_init__(self) -> None:
+        """Check the values."""
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and value != "auto" and not value > 0:
@@ -189,6 +190,7 @@ class SequenceFitConfig(TrainConfig):
     noise: float = 0.0
 
     def __post_init__(self) -> None:
+        """Check the values."""
         super().__post_init__()
         if not 0 <= self.noise < 1:
             raise ScmambaError(f"noise={self.noise}; give a number in [0, 1)")

@@ -30,14 +30,18 @@ class Batch(Protocol):
     """
 
     @property
-    def labels(self) -> Tensor | None: ...
-    @property
-    def weight(self) -> float: ...
+    def labels(self) -> Tensor | None:
+        """Classes of the rows, or None."""
 
-    def __len__(self) -> int: ...
+    @property
+    def weight(self) -> float:
+        """Factor of the loss."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
 
     def to(self, device: torch.device) -> Self:
-        """The batch on ``device``."""
+        """Return the batch on ``device``."""
 
     def run(self, model: Any, heads: set[str]) -> Any:
         """Output of ``model`` for the batch, with an attribute ``class_logits`` (or None)."""
@@ -111,7 +115,7 @@ class TrainingModule(L.LightningModule):
         )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """The losses of held-out examples, and their accuracy where there are labels."""
+        """Log the losses of held-out examples, and their accuracy where there are labels."""
         losses, logits = self._losses(batch)
         logged = {f"val_{name}": value for name, value in losses.items()}
         if logits is not None and batch.labels is not None:

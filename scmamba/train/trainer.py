@@ -32,7 +32,7 @@ def make_trainer(
     callbacks: Sequence[Callback],
     loggers: Sequence[Logger],
 ) -> L.Trainer:
-    """A trainer that runs ``config`` on the device of ``model``, or where the config says."""
+    """Make a trainer that runs ``config`` on the device of ``model`` or where it says."""
     return L.Trainer(
         max_epochs=config.epochs,
         accelerator=_accelerator(model) if config.accelerator == "auto" else config.accelerator,

@@ -155,7 +155,7 @@ class Job:
         return self.task.name, self.name, self.seed
 
     def read(self) -> dict[str, object] | None:
-        """Result of the run, if it was made before."""
+        """Return the result of the run, if it was made before."""
         return self.runs.read(*self.key)
 
 

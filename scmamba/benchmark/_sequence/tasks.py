@@ -45,7 +45,7 @@ class Part:
         return len(self.texts)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Part:
-        """The sequences ``rows`` alone."""
+        """Return the sequences ``rows`` alone."""
         return Part(tuple(self.texts[i] for i in rows), self.labels[rows])
 
 
@@ -80,7 +80,7 @@ def make_task(
     *,
     category: str = OTHER,
 ) -> SequenceTask:
-    """A task from tables with the columns ``sequence`` and ``label``.
+    """Return a task from tables with the columns ``sequence`` and ``label``.
 
     Copies of test sequences are taken out of training and validation, copies of validation ones out
     of training. Without ``validation`` every tenth training sequence is held out, the same for
@@ -203,6 +203,6 @@ def _part(table: pd.DataFrame, task: str) -> Part:
 
 
 def _without(part: Part, held: Part) -> Part:
-    """What of ``part`` is not in ``held``."""
+    """Return ``part`` without the sequences of ``held``."""
     there = set(held.texts)
     return part.take(np.array([i for i, t in enumerate(part.texts) if t not in there], dtype=int))

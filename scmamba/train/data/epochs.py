@@ -18,12 +18,14 @@ from scmamba.train.config import TrainConfig
 class Pass(Protocol):
     """One pass over the training examples, as Lightning reads it."""
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """Return how many there are."""
 
-    def __iter__(self) -> Iterator[Any]: ...
+    def __iter__(self) -> Iterator[Any]:
+        """Go through the batches."""
 
     def starting_at(self, first: int) -> Iterator[Any]:
-        """The batches from number ``first`` on."""
+        """Return the batches from number ``first`` on."""
 
 
 class EpochBatches(L.LightningDataModule, ABC):
@@ -65,7 +67,7 @@ class EpochBatches(L.LightningDataModule, ABC):
         return sum(-(-self.n_batches(i, world_size) // accumulate) for i in range(self.epochs))
 
     def train_dataloader(self) -> Any:
-        """What is left of the current epoch: all of it, except in a run that was resumed."""
+        """Return the rest of the current epoch: all of it, except in a run that was resumed."""
         assert self.trainer is not None
         loop = self.trainer.fit_loop
         epoch: Any = loop.epoch_progress.current

@@ -72,7 +72,7 @@ class StreamEpochs(EpochBatches):
         return self.steps
 
     def fingerprint(self) -> dict[str, str]:
-        """The text that was given, and the number of steps."""
+        """Return the text that was given, and the number of steps."""
         return {"stream": self.text, "steps": str(self.steps)}
 
 
@@ -85,13 +85,15 @@ class StreamPass:
         self.make, self.steps, self.number, self.shard = make, steps, number, shard
 
     def __len__(self) -> int:
+        """Return how many there are."""
         return self.steps
 
     def __iter__(self) -> Iterator[Any]:
+        """Go through the batches."""
         return self.starting_at(0)
 
     def starting_at(self, first: int) -> Iterator[Any]:
-        """The batches from number ``first`` on."""
+        """Return the batches from number ``first`` on."""
         read = 0
         for batch in islice(self.make(self.number, self.shard), self.steps):
             if read >= first:

@@ -30,20 +30,22 @@ class Objective(Protocol[OutputT, BatchT]):
     name: ClassVar[str]
 
     @property
-    def head(self) -> str: ...
+    def head(self) -> str:
+        """Head of the model that it needs."""
 
     @property
-    def weight(self) -> float: ...
+    def weight(self) -> float:
+        """Factor of the loss."""
 
     def __call__(self, output: OutputT, batch: BatchT) -> Tensor:
-        """The loss, a scalar."""
+        """Return the loss, a scalar."""
 
 
 ObjectiveT = TypeVar("ObjectiveT", bound="Objective[Any, Any]")
 
 
 def check_objectives(objectives: Sequence[ObjectiveT], heads: Sequence[str]) -> list[ObjectiveT]:
-    """The objectives whose weight is above 0, once the model is known to have their heads.
+    """Return the objectives whose weight is above 0, once the model is known to have their heads.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ EPOCHS = 100
 
 
 def scvi_model(cells: AnnData, seed: int) -> Any:
-    """A trained ``scvi.model.SCVI``."""
+    """Return a trained ``scvi.model.SCVI``."""
     import scvi
 
     scvi.settings.seed = seed

@@ -17,7 +17,7 @@ _STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 
 
 def kmer(task: SequenceTask, seed: int, config: SequenceFitConfig) -> SequenceRun:
-    """Counts of 3- to 6-mers, classified by scikit-learn."""
+    """Return the counts of 3- to 6-mers, classified by scikit-learn."""
     start = time.perf_counter()
     _, codes = codes_of(task)
     count = CountVectorizer(analyzer="char", ngram_range=(3, 6), lowercase=False)
