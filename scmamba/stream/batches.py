@@ -167,7 +167,9 @@ class BucketedBatches(Batches[B_co]):
         return self._padding_share
 
 
-def pad(rows: Sequence[Ints], fill: int) -> tuple[Tensor, Tensor | None]:
+def pad(
+    rows: Sequence[Ints], fill: int, device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor | None]:
     """Bring sequences to one length by padding on the right.
 
     Parameters
@@ -176,6 +178,8 @@ def pad(rows: Sequence[Ints], fill: int) -> tuple[Tensor, Tensor | None]:
         (length,) int64 ids of each of B sequences.
     fill
         Id of padding.
+    device
+        Device of the result.
 
     Returns
     -------
@@ -198,4 +202,5 @@ def pad(rows: Sequence[Ints], fill: int) -> tuple[Tensor, Tensor | None]:
     padded = np.full((len(rows), lengths.max()), fill, dtype=np.int64)
     mask = np.arange(padded.shape[1]) >= lengths[:, None]
     padded[~mask] = np.concatenate(rows)
-    return torch.from_numpy(padded), torch.from_numpy(mask) if mask.any() else None
+    padding_mask = torch.from_numpy(mask).to(device) if mask.any() else None
+    return torch.from_numpy(padded).to(device), padding_mask

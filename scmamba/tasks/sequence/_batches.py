@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from tqdm.auto import tqdm
 
 from scmamba._arguments import check_count
@@ -117,20 +116,6 @@ def batches(
     """
     budget = token_budget(model) if batch_size is None else None
     return length_buckets(np.asarray(lengths), batch_size=batch_size, token_budget=budget)
-
-
-def pad(
-    rows: Sequence[npt.NDArray[np.int64]], pad_id: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Ids (B, L) padded on the right, and a mask (B, L), True where padded; None without any."""
-    lengths = np.array([len(row) for row in rows])
-    longest = int(lengths.max())
-    ids = np.full((len(rows), longest), pad_id, np.int64)
-    for to, row in zip(ids, rows, strict=True):
-        to[: len(row)] = row
-    mask = np.arange(longest) >= lengths[:, None]
-    padded = torch.from_numpy(mask).to(device) if mask.any() else None
-    return torch.from_numpy(ids).to(device), padded
 
 
 def progress(batches: Sequence, text: str) -> Iterator:  # type: ignore[type-arg]

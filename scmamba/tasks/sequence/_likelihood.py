@@ -11,12 +11,8 @@ import torch
 from scmamba._allocator import keep_freed_memory
 from scmamba._errors import ScmambaError
 from scmamba.models.sequence.model import SequenceModel
-from scmamba.tasks.sequence._batches import (
-    Encoded,
-    batches,
-    pad,
-    progress,
-)
+from scmamba.stream import pad
+from scmamba.tasks.sequence._batches import Encoded, batches, progress
 from scmamba.tasks.sequence._model import device_of, is_causal
 from scmamba.tasks.sequence._nucleotides import plain_tokens
 

@@ -12,13 +12,8 @@ import torch
 from scmamba._allocator import keep_freed_memory
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.nn.resume import State
-from scmamba.tasks.sequence._batches import (
-    Encoded,
-    batches,
-    pad,
-    progress,
-    token_budget,
-)
+from scmamba.stream import pad
+from scmamba.tasks.sequence._batches import Encoded, batches, progress, token_budget
 from scmamba.tasks.sequence._likelihood import of_targets, scored
 from scmamba.tasks.sequence._model import device_of
 

@@ -12,13 +12,8 @@ import torch
 
 from scmamba._errors import ScmambaError
 from scmamba.models.sequence.model import SequenceModel
-from scmamba.tasks.sequence._batches import (
-    Encoded,
-    batches,
-    encode,
-    pad,
-    read,
-)
+from scmamba.stream import pad
+from scmamba.tasks.sequence._batches import Encoded, batches, encode, read
 from scmamba.tasks.sequence._inputs import read_sequences
 from scmamba.tasks.sequence._likelihood import (
     mask_groups,

@@ -16,14 +16,8 @@ from scmamba._errors import ScmambaError
 from scmamba._keys import PREFIX, Keys
 from scmamba.jobs import about
 from scmamba.models.sequence.model import SequenceModel
-from scmamba.tasks.sequence._batches import (
-    Encoded,
-    batches,
-    encode,
-    pad,
-    progress,
-    read,
-)
+from scmamba.stream import pad
+from scmamba.tasks.sequence._batches import Encoded, batches, encode, progress, read
 from scmamba.tasks.sequence._inputs import read_sequences
 from scmamba.tasks.sequence._model import (
     Model,
