@@ -103,7 +103,8 @@ class _Columns(RowMatrix):
 
     def __init__(self, matrix: Any, n_stored: int, where: str) -> None:
         self._matrix, self._n_stored, self._where = matrix, n_stored, where
-        self.shape, self._turned = matrix.shape, None
+        self.shape = matrix.shape
+        self._turned: RowMatrix | None = None
 
     def _rows(self) -> RowMatrix:
         if self._turned is None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -282,7 +282,7 @@ def check_file(path: Path) -> Path:
 
 
 @contextmanager
-def open_group(path: Path, mode: str = "r") -> Iterator[Group]:
+def open_group(path: Path, mode: Literal["r", "r+", "a"] = "r") -> Iterator[Group]:
     """Open an h5ad file or a zarr folder.
 
     Raises

@@ -10,10 +10,9 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from scmamba.cli._integration_runs import Comparison
 
 from scmamba import metrics, tasks
-from scmamba.benchmark import _installed
+from scmamba.benchmark import Comparison, _installed
 from scmamba.cli.main import main
 from scmamba.datasets import synthetic
 from scmamba.learn.training import IntegrationObjectives
