@@ -239,7 +239,7 @@ def test_runs_are_not_run_again(
     content = json.loads(file.read_text())
     assert content["left_out"] == 0 and content["n_train"] == 60
     file.write_text("{")
-    with pytest.raises(ScmambaError, match="two__kmer__0.json is not valid JSON"):
+    with pytest.raises(ScmambaError, match="two__kmer__0.json is not JSON"):
         benchmark(tasks[:1], ["kmer"], **options)
 
 

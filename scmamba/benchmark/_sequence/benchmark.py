@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pandas as pd
@@ -108,7 +109,7 @@ def sequence(
     if missing := [name for name in chosen if not seeds_of.get(name)]:
         raise ScmambaError(f"seeds has none for {missing[0]!r}; give at least one")
     folder = writable_folder(output).resolve() / "runs"  # other processes may work elsewhere
-    given = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
+    given: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
     config = replace(PUBLISHED, **{k: v for k, v in given.items() if v is not None})
     jobs = [
         Job(folder, task, name, method, seed, config)
