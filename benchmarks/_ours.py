@@ -63,6 +63,6 @@ def ours(split: AnnotationSplit, seed: int, *, layers: bool = True) -> Ours:
     about = {
         "validation": annotator.validation,
         "neural_weight": annotator.fusion.neural_weight,
-        "mamba_layers": annotator.neural.model.config.n_layer,
+        "mamba_layers": annotator.neural.model.config.encoder.n_layer,
     }
     return Ours(rows, Predictions(score, None, whole.unknown, seconds), about)

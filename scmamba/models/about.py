@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scmamba._errors import ScmambaError
-from scmamba.models.cell.config import PRESETS, CellConfig, preset
+from scmamba.models.cell.config import PRESETS, CellConfig, EncoderConfig, preset
 from scmamba.models.cell.model import n_parameters
 from scmamba.models.cell.published import is_published, read_published
 from scmamba.models.checkpoint.format import CONFIG, WEIGHTS, is_own, read_config
@@ -121,9 +121,11 @@ def _count(config: CellConfig | SequenceConfig | None) -> int | None:
 def _structure(config: CellConfig | SequenceConfig | None) -> str:
     if config is None:
         return "told by its config.json, once it is fetched"
-    start = f"{config.n_layer} layers, d_model {config.d_model}, d_state {config.d_state}, "
-    if isinstance(config, CellConfig):
-        return f"{start}headdim {config.headdim}, {config.n_genes} genes and special tokens"
+    c = config.encoder if isinstance(config, CellConfig) else config
+    start = f"{c.n_layer} layers, d_model {c.d_model}, d_state {c.d_state}, "
+    if isinstance(c, EncoderConfig):
+        return f"{start}headdim {c.headdim}, {c.n_genes} genes and special tokens"
+    assert isinstance(config, SequenceConfig)
     strands = ", both strands in one" if config.rc == "ps" else ""
     length = f", at most {config.max_length} tokens" if config.max_length else ""
     return (

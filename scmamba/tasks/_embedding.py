@@ -100,7 +100,7 @@ def domain_names(
     ScmambaError
         No column is named, or it holds more batches than the model has domains.
     """
-    n = model.config.n_domains
+    n = model.config.n_input_norms
     if not n:
         return None
     if batch_key is None:
@@ -132,7 +132,7 @@ def locate(
             use_raw=request.use_raw,
             gene_key=request.gene_key,
             block_values=block_values(model),
-            one_unit=model.config.value_type != "bins",
+            one_unit=model.config.encoder.value_type != "bins",
         )
         match, domains = model_genes(model, found.first), None
         if names is not None and request.batch_key is not None:
@@ -204,7 +204,7 @@ def gene_table(
     names = gene_names(var, gene_key, "adata.var")
     match = resolve(names.tolist(), () if model.vocab is None else model.vocab.tokens)
     known = match.index >= 0
-    table = np.full((len(var), model.config.d_model), np.nan, np.float32)
+    table = np.full((len(var), model.config.encoder.d_model), np.nan, np.float32)
     weights = model.gene_embedding.norm(model.gene_embedding.embedding.weight.detach())
     table[known] = weights.detach().cpu().numpy()[match.index[known]]
     return table

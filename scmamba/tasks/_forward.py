@@ -51,9 +51,9 @@ def cell_data(
     seed
         Of the draw among longer cells.
     batch_ids
-        (n_cells,) domain of each cell, for a model with a domain norm.
+        (n_cells,) batch of each cell, for a model with a norm per batch.
     """
-    config = model.config
+    config = model.config.encoder
     assert model.vocab is not None
     binned = config.value_type == "bins"
     values = expression.X

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from scmamba._log import logger
 from scmamba._settings import settings
-from scmamba.nn.adversary import GradientReversal
+from scmamba.nn.heads import GradientReversal
 from scmamba.stream.batches import Batches
 
 HISTORY = "scmamba_history"

@@ -113,10 +113,10 @@ def fit(
     >>> fit(model, data, np.arange(12), [GEP()], config).history.shape
     (2, 2)
     """
-    on = check_objectives(objectives, model.heads)
-    batches = CellEpochs(data, train_rows, val_rows, config, model.config.mask_value)
+    on = check_objectives(objectives, tuple(model.heads))
+    batches = CellEpochs(data, train_rows, val_rows, config, model.config.encoder.mask_value)
     smallest = min(map(len, batches.epoch(0).parts), default=0)
-    if smallest < (2 if model.config.cell_norm else 1):
+    if smallest < (2 if model.cell_norm else 1):
         raise ScmambaError(
             f"{len(train_rows)} cell(s) to learn from, {smallest} in the smallest batch; "
             "allowed: at least 1, and 2 where the model norms its cell embeddings"

@@ -149,7 +149,7 @@ class TrainingModule(L.LightningModule):
         A batch discriminator that has a rate of its own keeps it to the end: an adversary that
         slows down with the rest would be fooled for free.
         """
-        rival = getattr(self.model, "batch_discriminator", None)
+        rival = dict(getattr(self.model, "heads", {}).items()).get("adversary")
         rate = self.config.adversary_lr
         apart = [] if rival is None or rate is None else list(rival.parameters())
         away = set(map(id, apart))

@@ -630,8 +630,8 @@ def test_noise_is_given_no_share(cells, monkeypatch) -> None:
     def noisy(self, *arguments):
         found = usual(self, *arguments)
         for component in (found.component, found.no_mamba):
-            torch.nn.init.zeros_(component.model.class_head.out.weight)
-            torch.nn.init.zeros_(component.model.class_head.out.bias)
+            torch.nn.init.zeros_(component.model.heads["class"].out.weight)
+            torch.nn.init.zeros_(component.model.heads["class"].out.bias)
         return found
 
     expected = annotate(cells, labels_key="label", copy=True)[1].validation

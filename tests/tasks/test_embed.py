@@ -50,12 +50,12 @@ def test_golden_model_is_run_as_by_hand(golden, golden_cells) -> None:
         ids = net.vocab.index(golden_cells.var_names[genes])
         order = np.argsort(ids)
         bins = np.digitize(row[genes], np.quantile(row[genes], np.linspace(0, 1, 50)))
-        values = torch.tensor([[net.config.cls_value, *bins[order]]], dtype=torch.float32)
+        values = torch.tensor([[net.config.encoder.cls_value, *bins[order]]], dtype=torch.float32)
         tokens = torch.tensor([[net.vocab.cls_id, *ids[order]]])
         with torch.no_grad():
             expected = net.eval()(tokens, values).cell_embedding[0]
         np.testing.assert_allclose(found[i], expected, **TOLERANCE)
-    assert net.config.cls_value == net.config.pad_value  # zero-shot
+    assert net.config.encoder.cls_value == net.config.encoder.pad_value  # zero-shot
 
 
 def test_normalized_embeddings_have_length_one(cells, model) -> None:
@@ -161,7 +161,7 @@ def test_an_empty_cell_is_cls_alone(cells, model) -> None:
     assert np.flatnonzero(cells.obs["scmamba_empty"]).tolist() == [7]
     tokens = torch.tensor([[model.vocab.cls_id]])
     with torch.no_grad():
-        alone = model(tokens, torch.full((1, 1), model.config.cls_value)).cell_embedding[0]
+        alone = model(tokens, torch.full((1, 1), model.config.encoder.cls_value)).cell_embedding[0]
     np.testing.assert_allclose(cells.obsm["X_scmamba"][7], alone, **TOLERANCE)
 
 
@@ -266,7 +266,9 @@ def test_domain_norm_goes_by_the_batch_of_each_cell(cells, tiny_model) -> None:
     for row in (0, 1, 2, 3):
         start, stop = tokens.indptr[row : row + 2]
         ids = torch.tensor([[model.vocab.cls_id, *tokens.gene_ids[start:stop]]])
-        values = torch.tensor([[model.config.cls_value, *tokens.values[start:stop]]]).float()
+        values = torch.tensor(
+            [[model.config.encoder.cls_value, *tokens.values[start:stop]]]
+        ).float()
         with torch.no_grad():
             one = model(ids, values, None, torch.tensor([int(codes[row])])).cell_embedding[0]
         np.testing.assert_allclose(found[row], one, **TOLERANCE)

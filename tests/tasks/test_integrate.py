@@ -174,9 +174,9 @@ def test_each_objective_that_is_off_can_be_switched_on(batched, name) -> None:
 @pytest.mark.parametrize("n_layer", [0, 1])
 def test_mamba_layers_as_asked_for(batched, n_layer) -> None:
     fitted = integrate(batched, training=replace(TINY, n_layer=n_layer))
-    assert fitted.model.config.n_layer == fitted.about["mamba_layers"] == n_layer
+    assert fitted.model.config.encoder.n_layer == fitted.about["mamba_layers"] == n_layer
     assert ("Mamba" in fitted.about["criteria"]) == bool(n_layer)
-    assert fitted.bag.config.n_layer == 0
+    assert fitted.bag.config.encoder.n_layer == 0
 
 
 def test_partly_labelled_cells_are_a_term(batched) -> None:
@@ -261,7 +261,7 @@ def test_fine_tuning_starts_from_the_model_and_leaves_it(
     before = {name: t.clone() for name, t in model.state_dict().items()}
     fitted = integrate(batched, model=model, correct=True)
     assert all(torch.equal(before[name], t) for name, t in model.state_dict().items())
-    assert fitted.model.config.n_layer == model.config.n_layer
+    assert fitted.model.config.encoder.n_layer == model.config.encoder.n_layer
     assert set(fitted.history["stage"]) == {"fine-tuning"}
     assert batched.layers["scmamba_corrected"].nnz
     mapped = fitted.map(batched, "batch")

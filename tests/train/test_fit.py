@@ -65,7 +65,7 @@ def test_two_runs_are_the_same_and_leave_the_generators_alone(data, make) -> Non
     other = make(dropout=0.2)
     fit(other, data, TRAIN, [CLS()], FitConfig(**{**vars(CONFIG), "seed": 1}), val_rows=VAL)
     assert not torch.equal(
-        weights(other)["class_head.out.weight"], found[0]["class_head.out.weight"]
+        weights(other)["heads.class.out.weight"], found[0]["heads.class.out.weight"]
     )
 
 
@@ -234,7 +234,7 @@ def test_averaged_weights_are_validated_and_the_best_epoch_kept(data, make, monk
     assert result.best_epoch == 2
     assert result.history["val_loss"].tolist() == [3, 1, 2]
     assert_same(weights(model), validated[1])
-    name = "class_head.out.weight"
+    name = "heads.class.out.weight"
     # the average is what is validated, and training goes on from the weights themselves
     assert not torch.equal(validated[0][name], trained[3][name])
     assert not model.training
@@ -380,7 +380,7 @@ def test_frozen_weights_stay(data, make) -> None:
     after = weights(model)
     name = "gene_embedding.embedding.weight"
     assert torch.equal(before[name], after[name])
-    assert not torch.equal(before["class_head.out.weight"], after["class_head.out.weight"])
+    assert not torch.equal(before["heads.class.out.weight"], after["heads.class.out.weight"])
 
 
 def test_wrong_objectives_are_refused_before_any_work(data, make, tmp_path) -> None:

@@ -89,7 +89,7 @@ def run(
 def test_each_alone_is_live_weighted_and_logged(cells, counts, objective) -> None:
     net = model(cells)
     with torch.no_grad():  # away from the prior, so that there is something to learn
-        net.latent_head.out.bias += 1
+        net.heads["latent"].out.bias += 1
     history = run(net, cells, counts, [objective])
     losses = history[f"train_{objective.name}"]
     assert losses[-1] < losses[0]
@@ -99,7 +99,7 @@ def test_each_alone_is_live_weighted_and_logged(cells, counts, objective) -> Non
 def test_the_adversary_learns_while_its_gradient_is_held_back(cells, counts) -> None:
     net = model(cells, cell_norm=False, cell_domains=0)
     before = net.gene_embedding.embedding.weight.clone()
-    net.batch_discriminator.reversal.scale = 0.0
+    net.heads["adversary"].reversal.scale = 0.0
     losses = run(net, cells, counts, [DAB()], epochs=40, weight_decay=0.0)["train_dab"]
     assert len(losses) == 40
     assert losses[-1] < losses[0] - 0.01
@@ -115,8 +115,8 @@ def test_a_reversed_gradient_hides_what_a_plain_one_finds(cells, counts) -> None
     for scale in (-1.0, 1.0):
         net = model(cells, cell_norm=False, cell_domains=0)
         net.load_state_dict(start)
-        net.batch_discriminator.requires_grad_(False)
-        net.batch_discriminator.reversal.scale = scale
+        net.heads["adversary"].requires_grad_(False)
+        net.heads["adversary"].reversal.scale = scale
         found[scale] = run(net, cells, counts, [DAB()])["train_dab"]
     assert found[-1.0][-1] < found[-1.0][0] < found[1.0][-1]
 

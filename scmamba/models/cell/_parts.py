@@ -2,40 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
-from scmamba.models.cell.config import CellConfig
-from scmamba.nn.latent import CountHead
-from scmamba.nn.norm import DomainBatchNorm
+from scmamba.models.cell.config import CellConfig, EncoderConfig
+from scmamba.nn.heads import HEADS, Sizes
+from scmamba.nn.norm import DomainBatchNorm, MaskedBatchNorm1d
 from scmamba.nn.pool import AttentionPool, ClsPool, MeanPool
+from scmamba.nn.stack import Stack
+
+
+def input_norm(config: CellConfig) -> nn.Module | None:
+    """Norm of tokens in front of the layers, or None."""
+    c = config.encoder
+    if c.input_norm == "per_batch":
+        return DomainBatchNorm(c.d_model, config.n_batches, affine=c.input_norm_affine)
+    if c.input_norm == "batch":
+        return MaskedBatchNorm1d(c.d_model, affine=c.input_norm_affine)
+    return None
+
+
+def stack(config: EncoderConfig) -> Stack:
+    """The Mamba-2 layers."""
+    return Stack(
+        config.n_layer,
+        config.d_model,
+        pre_norm=config.pre_norm,
+        mlp_ratio=config.mlp_ratio,
+        dropout=config.layer_dropout,
+        d_state=config.d_state,
+        d_conv=config.d_conv,
+        expand=config.expand,
+        headdim=config.headdim,
+        ngroups=config.ngroups,
+        chunk_size=config.chunk_size,
+    )
 
 
 def pool(config: CellConfig) -> nn.Module:
-    """From hidden states of tokens to one vector a cell."""
-    if config.pool == "attention":
-        return AttentionPool(config.d_model, config.pool_heads, config.n_genes)
-    return ClsPool() if config.pool == "cls" else MeanPool()
+    """From hidden states of tokens to one vector for each cell."""
+    if config.pool.method == "attention":
+        c = config.encoder
+        return AttentionPool(c.d_model, config.pool.n_heads, c.n_genes)
+    return ClsPool() if config.pool.method == "cls" else MeanPool()
 
 
 def cell_norm(config: CellConfig) -> nn.Module | None:
-    """Norm of that vector, one for each batch where they are counted, or None."""
-    if not config.cell_norm:
+    """Norm of that vector, or None."""
+    if config.pool.norm == "none":
         return None
-    if config.cell_domains:
-        return DomainBatchNorm(config.d_model, config.cell_domains, eps=1e-7, least=8)
-    return nn.BatchNorm1d(config.d_model)
+    if config.pool.norm == "per_batch":
+        return DomainBatchNorm(config.encoder.d_model, config.n_batches, eps=1e-7, least=8)
+    return nn.BatchNorm1d(config.encoder.d_model)
 
 
-def count_head(config: CellConfig) -> CountHead:
-    """Decoder of counts, which knows the batch where decoders do."""
-    labelled = config.batch_labels and config.n_batches > 0
-    return CountHead(
-        config.d_cell,
-        config.n_counts,
-        d_label=config.d_model if labelled else 0,
-        n_batches=config.n_batches if labelled else 0,
+def add_heads(heads: nn.ModuleDict, config: CellConfig, names: Iterable[str]) -> None:
+    """Make those of ``names`` that the configuration asks for, in that order."""
+    d_model = config.encoder.d_model
+    sizes = Sizes(
+        d_model=d_model,
+        d_cell=config.d_cell,
+        d_label=config.d_label,
+        d_batch=d_model if config.has_batch_labels else 0,
+        n_batches=config.n_batches,
     )
+    for name in names:
+        if name in config.heads:
+            heads[name] = HEADS[name].build(config.heads[name], sizes)
 
 
 def given(ids: Tensor | None, name: str, reason: str) -> Tensor:

@@ -118,10 +118,11 @@ def extend_genes(
     used = settings.seed if seed is None else seed
     bridge = fit_ridge(rows[known], table[index[known]], n_folds=n_folds, seed=used)
     vocab = Vocab([*model.vocab.tokens, *added])
-    config = model.config.replace(n_genes=max(model.config.n_genes, len(vocab)))
+    n_before = model.config.encoder.n_genes
+    config = model.config.replace(n_genes=max(n_before, len(vocab)))
     learned = torch.from_numpy(np.sort(model.vocab.index(model.vocab.genes)))
     grown = {
-        name: _grown(t, model.config.n_genes, config.n_genes, learned) for name, t in state.items()
+        name: _grown(t, n_before, config.encoder.n_genes, learned) for name, t in state.items()
     }
     place = slice(len(model.vocab), len(vocab))
     grown[_TABLE][place] = torch.from_numpy(bridge.predict(rows[~known], restore=True)).to(
@@ -171,7 +172,7 @@ def start_from_sequences(model: CellModel, genes: Sequence[str], embeddings: npt
     spread = rows.std(0)
     standard = (rows - rows.mean(0)) / np.where(spread > 0, spread, 1)
     left, strength, _ = np.linalg.svd(standard, full_matrices=False)
-    width = min(model.config.d_model, int((strength > 1e-8 * strength[0]).sum()) or 1)
+    width = min(model.config.encoder.d_model, int((strength > 1e-8 * strength[0]).sum()) or 1)
     model.init_gene_embedding(left[:, :width] * strength[:width], index[known])
     return int(known.sum())
 

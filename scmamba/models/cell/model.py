@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import torch
@@ -14,19 +14,17 @@ from scmamba.models.cell import _parts as parts
 from scmamba.models.cell._parts import given
 from scmamba.models.cell.config import CellConfig
 from scmamba.models.cell.output import CellOutput
-from scmamba.nn.adversary import BatchDiscriminator
 from scmamba.nn.embed import COMBINE, GeneEmbedding, LabelEmbedding, PlainValue, ValueEmbedding
-from scmamba.nn.heads import ClassHead, ExpressionHead, MVCHead
-from scmamba.nn.latent import LatentHead, sample
-from scmamba.nn.norm import DomainBatchNorm, MaskedBatchNorm1d
+from scmamba.nn.heads import HEADS, CellState, Head, sample
+from scmamba.nn.norm import DomainBatchNorm
 from scmamba.nn.pool import bag_mean
-from scmamba.nn.stack import Stack
 
 if TYPE_CHECKING:
     from scmamba.models.checkpoint.report import LoadReport
     from scmamba.tokens.vocab import Vocab
 
-HEADS = ("expression", "mvc", "class", "batch", "latent", "counts")
+
+H = TypeVar("H", bound=Head)
 
 
 class CellModel(nn.Module):
@@ -41,6 +39,8 @@ class CellModel(nn.Module):
     ----------
     config
         As given.
+    heads
+        The heads that the configuration asks for, by name.
     vocab
         Names of the genes, or None.
     report
@@ -51,81 +51,59 @@ class CellModel(nn.Module):
 
     def __init__(self, config: CellConfig) -> None:
         super().__init__()
-        self.config = c = config
+        self.config = config
         self.vocab: Vocab | None = None
         self.report: LoadReport | None = None
         self.name: str | None = None
         self.sha256: str | None = None
 
+        c = config.encoder
         self.gene_embedding = GeneEmbedding(c.n_genes, c.d_model, norm=c.gene_norm)
         self.value_embedding: nn.Module = PlainValue(clip=c.value_clip)
         if c.value_encoding != "product":
             self.value_embedding = ValueEmbedding(c.d_model, dropout=c.dropout, clip=c.value_clip)
-        self.input_norm: nn.Module | None = None
-        if c.input_norm == "batch":
-            self.input_norm = MaskedBatchNorm1d(c.d_model, affine=c.input_norm_affine)
-        elif c.input_norm == "domain":
-            self.input_norm = DomainBatchNorm(c.d_model, c.n_domains, affine=c.input_norm_affine)
-        self.stack = Stack(
-            c.n_layer,
-            c.d_model,
-            pre_norm=c.pre_norm,
-            mlp_ratio=c.mlp_ratio,
-            dropout=c.layer_dropout,
-            d_state=c.d_state,
-            d_conv=c.d_conv,
-            expand=c.expand,
-            headdim=c.headdim,
-            ngroups=c.ngroups,
-            chunk_size=c.chunk_size,
-        )
+        self.input_norm = parts.input_norm(config)
+        self.stack = parts.stack(c)
         self.final_norm = nn.LayerNorm(c.d_model) if c.pre_norm and c.final_norm else None
-        self.pool = parts.pool(c)
-        self.cell_norm = parts.cell_norm(c)
-        self.latent_head = LatentHead(c.d_model, c.n_latent) if c.n_latent else None
-
-        batch_labels = c.batch_labels and c.n_batches > 0
-        self.batch_embedding = LabelEmbedding(c.n_batches, c.d_model) if batch_labels else None
+        self.pool = parts.pool(config)
+        self.cell_norm = parts.cell_norm(config)
+        self.heads = nn.ModuleDict()
+        parts.add_heads(self.heads, config, ["latent"])
+        self.batch_embedding = (
+            LabelEmbedding(config.n_batches, c.d_model) if config.has_batch_labels else None
+        )
         self.modality_embedding = (
-            LabelEmbedding(c.n_modalities, c.d_model) if c.n_modalities else None
+            LabelEmbedding(config.n_modalities, c.d_model) if config.n_modalities else None
         )
-        label: dict[str, Any] = {
-            "d_label": c.d_model if batch_labels or c.n_modalities else 0,
-            "explicit_zero": c.explicit_zero,
-        }
-        self.expression_head = ExpressionHead(c.d_model, **label) if c.expression else None
-        self.mvc_head = MVCHead(c.d_model, d_cell=c.d_cell, **label) if c.mvc else None
-        self.class_head = (
-            ClassHead(c.d_cell, c.n_classes, n_layer=c.class_layers, dropout=c.class_dropout)
-            if c.n_classes
-            else None
-        )
-        self.batch_discriminator = (
-            BatchDiscriminator(c.d_cell, c.n_batches, n_layer=c.adversary_layers)
-            if c.adversary
-            else None
-        )
-        self.count_head = parts.count_head(c) if c.n_counts else None
+        parts.add_heads(self.heads, config, [name for name in HEADS if name != "latent"])
 
-    @property
-    def heads(self) -> tuple[str, ...]:
-        """Those of :data:`HEADS` that the model has."""
-        made = (
-            self.expression_head,
-            self.mvc_head,
-            self.class_head,
-            self.batch_discriminator,
-            self.latent_head,
-            self.count_head,
-        )
-        return tuple(name for name, head in zip(HEADS, made, strict=True) if head is not None)
+    def head(self, kind: type[H]) -> H | None:
+        """The head of that class, or None where the model has none.
+
+        Examples
+        --------
+        >>> from scmamba.models import CellModel, preset
+        >>> from scmamba.nn.heads import ClassHead
+        >>> model = CellModel(preset("mini", n_genes=10, n_classes=3))
+        >>> model.head(ClassHead).out.out_features
+        3
+        """
+        found = dict(self.heads.items()).get(kind.name)
+        return found if isinstance(found, kind) else None
+
+    def replace_head(self, kind: type[Head]) -> None:
+        """Put a new head with random weights in place of one, as the configuration asks for it."""
+        made = nn.ModuleDict()
+        parts.add_heads(made, self.config, [kind.name])
+        self.heads[kind.name] = made[kind.name].to(next(self.parameters()).device)
 
     @property
     def is_bag(self) -> bool:
         """Whether the pooled cell is a mean of genes' vectors times values, and nothing more."""
-        c = self.config
+        c = self.config.encoder
         plain = c.input_norm == "none" and not c.gene_norm and self.final_norm is None
-        return plain and (c.n_layer, c.value_encoding, c.pool) == (0, "product", "mean")
+        method = self.config.pool.method
+        return plain and (c.n_layer, c.value_encoding, method) == (0, "product", "mean")
 
     def encode(
         self,
@@ -145,7 +123,7 @@ class CellModel(nn.Module):
         padding_mask
             (B, L), True where padded.
         batch_ids
-            (B,) the domain of each cell; needed by ``input_norm="domain"`` alone.
+            (B,) the batch of each cell; needed by ``input_norm="per_batch"`` alone.
         """
         genes = self.gene_embedding(gene_ids)
         return self._encode(genes, values, padding_mask, batch_ids)
@@ -153,9 +131,9 @@ class CellModel(nn.Module):
     def _encode(
         self, genes: Tensor, values: Tensor, padding_mask: Tensor | None, batch_ids: Tensor | None
     ) -> Tensor:
-        x = COMBINE[self.config.value_encoding](genes, self.value_embedding(values))
+        x = COMBINE[self.config.encoder.value_encoding](genes, self.value_embedding(values))
         if isinstance(self.input_norm, DomainBatchNorm):
-            x = self.input_norm(x, given(batch_ids, "batch_ids", "a domain norm"), padding_mask)
+            x = self.input_norm(x, given(batch_ids, "batch_ids", "a norm per batch"), padding_mask)
         elif self.input_norm is not None:
             x = self.input_norm(x, padding_mask)
         x = self.stack(x, padding_mask)
@@ -169,7 +147,7 @@ class CellModel(nn.Module):
         batch_ids: Tensor | None = None,
         modality_ids: Tensor | None = None,
         *,
-        heads: Collection[str] = HEADS,
+        heads: Collection[str] = tuple(HEADS),
     ) -> CellOutput:
         """Hidden states, cell embedding, and what the heads make of them.
 
@@ -178,59 +156,43 @@ class CellModel(nn.Module):
         gene_ids, values, padding_mask
             As in :meth:`encode`.
         batch_ids
-            (B,) the batch of each cell; needed by batch labels and by a domain norm.
+            (B,) the batch of each cell; needed by batch labels and by norms per batch.
         modality_ids
             (B, L) the modality of each token; needed where the config counts modalities.
         heads
-            Which heads to run where the model has them, of :data:`HEADS`. Leaving one out saves
-            its time, but for the latent, which is the cell embedding.
+            Which heads to run where the model has them, of :data:`scmamba.nn.heads.HEADS`. Leaving
+            one out saves its time, but for the latent, which is the cell embedding.
         """
         if unknown := set(heads) - set(HEADS):
             raise ScmambaError(f"heads={sorted(unknown)}; allowed: {', '.join(map(repr, HEADS))}")
-        genes = hidden = None
-        if self.is_bag and not (self.expression_head is not None and "expression" in heads):
+        wanted = {"latent", *heads}
+        asked = [head for name, head in self.heads.items() if name in wanted]
+        needed = {need for head in asked for need in cast(Head, head).needs}
+        hidden = genes = None
+        if self.is_bag and "hidden" not in needed:
             pooled = self.pooled(gene_ids, values, padding_mask)
         else:
             genes = self.gene_embedding(gene_ids)
             hidden = self._encode(genes, values, padding_mask, batch_ids)
             pooled = self._pool(hidden, gene_ids, values, padding_mask)
+        if genes is None and "genes" in needed:
+            genes = self.gene_embedding(gene_ids)
         cell, log_var = self.finish(pooled, batch_ids)
-        # Heads that rebuild the cell see a draw of the latent, as their likelihood asks.
-        drawn = sample(cell, log_var) if log_var is not None and self.training else cell
-        expression = zero = mvc = mvc_zero = None
-        token_label: Tensor | None = None
-        if {"expression", "mvc"} & set(heads):
-            token_label = self._labels(batch_ids, modality_ids, gene_ids)
-        if self.expression_head is not None and "expression" in heads:
-            assert hidden is not None
-            expression, zero = self.expression_head(hidden, token_label)
-        if self.mvc_head is not None and "mvc" in heads:
-            # The cell side takes the <cls> token's labels.
-            cell_label = None if token_label is None else token_label[:, 0]
-            genes = self.gene_embedding(gene_ids) if genes is None else genes
-            mvc, mvc_zero = self.mvc_head(drawn, genes, cell_label, token_label)
-        classes = batches = None
-        if self.class_head is not None and "class" in heads:
-            classes = self.class_head(cell)
-        if self.batch_discriminator is not None and "batch" in heads:
-            batches = self.batch_discriminator(cell)
-        share = dispersion = None
-        if self.count_head is not None and "counts" in heads:
-            share = self.decode_counts(drawn, batch_ids)
-            dispersion = self.count_head.log_dispersion
-        return CellOutput(
-            hidden,
+        state = CellState(
             cell,
-            expression,
-            zero,
-            mvc,
-            mvc_zero,
-            classes,
-            batches,
-            log_var,
-            share,
-            dispersion,
+            # Heads that rebuild the cell see a draw of the latent, as their likelihood asks.
+            drawn=sample(cell, log_var) if log_var is not None and self.training else cell,
+            log_var=log_var,
+            hidden=hidden,
+            genes=genes,
+            labels=self._labels(batch_ids, modality_ids, gene_ids) if "labels" in needed else None,
+            batch=self._batch(batch_ids) if "batch" in needed else None,
+            batch_ids=batch_ids,
         )
+        made: dict[str, Tensor] = {}
+        for head in asked:
+            made |= cast(Head, head).read(state)
+        return CellOutput.of(hidden, cell, made)
 
     def pooled(
         self,
@@ -253,9 +215,9 @@ class CellModel(nn.Module):
 
     def _unseen(self, values: Tensor, padding_mask: Tensor | None) -> Tensor | None:
         """Tokens (B, L) that are not pooled."""
-        if self.config.pool_masked:
+        if self.config.pool.masked:
             return padding_mask
-        masked = values == self.config.mask_value
+        masked = values == self.config.encoder.mask_value
         return masked if padding_mask is None else masked | padding_mask
 
     def finish(
@@ -267,27 +229,29 @@ class CellModel(nn.Module):
             pooled = self.cell_norm(pooled[:, None], ids)[:, 0]
         elif self.cell_norm is not None:
             pooled = self.cell_norm(pooled)
-        return (pooled, None) if self.latent_head is None else self.latent_head(pooled)
+        return self.heads["latent"](pooled) if "latent" in self.heads else (pooled, None)
 
     def decode_counts(self, cell: Tensor, batch_ids: Tensor | None = None) -> Tensor:
         """Logarithms of genes' shares (B, n_counts) in cells of embedding (B, d_cell).
 
         ``batch_ids`` (B,) says as of which batch; it need not be the cell's own.
         """
-        if self.count_head is None:
+        if "counts" not in self.heads:
             raise ScmambaError("this model decodes no counts; make it with n_counts above 0")
-        label = None
-        if self.batch_embedding is not None:
-            label = self.batch_embedding(given(batch_ids, "batch_ids", "batch labels"))
-        return self.count_head(cell, label, batch_ids)
+        return self.heads["counts"](cell, self._batch(batch_ids), batch_ids)
+
+    def _batch(self, batch_ids: Tensor | None) -> Tensor | None:
+        """Embedding (B, D) of each cell's batch, where decoders see it."""
+        if self.batch_embedding is None:
+            return None
+        return self.batch_embedding(given(batch_ids, "batch_ids", "batch labels"))
 
     def _labels(
         self, batch_ids: Tensor | None, modality_ids: Tensor | None, gene_ids: Tensor
     ) -> Tensor | None:
         """Sum of batch and modality embeddings, one a token (B, L, D), for the decoders."""
         label: Tensor | None = None
-        if self.batch_embedding is not None:
-            batch = self.batch_embedding(given(batch_ids, "batch_ids", "batch labels"))
+        if (batch := self._batch(batch_ids)) is not None:
             label = batch[:, None].expand(-1, gene_ids.shape[1], -1)
         if self.modality_embedding is not None:
             ids = given(modality_ids, "modality_ids", "modality labels")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 
 from torch import Tensor
 
@@ -31,6 +32,8 @@ class CellOutput:
     count_log_share, count_log_dispersion
         (B, n_counts) logarithms of genes' shares in a cell's counts, and (n_counts,) of their
         inverse dispersions.
+    others
+        What further heads made, by the names that they give.
     """
 
     hidden: Tensor | None
@@ -44,3 +47,12 @@ class CellOutput:
     latent_log_var: Tensor | None = None
     count_log_share: Tensor | None = None
     count_log_dispersion: Tensor | None = None
+    others: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, hidden: Tensor | None, cell: Tensor, made: Mapping[str, Tensor]) -> CellOutput:
+        """Put what heads made into the field of its name, or else into ``others``."""
+        named = {one.name for one in fields(cls)}
+        known = {name: tensor for name, tensor in made.items() if name in named}
+        others = {name: tensor for name, tensor in made.items() if name not in named}
+        return cls(hidden, cell, **known, others=others)

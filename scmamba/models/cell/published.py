@@ -20,6 +20,7 @@ from scmamba.models.checkpoint.rename import to_ours
 from scmamba.models.checkpoint.report import LoadReport
 from scmamba.models.checkpoint.tensors import SUFFIXES, read_tensors
 from scmamba.models.checkpoint.weights import BACKBONE, fill
+from scmamba.nn.heads import ClassConfig
 from scmamba.tokens.vocab import Vocab
 
 KEYS: tuple[tuple[str, str], ...] = (
@@ -35,20 +36,20 @@ KEYS: tuple[tuple[str, str], ...] = (
     ("batch_embedding.norm.", "batch_encoder.enc_norm."),
     ("modality_embedding.weight", "mod_encoder.embedding.weight"),
     ("modality_embedding.norm.", "mod_encoder.enc_norm."),
-    ("expression_head.value.", "decoder.fc."),
-    ("expression_head.zero.", "decoder.zero_logit."),
-    ("mvc_head.query.", "mvc_decoder.gene2query."),
-    ("mvc_head.value.", "mvc_decoder.W."),
-    ("mvc_head.zero.", "mvc_decoder.W_zero_logit."),
-    ("class_head.hidden.", "cls_decoder._decoder."),
-    ("class_head.out.", "cls_decoder.out_layer."),
-    ("batch_discriminator.hidden.", "grad_reverse_discriminator._decoder."),
-    ("batch_discriminator.out.", "grad_reverse_discriminator.out_layer."),
+    ("heads.expression.value.", "decoder.fc."),
+    ("heads.expression.zero.", "decoder.zero_logit."),
+    ("heads.mvc.query.", "mvc_decoder.gene2query."),
+    ("heads.mvc.value.", "mvc_decoder.W."),
+    ("heads.mvc.zero.", "mvc_decoder.W_zero_logit."),
+    ("heads.class.hidden.", "cls_decoder._decoder."),
+    ("heads.class.out.", "cls_decoder.out_layer."),
+    ("heads.adversary.hidden.", "grad_reverse_discriminator._decoder."),
+    ("heads.adversary.out.", "grad_reverse_discriminator.out_layer."),
 )
 
 _HEADS = {  # a word of args.json, and what the tensors of its part begin with
-    "MVC": "mvc_head.",
-    "DAB": "batch_discriminator.",
+    "MVC": "heads.mvc.",
+    "DAB": "heads.adversary.",
     "use_batch_labels": "batch_embedding.",
     "use_mod": "modality_embedding.",
     "DSBN": "input_norm.bns.",
@@ -170,14 +171,16 @@ def _notes(
         for word, prefix in _HEADS.items()
         if args.content.get(word) is True and not any(name.startswith(prefix) for name in tensors)
     ]
-    layers = args.integer("n_layers_cls", config.class_layers)
-    if config.n_classes and layers != config.class_layers:
+    head = config.heads.get("class")
+    if isinstance(head, ClassConfig) and args.integer("n_layers_cls", head.n_layer) != head.n_layer:
         notes.append(
-            f"args.json says n_layers_cls={layers}, the class head has {config.class_layers}: used"
+            f"args.json says n_layers_cls={args.integer('n_layers_cls')}, the class head has "
+            f"{head.n_layer}: used"
         )
-    if config.n_genes > n_tokens:
+    if config.encoder.n_genes > n_tokens:
         notes.append(
-            f"the gene embedding has {config.n_genes} rows for {n_tokens} tokens of vocab.json"
+            f"the gene embedding has {config.encoder.n_genes} rows for {n_tokens} tokens of "
+            "vocab.json"
         )
     if any(re.match(r"pert_encoder\.|decoder\.(coeff|bias)_decoder\.", name) for name in tensors):
         notes.append(

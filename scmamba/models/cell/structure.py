@@ -46,10 +46,10 @@ def infer(shapes: Shapes, args: Fields, *, n_tokens: int) -> CellConfig:
             f"vocab.json holds {n_tokens} tokens (special ones included), but the gene embedding "
             f"has {n_genes} rows; use the vocab.json that came with these weights"
         )
-    head = _class_head(shapes, "class_head")
-    adversary = _class_head(shapes, "batch_discriminator")
+    head = _class_head(shapes, "heads.class")
+    adversary = _class_head(shapes, "heads.adversary")
     n_batches = _rows(shapes, "batch_embedding.weight")
-    return CellConfig(
+    return CellConfig.of(
         n_genes=n_genes,
         d_model=d_model,
         n_layer=n_layer,
@@ -57,8 +57,8 @@ def infer(shapes: Shapes, args: Fields, *, n_tokens: int) -> CellConfig:
         **_values(args),
         **_input_norm(shapes),
         pool=_pool(args),
-        expression="expression_head.value.0.weight" in shapes,
-        mvc="mvc_head.query.weight" in shapes,
+        expression="heads.expression.value.0.weight" in shapes,
+        mvc="heads.mvc.query.weight" in shapes,
         explicit_zero=any(".zero." in name for name in shapes),
         n_classes=head[0],
         class_layers=head[1],
@@ -119,7 +119,6 @@ def _values(args: Fields) -> dict[str, Any]:
         "dropout": "dropout",
         "pad_value": "pad_value",
         "mask_value": "mask_value",
-        "ecs_threshold": "ecs_thres",
     }
     found = {ours: args.number(word) for ours, word in words.items() if args.has(word)}
     if args.has("n_bins"):
@@ -151,7 +150,7 @@ def _class_head(shapes: Shapes, head: str) -> tuple[int, int]:
     """Number of classes (0: no such head) and of Linear layers."""
     hidden = [n for n, s in shapes.items() if n.startswith(f"{head}.hidden.") and len(s) == 2]
     n_classes = _rows(shapes, f"{head}.out.weight")
-    return n_classes, len(hidden) + 1 if n_classes else CellConfig.class_layers
+    return n_classes, len(hidden) + 1 if n_classes else 1
 
 
 def _rows(shapes: Shapes, name: str) -> int:

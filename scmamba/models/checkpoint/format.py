@@ -36,6 +36,14 @@ from scmamba.tokens.vocab import Vocab
 
 CONFIG, VOCAB, WEIGHTS = "config.json", "vocab.json", "model.safetensors"
 TOKENIZER = "nucleotides.json"
+_OLD_HEADS = {
+    "expression_head": "heads.expression",
+    "mvc_head": "heads.mvc",
+    "class_head": "heads.class",
+    "batch_discriminator": "heads.adversary",
+    "latent_head": "heads.latent",
+    "count_head": "heads.counts",
+}
 _ABOUT = "saved"  # the part of config.json that is not the configuration
 
 
@@ -145,7 +153,8 @@ def load_own(
     about = Fields(saved["about"], folder / CONFIG, prefix=f"{_ABOUT}.about.")
     for name, expected in files.items():
         unchanged(folder / name, expected, CONFIG)
-    tensors, _ = read_tensors(folder / WEIGHTS)
+    stored, _ = read_tensors(folder / WEIGHTS)
+    tensors = {_renamed(name): tensor for name, tensor in stored.items()}
     if isinstance(config, SequenceConfig):
         sequence = _sequence(folder, config.replace(**changes), tensors, files)
         sequence.licence = about.string("licence") if about.has("licence") else None
@@ -164,7 +173,7 @@ def load_own(
         source=str(folder),
         n_matched=filled.n_matched,
         n_weights=filled.n_weights,
-        n_genes=config.n_genes if model.vocab is None else len(model.vocab),
+        n_genes=config.encoder.n_genes if model.vocab is None else len(model.vocab),
         fresh=filled.fresh,
         mismatched=filled.mismatched,
         unused=(*sorted(set(tensors) - set(model.state_dict())), *about.strings("left_out", ())),
@@ -172,6 +181,12 @@ def load_own(
     )
     model.name, model.sha256 = folder.name, files[WEIGHTS]
     return model
+
+
+def _renamed(name: str) -> str:
+    """The present name of a tensor; version 1 had each head by itself."""
+    start, dot, rest = name.partition(".")
+    return f"{_OLD_HEADS.get(start, start)}{dot}{rest}"
 
 
 def _sequence(
@@ -208,8 +223,8 @@ def unchanged(path: Path, expected: object, by: str) -> None:
 
 def _vocab(path: Path, config: CellConfig) -> Vocab:
     vocab = Vocab.from_json(path)
-    if len(vocab) > config.n_genes:
+    if len(vocab) > config.encoder.n_genes:
         raise ScmambaError(
-            f"{path} names {len(vocab)} tokens, but the model has n_genes={config.n_genes}"
+            f"{path} names {len(vocab)} tokens, but the model has n_genes={config.encoder.n_genes}"
         )
     return vocab

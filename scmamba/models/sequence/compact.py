@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scmamba._config import DEEPEST, WIDEST, Config, one_of
 from scmamba._errors import ScmambaError
-from scmamba.models._config import DEEPEST, WIDEST, Config, one_of
 from scmamba.nn.norm import MaskedBatchNorm1d
 from scmamba.nn.pool import AttentionPool
 from scmamba.nn.stack import Stack

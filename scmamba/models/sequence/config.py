@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from scmamba._config import DEEPEST, WIDEST, Config, one_of
 from scmamba._errors import ScmambaError
-from scmamba.models._config import DEEPEST, WIDEST, Config, one_of
 from scmamba.tokens._layouts import MOST_IDS
 
 FAMILIES = ("caduceus", "plantcad", "mamba2-mrna", "plant-dnamamba", "scmamba")

@@ -104,12 +104,10 @@ class CellExamples:
     def with_head(self, *, lora: bool, seed: int) -> CellModel:
         """A copy of the pretrained model with a new class head."""
         model = copy.deepcopy(self.model)
-        config = model.config
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            head = ClassHead(config.d_model, self.n_outputs, n_layer=config.class_layers)
-            model.config = config.replace(n_classes=self.n_outputs)
-            model.class_head = head.to(next(model.parameters()).device)
+            model.config = model.config.replace(n_classes=self.n_outputs, class_dropout=0.0)
+            model.replace_head(ClassHead)
             if lora:
                 add_lora(model.stack)
         if lora:

@@ -103,9 +103,9 @@ class FitTask:
         self, net: CellModel, mode: str, values: sparse.csr_matrix
     ) -> tuple[CellExamples, NeuralFitter, str]:
         """A pretrained model and the labelled cells as it reads them."""
-        if net.config.n_domains:
+        if net.config.n_input_norms:
             raise ScmambaError(
-                f"this model normalizes each of its {net.config.n_domains} batches by itself, and "
+                f"this model normalizes each of its {net.config.n_batches} batches by itself, and "
                 "new cells are of none of them; annotate with model=None or with a model without "
                 "a domain norm (scmamba.tasks.embed takes it, with batch_key=)"
             )

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba.models.cell.model import CellModel
+from scmamba.nn.heads import CountHead, MVCHead
 from scmamba.nn.losses import negative_binomial_nll
 
 SMALLEST = 0.01
@@ -48,7 +49,7 @@ def corrected(
     -------
     (n_cells, n_genes) expected counts or bins, at least 0; float32, without values below 0.01.
     """
-    if depth is None and model.mvc_head is None:
+    if depth is None and model.head(MVCHead) is None:
         raise ScmambaError(
             "this model decodes neither counts nor bins; integrate counts, or give mvc_weight= a "
             "number above 0"
@@ -96,10 +97,10 @@ def fit_of_cells(
         cells = torch.from_numpy(embedding[part]).to(device)
         ids = torch.from_numpy(batch_ids[part]).to(device)
         if genes is None:
-            assert model.count_head is not None
+            assert model.head(CountHead) is not None
             depth = real.sum(1, keepdim=True).clamp(min=1)
             log_mean = model.decode_counts(cells, ids) + depth.log()
-            one = -negative_binomial_nll(real, log_mean, model.count_head.log_dispersion)
+            one = -negative_binomial_nll(real, log_mean, model.head(CountHead).log_dispersion)
         else:
             one = -(_values(model, cells, genes, ids) - real).square().mean(1)
         found[part] = one.cpu().numpy()
@@ -110,7 +111,7 @@ def _blocks(model: CellModel, n: int, genes: npt.NDArray[np.int64] | None) -> It
     """Blocks of ``n`` cells; bins of ``genes`` take a vector for each cell and gene."""
     size = _CELLS
     if genes is not None:
-        size = min(size, max(_NUMBERS // (model.config.d_model * max(len(genes), 1)), 1))
+        size = min(size, max(_NUMBERS // (model.config.encoder.d_model * max(len(genes), 1)), 1))
     return (slice(start, start + size) for start in range(0, n, size))
 
 
@@ -125,17 +126,17 @@ def _as_of(
     ids = torch.full((len(cells),), batch, device=cells.device)
     if counts:
         return model.decode_counts(cells, ids).exp()
-    return _values(model, cells, genes, ids).clamp(min=0, max=model.config.n_bins - 1)
+    return _values(model, cells, genes, ids).clamp(min=0, max=model.config.encoder.n_bins - 1)
 
 
 def _values(
     model: CellModel, cells: torch.Tensor, genes: npt.NDArray[np.int64], ids: torch.Tensor
 ) -> torch.Tensor:
     """(n_cells, n_genes) what the MVC head says."""
-    assert model.mvc_head is not None
+    assert model.head(MVCHead) is not None
     vectors = model.gene_embedding(torch.from_numpy(genes).to(cells.device))
     label = None if model.batch_embedding is None else model.batch_embedding(ids)
-    values, expressed = model.mvc_head(
+    values, expressed = model.head(MVCHead)(
         cells,
         vectors.expand(len(cells), -1, -1),
         label,

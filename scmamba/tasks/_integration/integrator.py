@@ -17,10 +17,12 @@ from scipy import sparse
 from scmamba._errors import ScmambaError
 from scmamba._files import atomic_folder
 from scmamba._log import logger
-from scmamba.models import CellConfig, CellModel
+from scmamba.models import CellModel
 from scmamba.models import load as load_model
 from scmamba.models import save as save_model
+from scmamba.models.cell.config import EncoderConfig
 from scmamba.models.checkpoint.sealed import ARRAYS, Sealed
+from scmamba.nn.heads import LatentHead
 from scmamba.pp.expression import Expression, expression
 from scmamba.stream.data import CellData
 from scmamba.tasks._annotation.labels import read_batches
@@ -133,7 +135,7 @@ class Integrator:
     def place(self, found: Expression, names: npt.NDArray[np.object_]) -> Mapped:
         """Bring cells in whose expression was taken out; ``names`` (n,) are their batches."""
         data, counts = self.read(found)
-        if self.model.latent_head is None:
+        if self.model.head(LatentHead) is None:
             embedding = zero_shot(self.model, self._among_domains(data, names))
             return Mapped(embedding, self.reference.near(embedding), {})
         before = pooled(self.model, data)
@@ -154,7 +156,7 @@ class Integrator:
 
     def _among_domains(self, data: CellData, names: npt.NDArray[np.object_]) -> CellData:
         """With the batch of each cell, where a zero-shot model norms each batch by itself."""
-        if not self.model.config.n_domains:
+        if not self.model.config.n_input_norms:
             return data
         if new := sorted(set(names.tolist()) - set(self.batches)):
             raise ScmambaError(
@@ -182,7 +184,7 @@ class Integrator:
         if match is None or not self.own_genes:
             return cell_data(self.model, found, model_genes(self.model, found)), counts
         assert self.model.vocab is not None
-        binned = self.model.config.value_type == "bins"
+        binned = self.model.config.encoder.value_type == "bins"
         return panel_tokens(self.panel, self.model.vocab, found, match, binned=binned), counts
 
     def corrected(
@@ -317,9 +319,9 @@ def panel_tokens(
 ) -> CellData:
     """Tokens of the panel's genes: bins, or log-normalised values."""
     values = panel.linear(found, match) if binned else panel.values(found, match)
-    n_bins = CellConfig.n_bins if binned else None
+    n_bins = EncoderConfig.n_bins if binned else None
     tokens = tokenize(values, vocab.index(panel.names), n_bins=n_bins)
-    return CellData(tokens, vocab, CellConfig.cls_value, CellConfig.pad_value)
+    return CellData(tokens, vocab, EncoderConfig.cls_value, EncoderConfig.pad_value)
 
 
 def zero_shot(model: CellModel, data: CellData) -> npt.NDArray[np.float32]:

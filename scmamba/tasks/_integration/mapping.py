@@ -10,6 +10,7 @@ import torch
 from scipy import sparse
 
 from scmamba.models.cell.model import CellModel
+from scmamba.nn.heads import CountHead, LatentHead
 from scmamba.nn.norm import DomainBatchNorm
 from scmamba.tasks._integration.decode import fit_of_cells
 from scmamba.tasks._integration.network import PRIOR_CELLS
@@ -62,7 +63,7 @@ def place(
         return Placed(_latent(model, pooled, _statistics(norm, batch)), batch)
     ways = {-1: _own(norm, pooled), **{i: _statistics(norm, i) for i in range(len(norm.bns))}}
     chosen = -1
-    if counts is not None and model.count_head is not None:
+    if counts is not None and model.head(CountHead) is not None:
         some = np.linspace(0, len(pooled) - 1, min(len(pooled), _SAMPLE)).astype(np.int64)
         chosen = max(ways, key=lambda way: _fit(model, pooled[some], counts[some], ways[way]))
     return Placed(_latent(model, pooled, ways[chosen]), chosen)
@@ -103,7 +104,7 @@ def _latent_input(pooled: torch.Tensor, way: Statistics) -> torch.Tensor:
 
 @torch.inference_mode()
 def _latent(model: CellModel, pooled: torch.Tensor, way: Statistics) -> Floats:
-    assert model.latent_head is not None
+    assert model.head(LatentHead) is not None
     device = next(model.parameters()).device
     model.eval()
-    return model.latent_head(_latent_input(pooled, way).to(device))[0].float().cpu().numpy()
+    return model.head(LatentHead)(_latent_input(pooled, way).to(device))[0].float().cpu().numpy()

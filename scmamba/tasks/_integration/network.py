@@ -14,6 +14,7 @@ from scipy import sparse
 from scmamba.models.cell.config import CellConfig
 from scmamba.models.cell.model import CellModel
 from scmamba.models.device import resolve_device
+from scmamba.nn.heads import BatchDiscriminator, CountHead, MVCHead
 from scmamba.nn.norm import DomainBatchNorm
 from scmamba.stream import TOKEN_BUDGET, CellBatches, CellData
 from scmamba.tasks._forward import forward
@@ -92,8 +93,7 @@ def heads(cells: Cells, recipe: Recipe) -> dict[str, Any]:
     weights, n = recipe.weights, cells.n_batches
     rebuilt = weights.gep > 0 or weights.mvc > 0
     return {
-        "cell_norm": True,
-        "cell_domains": n,
+        "cell_norm": "per_batch",
         "n_latent": recipe.n_latent,
         "n_counts": 0 if cells.counts is None else cells.counts.shape[1],
         "n_batches": n,
@@ -110,7 +110,7 @@ def heads(cells: Cells, recipe: Recipe) -> dict[str, Any]:
 
 def compact(cells: Cells, recipe: Recipe, n_layer: int) -> CellModel:
     """A new model of the genes of these cells; 0 layers make a bag of tokens."""
-    config = CellConfig(
+    config = CellConfig.of(
         n_genes=len(cells.data.vocab),
         d_model=recipe.d_model,
         n_layer=n_layer,
@@ -219,7 +219,7 @@ def evaluate(model: CellModel, cells: Cells, held: npt.NDArray[np.int64]) -> Cri
     """What the model is worth by what needs no label; ``held`` are cells that it did not see."""
     embedding = forward(model, cells.data).embedding
     fit = np.zeros(0)
-    if len(held) and (model.count_head is not None or model.mvc_head is not None):
+    if len(held) and (model.head(CountHead) is not None or model.head(MVCHead) is not None):
         fit = fit_of_cells(
             model, embedding[held], cells.target[held], cells.batch_ids[held], cells.genes
         )
@@ -247,7 +247,7 @@ def train_stage(
 
     ``fresh`` says that the adversary has to be let in slowly.
     """
-    on = check_objectives(objectives(cells, recipe), model.heads)
+    on = check_objectives(objectives(cells, recipe), tuple(model.heads))
     rebuilt = recipe.weights.gep > 0 or recipe.weights.mvc > 0
     config = replace(config, mask_ratio=recipe.mask_ratio if rebuilt else 0.0)
     batches = GeneSubsetEpochs(
@@ -256,12 +256,12 @@ def train_stage(
         recipe.subsets,
         config,
         counts=cells.counts,
-        mask_value=model.config.mask_value,
+        mask_value=model.config.encoder.mask_value,
     )
     watching = []
-    if model.batch_discriminator is not None:
+    if model.head(BatchDiscriminator) is not None:
         when = (0.1, 0.5) if fresh else (-1.0, 0.0)
-        watching.append(Ramp(model.batch_discriminator.reversal, batches.total_steps(), *when))
+        watching.append(Ramp(model.head(BatchDiscriminator).reversal, batches.total_steps(), *when))
     history = train(model, batches, on, config, text=text, callbacks=watching).history
     recompute_batch_statistics(model, cells.data)
     return history.assign(stage=text)
@@ -280,7 +280,7 @@ def pooled(model: CellModel, data: CellData) -> torch.Tensor:
     """(n_cells, d_model) cells before the norm of their batch, on the CPU."""
     model.eval()
     device = next(model.parameters()).device
-    found = torch.zeros(len(data), model.config.d_model)
+    found = torch.zeros(len(data), model.config.encoder.d_model)
     for batch in CellBatches(data, np.arange(len(data)), token_budget=TOKEN_BUDGET):
         on = batch.to(device)
         one = model.pooled(on.gene_ids, on.values, on.padding_mask, on.batch_ids)
@@ -291,8 +291,8 @@ def pooled(model: CellModel, data: CellData) -> torch.Tensor:
 def init_batch_statistics(model: CellModel, cells: Cells) -> None:
     """Start from the statistics and the mean counts of every batch."""
     recompute_batch_statistics(model, cells.data)
-    if cells.counts is None or model.count_head is None:
+    if cells.counts is None or model.head(CountHead) is None:
         return
     ids = cells.batch_ids
     totals = [np.asarray(cells.counts[ids == i].sum(0)).ravel() for i in range(cells.n_batches)]
-    model.count_head.set_background(torch.from_numpy(np.stack(totals)).float())
+    model.head(CountHead).set_background(torch.from_numpy(np.stack(totals)).float())

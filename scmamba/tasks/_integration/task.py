@@ -84,9 +84,9 @@ class FitTask:
         return self._fitted(learn(cells, self.recipe), cells, panel, own_genes=True)
 
     def _fine_tuned(self, net: CellModel) -> Integrator:
-        if net.config.n_domains:
+        if net.config.n_input_norms:
             raise ScmambaError(
-                f"this model norms the tokens of each of its {net.config.n_domains} batches by "
+                f"this model norms the tokens of each of its {net.config.n_input_norms} batches by "
                 "themselves, so that it is tied to them; fine-tune a model without a domain norm, "
                 "or take this one as it is: mode='zero-shot'"
             )
@@ -104,9 +104,9 @@ class FitTask:
     def _zero_shot(self, net: CellModel) -> Integrator:
         genes = model_genes(net, self.found)
         data = cell_data(net, self.found, genes, batch_ids=self.batch_ids)
-        if net.config.n_domains and net.config.n_domains < len(self.batches):
+        if net.config.n_input_norms and net.config.n_input_norms < len(self.batches):
             raise ScmambaError(
-                f"this model norms each of its {net.config.n_domains} batches by itself, and there "
+                f"this model norms each of its {net.config.n_batches} batches by itself, and there "
                 f"are {len(self.batches)}; take a model without a domain norm"
             )
         embedding = zero_shot(net, data)
@@ -161,7 +161,7 @@ class FitTask:
             about={
                 **self._about(model),
                 "n_genes": len(panel.chosen),
-                "mamba_layers": model.config.n_layer,
+                "mamba_layers": model.config.encoder.n_layer,
                 "weights": asdict(self.recipe.weights),
                 "criteria": {
                     stage: {"held_out_fit": float(c.fit.mean()) if len(c.fit) else None}

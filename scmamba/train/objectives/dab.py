@@ -27,7 +27,7 @@ class DAB:
     weight: float = 1.0
     class_weights: tuple[float, ...] = ()
     name: ClassVar[str] = "dab"
-    head: ClassVar[str] = "batch"
+    head: ClassVar[str] = "adversary"
 
     def __call__(self, output: CellOutput, batch: CellTrainBatch) -> Tensor:
         """Mean over the cells."""

@@ -37,7 +37,7 @@ def sequences_for(model, rng, *, n_new=10, noise=0.05):
     """A table in which the model's gene embeddings are a linear map of those of sequences."""
     names = [*model.vocab.genes, *(f"new{i}" for i in range(n_new))]
     table = rng.normal(size=(len(names), D_SEQ))
-    map_ = rng.normal(size=(D_SEQ, model.config.d_model))
+    map_ = rng.normal(size=(D_SEQ, model.config.encoder.d_model))
     truth = table @ map_
     with torch.no_grad():
         rows = truth[: len(model.vocab.genes)] + noise * rng.normal(size=(N, truth.shape[1]))
@@ -105,7 +105,7 @@ def test_new_genes_go_where_their_sequences_put_them(rng, spare):
     assert set(extended.added) == {f"new{i}" for i in range(10)}
     assert (extended.n_shared, extended.bridge.r2 > 0.99) == (N, True)
     assert new.vocab.tokens == (*model.vocab.tokens, *extended.added)
-    assert new.config.n_genes == max(N + 3 + spare, N + 3 + 10)
+    assert new.config.encoder.n_genes == max(N + 3 + spare, N + 3 + 10)
     rows = new.gene_embedding.embedding.weight[new.vocab.index(extended.added)].detach().numpy()
     wanted = truth[[names.index(name) for name in extended.added]]
     np.testing.assert_allclose(rows, wanted, atol=0.3)

@@ -55,7 +55,8 @@ def test_golden(golden, tmp_path, name, prefix):
             assert (got - wanted).abs().max() < 1e-4, key
             seen.add(key)
         key = "loss_ecs" + suffix
-        got = ecs_loss(out.cell_embedding, model.config.ecs_threshold)
+        args = json.loads((golden / name / "args.json").read_text())
+        got = ecs_loss(out.cell_embedding, args.get("ecs_thres", 0.3))
         assert abs(float(got) - float(expected[key])) < 1e-4
         seen.add(key)
     assert seen == set(expected)
@@ -63,10 +64,12 @@ def test_golden(golden, tmp_path, name, prefix):
 
 def test_golden_structure(golden):
     config = models.load(golden / "scmamba2_batch_tiny").config
-    assert (config.n_layer, config.d_model, config.d_state, config.headdim) == (2, 64, 64, 64)
-    assert (config.n_batches, config.n_domains, config.input_norm) == (3, 3, "domain")
-    assert config.adversary and config.explicit_zero and not config.input_norm_affine
-    assert (config.n_classes, config.class_layers, config.ecs_threshold) == (1, 3, 0.8)
+    c = config.encoder
+    assert (c.n_layer, c.d_model, c.d_state, c.headdim) == (2, 64, 64, 64)
+    assert (config.n_batches, config.n_input_norms, c.input_norm) == (3, 3, "per_batch")
+    assert "adversary" in config.heads and not c.input_norm_affine
+    assert config.heads["expression"].explicit_zero and config.heads["mvc"].explicit_zero
+    assert (config.n_classes, config.heads["class"].n_layer) == (1, 3)
 
 
 @pytest.mark.parametrize(
@@ -86,18 +89,18 @@ def test_golden_structure(golden):
 def test_structure_is_read_from_shapes(release, config):
     model = models.load(release(**config))
     assert model.report.complete
-    for field, value in config.items():
-        assert getattr(model.config, field) == value, field
-    assert len(model.vocab) == model.config.n_genes == 20
+    assert model.config == model.config.replace(**config)
+    assert len(model.vocab) == model.config.encoder.n_genes == 20
     assert not model.training
 
 
 def test_args_are_read(release):
     args = {"dropout": 0.4, "pad_value": -3, "mask_value": -4, "n_bins": 21, "ecs_thres": 0.6}
     config = models.load(release(args={**args, "cell_emb_style": "avg-pool"})).config
-    assert (config.dropout, config.n_bins, config.ecs_threshold) == (0.4, 21, 0.6)
-    assert (config.pad_value, config.mask_value, config.cls_value) == (-3, -4, -3)
-    assert config.pool == "mean"
+    c = config.encoder
+    assert (c.dropout, c.n_bins) == (0.4, 21)
+    assert (c.pad_value, c.mask_value, c.cls_value) == (-3, -4, -3)
+    assert config.pool.method == "mean"
 
 
 @pytest.mark.parametrize(
@@ -193,10 +196,10 @@ def test_another_number_of_classes_is_reported(release):
         "cls_decoder.out_layer.weight: (5, 16) for (7, 16)",
         "cls_decoder.out_layer.bias: (5,) for (7,)",
     )
-    assert torch.equal(model.class_head.out.weight, again.class_head.out.weight)  # seeded
-    assert model.class_head.out.weight.requires_grad
-    kept = models.load(folder).class_head.hidden[0].weight
-    assert torch.equal(model.class_head.hidden[0].weight, kept)
+    assert torch.equal(model.heads["class"].out.weight, again.heads["class"].out.weight)  # seeded
+    assert model.heads["class"].out.weight.requires_grad
+    kept = models.load(folder).heads["class"].hidden[0].weight
+    assert torch.equal(model.heads["class"].hidden[0].weight, kept)
 
 
 def test_another_pool_starts_anew(release):
@@ -231,7 +234,7 @@ def test_perturbation_checkpoints_load_their_backbone(release):
     for ours, theirs in zip(model.stack.parameters(), plain.stack.parameters(), strict=True):
         assert torch.equal(ours, theirs)
     assert "pert_encoder.weight" in model.report.unused
-    assert model.expression_head is None
+    assert "expression" not in model.heads
     assert any("perturbation checkpoint" in note for note in model.report.notes)
 
 

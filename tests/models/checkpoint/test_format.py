@@ -5,6 +5,7 @@ import os
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from scmamba import models
 from scmamba._errors import ScmambaError
@@ -66,15 +67,15 @@ def test_low_rank_parts_are_merged(tmp_path):
 
 def test_changes_at_load(folder):
     other = models.load(folder, n_classes=7, dropout=0.3)
-    assert other.config.dropout == other.value_embedding.dropout.p == 0.3
+    assert other.config.encoder.dropout == other.value_embedding.dropout.p == 0.3
     assert [m.split(":")[0] for m in other.report.mismatched] == [
-        "class_head.out.weight",
-        "class_head.out.bias",
+        "heads.class.out.weight",
+        "heads.class.out.bias",
     ]
-    with pytest.raises(ScmambaError, match=r"weights of the model .*\n.*class_head.out.weight"):
+    with pytest.raises(ScmambaError, match=r"weights of the model .*\n.*heads.class.out.weight"):
         models.load(folder, n_classes=7, allow_missing_heads=False)
     without = models.load(folder, n_classes=0)
-    assert all(name.startswith("class_head.") for name in without.report.unused)
+    assert all(name.startswith("heads.class.") for name in without.report.unused)
     with pytest.raises(ScmambaError, match="missing: stack.layers.2.mamba.dt_bias"):
         models.load(folder, n_layer=3)
     with pytest.raises(ScmambaError, match="unknown configuration field.* n_class"):
@@ -123,15 +124,21 @@ def edited(folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": 99}, "format version 99, and this scmamba reads up to 1"),
+        ({"format_version": 99}, "format version 99, and this scmamba reads up to 2"),
         ({"format_version": None}, "format_version=None"),
-        ({"d_model": "wide"}, "d_model='wide'"),
+        ({"encoder": {"n_genes": 20, "d_model": "wide"}}, "d_model='wide'"),
         ({"new": 3}, "unknown configuration field.* new"),
         ({"saved": None}, "should list model.safetensors"),
         ({"saved": {"files": {}}}, "should list model.safetensors"),
         ({"saved": {"files": {"model.safetensors": "", "../x": ""}}}, "should list"),
-        ({"d_model": 24}, "of another shape: gene_embedding.embedding.weight"),
-        ({"n_genes": 19}, "gene_embedding.embedding.weight"),
+        (
+            {"encoder": {"n_genes": 20, "d_model": 24, "headdim": 8}},
+            "of another shape: gene_embedding.embedding.weight",
+        ),
+        (
+            {"encoder": {"n_genes": 19, "d_model": 16, "headdim": 8}},
+            "gene_embedding.embedding.weight",
+        ),
     ],
 )
 def test_a_wrong_config(folder, changes, message):
@@ -147,7 +154,7 @@ def test_config_that_is_no_json(folder):
 
 
 def test_an_older_config_loads(folder):
-    edited(folder, adversary_layers=None)
+    edited(folder, batch_labels=None)
     assert models.load(folder).config == model().config
 
 
@@ -174,19 +181,29 @@ def test_weights_have_the_mode_of_the_other_files(folder):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"n_layer": 10**7}, "n_layer=10000000; give at most"),
-        ({"n_genes": 10**12}, "n_genes=1000000000000; give at most"),
-        ({"class_layers": 10**6}, "class_layers=1000000; give at most"),
-        ({"input_norm": "domain", "n_domains": 10**9}, "n_domains=1000000000; give at most"),
-        ({"n_classes": 10**8}, r"asks for .* such as class_head\.out\.weight"),
-        ({"n_counts": 10**7}, r"asks for .* such as count_head"),
-        ({"d_model": 10**5}, "d_model=100000; give at most"),
-        ({"d_model": 10**50}, "a whole number of 51 digits"),
-        ({"n_layer": 500}, "missing: stack.layers.499"),
+        ({"encoder.n_layer": 10**7}, "n_layer=10000000; give at most"),
+        ({"encoder.n_genes": 10**12}, "n_genes=1000000000000; give at most"),
+        ({"heads.class.n_layer": 10**6}, "n_layer=1000000; give at most"),
+        (
+            {"encoder.input_norm": "per_batch", "n_batches": 10**9},
+            "n_batches=1000000000; give at most",
+        ),
+        ({"heads.class.n_classes": 10**8}, r"asks for .* such as heads\.class\.out\.weight"),
+        ({"heads.counts.n_counts": 10**7}, r"asks for .* such as heads.counts"),
+        ({"encoder.d_model": 10**5}, "d_model=100000; give at most"),
+        ({"encoder.d_model": 10**50}, "a whole number of 51 digits"),
+        ({"encoder.n_layer": 500}, "missing: stack.layers.499"),
     ],
 )
 def test_sizes_are_not_believed(folder, changes, message):
-    edited(folder, **changes)
+    content = json.loads((folder / "config.json").read_text())
+    for place, value in changes.items():
+        *above, name = place.split(".")
+        holder = content
+        for part in above:
+            holder = holder.setdefault(part, {})
+        holder[name] = value
+    edited(folder, **content)
     with pytest.raises(ScmambaError, match=message) as caught:
         models.load(folder)
     assert str(folder) in str(caught.value)
@@ -210,6 +227,10 @@ def test_every_field_with_every_wrong_type(folder, value):
     whole = path.read_text()
     content = json.loads(whole)
     places = [(content, name) for name in content]
+    places += [
+        (content[part], name) for part in ("encoder", "pool", "heads") for name in content[part]
+    ]
+    places += [(settings, name) for settings in content["heads"].values() for name in settings]
     places += [(content["saved"], name) for name in content["saved"]]
     places += [(content["saved"]["files"], "model.safetensors")]
     places += [(content["saved"]["about"], name) for name in ("left_out", "notes")]
@@ -226,6 +247,30 @@ def test_every_field_with_every_wrong_type(folder, value):
             models.load(folder)
         except ScmambaError as error:
             assert str(folder) in str(error), error  # noqa: PT017
+
+
+def test_a_folder_of_version_1_loads(folder, tmp_path):
+    """Version 1 had flat settings and every head by itself; nothing sealed them."""
+    net, old = model(), tmp_path / "old"
+    old.mkdir()
+    names = {"heads.class.": "class_head.", "heads.mvc.": "mvc_head."}
+    names["heads.expression."] = "expression_head."
+    state = {}
+    for name, tensor in net.state_dict().items():
+        start = next((start for start in names if name.startswith(start)), "")
+        state[names.get(start, "") + name.removeprefix(start)] = tensor
+    assert not any(name.startswith("heads.") for name in state)
+    save_file(state, old / "model.safetensors")
+    net.vocab.to_json(old / "vocab.json")
+    flat = {"n_genes": 20, "d_model": 16, "d_state": 8, "headdim": 8, "n_classes": 3}
+    flat |= {"pre_norm": True, "pool": "attention", "mvc": True, "dropout": 0.1}
+    files = {path.name: checkpoint.sha256(path) for path in old.iterdir()}
+    saved = {"scmamba": "0.1", "files": files, "about": {}}
+    content = {"format_version": 1, **flat, "ecs_threshold": 0.3, "n_domains": 0, "saved": saved}
+    (old / "config.json").write_text(json.dumps(content))
+    again = models.load(old)
+    assert again.config == net.config and again.report.complete and again.vocab == net.vocab
+    assert all(torch.equal(t, again.state_dict()[name]) for name, t in net.state_dict().items())
 
 
 def test_nothing_there(tmp_path):

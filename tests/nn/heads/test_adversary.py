@@ -2,7 +2,7 @@
 
 import torch
 
-from scmamba.nn.adversary import BatchDiscriminator, GradientReversal
+from scmamba.nn.heads import BatchDiscriminator, GradientReversal
 
 
 def gradients(head, forward, cell):

@@ -1,46 +1,32 @@
-"""A small Gaussian latent on the cell embedding, and the counts that it is decoded to."""
+"""Counts of genes decoded from the cell embedding."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_LOG_VAR = (-10.0, 2.0)  # outside, a variance says nothing or overflows
-_START = -2.0  # log variance that a new latent has: the mean speaks first
+from scmamba.nn.heads.head import CellState, Head, HeadConfig, Sizes
+
 _SMALL = 0.1  # what new gene vectors are scaled by: decoding starts at the batches' means
 
 
-class LatentHead(nn.Module):
-    """Mean and log variance of a cell's latent: Linear, LayerNorm, GELU, Linear.
+@dataclass(frozen=True)
+class CountConfig(HeadConfig):
+    """Settings of :class:`CountHead`."""
 
-    Parameters
-    ----------
-    d_model
-        Width of the pooled cell embedding.
-    n_latent
-        Width of the latent.
-    width
-        Of the hidden layer.
-    """
+    n_counts: int
+    """Number of genes that are decoded."""
 
-    def __init__(self, d_model: int, n_latent: int, *, width: int = 128) -> None:
-        super().__init__()
-        self.hidden = nn.Sequential(nn.Linear(d_model, width), nn.LayerNorm(width), nn.GELU())
-        self.out = nn.Linear(width, 2 * n_latent)
-
-    def forward(self, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance (B, n_latent) of ``cell`` (B, d_model)."""
-        mean, log_var = self.out(self.hidden(cell)).chunk(2, -1)
-        return mean, (log_var + _START).clamp(*_LOG_VAR)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.at_least("n_counts", 1)
 
 
-def sample(mean: Tensor, log_var: Tensor) -> Tensor:
-    """A draw from N(mean, exp(log_var)) through which gradients flow (Kingma & Welling, 2014)."""
-    return mean + torch.randn_like(mean) * (0.5 * log_var).exp()
-
-
-class CountHead(nn.Module):
+class CountHead(Head):
     """Share of each gene in a cell's counts: softmax of h(latent, batch) . gene + background.
 
     Parameters
@@ -67,6 +53,9 @@ class CountHead(nn.Module):
         :meth:`set_background`; ``shift`` is what is learned on top.
     """
 
+    name = "counts"
+    needs = frozenset({"batch"})
+    config = CountConfig
     background: Tensor
 
     def __init__(
@@ -117,3 +106,13 @@ class CountHead(nn.Module):
         return F.log_softmax(
             h @ self.gene.T + (base[:1] if batch_ids is None else base[batch_ids]), -1
         )
+
+    @classmethod
+    def build(cls, config: HeadConfig, sizes: Sizes) -> Self:
+        assert isinstance(config, CountConfig)
+        n_batches = sizes.n_batches if sizes.d_batch else 0
+        return cls(sizes.d_cell, config.n_counts, d_label=sizes.d_batch, n_batches=n_batches)
+
+    def read(self, state: CellState) -> dict[str, Tensor]:
+        share = self(state.drawn, state.batch, state.batch_ids)
+        return {"count_log_share": share, "count_log_dispersion": self.log_dispersion}

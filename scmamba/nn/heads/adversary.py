@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from scmamba.nn.heads import ClassHead
+from scmamba._config import DEEPEST
+from scmamba.nn.heads.class_ import ClassHead
+from scmamba.nn.heads.head import CellState, HeadConfig, Sizes
+
+
+@dataclass(frozen=True)
+class AdversaryConfig(HeadConfig):
+    """Settings of :class:`BatchDiscriminator`."""
+
+    n_layer: int = 3
+    """Number of Linear layers, the last included."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.between("n_layer", 1, DEEPEST)
 
 
 class _Reverse(torch.autograd.Function):
@@ -61,6 +76,9 @@ class BatchDiscriminator(ClassHead):
         See :class:`GradientReversal`.
     """
 
+    name = "adversary"
+    config = AdversaryConfig
+
     def __init__(
         self, d_model: int, n_batches: int, *, n_layer: int = 3, scale: float = 1.0
     ) -> None:
@@ -70,3 +88,11 @@ class BatchDiscriminator(ClassHead):
     def forward(self, cell: Tensor) -> Tensor:
         """Logits (B, n_batches) of ``cell`` (B, d_model)."""
         return super().forward(self.reversal(cell))
+
+    @classmethod
+    def build(cls, config: HeadConfig, sizes: Sizes) -> Self:
+        assert isinstance(config, AdversaryConfig)
+        return cls(sizes.d_cell, sizes.n_batches, n_layer=config.n_layer)
+
+    def read(self, state: CellState) -> dict[str, Tensor]:
+        return {"batch_logits": self(state.cell)}

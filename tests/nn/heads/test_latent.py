@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scmamba.nn.latent import CountHead, LatentHead, sample
+from scmamba.nn.heads import CountHead, LatentHead, sample
 
 
 def test_latent_has_a_mean_and_a_bounded_variance():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
-from collections.abc import Mapping
+import typing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -20,20 +22,24 @@ WIDEST = 2**14
 DEEPEST = 512
 """Most layers; the largest published model has 64."""
 
-FORMAT_VERSION = 1
-"""Version of the saved format; a reader refuses a newer one."""
-
 
 @dataclass(frozen=True)
 class Config:
-    """Base of the configurations; fields are int, float, bool, str or tuples of int."""
+    """Base of the configurations.
+
+    Fields are int, float, bool, str, tuples of int, ``Literal`` texts or configurations again.
+    """
 
     kind: ClassVar[str] = "cell"
     """What the configuration is of; written into JSON unless it is a cell model."""
 
+    version: ClassVar[int] = 1
+    """Version of the saved format; a reader refuses a newer one."""
+
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _typed(field, getattr(self, field.name)))
+        for name, hint in _hints(type(self)).items():
+            if typing.get_origin(hint) is not ClassVar:
+                object.__setattr__(self, name, _typed(name, hint, getattr(self, name)))
 
     def at_least(self, name: str, low: int) -> None:
         """Raise an error where the field ``name`` is less than ``low`` or beyond any size."""
@@ -55,7 +61,7 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, ``format_version`` first."""
         kind = {} if self.kind == "cell" else {"kind": self.kind}
-        return {"format_version": FORMAT_VERSION, **kind, **dataclasses.asdict(self)}
+        return {"format_version": self.version, **kind, **dataclasses.asdict(self)}
 
     def to_json(self) -> str:
         """The same as text."""
@@ -74,19 +80,40 @@ class Config:
         if not isinstance(version, int) or version < 1:
             raise ScmambaError(
                 f"format_version={version!r} in the configuration; "
-                f"a saved model carries a whole number from 1 to {FORMAT_VERSION}"
+                f"a saved model carries a whole number from 1 to {cls.version}"
             )
-        if version > FORMAT_VERSION:
+        if version > cls.version:
             raise ScmambaError(
                 f"this model was saved in format version {version}, and this scmamba reads up to "
-                f"{FORMAT_VERSION}; update scmamba (pip install -U scmamba)"
+                f"{cls.version}; update scmamba (pip install -U scmamba)"
             )
         fields = {k: v for k, v in entries.items() if k not in ("format_version", "kind")}
-        cls.check_names(fields)
-        needed = [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING]
-        if missing := [name for name in needed if name not in fields]:
-            raise ScmambaError(f"{', '.join(missing)} is missing from the configuration")
-        return cls(**fields)
+        return cls.from_entries(cls.migrated(fields, version))
+
+    @classmethod
+    def migrated(cls, entries: Mapping[str, Any], version: int) -> Mapping[str, Any]:
+        """Entries of an older format version as this version writes them."""
+        return entries
+
+    @classmethod
+    def from_entries(cls, entries: object, where: str = "the configuration") -> Self:
+        """Make a configuration of plain values by field; ``where`` is what holds them."""
+        if not isinstance(entries, Mapping):
+            raise ScmambaError(f"{where}={entries!r}; give an object of fields")
+        known = dataclasses.fields(cls)
+        if unknown := sorted({str(key) for key in entries} - {field.name for field in known}):
+            raise ScmambaError(
+                f"unknown configuration field(s) {', '.join(unknown)} of {where}; known: "
+                f"{', '.join(field.name for field in known)}"
+            )
+        needed = [
+            field.name
+            for field in known
+            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        ]
+        if missing := [name for name in needed if name not in entries]:
+            raise ScmambaError(f"{', '.join(missing)} is missing from {where}")
+        return cls(**entries)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -109,32 +136,37 @@ class Config:
             )
 
 
-def one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
     """Raise an error where ``value`` is not among ``allowed``."""
     if value not in allowed:
         raise ScmambaError(f"{name}={value!r}; allowed: {', '.join(map(repr, allowed))}")
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "str": (str,),
-    "tuple[int, ...]": (tuple, list),
-}
+@functools.cache
+def _hints(kind: type[Config]) -> dict[str, Any]:
+    """Type of each field."""
+    return typing.get_type_hints(kind)
 
 
-def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
-    """``value`` if it is of the field's type (a whole number does for a float)."""
-    odd_bool = isinstance(value, bool) and field.type != "bool"
-    if odd_bool or not isinstance(value, _TYPES[str(field.type)]):
-        raise ScmambaError(f"{field.name}={value!r}; give a value of type {field.type}")
-    if isinstance(value, tuple | list):
-        if wrong := [x for x in value if type(x) is not int]:
-            raise ScmambaError(f"{field.name} holds {wrong[0]!r}; give whole numbers")
-        return tuple(value)
-    if not isinstance(value, int | float) or field.type != "float":
+def _typed(name: str, hint: Any, value: Any) -> Any:
+    """``value`` if it is of the type ``hint`` (a whole number does for a float)."""
+    if typing.get_origin(hint) is typing.Literal:
+        one_of(name, value, typing.get_args(hint))
         return value
-    if not math.isfinite(value):
-        raise ScmambaError(f"{field.name}={value!r}; give a finite number")
-    return float(value)
+    if isinstance(hint, type) and issubclass(hint, Config):
+        return value if isinstance(value, hint) else hint.from_entries(value, name)
+    if hint == tuple[int, ...]:
+        if not isinstance(value, tuple | list):
+            raise ScmambaError(f"{name}={value!r}; give a list of whole numbers")
+        if wrong := [x for x in value if type(x) is not int]:
+            raise ScmambaError(f"{name} holds {wrong[0]!r}; give whole numbers")
+        return tuple(value)
+    if hint is float and type(value) in (int, float):
+        if not math.isfinite(value):
+            raise ScmambaError(f"{name}={value!r}; give a finite number")
+        return float(value)
+    if hint in (int, bool, str) and type(value) is not hint:
+        raise ScmambaError(f"{name}={value!r}; give a value of type {hint.__name__}")
+    if hint is float:
+        raise ScmambaError(f"{name}={value!r}; give a value of type float")
+    return value

@@ -1,0 +1,46 @@
+"""Heads of cell models: each one file, its settings included, and one line in :data:`HEADS`."""
+
+from __future__ import annotations
+
+from scmamba.nn.heads.adversary import AdversaryConfig, BatchDiscriminator, GradientReversal
+from scmamba.nn.heads.class_ import ClassConfig, ClassHead
+from scmamba.nn.heads.counts import CountConfig, CountHead
+from scmamba.nn.heads.expression import ExpressionConfig, ExpressionHead
+from scmamba.nn.heads.head import CellState, Head, HeadConfig, Sizes
+from scmamba.nn.heads.latent import LatentConfig, LatentHead, sample
+from scmamba.nn.heads.mvc import MVCConfig, MVCHead
+
+HEADS: dict[str, type[Head]] = {
+    head.name: head
+    for head in (
+        ExpressionHead,
+        MVCHead,
+        ClassHead,
+        BatchDiscriminator,
+        LatentHead,
+        CountHead,
+    )
+}
+"""Every head by its name, in the order in which a model runs them."""
+
+__all__ = [
+    "HEADS",
+    "AdversaryConfig",
+    "BatchDiscriminator",
+    "CellState",
+    "ClassConfig",
+    "ClassHead",
+    "CountConfig",
+    "CountHead",
+    "ExpressionConfig",
+    "ExpressionHead",
+    "GradientReversal",
+    "Head",
+    "HeadConfig",
+    "LatentConfig",
+    "LatentHead",
+    "MVCConfig",
+    "MVCHead",
+    "Sizes",
+    "sample",
+]

@@ -1,0 +1,77 @@
+"""Expression of every token from its hidden state.
+
+The "zero probability" of the published code is the probability that a gene is *not* zero: it is
+trained as ``P(value > 0)`` and multiplied with the prediction. Its name is kept, its meaning too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from scmamba.nn.heads.head import CellState, Head, HeadConfig, Sizes
+
+
+@dataclass(frozen=True)
+class ExpressionConfig(HeadConfig):
+    """Settings of :class:`ExpressionHead`."""
+
+    explicit_zero: bool = False
+    """Whether a second branch gives the probability that the gene is expressed."""
+
+
+class ExpressionHead(Head):
+    """Expression of each token from its hidden state (objective ``gep``).
+
+    Parameters
+    ----------
+    d_model
+        Width of hidden states.
+    d_label
+        Width of what is known of the cell or token beside it (batch, modality); 0 for nothing.
+    explicit_zero
+        Whether a second branch gives the probability that the gene is expressed.
+    """
+
+    name = "expression"
+    needs = frozenset({"hidden", "labels"})
+    config = ExpressionConfig
+
+    def __init__(self, d_model: int, *, d_label: int = 0, explicit_zero: bool = False) -> None:
+        super().__init__()
+        self.value = _mlp(d_model + d_label, d_model)
+        self.zero = _mlp(d_model + d_label, d_model) if explicit_zero else None
+
+    def forward(self, hidden: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Expression (B, L), and the probability in [0, 1] of being expressed (B, L) or None.
+
+        ``hidden`` is (B, L, d_model), ``label`` (B, L, d_label).
+        """
+        x = hidden if label is None else torch.cat([hidden, label], -1)
+        expressed = None if self.zero is None else self.zero(x).squeeze(-1).sigmoid()
+        return self.value(x).squeeze(-1), expressed
+
+    @classmethod
+    def build(cls, config: HeadConfig, sizes: Sizes) -> Self:
+        assert isinstance(config, ExpressionConfig)
+        return cls(sizes.d_model, d_label=sizes.d_label, explicit_zero=config.explicit_zero)
+
+    def read(self, state: CellState) -> dict[str, Tensor]:
+        assert state.hidden is not None
+        value, expressed = self(state.hidden, state.labels)
+        found = {"expression": value}
+        return found if expressed is None else {**found, "expression_zero_prob": expressed}
+
+
+def _mlp(d_in: int, d_model: int) -> nn.Sequential:
+    """Linear, LeakyReLU, twice; then Linear to one number."""
+    return nn.Sequential(
+        nn.Linear(d_in, d_model),
+        nn.LeakyReLU(),
+        nn.Linear(d_model, d_model),
+        nn.LeakyReLU(),
+        nn.Linear(d_model, 1),
+    )

@@ -1,0 +1,100 @@
+"""Expression of each gene from the cell embedding alone.
+
+The "zero probability" of the published code is the probability that a gene is *not* zero: it is
+trained as ``P(value > 0)`` and multiplied with the prediction. Its name is kept, its meaning too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from scmamba.nn.heads.head import CellState, Head, HeadConfig, Sizes
+
+
+@dataclass(frozen=True)
+class MVCConfig(HeadConfig):
+    """Settings of :class:`MVCHead`."""
+
+    explicit_zero: bool = False
+    """Whether a second product gives the probability that the gene is expressed."""
+
+
+class MVCHead(Head):
+    """Expression of each gene from the cell embedding alone (objective ``mvc``).
+
+    With q = sigmoid(query(gene)), the value is (W q) . cell. It is computed as q . (W^T cell),
+    which multiplies W with one vector a cell instead of one a token.
+
+    Parameters
+    ----------
+    d_model
+        Width of gene embeddings.
+    d_label
+        Width of what stands beside both (batch, modality); 0 for nothing.
+    explicit_zero
+        Whether a second product gives the probability that the gene is expressed.
+    d_cell
+        Width of the cell embedding where it is not ``d_model``.
+    """
+
+    name = "mvc"
+    needs = frozenset({"genes", "labels"})
+    config = MVCConfig
+
+    def __init__(
+        self,
+        d_model: int,
+        *,
+        d_label: int = 0,
+        explicit_zero: bool = False,
+        d_cell: int | None = None,
+    ) -> None:
+        super().__init__()
+        width, d_side = d_model + d_label, (d_cell or d_model) + d_label
+        self.query = nn.Linear(width, width)
+        self.value = nn.Linear(width, d_side, bias=False)
+        self.zero = nn.Linear(width, d_side) if explicit_zero else None
+
+    def forward(
+        self,
+        cell: Tensor,
+        genes: Tensor,
+        cell_label: Tensor | None = None,
+        gene_label: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Expression (B, L), and the probability in [0, 1] of being expressed (B, L) or None.
+
+        ``cell`` is (B, d_cell), ``genes`` (B, L, d_model), ``cell_label`` (B, d_label) and
+        ``gene_label`` (B, L, d_label).
+        """
+        if cell_label is not None and gene_label is not None:
+            cell = torch.cat([cell, cell_label], -1)
+            genes = torch.cat([genes, gene_label], -1)
+        query = self.query(genes).sigmoid()  # (B, L, d)
+        value = (query @ (cell @ self.value.weight)[..., None]).squeeze(-1)
+        if self.zero is None:
+            return value, None
+        logit = (query @ (cell @ self.zero.weight)[..., None]).squeeze(-1)
+        return value, (logit + (cell @ self.zero.bias)[:, None]).sigmoid()
+
+    @classmethod
+    def build(cls, config: HeadConfig, sizes: Sizes) -> Self:
+        assert isinstance(config, MVCConfig)
+        return cls(
+            sizes.d_model,
+            d_label=sizes.d_label,
+            explicit_zero=config.explicit_zero,
+            d_cell=sizes.d_cell,
+        )
+
+    def read(self, state: CellState) -> dict[str, Tensor]:
+        assert state.genes is not None
+        # The cell side takes the <cls> token's labels.
+        cell_label = None if state.labels is None else state.labels[:, 0]
+        value, expressed = self(state.drawn, state.genes, cell_label, state.labels)
+        found = {"mvc_expression": value}
+        return found if expressed is None else {**found, "mvc_zero_prob": expressed}
