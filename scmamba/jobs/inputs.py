@@ -14,6 +14,7 @@ from scmamba._errors import ScmambaError
 from scmamba._files import can_recover, resolved, writable, writable_folder
 from scmamba.jobs.job import FileJob, Job, MemoryJob
 from scmamba.pp.expression import rna_of
+from scmamba.stream.formats import output_endings
 from scmamba.stream.source import as_path, check_file
 
 AnyPath = str | os.PathLike[str]
@@ -81,10 +82,10 @@ def _one(cells: Path, output: AnyPath, obs: pd.DataFrame | None = None) -> FileJ
     if not can_recover(cells):
         check_file(cells)
     target = resolved(output)
-    if target.suffix != cells.suffix:
+    if target.suffix not in (endings := output_endings(cells)):
         raise ScmambaError(
             f"output={str(output)!r} for {cells}; it is a copy with results, so it ends in "
-            f"{cells.suffix} too"
+            f"{' or '.join(endings)}{' too' if cells.suffix in endings else ''}"
         )
     if cells.suffix == ".zarr":
         writable_folder(target)
@@ -113,4 +114,9 @@ def _many(cells: list[Any], output: Any) -> list[Job]:
         if not can_recover(one):
             check_file(one)
     folder.mkdir(parents=True, exist_ok=True)
-    return [_one(one, folder / one.name) for one in cells]
+    return [_one(one, folder / _output_name(one)) for one in cells]
+
+
+def _output_name(cells: Path) -> str:
+    endings = output_endings(cells)
+    return cells.name if cells.suffix in endings else f"{cells.stem}{endings[0]}"

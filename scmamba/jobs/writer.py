@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from anndata.io import write_elem
 from scmamba._files import put_in_place, remove, writing
 from scmamba.jobs.checkpoint import release
 from scmamba.jobs.results import Results
+from scmamba.stream.formats import write_copy
 from scmamba.stream.source import Group, open_group
 
 _BYTES = 1 << 25
@@ -40,14 +40,11 @@ def write_results(path: Path, output: Path, results: Results, work: Path) -> Non
     ScmambaError
         The copy cannot be written, for example because the disk is full.
     """
-    copy = work / f"copy{path.suffix}"
+    copy = work / f"copy{output.suffix}"
     remove(copy)  # of a run that was killed
     try:
         with writing(output):
-            if path.is_dir():
-                shutil.copytree(path, copy)
-            else:
-                shutil.copyfile(path, copy)
+            write_copy(path, copy)
             _add(copy, results)
             put_in_place(copy, output)
     finally:

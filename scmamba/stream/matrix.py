@@ -162,6 +162,16 @@ def row_matrix(element: Any, where: str) -> RowMatrix:
     return _Columns(found, stored["data"].shape[0], where)
 
 
+def check_encoding(element: Any, name: str) -> None:
+    """Raise ScmambaError where anndata encoded a matrix on disk in a way unknown here."""
+    encoding = element.attrs.get("encoding-type") if hasattr(element, "attrs") else None
+    if encoding not in (None, "", "array", "csr_matrix", "csc_matrix"):
+        raise ScmambaError(
+            f"{name} is encoded as {encoding!r}, which is unknown here: the file was written by a "
+            "newer version of anndata; update it: pip install -U anndata"
+        )
+
+
 def _check_columns(matrix: Any, name: str) -> None:
     """Raise ScmambaError unless the arrays of a CSC group fit together, before scipy reads them."""
     indptr, indices, data = (matrix.group[part] for part in ("indptr", "indices", "data"))

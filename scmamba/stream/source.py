@@ -20,11 +20,11 @@ from anndata.abc import CSCDataset, CSRDataset
 from anndata.io import read_elem
 
 from scmamba._errors import ScmambaError
-from scmamba._read import reading
-from scmamba.pp.expression import Cells, check_shape
-from scmamba.stream.matrix import RowMatrix, row_matrix
-
-SUFFIXES = (".h5ad", ".zarr")
+from scmamba.pp._checks import RNA, check_shape
+from scmamba.pp.expression import Cells
+from scmamba.stream._stores import refuse_pickles
+from scmamba.stream.formats import format_of, read_10x
+from scmamba.stream.matrix import RowMatrix, check_encoding, row_matrix
 
 DAMAGED = (
     AttributeError,
@@ -78,22 +78,11 @@ class CellSource(ABC):
     def rows_of(self, place: str) -> RowMatrix:
         """The matrix at a place, to take rows from."""
         if place not in self._row_matrices:
-            where = f"{place} of {self.name}"
-            with reading(self.name, damage=DAMAGED):
-                self._row_matrices[place] = row_matrix(self.matrices[place], where)
+            name = f"{place} of {self.name}"
+            with _readable(name):
+                check_encoding(self.matrices[place], name)
+                self._row_matrices[place] = row_matrix(self.matrices[place], name)
         return self._row_matrices[place]
-
-    def read_rows(self, place: str, rows: slice) -> Any:
-        """Consecutive rows of the matrix at a place.
-
-        Raises
-        ------
-        ScmambaError
-            They cannot be read.
-        """
-        matrix = self.rows_of(place)
-        with reading(self.name, damage=DAMAGED):
-            return matrix.take(rows)
 
     @cached_property
     def _row_matrices(self) -> dict[str, RowMatrix]:
@@ -102,6 +91,12 @@ class CellSource(ABC):
     def take(self, rows: slice) -> Cells:
         """Consecutive cells; each matrix is read when it is asked for."""
         return _Taken(self, rows)
+
+    def rows(self, place: str, rows: slice) -> Any:
+        """Consecutive rows of the matrix at a place."""
+        matrix = self.rows_of(place)
+        with _readable(f"{place} of {self.name}"):
+            return matrix.take(rows)
 
 
 class InMemory(CellSource):
@@ -183,7 +178,7 @@ class _Taken:
 
     @property
     def X(self) -> Any:
-        return self.source.read_rows("X", self.rows) if "X" in self.source.matrices else None
+        return self.source.rows("X", self.rows) if "X" in self.source.matrices else None
 
     @property
     def layers(self) -> Mapping[str, Any]:
@@ -201,7 +196,7 @@ class _Raw:
 
     @property
     def X(self) -> Any:
-        return self.source.read_rows("raw.X", self.rows)
+        return self.source.rows("raw.X", self.rows)
 
     @property
     def var(self) -> pd.DataFrame:
@@ -213,7 +208,7 @@ class _Layers(Mapping[str, Any]):
         self.source, self.rows = source, rows
 
     def __getitem__(self, name: str) -> Any:
-        return self.source.read_rows(layer_place(name), self.rows)
+        return self.source.rows(layer_place(name), self.rows)
 
     def __contains__(self, name: object) -> bool:
         return layer_place(name) in self.source.matrices
@@ -239,19 +234,21 @@ def open_cells(cells: AnnData | Path) -> Iterator[CellSource]:
     Raises
     ------
     ScmambaError
-        The file is missing or is no h5ad or zarr file, or there are no cells or genes.
+        The file is missing, damaged or of a format that is not read, or there are no cells or
+        genes.
     """
-    if isinstance(cells, Path):
-        with reading(cells), open_group(check_file(cells)) as group:
-            try:
-                found = OnDisk(group, str(cells))
-            except DAMAGED as error:
-                raise ScmambaError(
-                    f"{cells} is no AnnData file that can be read ({error}); write it with "
-                    "adata.write_h5ad or adata.write_zarr"
-                ) from error
-            check_shape(AnnData(obs=found.obs[[]], var=found.var[[]]))
-            yield found
+    if isinstance(cells, Path) and format_of(cells).startswith("10x"):
+        adata = read_10x(cells)
+        check_shape(adata)
+        found = Backed(adata)
+        found.name = str(cells)
+        yield found
+    elif isinstance(cells, Path):
+        with open_group(cells) as group:
+            with _readable(str(cells)):
+                stored = OnDisk(group, str(cells))
+            check_shape(AnnData(obs=stored.obs[[]], var=stored.var[[]]))
+            yield stored
     else:
         check_shape(cells)
         # Of a view of a backed one no rows can be taken, so that it is read whole.
@@ -264,45 +261,71 @@ def _is_on_disk(adata: AnnData) -> bool:
 
 
 def check_file(path: Path) -> Path:
-    """``path`` if it is there and named as a file of cells is.
+    """``path`` if it is there and of a format that is read.
 
     Raises
     ------
     ScmambaError
-        If it is not.
+        It is not; see :func:`scmamba.stream.formats.format_of`.
     """
-    if path.suffix not in SUFFIXES:
-        raise ScmambaError(f"{path} is no file of cells; allowed: {' or '.join(SUFFIXES)}")
-    if not path.exists() or path.is_dir() != (path.suffix == ".zarr"):
-        what = (
-            "is a folder" if path.is_dir() else "is a file" if path.exists() else "does not exist"
-        )
-        raise ScmambaError(f"{path} {what}; give an .h5ad file or a .zarr folder")
+    format_of(path)
     return path
 
 
 @contextmanager
 def open_group(path: Path, mode: Literal["r", "r+", "a"] = "r") -> Iterator[Group]:
-    """Open an h5ad file or a zarr folder.
+    """Open an h5ad file, a zarr folder, or the modality ``rna`` of an h5mu file.
 
     Raises
     ------
     ScmambaError
-        It is neither.
+        It is none of these.
     """
     way = "adata.write_zarr" if path.is_dir() else "adata.write_h5ad"
-    try:
+    if path.suffix.lower() == ".h5mu":
+        way = "mudata.write_h5mu"
+    with _readable(str(path), way):
         if path.is_dir():  # metadata gathered in one place cannot be written to
+            refuse_pickles(path)
             group = zarr.open_group(path, mode=mode, use_consolidated=False)
         else:
             group = h5py.File(path, mode)
-    except (OSError, ValueError) as error:
-        raise ScmambaError(f"{path} cannot be read ({error}); write it with {way}") from error
     try:
-        yield group
+        yield _rna(group, path) if path.suffix.lower() == ".h5mu" else group
     finally:
         if isinstance(group, h5py.File):
             group.close()
+
+
+def _rna(file: h5py.File, path: Path) -> h5py.Group:
+    modalities = list(file.get("mod", ()))
+    if RNA not in modalities:
+        raise ScmambaError(
+            f"{path} has no modality {RNA!r}, only {', '.join(map(repr, modalities)) or 'none'}; "
+            "rename the one with gene expression with mudata, or write it alone: "
+            "mdata.mod[...].write_h5ad"
+        )
+    return file[f"mod/{RNA}"]
+
+
+@contextmanager
+def _readable(name: str, way: str = "adata.write_h5ad or adata.write_zarr") -> Iterator[None]:
+    """Turn whatever a damaged file makes its readers raise into one error that names it."""
+    try:
+        yield
+    except (ScmambaError, MemoryError):
+        raise
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, IORegistryError):
+            raise ScmambaError(
+                f"{name} was written by a newer version of anndata ({reason}); update it: pip "
+                "install -U anndata"
+            ) from error
+        raise ScmambaError(
+            f"{name} cannot be read ({reason}): it is damaged or no AnnData file; write it again "
+            f"with {way}"
+        ) from error
 
 
 def as_path(cells: Any) -> Any:

@@ -312,7 +312,7 @@ def test_bad_values_late_in_a_file_leave_no_output(cells, tmp_path, model, monke
         ("cells.h5ad", {"output": "none/out.h5ad"}, "does not exist"),
         ("cells.h5ad", {"output": "out.h5ad", "copy": True}, "copy=True is for an AnnData"),
         ("none.h5ad", {"output": "out.h5ad"}, "none.h5ad does not exist"),
-        ("cells.csv", {"output": "out.csv"}, "allowed: .h5ad or .zarr"),
+        ("cells.csv", {"output": "out.csv"}, "allowed: .h5ad, .zarr"),
         (["cells.h5ad", "cells.h5ad"], {"output": "out"}, "comes more than once"),
         (["cells.h5ad"], {}, "need a folder"),
         (["cells.h5ad"], {"output": "out.h5ad"}, "give a folder"),
