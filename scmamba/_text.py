@@ -167,3 +167,30 @@ def _first(codes: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
     known = np.flatnonzero(codes >= 0)[::-1]
     first[codes[known]] = known
     return first
+
+
+def obs_column(obs: pd.DataFrame, key: Any, option: str, where: str) -> pd.Series:
+    """Return a column of ``obs``.
+
+    Parameters
+    ----------
+    obs
+        Annotations of cells.
+    key
+        Name of the column.
+    option, where
+        What an error message calls the argument and ``obs``.
+
+    Raises
+    ------
+    ScmambaError
+        There is no column of that name, or several of them.
+    """
+    names = list(obs.columns)
+    if names.count(key) == 1:
+        return obs[key]
+    found = "occurs more than once in" if key in names else "is not a column of"
+    raise ScmambaError(
+        f"{option}={key!r} {found} {where}, whose columns are "
+        f"{', '.join(map(repr, names[:40])) or '(none)'}"
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from scmamba import metrics, pl
 from scmamba._keys import UNKNOWN, Keys
+from scmamba._text import label_texts
 from scmamba.benchmark.umap import umap
 
 if TYPE_CHECKING:
@@ -27,13 +28,19 @@ def counts(adata: AnnData, keys: Keys) -> pd.DataFrame:
 
 def score(adata: AnnData, keys: Keys, truth_key: str) -> metrics.AnnotationScores:
     """Scores of the best guesses on those cells whose true label is known."""
-    obs = adata.obs[adata.obs[truth_key].notna() & adata.obs[keys.best_guess].notna()]
+    obs = _known(adata, keys, truth_key)
     return metrics.annotation(
         obs[truth_key],
         obs[keys.best_guess],
         proba=obs[keys.confidence],
         abstained=(obs[keys.cell_type] == UNKNOWN).to_numpy(dtype=bool),
     )
+
+
+def _known(adata: AnnData, keys: Keys, truth_key: str) -> pd.DataFrame:
+    """Rows of ``obs`` with a true label and a best guess."""
+    missing = [label_texts(adata.obs[key])[1] for key in (truth_key, keys.best_guess)]
+    return adata.obs[~(missing[0] | missing[1])]
 
 
 def draw(
@@ -53,8 +60,8 @@ def draw(
         )
     }
     if truth_key is not None:
-        obs = adata.obs[adata.obs[truth_key].notna() & adata.obs[keys.best_guess].notna()]
-        right = obs[truth_key].astype(str) == obs[keys.best_guess].astype(str)
+        obs = _known(adata, keys, truth_key)
+        right = label_texts(obs[truth_key])[0] == label_texts(obs[keys.best_guess])[0]
         figures["confusion"] = pl.confusion(score(adata, keys, truth_key).confusion)
         figures["reliability"] = pl.reliability(obs[keys.confidence], right)
     if history is not None and len(history):

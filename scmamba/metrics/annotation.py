@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import precision_recall_fscore_support
 
 from scmamba._errors import ScmambaError
+from scmamba._text import label_texts
 from scmamba.metrics.calibration import expected_calibration_error
 
 
@@ -138,14 +139,13 @@ def annotation(
 
 
 def _labels(name: str, labels: ArrayLike) -> NDArray[np.str_]:
-    series = pd.Series(np.asarray(labels, dtype=object))
-    if missing := int(series.isna().sum()):
-        first = int(series.isna().to_numpy().argmax())
+    texts, missing = label_texts(labels, name=name)
+    if missing.any():
         raise ScmambaError(
-            f"{name} misses {missing} of {len(series)} labels, first at position {first}; "
-            "drop those cells before scoring"
+            f"{name} misses {missing.sum():,} of {len(missing):,} labels, first at position "
+            f"{missing.argmax()}; drop those cells before scoring"
         )
-    return series.astype(str).to_numpy(dtype=str)
+    return texts.astype(str)
 
 
 def _confidence(

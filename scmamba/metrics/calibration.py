@@ -86,8 +86,20 @@ def _below_one(confidence: NDArray[np.float64]) -> NDArray[np.float64]:
 def _checked(
     confidence: ArrayLike, correct: ArrayLike, n_bins: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    confidence = np.asarray(confidence, dtype=np.float64)
-    correct = np.asarray(correct, dtype=bool).astype(np.int64)
+    try:
+        confidence = np.asarray(confidence, dtype=np.float64)
+        given = np.asarray(correct, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ScmambaError(
+            f"confidence and correct hold no plain numbers ({error}); give probabilities in "
+            "[0, 1] and True or False for each cell"
+        ) from error
+    if not np.isin(given, (0, 1)).all():
+        raise ScmambaError(
+            "correct holds other values than True and False; the order is (confidence, correct): "
+            "the probability of each prediction, then whether it is right"
+        )
+    correct = given.astype(np.int64)
     if confidence.ndim != 1 or confidence.shape != correct.shape:
         raise ScmambaError(
             f"confidence has shape {confidence.shape} and correct {correct.shape}; "

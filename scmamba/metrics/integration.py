@@ -18,6 +18,7 @@ from scipy import sparse
 from scmamba._errors import ScmambaError
 from scmamba._files import atomic
 from scmamba._log import logger
+from scmamba._text import label_texts, obs_column
 from scmamba.pp import expression, log_normalized
 
 TOTALS = ("Batch correction", "Bio conservation", "Total")
@@ -120,7 +121,7 @@ def integration(
     benchmark = _scib()
     cells = ad.AnnData(sparse.csr_matrix((len(rows), 1), dtype=np.float32))
     for name, key in (("batch", batch_key), ("label", labels_key)):
-        cells.obs[name] = pd.Categorical(adata.obs[key].astype(str).to_numpy()[rows])
+        cells.obs[name] = pd.Categorical(label_texts(adata.obs[key])[0][rows])
     cells.obsm["before"] = before
     places = {f"e{i}": key for i, key in enumerate(given)}
     for place, key in places.items():
@@ -139,8 +140,15 @@ def integration(
             n_jobs=n_jobs,
             progress_bar=False,
         )
-        run.benchmark()
-        found = run.get_results(min_max_scale=False)
+        try:
+            run.benchmark()
+            found = run.get_results(min_max_scale=False)
+        except Exception as error:  # what a metric raises for cells that it cannot score
+            raise ScmambaError(
+                f"scib-metrics cannot score these {len(rows):,} cells "
+                f"({type(error).__name__}: {error}); it needs about 100 cells and several of each "
+                "type and batch"
+            ) from error
     kinds = found.loc[_TYPE]
     groups = {name: kind for name, kind in kinds.items() if name not in TOTALS}
     table = found.drop(index=_TYPE).rename(index=places).astype(float)
@@ -168,30 +176,33 @@ def _rows(
     seed: int,
 ) -> npt.NDArray[np.int64]:
     """Positions of the cells to score, ascending."""
-    for name, key in (("batch_key", batch_key), ("labels_key", labels_key)):
-        if key not in adata.obs:
-            raise ScmambaError(
-                f"{name}={key!r} is not in adata.obs, which has {', '.join(map(str, adata.obs))}"
-            )
     if max_cells < 2:
         raise ScmambaError(f"max_cells={max_cells}; give 2 or more")
-    if missing := int(adata.obs[batch_key].isna().sum()):
+    batches, lacking = label_texts(obs_column(adata.obs, batch_key, "batch_key", "adata.obs"))
+    if lacking.any():
         raise ScmambaError(
-            f"adata.obs[{batch_key!r}] is missing for {missing} cell(s); fill it in or drop them"
+            f"adata.obs[{batch_key!r}] is missing for {lacking.sum():,} cell(s); fill it in or "
+            "drop them"
         )
-    labels = adata.obs[labels_key]
-    unknown = labels.astype(str).str.casefold() == unlabeled_category.casefold()
-    rows = np.flatnonzero((labels.notna() & ~unknown).to_numpy())
+    labels, unlabeled = label_texts(
+        obs_column(adata.obs, labels_key, "labels_key", "adata.obs"), unlabeled=unlabeled_category
+    )
+    rows = np.flatnonzero(~unlabeled)
     if len(rows) > max_cells:
         logger.warning("scored on %s of %s labelled cells, drawn at random", max_cells, len(rows))
         rows = np.sort(np.random.default_rng(seed).choice(rows, max_cells, replace=False))
-    for name, key in (("batches", batch_key), ("labels", labels_key)):
-        n = adata.obs[key].iloc[rows].nunique()
+    for name, key, texts in (("batches", batch_key, batches), ("labels", labels_key, labels)):
+        n = len(set(texts[rows]))
         if n < 2:
             raise ScmambaError(
                 f"the {len(rows)} cells with a known label have {n} of {name} "
                 f"(adata.obs[{key!r}]); at least 2 are needed to score a correction"
             )
+    if len(set(zip(batches[rows], labels[rows], strict=True))) == len(set(labels[rows])):
+        raise ScmambaError(
+            f"each label in adata.obs[{labels_key!r}] occurs in one batch alone, so nothing shows "
+            f"whether batches (adata.obs[{batch_key!r}]) mix; score cells that share labels"
+        )
     return rows
 
 

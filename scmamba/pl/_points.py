@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN
-from scmamba.pl._style import GREY, INK, palette, text_width
+from scmamba._text import label_texts
+from scmamba.pl._style import GREY, INK, is_grey, palette, text_width
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -45,25 +46,35 @@ def column(adata: AnnData, key: str) -> pd.Series:
 
 
 def labels_of(adata: AnnData, key: str) -> pd.Series:
-    """An ``obs`` column as text, NaN where it is missing."""
-    values = column(adata, key)
-    return values.astype(object).where(values.notna()).map(str, na_action="ignore")
+    """Return an ``obs`` column as text, NaN where it is missing."""
+    texts, missing = label_texts(column(adata, key), name=f"adata.obs[{key!r}]")
+    return pd.Series(texts, adata.obs_names, dtype=object).mask(missing)
 
 
 def colors_of(adata: AnnData, labels: Mapping[str, pd.Series]) -> dict[str, str]:
-    """One colour for each label that is drawn, in the order of the categories."""
+    """Return one color for each label that is drawn, in the order of the categories.
+
+    Colors in ``uns`` are taken, except those that look like the grey of unknown cells.
+    """
     known: dict[str, str] = {}
     for key in labels:
         kind = adata.obs[key]
         names = kind.cat.categories if hasattr(kind, "cat") else sorted(labels[key].dropna())
-        names = [str(name) for name in dict.fromkeys(names)]
+        names = label_texts(list(dict.fromkeys(names)))[0].tolist()
         given = adata.uns.get(f"{key}_colors", ())
-        given = given if len(given) == len(names) else palette(len(names))
-        known |= {name: str(c) for name, c in zip(names, given, strict=True) if name not in known}
+        given = list(map(str, given)) if len(given) == len(names) else list(palette(len(names)))
+        colors = _without_grey(given)
+        known |= {name: c for name, c in zip(names, colors, strict=True) if name not in known}
     drawn = set().union(*(values.dropna() for values in labels.values()))
     colors = {name: color for name, color in known.items() if name in drawn}
     unknown = {name: GREY for name in colors if name.lower() == UNKNOWN}
     return {name: color for name, color in colors.items() if name not in unknown} | unknown
+
+
+def _without_grey(colors: list[str]) -> list[str]:
+    """Replace colors that look grey by others of scanpy's palette."""
+    others = iter(c for c in palette(102) if c not in colors and not is_grey(c))
+    return [next(others, color) if is_grey(color) else color for color in colors]
 
 
 def behind_first(labels: pd.Series, colors: Mapping[str, str]) -> NDArray[np.int64]:

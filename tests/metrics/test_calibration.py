@@ -71,3 +71,11 @@ def test_errors_say_what_is_allowed(
 ) -> None:
     with pytest.raises(ScmambaError, match=message):
         expected_calibration_error(confidence, correct, n_bins)
+
+
+def test_swapped_arguments_are_refused() -> None:
+    confidence, correct = [0.9, 0.8, 0.3], [True, True, False]
+    with pytest.raises(ScmambaError, match=r"the order is \(confidence, correct\)"):
+        calibration_table(correct, confidence)
+    with pytest.raises(ScmambaError, match="no plain numbers"):
+        calibration_table(["high", "low"], [True, False])

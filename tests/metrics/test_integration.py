@@ -36,7 +36,7 @@ def test_a_missing_package_is_told(cells, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_key": "no"}, "batch_key='no' is not in adata.obs"),
+        ({"batch_key": "no"}, "batch_key='no' is not a column of adata.obs"),
         ({"embeddings": ["X_no"]}, "'X_no' is not in adata.obsm"),
         ({"embeddings": []}, "embeddings is empty"),
         ({"embeddings": ["X_nan"]}, "1 of its values not finite"),

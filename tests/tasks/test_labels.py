@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from scmamba._errors import ScmambaError
+from scmamba.metrics import annotation
 from scmamba.tasks._annotation import labels
-from scmamba.tasks._annotation.labels import read_labels
+from scmamba.tasks._annotation.labels import read_batches, read_labels
 
 
 def read(values, category="unknown"):
@@ -81,4 +82,34 @@ def test_a_class_with_one_cell_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labels.logger, "warning", lambda text, *rest: told.append(text % rest))
     assert read(["a", "a", "b", "c", "c"]).classes == ("a", "b", "c")
     assert len(told) == 1
-    assert told[0].endswith("never validated: b")
+    assert told[0].endswith("cannot be validated: b")
+
+
+def test_labels_read_are_those_that_scores_read() -> None:
+    """Labels that are numbers or carry blanks are written and scored as the same text."""
+    truth = pd.Series([1.0, 2.0, np.nan, 1.0, 2.0])
+    found = read(truth)
+    written = np.array(found.classes)[found.codes[found.rows]]
+    assert annotation(truth.dropna(), written).accuracy == 1
+
+
+def test_text_for_nothing_is_no_class() -> None:
+    assert read(["a", "b", "nan", "NA", "<NA>", "None", "a "]).classes == ("a", "b")
+
+
+def test_a_column_that_occurs_twice_is_refused() -> None:
+    twice = pd.DataFrame([["a", "b"]], columns=["y", "y"])
+    with pytest.raises(ScmambaError, match="occurs more than once in adata.obs"):
+        read_labels(twice, "y", "unknown", "adata.obs")
+
+
+def test_batches_are_needed_where_cells_are_learned_from() -> None:
+    obs = pd.DataFrame({"donor": [1.0, 2.0, None, "NA"]})
+    given = read_batches(obs, "donor", "adata.obs", needed=np.array([0, 1]))
+    assert given.tolist() == ["1", "2", "", ""]
+    with pytest.raises(ScmambaError, match="is missing for 1 labelled cell"):
+        read_batches(obs, "donor", "adata.obs", needed=np.array([0, 2]))
+    with pytest.raises(ScmambaError, match=r"adata.obs\['donor'\] is missing for 2 cell"):
+        read_batches(obs, "donor", "adata.obs")
+    with pytest.raises(ScmambaError, match="batch_key='lane' is not a column of adata.obs"):
+        read_batches(obs, "lane", "adata.obs")

@@ -1,4 +1,4 @@
-"""Which cells carry a label, and which one."""
+"""Labels and batches of cells, read from columns of ``obs``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pandas as pd
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
+from scmamba._text import are_names, holds_measurements, label_texts, obs_column
 
 UNLABELLED = -1
-_FEW = 10
-"""So many classes are taken for labels however few the cells are."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,14 @@ def read_labels(obs: pd.DataFrame, labels_key: str, unlabeled_category: str, whe
     Parameters
     ----------
     obs
-        Of the cells to learn from.
+        Annotations of the cells to learn from.
     labels_key
         Column of it.
     unlabeled_category
-        What stands for "no label" beside NaN and "".
+        Text that stands for "no label", next to what :func:`scmamba._text.label_texts` takes for
+        missing.
     where
-        What an error calls ``obs``.
+        What an error message calls ``obs``.
 
     Raises
     ------
@@ -57,48 +57,34 @@ def read_labels(obs: pd.DataFrame, labels_key: str, unlabeled_category: str, whe
         The column is missing, holds measurements or names of cells, or labels fewer than two
         classes.
     """
-    if labels_key not in obs.columns:
-        raise ScmambaError(
-            f"labels_key={labels_key!r} is not a column of {where}; it has "
-            f"{', '.join(map(repr, obs.columns)) or 'no columns'}"
-        )
-    column = obs[labels_key]
-    if pd.api.types.is_float_dtype(column) and not (column.dropna() % 1 == 0).all():
+    column = obs_column(obs, labels_key, "labels_key", where)
+    if holds_measurements(column):
         raise ScmambaError(
             f"{where}[{labels_key!r}] holds measurements ({column.dtype}), not labels; name a "
             "column of categories or text"
         )
-    text = column.astype(object).where(column.notna(), "")
-    names = np.array([_name(value) for value in text], dtype=object)
-    nothing = {"", unlabeled_category.strip().casefold()}
-    labelled = np.array([name.casefold() not in nothing for name in names], dtype=bool)
-    classes, codes = np.unique(names[labelled].astype(str), return_inverse=True)
+    texts, missing = label_texts(
+        column, unlabeled=unlabeled_category, name=f"{where}[{labels_key!r}]"
+    )
+    classes, codes = np.unique(texts[~missing].astype(str), return_inverse=True)
     if len(classes) < 2:
         found = f"only {str(classes[0])!r}" if len(classes) else "no label at all"
         raise ScmambaError(
             f"{where}[{labels_key!r}] holds {found}; at least two classes are needed to learn from "
-            f"(cells with NaN or {unlabeled_category!r} count as unlabelled)"
+            f"(missing values and {unlabeled_category!r} count as unlabelled)"
         )
-    if len(classes) > max(_FEW, len(codes) / 2):
+    if are_names(len(classes), len(codes)):
         raise ScmambaError(
             f"{where}[{labels_key!r}] holds {len(classes):,} different values for {len(codes):,} "
-            "cells: measurements or names, not labels; name a column of which each value stands "
+            "cells: measurements or names, not labels; name a column in which each value stands "
             "for several cells"
         )
     counts = np.bincount(codes)
     if single := [str(classes[i]) for i in np.flatnonzero(counts == 1)]:
-        logger.warning(
-            "class(es) with one cell, learned from but never validated: %s", ", ".join(single)
-        )
-    all_codes = np.full(len(names), UNLABELLED, dtype=np.int64)
-    all_codes[labelled] = codes
+        logger.warning("class(es) with one cell, which cannot be validated: %s", ", ".join(single))
+    all_codes = np.full(len(texts), UNLABELLED, dtype=np.int64)
+    all_codes[~missing] = codes
     return Labels(tuple(map(str, classes)), all_codes)
-
-
-def _name(value: object) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
 
 
 def read_batches(
@@ -107,19 +93,34 @@ def read_batches(
     where: str,
     needed: npt.NDArray[np.int64] | None = None,
 ) -> npt.NDArray[np.object_]:
-    """Temporary."""
-    from scmamba._text import label_texts
+    """Read the batch of each cell as text.
 
-    if batch_key not in obs:
-        raise ScmambaError(
-            f"batch_key={batch_key!r} is not a column of {where}; it has "
-            f"{', '.join(map(repr, obs.columns)) or 'no columns'}"
-        )
-    texts, missing = label_texts(obs[batch_key])
+    Parameters
+    ----------
+    obs
+        Annotations of the cells.
+    batch_key
+        Column of it.
+    where
+        What an error message calls ``obs``.
+    needed
+        Positions of the cells whose batch must be known; None: all of them.
+
+    Returns
+    -------
+    (n_cells,) batches, ``""`` where one is missing and not needed.
+
+    Raises
+    ------
+    ScmambaError
+        The column does not exist, or a cell that needs a batch has none.
+    """
+    name = f"{where}[{batch_key!r}]"
+    texts, missing = label_texts(obs_column(obs, batch_key, "batch_key", where), name=name)
     lacking = int(missing.sum() if needed is None else missing[needed].sum())
     if lacking:
+        kind = "" if needed is None else "labelled "
         raise ScmambaError(
-            f"{where}[{batch_key!r}] is missing for {lacking} cell(s); fill it in or drop those "
-            "cells"
+            f"{name} is missing for {lacking:,} {kind}cell(s); fill it in or drop those cells"
         )
     return texts
