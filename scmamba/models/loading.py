@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from scmamba.models.hub import download, huggingface
 from scmamba.models.hub.locks import LOCK, MODEL, RECORD, cache_folder, read_lock
 from scmamba.models.hub.registry import REGISTRY, SC_MAMBA2, Entry, entry, find, say_licence
 from scmamba.models.hub.remote import make_room
-from scmamba.models.hub.sequences import HubEntry, published_terms
+from scmamba.models.hub.sequences import OF_THEIR_SOURCE, HubEntry, published_terms
 from scmamba.models.sequence.config import SequenceConfig
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.models.sequence.published import is_published_sequence, load_published_sequence
@@ -74,7 +75,10 @@ def load(
             f"(or args.json, vocab.json and best_model.pt), or one of: {', '.join(REGISTRY)}"
         )
     if (report := model.report) is not None:
-        (logger.warning if report.started_at_random else logger.info)(str(report))
+        # Members of saved results are complete models of our own, loaded several at a time.
+        own = folder.is_dir() and report.complete and is_own(folder)
+        level = logging.WARNING if report.started_at_random else logging.INFO
+        logger.log(logging.DEBUG if own else level, "%s", report)
     return model.to(where)
 
 
@@ -164,10 +168,8 @@ def _load_registered(known: Entry | HubEntry, options: dict[str, Any]) -> CellMo
         model = _load_sequence(folder, options, default_length=known.max_length)
     else:
         model = load_own(folder, **options)
-    model.name, terms = known.name, known.terms(lock.get("licence"))
-    if isinstance(model, SequenceModel):
-        model.licence = terms
-    say_licence(known.name, terms)
+    model.name, model.licence = known.name, known.terms(lock.get("licence"))
+    say_licence(known.name, model.licence)
     return model
 
 
@@ -180,15 +182,16 @@ def _load_folder(folder: Path, options: dict[str, Any]) -> CellModel | SequenceM
         model = load_own(folder, **options)
     else:
         return _load_release(folder, options)
-    if isinstance(model, SequenceModel) and model.licence is not None:
-        say_licence(str(folder), model.licence)
+    if model.licence not in (None, OF_THEIR_SOURCE):
+        say_licence(str(folder), str(model.licence))
     return model
 
 
 def _load_release(folder: Path, options: dict[str, Any]) -> CellModel:
     if is_published(folder):
         model = load_published(folder, **options)
-        say_licence(str(folder), f"that of its source; {SC_MAMBA2.code_licence}")
+        model.licence = f"that of its source; {SC_MAMBA2.code_licence}"
+        say_licence(str(folder), model.licence)
         return model
     names = sorted(p.name for p in folder.iterdir())
     raise ScmambaError(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from scmamba._describe import Described
 from scmamba._errors import ScmambaError
 from scmamba.models.cell import _parts as parts
 from scmamba.models.cell._parts import given
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 H = TypeVar("H", bound=Head)
 
 
-class CellModel(nn.Module):
+class CellModel(Described, nn.Module):
     """Bidirectional Mamba-2 over the genes of a cell.
 
     Parameters
@@ -47,6 +48,20 @@ class CellModel(nn.Module):
         What loading matched and missed, or None for a model that was not loaded.
     name, sha256
         Where the weights come from and the hash of their file, or None.
+    licence
+        Terms of the weights, or None for weights of the user's own; saved with them.
+
+    Examples
+    --------
+    >>> from scmamba.models import CellModel, preset
+    >>> CellModel(preset("mini", n_genes=1_000, n_layer=1, n_classes=12))
+    CellModel of 164,089 parameters
+      encoder  1 Mamba-2 layer, width 64, values as bins
+      genes    1,000 genes and special tokens, without names
+      pool     attention
+      heads    expression, mvc, class (12)
+      origin   random weights
+      licence  your own weights
     """
 
     def __init__(self, config: CellConfig) -> None:
@@ -56,6 +71,7 @@ class CellModel(nn.Module):
         self.report: LoadReport | None = None
         self.name: str | None = None
         self.sha256: str | None = None
+        self.licence: str | None = None
 
         c = config.encoder
         self.gene_embedding = GeneEmbedding(c.n_genes, c.d_model, norm=c.gene_norm)
@@ -76,6 +92,26 @@ class CellModel(nn.Module):
             LabelEmbedding(config.n_modalities, c.d_model) if config.n_modalities else None
         )
         parts.add_heads(self.heads, config, [name for name in HEADS if name != "latent"])
+
+    def _summary(self) -> tuple[str, dict[str, str]]:
+        c = self.config.encoder
+        named = "without names" if self.vocab is None else f"such as {self.vocab.genes[0]}"
+        sizes = {"class": self.config.n_classes}
+        heads = (f"{n} ({sizes[n]})" if n in sizes else n for n in self.heads)
+        layers = "1 Mamba-2 layer" if c.n_layer == 1 else f"{c.n_layer} Mamba-2 layers"
+        return f"CellModel of {self.n_parameters:,} parameters", {
+            "encoder": f"{layers}, width {c.d_model}, values as {c.value_type}",
+            "genes": f"{c.n_genes:,} genes and special tokens, {named}",
+            "pool": self.config.pool.method,
+            "heads": ", ".join(heads) or "none",
+            "origin": self.name or "random weights",
+            "licence": self.licence or ("not said" if self.name else "your own weights"),
+        }
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters."""
+        return sum(parameter.numel() for parameter in self.parameters())
 
     def head(self, kind: type[H]) -> H | None:
         """The head of that class, or None where the model has none.

@@ -65,7 +65,7 @@ def save(
         A new or empty folder, or one that holds a saved model, which is replaced.
     about
         Where the weights come from (plain values for JSON), kept beside the configuration; the
-        licence of a sequence model is there anyway.
+        licence of the model is there anyway.
 
     Returns
     -------
@@ -84,11 +84,10 @@ def save(
             model.tokenizer.to_json(temporary / TOKENIZER)
         elif model.vocab is not None:
             model.vocab.to_json(temporary / VOCAB)
-        terms = {"licence": model.licence} if isinstance(model, SequenceModel) else {}
         saved = {
             "scmamba": __version__,
             "files": {path.name: sha256(path) for path in sorted(temporary.iterdir())},
-            "about": {**terms, **(about or {})},
+            "about": {"licence": model.licence, **(about or {})},
         }
         content = {**model.config.to_dict(), _ABOUT: saved}
         saved["seal"] = _seal(content)
@@ -180,6 +179,7 @@ def load_own(
         notes=tuple(about.strings("notes", ())),
     )
     model.name, model.sha256 = folder.name, files[WEIGHTS]
+    model.licence = about.string("licence") if about.has("licence") else None
     return model
 
 

@@ -33,14 +33,14 @@ class Entry:
 
     def terms(self, record_licence: str | None) -> str:
         """The licence in words; ``record_licence`` is what the record says, if it was asked."""
-        record = record_licence or "unknown (unverified)"
-        return f"{record} for the record; {self.code_licence}"
+        record = record_licence or "unverified until it is fetched"
+        return f"{self.code_licence}; the licence of the weights' record: {record}"
 
 
 SC_MAMBA2 = Entry(
     name="sc-mamba2-whole-body",
     doi="10.5281/zenodo.14404063",
-    code_licence="CC BY-NC for SC-MAMBA2's public code",
+    code_licence="CC BY-NC for SC-MAMBA2's public code, so no commercial use",
     expected=preset("large"),
 )
 

@@ -147,8 +147,12 @@ SEQUENCE_MODELS: tuple[HubEntry, ...] = (
 )
 
 
+OF_THEIR_SOURCE = "that of their source"
+"""Terms of weights of which nothing else is known."""
+
+
 def published_terms(family: str) -> str:
     """Terms of weights in a folder, of which only the layout is known."""
     limits = {entry.licence for entry in SEQUENCE_MODELS if entry.name.startswith(family)}
     published = f"; {_NC}, if they are those published in this layout" if limits == {_NC} else ""
-    return f"that of their source{published}"
+    return f"{OF_THEIR_SOURCE}{published}"

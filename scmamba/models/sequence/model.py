@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from scmamba._describe import Described
 from scmamba._errors import ScmambaError
 from scmamba.models.sequence.config import SequenceConfig, sequence_preset
 from scmamba.nn.reverse_complement import ReverseComplementEmbedding, ReverseComplementHead
@@ -29,7 +30,7 @@ _Embedding = nn.Embedding | ReverseComplementEmbedding
 _Head = nn.Linear | ReverseComplementHead
 
 
-class SequenceModel(nn.Module):
+class SequenceModel(Described, nn.Module):
     """Embedding, a stack of mixer layers, final norm and language-model head.
 
     Parameters
@@ -58,6 +59,18 @@ class SequenceModel(nn.Module):
     ------
     ScmambaError
         The tokenizer has more ids than the model, or another complement.
+
+    Examples
+    --------
+    >>> from scmamba.models import SequenceModel
+    >>> SequenceModel.from_preset("bimamba2", n_layer=1, d_model=32)
+    SequenceModel of 12,940 parameters
+      layers     1 bidirectional mamba2 layer, width 32
+      strands    read as given
+      tokenizer  DNA, characters, 16 ids, any length
+      head       language model
+      origin     random weights
+      licence    your own weights
     """
 
     def __init__(self, config: SequenceConfig, tokenizer: NucleotideTokenizer) -> None:
@@ -77,6 +90,20 @@ class SequenceModel(nn.Module):
         """A new model with random weights; see :func:`scmamba.models.sequence_preset`."""
         config = sequence_preset(name, **changes)
         return cls(config, _TOKENIZERS[name](max_length=config.max_length or None))
+
+    def _summary(self) -> tuple[str, dict[str, str]]:
+        c, layout = self.config, self.tokenizer.layout
+        length = f"at most {c.max_length:,} tokens" if c.max_length else "any length"
+        n = sum(parameter.numel() for parameter in self.parameters())
+        return f"SequenceModel of {n:,} parameters", {
+            "layers": f"{c.n_layer} {c.direction} {c.mixer} layer{'s' * (c.n_layer > 1)}, "
+            f"width {c.d_model}",
+            "strands": "equivariant to the reverse complement" if c.rc == "ps" else "read as given",
+            "tokenizer": f"{layout.alphabet}, {layout.kind}, {c.vocab_size:,} ids, {length}",
+            "head": "language model" if c.lm_head else "none",
+            "origin": self.name or "random weights",
+            "licence": self.licence or ("not said" if self.name else "your own weights"),
+        }
 
     @property
     def hidden_width(self) -> int:
