@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from unittest import mock
 
+from scmamba.tasks import SequenceTraining
+
 
 @contextmanager
 def without_mamba() -> Iterator[None]:
-    """Within it, models from scratch are a stem, positions, pool and head, and the linear view."""
-    module = importlib.import_module("scmamba.tasks.sequence._supervised.assemble")
-    usual = module.recipe_for
+    """Within it, networks from scratch are a stem, positions, pool and head."""
+    usual = SequenceTraining.for_n
 
-    def recipe_for(*given: Any, **options: Any) -> Any:
-        recipe = usual(*given, **options)
-        return replace(recipe, network=recipe.network.replace(n_layer=0))
+    def for_n(training: SequenceTraining, n: int, **options: Any) -> SequenceTraining:
+        return usual(replace(training, n_layer=0), n, **options)
 
-    with mock.patch.object(module, "recipe_for", recipe_for):
+    with mock.patch.object(SequenceTraining, "for_n", for_n):
         yield

@@ -43,7 +43,7 @@ def mrfp(arguments: argparse.Namespace) -> dict[str, Any]:
     for seed in arguments.seeds:
         run = _run(arguments.runs / "mrfp" / f"scmamba__{seed}.json", train, held, test, seed)
         note(OURS, np.array(run["both"]), run["seconds"])
-        for part in ("deep", "wide"):
+        for part in ("neural", "linear"):
             note(f"{OURS}, {part} alone", np.array(run[part]))
         about.append(run["about"])
         with without_mamba():
@@ -97,7 +97,7 @@ def _run(
     predictor = sq.fit(train, "Value", validation=held, task="regression", seed=seed)
     run: dict[str, Any] = {"both": predictor.predict(test["sequence"]).tolist()}
     run["seconds"] = time.perf_counter() - start
-    for part in ("deep", "wide"):
+    for part in ("neural", "linear"):
         run[part] = predictor.predict(test["sequence"], parts=part).tolist()
     run["about"] = {**predictor.about, "validation": predictor.validation}
     write(path, run)

@@ -33,7 +33,8 @@ from scmamba.benchmark import (
     SequenceTask,
     make_task,
 )
-from scmamba.tasks.sequence._supervised.split import fold_of, groups
+from scmamba.learn.folds import fold_of
+from scmamba.tasks.sequence._supervised.split import groups
 from scmamba.train import SequenceFitConfig
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "scipy")

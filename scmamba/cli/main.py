@@ -92,7 +92,11 @@ def _run(name: str, arguments: list[str]) -> None:
     module = name.replace("-", "_").replace(" ", "_")
     command: Callable[..., None] = getattr(importlib.import_module(f"scmamba.cli.{module}"), module)
     _check_configs(arguments)
-    chosen = vars(_parser(name, command).parse_args(_named(command, arguments)))
+    parser = _parser(name, command)
+    parsed = parser.parse_args(_named(command, arguments))
+    # objects such as a training, from options; before jsonargparse 4.49 under the longer name
+    instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes
+    chosen = vars(instantiate(parsed))
     chosen.pop("config")
     settings.device = chosen.pop("device")
     settings.verbosity = chosen.pop("verbosity")

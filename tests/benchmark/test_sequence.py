@@ -21,7 +21,9 @@ from scmamba.benchmark import sequence as benchmark
 from scmamba.benchmark._sequence import summary
 from scmamba.benchmark._sequence.methods import base, kmer, networks, scmamba
 from scmamba.benchmark._sequence.records import Record
+from scmamba.learn import parallel
 from scmamba.models.sequence.baselines import CNNClassifier, TransformerClassifier
+from scmamba.tasks import SequenceTraining
 from scmamba.tasks.sequence._supervised import choice
 
 module = importlib.import_module("scmamba.benchmark._sequence.benchmark")
@@ -243,13 +245,18 @@ def test_runs_are_not_run_again(
         benchmark(tasks[:1], ["kmer"], **options)
 
 
-def test_ours_has_a_row_a_view(tasks: list[SequenceTask], monkeypatch: pytest.MonkeyPatch) -> None:
+TINY = SequenceTraining(epochs=1, n_members=1)
+
+
+def test_ours_has_a_row_a_component(
+    tasks: list[SequenceTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
     usual = scmamba.fit
-    monkeypatch.setattr(scmamba, "fit", lambda *a, **k: usual(*a, **k, epochs=1, n_members=1))
-    monkeypatch.setattr(choice, "run", lambda function, jobs, **_: [function(*job) for job in jobs])
-    monkeypatch.setattr(choice, "_STRENGTHS", {"classification": (10.0,)})
+    monkeypatch.setattr(scmamba, "fit", lambda *a, **k: usual(*a, **k, training=TINY))
+    monkeypatch.setattr(parallel, "_n_cores", lambda: 1)
+    monkeypatch.setattr(choice, "PENALTIES", (10.0,))
     run = SEQUENCE_METHODS["scmamba"].run(tasks[0], 0, base.PUBLISHED)
-    assert set(run.guesses) == {"", "deep alone", "wide alone"}
+    assert set(run.guesses) == {"", "neural alone", "linear alone"}
     truth = base.codes_of(tasks[0])[1]["test"]
     assert (run.guesses[""] == truth).mean() > 0.8
     assert run.about["n_train"] == 60 and run.n_parameters > 1000

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from scmamba.cli.main import main
+from scmamba.learn import parallel
 from scmamba.models import SequenceModel, save
 from scmamba.tasks import sequence
-from scmamba.tasks.sequence._supervised import assemble, choice, learners
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    usual = assemble.recipe_for
-
-    def recipe_for(*arguments: Any, **options: Any) -> Any:
-        recipe = usual(*arguments, **options)
-        return replace(recipe, network=recipe.network.replace(d_model=8, n_layer=1, headdim=8))
-
-    monkeypatch.setattr(assemble, "recipe_for", recipe_for)
-    for module in (learners, choice):
-        monkeypatch.setattr(module, "run", lambda one, jobs, **_: [one(*job) for job in jobs])
+    monkeypatch.setattr(parallel, "_n_cores", lambda: 1)
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     share = np.array([[0.4, 0.1, 0.1, 0.4], [0.1, 0.4, 0.4, 0.1]])
@@ -37,7 +27,10 @@ def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 QUIET = ["--device", "cpu", "--verbosity", "error"]
-FAST = ["--epochs", "1", "--n_members", "1", "--seed", "0", *QUIET]
+FAST = [
+    *("--training.epochs", "1", "--training.n_members", "1", "--training.width", "8"),
+    *("--seed", "0", *QUIET),
+]
 
 
 def test_fitted_and_used(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,9 @@ import pandas as pd
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.datasets import nucleotide_transformer, nucleotide_transformer_tasks
+from scmamba.learn.folds import fold_of
 from scmamba.tasks.sequence._inputs import read_sequences
-from scmamba.tasks.sequence._supervised.split import fold_of, groups
+from scmamba.tasks.sequence._supervised.split import groups
 from scmamba.tasks.sequence._supervised.targets import read_labels
 from scmamba.tokens.nucleotides import NucleotideTokenizer
 

@@ -10,17 +10,17 @@ import numpy.typing as npt
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba._settings import settings
+from scmamba.learn.folds import fold_of, strata
+from scmamba.learn.training import MODES, SequenceTraining
 from scmamba.tasks.sequence._batches import read
 from scmamba.tasks.sequence._inputs import Sequences, read_sequences
 from scmamba.tasks.sequence._model import Model, language_model
-from scmamba.tasks.sequence._supervised.assemble import Options, assemble
-from scmamba.tasks.sequence._supervised.learners import Problem
-from scmamba.tasks.sequence._supervised.split import fold_of, groups, strata
+from scmamba.tasks.sequence._supervised.components import ComponentsFitter
+from scmamba.tasks.sequence._supervised.split import groups
 from scmamba.tasks.sequence._supervised.targets import TASKS, learn_targets, read_labels
 from scmamba.tasks.sequence.fitted import SequencePredictor
 from scmamba.tokens.nucleotides import NucleotideTokenizer
 
-MODES = ("auto", "probe", "finetune", "lora")
 _HELD = 7
 """One in so many sequences is held out where no validation data are given."""
 _LEAST = 20
@@ -37,15 +37,15 @@ def fit(
     column: str | None = None,
     both_strands: bool | None = None,
     max_length: int | None = None,
-    epochs: int | None = None,
-    n_members: int = 3,
+    training: SequenceTraining | None = None,
     seed: int | None = None,
 ) -> SequencePredictor:
     """Learn to predict classes, labels or numbers from sequences.
 
-    A linear view (k-mers, and nucleotides at positions where sequences are aligned) and a deep one
-    are fitted to the training part; held-out sequences choose the epoch and the share of each.
-    Without ``model`` the deep view is a compact bidirectional Mamba-2 trained from scratch.
+    A linear component (k-mers, and nucleotides at positions where sequences are aligned) and a
+    neural one are fitted to the training part; held-out sequences choose the epoch and the weight
+    of each, and bound how certain probabilities are. Without ``model`` the neural component is a
+    compact bidirectional Mamba-2 trained from scratch.
 
     Parameters
     ----------
@@ -75,10 +75,8 @@ def fit(
         by cross-validation inside the training part. Never for RNA or equivariant models.
     max_length
         Longest sequence in tokens; None: any (of a pretrained model: what it was made for).
-    epochs
-        Most passes over the training part; None: by how many sequences there are.
-    n_members
-        Networks trained from scratch, of several seeds, whose outputs are averaged.
+    training
+        How networks are trained. None: chosen by the number of sequences.
     seed
         Of all that is random; None: ``settings.seed``.
 
@@ -92,7 +90,7 @@ def fit(
         An input cannot be used; nothing has been computed then.
     """
     used = settings.seed if seed is None else seed
-    _check(task, mode, model, {"epochs": epochs, "n_members": n_members}, used)
+    _check(task, mode, model, training, used)
     data = read_sequences(sequences, column=column)
     raw, columns = read_labels(labels, task, data)
     net = None if model is None else language_model(model)
@@ -107,7 +105,7 @@ def fit(
         raise ScmambaError("both_strands=True, but these sequences are RNA, which has one strand")
     if validation is None:
         group = groups(texts, double_stranded=double)
-        fold = fold_of(group, strata(target), _HELD, used)
+        fold = fold_of(group, strata(targets.kind, target), _HELD, used)
         train, val = np.flatnonzero(fold > 0), np.flatnonzero(fold == 0)
     else:
         others, raw = _validation(validation, labels, task, column)
@@ -116,14 +114,21 @@ def fit(
         train = _without_copies(texts, more, double)
         val = np.arange(len(texts), len(texts) + len(more))
         texts = [*texts, *more]
-    problem = Problem(task, len(targets), tuple(texts), target, train, val)
-    options = Options(mode, both_strands, epochs, n_members, used)
-    views = assemble(problem, targets, tokenizer, net, options)
-    return SequencePredictor(targets=targets, max_length=max_length, **views)
+    fitter = ComponentsFitter(
+        tuple(texts),
+        target,
+        (train, val),
+        targets,
+        tokenizer,
+        both_strands,
+        training or SequenceTraining(),
+        used,
+    )
+    return SequencePredictor(targets=targets, max_length=max_length, **fitter.fit(net, mode))
 
 
 def _check(
-    task: str, mode: str, model: Model | None, counts: dict[str, int | None], seed: int
+    task: str, mode: str, model: Model | None, training: SequenceTraining | None, seed: int
 ) -> None:
     for name, value, allowed in (("task", task, TASKS), ("mode", mode, MODES)):
         if value not in allowed:
@@ -133,9 +138,8 @@ def _check(
             f"mode={mode!r} needs a pretrained model: give model=, or leave mode='auto' to train a "
             "compact model on these sequences"
         )
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            raise ScmambaError(f"{name}={count}; give 1 or more")
+    if not isinstance(training, SequenceTraining | None):
+        raise ScmambaError(f"training={training!r}; give a scmamba.tasks.SequenceTraining")
     if seed < 0:
         raise ScmambaError(f"seed={seed}; give 0 or more")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,61 +12,101 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from scmamba._describe import Described, listed, scored
 from scmamba._errors import ScmambaError
+from scmamba.learn.artifact import Artifact, Saved, flattened, unflattened
+from scmamba.learn.fusion import Fusion
+from scmamba.learn.linear import Linear
+from scmamba.learn.neural import NeuralComponent
 from scmamba.metrics import ClassificationScores, RegressionScores
 from scmamba.tasks.sequence._batches import read as read_tokens
 from scmamba.tasks.sequence._inputs import Sequences, read_sequences
-from scmamba.tasks.sequence._supervised.blend import Blend
-from scmamba.tasks.sequence._supervised.deep import Deep
-from scmamba.tasks.sequence._supervised.files import is_predictor, read, write
+from scmamba.tasks.sequence._supervised.examples import embeddings
+from scmamba.tasks.sequence._supervised.features import Features
+from scmamba.tasks.sequence._supervised.forward import outputs, sequence_data
+from scmamba.tasks.sequence._supervised.linear import SequenceLinear
 from scmamba.tasks.sequence._supervised.scores import score
 from scmamba.tasks.sequence._supervised.targets import Targets, read_labels
-from scmamba.tasks.sequence._supervised.wide import Wide
+from scmamba.tokens.nucleotides import NucleotideTokenizer
 
-PARTS = ("both", "wide", "deep")
+PARTS = ("both", "linear", "neural")
+ARTIFACT = Artifact("predictor")
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False)
-class SequencePredictor:
+class SequencePredictor(Described):
     """Predicts classes, labels or numbers; made by :func:`scmamba.tasks.sequence.fit`.
 
     Attributes
     ----------
     targets
         What it predicts.
-    wide
-        The linear view; None where every nucleotide is predicted.
-    deep
-        Networks, or a head on frozen embeddings.
-    blend
-        How both become one.
+    linear
+        The linear component; None where every nucleotide is predicted.
+    neural
+        Networks, or a pretrained model with a linear head.
+    tokenizer
+        Tokenizer of the networks.
+    both_strands
+        Whether outputs of networks for both strands are averaged; None, of a pretrained model with
+        a head: as that model was made.
+    fusion
+        How both components become one prediction.
     max_length
         Longest sequence that it reads, in tokens; None: any.
     about
         How it was made: mode, seed, choices.
     validation
-        Scores on held-out sequences: of both views, alone and together.
+        Scores on held-out sequences, of each component and of both together.
     history
-        Training curve of the first network; empty for a loaded predictor.
+        Training curve of the first network, one row per epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scmamba
+    >>> scmamba.settings.verbosity = "error"
+    >>> rng = np.random.default_rng(0)
+    >>> texts = ["".join(rng.choice(list("ACGT"), 20)) for _ in range(40)]
+    >>> labels = ["GC-rich" if sum(map(text.count, "GC")) > 10 else "other" for text in texts]
+    >>> quick = scmamba.tasks.SequenceTraining(epochs=1, n_members=1, width=8)
+    >>> predictor = scmamba.tasks.sequence.fit(texts, labels, training=quick)
+    >>> predictor.predict_proba(texts[:2]).columns.tolist()
+    ['GC-rich', 'other']
     """
 
     targets: Targets
-    wide: Wide | None
-    deep: Deep
-    blend: Blend
+    linear: SequenceLinear | None
+    neural: NeuralComponent
+    tokenizer: NucleotideTokenizer
+    both_strands: bool | None
+    fusion: Fusion
     max_length: int | None
     about: dict[str, Any]
     validation: dict[str, float]
     history: pd.DataFrame
 
-    def __repr__(self) -> str:
-        task = self.targets.task
-        score = "both_pearson" if task == "regression" else "both_mcc"
-        names = ", ".join(map(str, self.targets.names[:4])) + ", ..." * (len(self.targets) > 4)
-        found = self.validation[score]
-        name = score.removeprefix("both_")
-        return f"<SequencePredictor, {task} of {names}; on held-out sequences: {name} {found:.3f}>"
+    def _summary(self) -> tuple[str, Mapping[str, str]]:
+        about, members = self.about, len(self.neural.members)
+        entries = {
+            "task": self.targets.task,
+            "predicts": listed(self.targets.names),
+            "trained on": f"{about['n_train']:,} sequences, seed {about['seed']}",
+            "network": f"{about.get('model') or 'compact'}, {about['mode']}, {members} member(s)",
+            "neural weight": f"{self.fusion.neural_weight:.1f}",
+            "held-out sequences": f"{about['n_validation']:,}: {scored(self.validation, 'both')}",
+        }
+        return "SequencePredictor", entries
+
+    @property
+    def validation_table(self) -> pd.DataFrame:
+        """Scores on held-out sequences: components by score."""
+        rows: dict[str, dict[str, float]] = {}
+        for name, value in self.validation.items():
+            component, _, metric = name.partition("_")
+            rows.setdefault(component, {})[metric] = value
+        return pd.DataFrame.from_dict(rows, orient="index")
 
     def predict(
         self, sequences: Any, *, column: str | None = None, parts: str = "both"
@@ -78,7 +118,7 @@ class SequencePredictor:
         sequences, column
             As in :func:`scmamba.tasks.sequence.fit`.
         parts
-            ``"both"`` views, or one alone: ``"wide"`` or ``"deep"``.
+            ``"both"`` components, or one alone: ``"linear"`` or ``"neural"``.
 
         Returns
         -------
@@ -91,14 +131,14 @@ class SequencePredictor:
             A sequence is empty, too long or holds an unknown character.
         """
         data = self._read(sequences, column)
-        said, index = self.say(data, parts=parts), pd.Index(data.names, name="name")
+        found, index = self._predictions(data, parts=parts), pd.Index(data.names, name="name")
         names = np.array(self.targets.names, dtype=object)
         if self.targets.task == "token":
-            return [names[p.argmax(1)] for p in said]
+            return [names[p.argmax(1)] for p in found]
         if self.targets.task == "classification":
-            guess = names[np.stack(said).argmax(1)] if said else names[:0]
+            guess = names[np.stack(found).argmax(1)] if found else names[:0]
             return pd.Series(guess, index, name="prediction").infer_objects()
-        table = pd.DataFrame(np.stack(said), index, list(self.targets.names))
+        table = pd.DataFrame(np.stack(found), index, list(self.targets.names))
         if self.targets.task == "multilabel":
             return table >= 0.5
         numbers = pd.DataFrame(self.targets.decode(table.to_numpy()), index, table.columns)
@@ -119,10 +159,10 @@ class SequencePredictor:
         if self.targets.task == "regression":
             raise ScmambaError("this predictor gives numbers, which have no probability: predict()")
         data, columns = self._read(sequences, column), list(self.targets.names)
-        said = self.say(data, parts=parts)
+        found = self._predictions(data, parts=parts)
         if self.targets.task == "token":
-            return [pd.DataFrame(p, columns=columns) for p in said]
-        return pd.DataFrame(np.stack(said), pd.Index(data.names, name="name"), columns)
+            return [pd.DataFrame(p, columns=columns) for p in found]
+        return pd.DataFrame(np.stack(found), pd.Index(data.names, name="name"), columns)
 
     def evaluate(
         self, sequences: Any, labels: Any, *, column: str | None = None, parts: str = "both"
@@ -136,29 +176,42 @@ class SequencePredictor:
         """
         data = self._read(sequences, column)
         raw, _ = read_labels(labels, self.targets.task, data)
-        return score(self.targets, self.targets.encode(raw), self.say(data, parts=parts))
+        target, found = self.targets.encode(raw), self._predictions(data, parts=parts)
+        if self.targets.task == "token":
+            return score(self.targets, np.concatenate(list(target)), np.concatenate(found))
+        return score(self.targets, target, np.stack(found))
 
-    def say(self, data: Sequences, *, parts: str = "both") -> list[Floats]:
+    def _predictions(self, data: Sequences, *, parts: str = "both") -> list[Floats]:
         """Probabilities, or numbers of variance 1, of sequences that were read and cleaned.
 
         Returns
         -------
-        For each (n_outputs,), of tokens (length, n_outputs).
+        For each sequence (n_outputs,), or (length, n_outputs) of its nucleotides.
         """
-        if parts not in PARTS or (parts == "wide" and self.wide is None):
+        if parts not in PARTS or (parts == "linear" and self.linear is None):
             raise ScmambaError(f"parts={parts!r}; allowed: {', '.join(map(repr, PARTS))}")
         texts: Sequence[str] = data.sequences
-        wide = None if self.wide is None or parts == "deep" else self.wide.logits(texts)
-        if parts == "wide" or (self.blend.deep_share == 0 and wide is not None):
-            return list(self.blend(wide, None))
-        deep = self.deep.outputs(texts)
+        linear = None
+        if self.linear is not None and parts != "neural":
+            linear = self.linear.logits(texts)
+        if linear is not None and (parts == "linear" or self.fusion.neural_weight == 0):
+            return list(self.fusion.predict(linear, None))
+        neural = self._neural_outputs(texts)
         if self.targets.task == "token":
-            return [self.blend(None, logits) for logits in deep]
-        return list(self.blend(wide, np.stack(deep)))
+            return [self.fusion.predict(None, logits) for logits in neural]
+        return list(self.fusion.predict(linear, np.stack(neural)))
+
+    def _neural_outputs(self, texts: Sequence[str]) -> list[Floats]:
+        if self.neural.head is not None:
+            x = embeddings(self.neural.model, texts, self.both_strands)
+            return list(self.neural.head.logits(x))
+        both = bool(self.both_strands)
+        data = sequence_data(texts, self.tokenizer, other=both)
+        return outputs(self.neural.members, data, both_strands=both)
 
     def _read(self, sequences: Any, column: str | None) -> Sequences:
         data = read_sequences(sequences, column=column)
-        texts, _ = read_tokens(data, self.deep.tokenizer, self.max_length)
+        texts, _ = read_tokens(data, self.tokenizer, self.max_length)
         return replace(data, sequences=tuple(texts))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -169,15 +222,24 @@ class SequencePredictor:
         ScmambaError
             The folder holds other files or cannot be written.
         """
-        content = {
+        content: dict[str, Any] = {
             "targets": asdict(self.targets),
-            "blend": asdict(self.blend),
+            "fusion": asdict(self.fusion),
+            "both_strands": self.both_strands,
             "max_length": self.max_length,
             "about": self.about,
             "validation": self.validation,
         }
-        write(Path(path), content, self.wide, self.deep)
-        return Path(path)
+        arrays = {} if self.neural.head is None else flattened("head", self.neural.head)
+        if self.linear is not None:
+            arrays |= flattened("linear", self.linear.linear)
+            content["linear"] = {
+                "kinds": self.linear.features.kinds,
+                "length": self.linear.features.length,
+                "both_strands": self.linear.both_strands,
+            }
+        members = self.neural.members
+        return ARTIFACT.save(path, content, arrays, members, self.history, self.tokenizer)
 
 
 def load(path: str | os.PathLike[str]) -> SequencePredictor:
@@ -186,22 +248,58 @@ def load(path: str | os.PathLike[str]) -> SequencePredictor:
     Raises
     ------
     ScmambaError
-        It is no predictor, of a newer format, or damaged.
+        The folder holds no predictor, is of a newer format, or is damaged.
     """
-    if not is_predictor(path):
-        raise ScmambaError(
-            f"{path} holds no predictor; give a folder that a predictor's save() or scmamba "
-            "fit-sequences wrote"
+    with ARTIFACT.reading(path) as saved:
+        if saved.version == 1:
+            _upgrade(saved)
+        content, arrays = saved.content, saved.arrays
+        targets = {k: tuple(v) if isinstance(v, list) else v for k, v in content["targets"].items()}
+        head = unflattened(Linear, "head", arrays) if "head.coef" in arrays else None
+        backbone = getattr(saved.networks[0], "backbone", saved.networks[0])
+        return SequencePredictor(
+            targets=Targets(**targets),
+            linear=_linear(content.get("linear"), saved),
+            neural=NeuralComponent(saved.networks, head),
+            tokenizer=getattr(backbone, "tokenizer", None) or saved.tokenizer,
+            both_strands=content["both_strands"],
+            fusion=Fusion.from_dict(content["fusion"]),
+            max_length=content["max_length"],
+            about=content["about"],
+            validation=content["validation"],
+            history=saved.history,
         )
-    content, wide, deep = read(Path(path))
-    targets = {k: tuple(v) if isinstance(v, list) else v for k, v in content["targets"].items()}
-    return SequencePredictor(
-        targets=Targets(**targets),
-        wide=wide,
-        deep=deep,
-        blend=Blend(**content["blend"]),
-        max_length=content["max_length"],
-        about=content["about"],
-        validation=content["validation"],
-        history=pd.DataFrame(),
+
+
+def is_predictor(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a saved predictor."""
+    return ARTIFACT.is_at(path)
+
+
+def _linear(entry: dict[str, Any] | None, saved: Saved) -> SequenceLinear | None:
+    if entry is None:
+        return None
+    features = Features(tuple(entry["kinds"]), entry["length"])
+    return SequenceLinear(
+        features, entry["both_strands"], unflattened(Linear, "linear", saved.arrays)
     )
+
+
+def _upgrade(saved: Saved) -> None:
+    """Give the entries of format version 1 their present names."""
+    content, arrays = saved.content, saved.arrays
+    for name in ("coef", "intercept"):
+        if f"wide.{name}" in arrays:
+            arrays[f"linear.{name}"] = arrays.pop(f"wide.{name}")
+    if "wide" in content:
+        content["linear"] = content.pop("wide")
+    content["both_strands"] = content.pop("deep")["both_strands"]
+    content["fusion"] = Fusion.upgraded(content.pop("blend"), ())
+    if content["fusion"]["neural_weight"] == 0:
+        content["fusion"]["temperature"] = 1.0  # it was for averages of both components only
+    words = {"wide": "linear", "deep": "neural", "both": "both"}
+    content["validation"] = {
+        f"{words[component]}_{metric}": value
+        for name, value in content["validation"].items()
+        for component, _, metric in [name.partition("_")]
+    }

@@ -16,6 +16,7 @@ import torch
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba._settings import settings
+from scmamba.learn.folds import fold_of
 from scmamba.models import SequenceModel, resolve_device, save
 from scmamba.models.sequence.config import SEQUENCE_PRESETS, sequence_preset
 from scmamba.tasks.sequence._batches import clean
@@ -27,7 +28,7 @@ from scmamba.tasks.sequence._model import (
     sees_both_strands,
 )
 from scmamba.tasks.sequence._supervised.forward import sequence_data
-from scmamba.tasks.sequence._supervised.split import fold_of, groups
+from scmamba.tasks.sequence._supervised.split import groups
 from scmamba.tokens.nucleotides import NucleotideTokenizer
 from scmamba.tokens.sequence_masking import TokenMasking, known_tokens
 from scmamba.train import NextToken, Objective, SequenceFitConfig, TokenClasses, fit_sequences

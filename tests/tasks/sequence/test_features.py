@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scmamba import ScmambaError
+from scmamba.learn.folds import fold_of, strata
 from scmamba.tasks.sequence._supervised.choice import choose, is_coding
 from scmamba.tasks.sequence._supervised.features import Features, K
-from scmamba.tasks.sequence._supervised.split import fold_of, groups, strata
-from scmamba.tasks.sequence._supervised.wide import fit_linear_view, fit_wide
+from scmamba.tasks.sequence._supervised.linear import fit_sequence_linear
+from scmamba.tasks.sequence._supervised.split import groups
 from tests.tasks.sequence.oracle import turned
 
 texts = st.lists(st.text("ACGTN", min_size=1, max_size=12), min_size=1, max_size=4)
@@ -71,11 +72,15 @@ def test_folds_are_even_in_every_stratum() -> None:
 
 
 def test_strata() -> None:
-    assert strata(np.array([0, 2, 1])).tolist() == [0, 2, 1]
+    assert strata("classification", np.array([0, 2, 1])).tolist() == [0, 2, 1]
     several = np.array([[0, 1], [1, 1], [0, 1]], dtype=np.float32)
-    assert strata(several)[0] == strata(several)[2] != strata(several)[1]
+    assert (
+        strata("multilabel", several)[0]
+        == strata("multilabel", several)[2]
+        != strata("multilabel", several)[1]
+    )
     numbers = np.random.default_rng(0).normal(size=(40, 1))
-    tenth = strata(numbers)
+    tenth = strata("regression", numbers)
     assert (np.bincount(tenth) == 4).all()
     assert numbers[tenth == 0].max() < numbers[tenth == 9].min()
 
@@ -120,22 +125,16 @@ def test_choice_obeys() -> None:
 
 def test_both_strands_make_the_view_symmetric() -> None:
     rows, labels = made("either", 60)
-    view = fit_wide(rows, labels, 2, Features(("kmers",)), both_strands=True, strength=10.0)
+    view = fit_sequence_linear(
+        rows,
+        labels,
+        2,
+        Features(("kmers",)),
+        kind="classification",
+        both_strands=True,
+        penalty=10.0,
+    )
     np.testing.assert_allclose(view.logits(rows), view.logits(list(map(turned, rows))))
-
-
-def test_linear_views_of_labels_and_numbers() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(80, 4))
-    numbers = x @ rng.normal(size=(4, 2))
-    view = fit_linear_view(x, numbers, 2, 1e-6)
-    np.testing.assert_allclose(view.logits(x), numbers, atol=1e-4)
-    labels = np.stack([x[:, 0] > 0, np.ones(80)], 1).astype(np.float32)
-    said = fit_linear_view(x, labels, 2, 0.1).logits(x)
-    assert ((said[:, 0] > 0) == (x[:, 0] > 0)).mean() > 0.95
-    assert (said[:, 1] > 3).all()  # a label that always holds
-    three = fit_linear_view(x, np.where(x[:, 0] > 0, 2, 0), 4, 1.0).logits(x)
-    assert set(three.argmax(1)) == {0, 2}
 
 
 def test_open_reading_frames() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,31 +14,40 @@ import pytest
 from scmamba import ScmambaError
 from scmamba._log import logger
 from scmamba._settings import settings
+from scmamba.learn import parallel
 from scmamba.metrics import classification
 from scmamba.models import SequenceModel
+from scmamba.tasks import SequenceTraining
 from scmamba.tasks import sequence as sq
-from scmamba.tasks.sequence._supervised import assemble, choice, learners
+from scmamba.tasks.sequence._supervised import choice
+from scmamba.tasks.sequence._supervised.examples import SequenceExamples
 from tests.tasks.sequence.oracle import turned
+
+TINY = SequenceTraining(
+    epochs=8,
+    learning_rate=1e-2,
+    batch_size=16,
+    n_members=1,
+    width=16,
+    n_layer=1,
+    d_state=4,
+    dropout=0.0,
+    noise=(0.0,),
+)
+TUNED = SequenceTraining(epochs=2)
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks of a few parameters, trained for a moment, in this process."""
-    usual = assemble.recipe_for
+    """All in this process, and one penalty to choose from."""
+    monkeypatch.setattr(parallel, "_n_cores", lambda: 1)
+    monkeypatch.setattr(choice, "PENALTIES", (10.0,))
+    monkeypatch.setattr(choice, "RIDGE_PENALTIES", (100.0,))
 
-    def recipe_for(*arguments: Any, **options: Any) -> Any:
-        recipe = usual(*arguments, **options)
-        network = recipe.network.replace(d_model=16, n_layer=1, d_state=4, headdim=16, dropout=0.0)
-        training = replace(recipe.training, epochs=8, lr=1e-2, batch_size=16)
-        return replace(recipe, network=network, training=training, noises=(0.0,))
 
-    def run(function: Callable[..., Any], jobs: list[Any], **_: Any) -> list[Any]:
-        return [function(*job) for job in jobs]
-
-    monkeypatch.setattr(assemble, "recipe_for", recipe_for)
-    monkeypatch.setattr(learners, "run", run)
-    monkeypatch.setattr(choice, "run", run)
-    monkeypatch.setattr(choice, "_STRENGTHS", {"classification": (10.0,), "regression": (100.0,)})
+def fit(*arguments: Any, n_members: int = 1, **options: Any) -> sq.SequencePredictor:
+    """Fit networks that are trained for a moment, unless a training is given."""
+    return sq.fit(*arguments, **{"training": replace(TINY, n_members=n_members), **options})
 
 
 def table(n: int = 120, seed: int = 0) -> pd.DataFrame:
@@ -67,7 +75,7 @@ def fitted() -> dict[str, sq.SequencePredictor]:
 def classifier(fitted: dict[str, sq.SequencePredictor]) -> sq.SequencePredictor:
     """Fitted once for all tests that only look at it."""
     if "kind" not in fitted:
-        fitted["kind"] = sq.fit(TRAIN, "kind", validation=HELD, n_members=2, seed=0)
+        fitted["kind"] = fit(TRAIN, "kind", validation=HELD, n_members=2, seed=0)
     return fitted["kind"]
 
 
@@ -84,19 +92,24 @@ def test_classes_are_learned(fitted: dict[str, sq.SequencePredictor]) -> None:
     assert scores.mcc == pytest.approx(by_hand.mcc)
     assert scores.roc_auc == pytest.approx(by_hand.roc_auc)
     assert model.validation["both_mcc"] == pytest.approx(model.evaluate(HELD, "kind").mcc)
-    assert len(model.deep.members) in (1, 2) and len(model.history)
-    assert "held-out sequences: mcc" in repr(model)
+    assert len(model.neural.members) in (1, 2) and len(model.history)
+    assert "held-out sequences" in repr(model) and "mcc" in repr(model)
     json.dumps(model.about)
 
 
-def test_views_alone(fitted: dict[str, sq.SequencePredictor]) -> None:
+def test_components_alone(fitted: dict[str, sq.SequencePredictor]) -> None:
     model = classifier(fitted)
-    whole, wide, deep = (model.predict_proba(NEW, parts=p) for p in ("both", "wide", "deep"))
-    assert not np.allclose(wide, deep)
-    share = model.blend.deep_share
-    if 0 < share < 1:
-        order = ((1 - share) * wide + share * deep)["yes"].rank()
-        assert (order == whole["yes"].rank()).all()
+    data = model._read(NEW, None)
+    linear = model.linear.logits(data.sequences)
+    neural = np.stack(model._neural_outputs(data.sequences))
+    for parts, pair in (
+        ("both", (linear, neural)),
+        ("linear", (linear, None)),
+        ("neural", (None, neural)),
+    ):
+        expected = model.fusion.predict(*pair)
+        np.testing.assert_allclose(model.predict_proba(NEW, parts=parts), expected)
+    assert not np.allclose(linear, neural)
 
 
 def test_prediction_knows_no_neighbours(fitted: dict[str, sq.SequencePredictor]) -> None:
@@ -113,24 +126,24 @@ def test_saved_and_loaded(fitted: dict[str, sq.SequencePredictor], tmp_path: Pat
     model.save(tmp_path / "it")
     back = sq.load(tmp_path / "it")
     pd.testing.assert_frame_equal(back.predict_proba(NEW), model.predict_proba(NEW))
-    assert back.about == json.loads(json.dumps(model.about)) and back.blend == model.blend
+    assert back.about == json.loads(json.dumps(model.about)) and back.fusion == model.fusion
+    pd.testing.assert_frame_equal(back.history, model.history)
     back.save(tmp_path / "it")  # takes its own place
     (tmp_path / "it" / "arrays.safetensors").write_bytes(b"")
     with pytest.raises(ScmambaError, match="was damaged or changed"):
         sq.load(tmp_path / "it")
     settings_file = tmp_path / "it" / "predictor.json"
-    settings_file.write_text(settings_file.read_text().replace('"format_version": 1', '"x": 1'))
+    settings_file.write_text(settings_file.read_text().replace('"format_version": 2', '"x": 2'))
     with pytest.raises(ScmambaError, match="format version None"):
         sq.load(tmp_path / "it")
-    with pytest.raises(ScmambaError, match="holds no predictor; give a folder"):
+    with pytest.raises(ScmambaError, match="holds no predictor: predictor.json is missing; give"):
         sq.load(tmp_path)
 
 
 def test_seed_decides() -> None:
     rows = TRAIN.head(60)
     first, again, other = (
-        sq.fit(rows, "kind", n_members=1, seed=s).predict_proba(NEW, parts="deep")
-        for s in (0, 0, 1)
+        fit(rows, "kind", seed=s).predict_proba(NEW, parts="neural") for s in (0, 0, 1)
     )
     pd.testing.assert_frame_equal(first, again)
     assert not np.allclose(first, other)
@@ -139,24 +152,24 @@ def test_seed_decides() -> None:
 def test_members_that_do_not_help_are_left_out(
     fitted: dict[str, sq.SequencePredictor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual, made = learners.train_compact, []
+    usual, made = SequenceExamples.from_scratch, []
 
-    def every_other_is_broken(*job: Any) -> Any:
-        network, history = usual(*job)
-        made.append(network)
+    def every_other_is_broken(self: SequenceExamples, *arguments: Any) -> Any:
+        found = usual(self, *arguments)
+        made.append(found.component.model)
         if len(made) == 2:
-            for parameter in network.parameters():
+            for parameter in made[1].parameters():
                 parameter.data.normal_(std=3)
-        return network, history
+        return found
 
-    monkeypatch.setattr(learners, "train_compact", every_other_is_broken)
-    model = sq.fit(TRAIN, "kind", validation=HELD, n_members=3, seed=0)
-    assert len(made) == 3 and made[1] not in model.deep.members
-    assert set(model.deep.members) <= set(made)
+    monkeypatch.setattr(SequenceExamples, "from_scratch", every_other_is_broken)
+    model = fit(TRAIN, "kind", validation=HELD, n_members=3, seed=0)
+    assert len(made) == 3 and made[1] not in model.neural.members
+    assert set(model.neural.members) <= set(made)
 
 
 def test_either_strand(fitted: dict[str, sq.SequencePredictor]) -> None:
-    model = sq.fit(TRAIN, "kind", validation=HELD, both_strands=True, n_members=1, seed=0)
+    model = fit(TRAIN, "kind", validation=HELD, both_strands=True, seed=0)
     other = NEW["sequence"].map(turned)
     np.testing.assert_allclose(
         model.predict_proba(other), model.predict_proba(NEW["sequence"]), atol=1e-5
@@ -165,7 +178,7 @@ def test_either_strand(fitted: dict[str, sq.SequencePredictor]) -> None:
 
 
 def test_numbers() -> None:
-    model = sq.fit(TRAIN, "level", validation=HELD, task="regression", n_members=1, seed=0)
+    model = fit(TRAIN, "level", validation=HELD, task="regression", seed=0)
     said = model.predict(NEW)
     assert np.corrcoef(said, NEW["level"])[0, 1] > 0.9
     assert abs(said.mean() - NEW["level"].mean()) < 0.05  # in their own units
@@ -176,7 +189,7 @@ def test_numbers() -> None:
 
 def test_several_labels(tmp_path: Path) -> None:
     labels = ["motif", "rich"]
-    model = sq.fit(TRAIN, labels, validation=HELD, task="multilabel", n_members=1, seed=0)
+    model = fit(TRAIN, labels, validation=HELD, task="multilabel", seed=0)
     said = model.predict(NEW)
     assert list(said.columns) == labels and said.to_numpy().dtype == bool
     assert ((said.to_numpy() == (NEW[labels] == 1)).mean() > 0.7).all()
@@ -189,10 +202,8 @@ def test_every_nucleotide(tmp_path: Path) -> None:
         return [[None, *("gc" if x in "GC" else "at" for x in t[1:])] for t in rows["sequence"]]
 
     pair = (HELD["sequence"], letters(HELD))
-    model = sq.fit(
-        TRAIN["sequence"], letters(TRAIN), validation=pair, task="token", n_members=1, seed=0
-    )
-    assert model.wide is None
+    model = fit(TRAIN["sequence"], letters(TRAIN), validation=pair, task="token", seed=0)
+    assert model.linear is None
     said = model.predict(NEW)
     assert [len(row) for row in said] == NEW["sequence"].str.len().tolist()
     assert model.evaluate(NEW, letters(NEW)).accuracy > 0.95
@@ -207,7 +218,7 @@ def test_rna_and_codons() -> None:
         "AUG" + "".join(rng.choice(["GCU", "GCC", "AAA", "AAG"], 12)) + "UAA" for _ in range(80)
     ]
     labels = [int(text.count("GCC") > 3) for text in texts]
-    model = sq.fit(texts, labels, n_members=1, seed=0)
+    model = fit(texts, labels, seed=0)
     assert model.about["network"]["unit"] == "codon" and not model.about["both_strands"]
     dna = [text.replace("U", "T") for text in texts]
     pd.testing.assert_frame_equal(model.predict_proba(dna), model.predict_proba(texts))
@@ -219,23 +230,25 @@ def test_pretrained_models(
     models: dict[str, SequenceModel], kind: str, mode: str, tmp_path: Path
 ) -> None:
     before = {k: v.clone() for k, v in models[kind].state_dict().items()}
-    model = sq.fit(TRAIN, "motif", validation=HELD, model=models[kind], mode=mode, epochs=2, seed=0)
+    model = fit(
+        TRAIN, "motif", validation=HELD, model=models[kind], mode=mode, training=TUNED, seed=0
+    )
     assert model.about["mode"] == mode
     assert all((models[kind].state_dict()[k] == v).all() for k, v in before.items())
     assert model.validation["both_roc_auc"] > 0.7
     model.save(tmp_path / "it")
     back = sq.load(tmp_path / "it")
-    for parts in ("both", "deep"):
+    for parts in ("both", "neural"):
         np.testing.assert_allclose(
             back.predict_proba(NEW, parts=parts), model.predict_proba(NEW, parts=parts), atol=1e-6
         )
     if kind == "ps" and mode != "probe":  # equivariant by itself
-        assert not model.deep.both_strands
+        assert not model.both_strands
 
 
 def test_split_keeps_copies_together() -> None:
     twice = pd.concat([TRAIN.head(60)] * 2)
-    model = sq.fit(twice, "kind", n_members=1, seed=0)
+    model = fit(twice, "kind", seed=0)
     n = model.about["n_train"], model.about["n_validation"]
     assert sum(n) == 120 and n[1] % 2 == 0 and n[1] == 2 * -(-60 // 7)
 
@@ -246,21 +259,20 @@ def test_copies_of_held_out_sequences_are_not_learned_from(
     monkeypatch.setattr(settings, "verbosity", "warning")
     logger.addHandler(caplog.handler)
     mixed = pd.concat([TRAIN, HELD.head(10)])
-    model = sq.fit(mixed, "kind", validation=HELD, n_members=1, seed=0)
+    model = fit(mixed, "kind", validation=HELD, seed=0)
     logger.removeHandler(caplog.handler)
     assert model.about["n_train"] == 120 and model.about["n_validation"] == 40
     assert "10 training sequence(s) are among the validation data" in caplog.text
 
 
 def test_what_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assemble, "recipe_for", None)
+    monkeypatch.setattr(SequenceExamples, "fit_linear", None)
     rna = [text.replace("T", "U") for text in TRAIN["sequence"]]
     for options, message in [
         ({"task": "ranking"}, "task='ranking'; allowed"),
         ({"mode": "freeze"}, "mode='freeze'; allowed"),
         ({"mode": "lora"}, "needs a pretrained model"),
-        ({"epochs": 0}, "epochs=0; give 1 or more"),
-        ({"n_members": 0}, "n_members=0; give 1 or more"),
+        ({"training": {"epochs": 3}}, "give a scmamba.tasks.SequenceTraining"),
         ({"seed": -1}, "seed=-1; give 0 or more"),
         ({"labels": "sort"}, "not with 'sort'"),
         ({"labels": ["at"] * len(TRAIN), "task": "regression"}, "labels hold text such as 'at'; "),

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from scmamba import ScmambaError
+from scmamba.tasks import SequenceTraining
 from scmamba.tasks.sequence import _effects, _prefix, fit, mutagenesis
 from tests.tasks.sequence.oracle import log_probs, random_sequences, turned, words
 
@@ -186,7 +187,7 @@ def test_a_fitted_predictor_or_its_folder(tmp_path) -> None:
     """One that has learned to count G: its probabilities are what is followed."""
     texts = random_sequences([20] * 60, seed=3)
     rich = ["rich" if t.count("G") > 5 else "poor" for t in texts]
-    model = fit(texts, rich, epochs=1, n_members=1)
+    model = fit(texts, rich, training=SequenceTraining(epochs=1, n_members=1))
     table = mutagenesis(texts[0], model, stop=4, target="rich")
     expected = [changed(texts[0], row) for row in table.itertuples()]
     proba = model.predict_proba([texts[0], *expected])["rich"].to_numpy()
@@ -194,7 +195,8 @@ def test_a_fitted_predictor_or_its_folder(tmp_path) -> None:
     np.testing.assert_allclose(table["change"], proba[1:] - proba[0], atol=1e-6)
     found = mutagenesis(texts[0], model.save(tmp_path / "p"), stop=4)
     np.testing.assert_allclose(found["score"], table["score"], atol=1e-6)
-    numbers = fit(texts, [t.count("G") / 20 for t in texts], task="regression", epochs=1)
+    levels, quick = [t.count("G") / 20 for t in texts], SequenceTraining(epochs=1)
+    numbers = fit(texts, levels, task="regression", training=quick)
     table = mutagenesis(texts[0], numbers, stop=4)
     values = numbers.predict([texts[0], *expected]).to_numpy()
     np.testing.assert_allclose(table["change"], values[1:] - values[0], atol=1e-6)

@@ -8,7 +8,6 @@ import numpy as np
 
 from scmamba.benchmark._sequence.methods.base import SequenceMethod, SequenceRun, codes_of
 from scmamba.benchmark._sequence.tasks import SequenceTask
-from scmamba.tasks.sequence._supervised.deep import Networks
 from scmamba.tasks.sequence.fit import fit
 from scmamba.train import SequenceFitConfig
 
@@ -27,12 +26,13 @@ def scmamba(task: SequenceTask, seed: int, config: SequenceFitConfig) -> Sequenc
     texts = list(task.test.texts)
     guesses = {"": predictor.predict(texts)}
     seconds = time.perf_counter() - start
-    guesses |= {f"{part} alone": predictor.predict(texts, parts=part) for part in ("deep", "wide")}
-    assert isinstance(predictor.deep, Networks)
-    n = sum(p.numel() for network in predictor.deep.members for p in network.parameters())
+    guesses |= {
+        f"{part} alone": predictor.predict(texts, parts=part) for part in ("neural", "linear")
+    }
+    n = sum(p.numel() for network in predictor.neural.members for p in network.parameters())
     return SequenceRun(
         {name: np.array([place[x] for x in guess]) for name, guess in guesses.items()},
-        n + (0 if predictor.wide is None else predictor.wide.linear.coef.size),
+        n + (0 if predictor.linear is None else predictor.linear.linear.coef.size),
         seconds,
         {**predictor.about, "validation": predictor.validation},
     )

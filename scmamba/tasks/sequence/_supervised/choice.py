@@ -1,4 +1,4 @@
-"""What cheap linear views tell about sequences: whether strand and position matter.
+"""What cheap linear components tell about sequences: whether strand and position matter.
 
 Choices are made by cross-validation inside the training part, in seconds. The linear view is then
 fitted as they say, and the deep one is given the same: both strands or one, positions or none.
@@ -13,16 +13,20 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from scmamba.learn.calibration import Kind, loss
+from scmamba.learn.folds import fold_of, strata
+from scmamba.learn.fusion import Fusion
 from scmamba.learn.parallel import run
-from scmamba.tasks.sequence._supervised.blend import Blend, loss
+from scmamba.tasks.sequence._nucleotides import reverse_complement
 from scmamba.tasks.sequence._supervised.features import Features
-from scmamba.tasks.sequence._supervised.split import fold_of, groups, strata
-from scmamba.tasks.sequence._supervised.wide import fit_wide
+from scmamba.tasks.sequence._supervised.linear import fit_strands
+from scmamba.tasks.sequence._supervised.split import groups
 
 _MOST = 6000
 """Sequences that the choice is made on; of more, some at random."""
 _FOLDS = 3
-_STRENGTHS = {"classification": (3.0, 10.0, 30.0, 100.0), "regression": (30.0, 100.0, 300.0, 1e3)}
+PENALTIES = (3.0, 10.0, 30.0, 100.0)
+RIDGE_PENALTIES = (30.0, 100.0, 300.0, 1e3)
 _STOPS = {"TAA", "TAG", "TGA"}
 
 Array = npt.NDArray[np.generic]
@@ -35,18 +39,18 @@ class Choice:
     Attributes
     ----------
     features
-        Of the linear view.
+        Features of the linear component.
     both_strands
         Whether either strand tells the same.
-    strength
-        Of the linear view's penalty.
+    penalty
+        Strength of the linear component's penalty.
     loss
         In cross-validation, by the text of each trial.
     """
 
     features: Features
     both_strands: bool
-    strength: float
+    penalty: float
     loss: dict[str, float]
 
     @property
@@ -58,19 +62,19 @@ class Choice:
 def choose(
     texts: Sequence[str],
     target: Array,
-    task: str,
+    kind: Kind,
     n_outputs: int,
     *,
     both_strands: bool | None,
     seed: int,
 ) -> Choice:
-    """Try linear views by three-fold cross-validation.
+    """Try linear components by three-fold cross-validation.
 
     Parameters
     ----------
     texts, target
         The training part.
-    task, n_outputs
+    kind, n_outputs
         What is predicted.
     both_strands
         Whether either strand tells the same; None: whatever predicts better. False for RNA.
@@ -82,23 +86,24 @@ def choose(
         texts, target = [texts[i] for i in rows], target[rows]
     lengths = {len(text) for text in texts}
     length = lengths.pop() if len(lengths) == 1 else 0
-    kinds = [("kmers",), ("positions",), ("kmers", "positions")] if length else [("kmers",)]
+    looks = [("kmers",), ("positions",), ("kmers", "positions")] if length else [("kmers",)]
     strands = (True, False) if both_strands is None else (both_strands,)
-    strengths = _STRENGTHS.get(task, _STRENGTHS["classification"])
-    trials = [
-        (Features(kind, length if "positions" in kind else 0), both, strength)
-        for kind, both, strength in product(kinds, strands, strengths)
-    ]
+    penalties = RIDGE_PENALTIES if kind == "regression" else PENALTIES
+    features = [Features(kinds, length if "positions" in kinds else 0) for kinds in looks]
     group = groups(texts, double_stranded=any(strands))
-    fold = fold_of(group, strata(target), _FOLDS, seed)
+    fold = fold_of(group, strata(kind, target), _FOLDS, seed)
     jobs = [
-        (list(texts), target, task, n_outputs, fold, kind, both, strengths)
-        for kind, both in dict.fromkeys((trial[0], trial[1]) for trial in trials)
+        (list(texts), target, kind, n_outputs, fold, look, both, penalties)
+        for look, both in product(features, strands)
     ]
-    found = np.concatenate(run(_losses, jobs, text="linear views", spread=True))
-    best = trials[int(np.argmin(found))]
-    said = {_text(*trial): float(value) for trial, value in zip(trials, found, strict=True)}
-    return Choice(*best, said)
+    losses = run(_losses, jobs, text="linear component", spread=True)
+    trials = {
+        (look, both, penalty): value
+        for (*_, look, both, _), values in zip(jobs, losses, strict=True)
+        for penalty, value in zip(penalties, values, strict=True)
+    }
+    best = min(trials, key=lambda trial: trials[trial])
+    return Choice(*best, {_text(*trial): value for trial, value in trials.items()})
 
 
 def is_coding(texts: Sequence[str]) -> bool:
@@ -115,34 +120,32 @@ def _is_frame(text: str) -> bool:
 def _losses(
     texts: list[str],
     target: Array,
-    task: str,
+    kind: Kind,
     n_outputs: int,
     fold: npt.NDArray[np.int64],
     features: Features,
     both: bool,
-    strengths: tuple[float, ...],
+    penalties: tuple[float, ...],
 ) -> list[float]:
-    """Loss on held-out folds for each strength of the penalty."""
-    blend, found = Blend(task, 0.0), []
-    for strength in strengths:
+    """Loss on held-out folds for each penalty; features are computed once."""
+    strands = [features(texts)]
+    if both:
+        strands.append(features([reverse_complement(text) for text in texts]))
+    fusion, found = Fusion(kind, neural_weight=0.0), []
+    for penalty in penalties:
         losses, sizes = [], []
         for held in np.unique(fold):
-            learn, rest = np.flatnonzero(fold != held), np.flatnonzero(fold == held)
-            view = fit_wide(
-                [texts[i] for i in learn],
-                target[learn],
-                n_outputs,
-                features,
-                both_strands=both,
-                strength=strength,
+            train, rest = np.flatnonzero(fold != held), np.flatnonzero(fold == held)
+            linear = fit_strands(
+                [x[train] for x in strands], target[train], n_outputs, kind, penalty
             )
-            said = blend(view.logits([texts[i] for i in rest]), None)
-            losses.append(loss(task, said, target[rest]))
+            logits = np.mean([linear.logits(x[rest]) for x in strands], axis=0)
+            losses.append(loss(kind, fusion.predict(logits, None), target[rest]))
             sizes.append(len(rest))
         found.append(float(np.average(losses, weights=sizes)))
     return found
 
 
-def _text(features: Features, both: bool, strength: float) -> str:
+def _text(features: Features, both: bool, penalty: float) -> str:
     strands = "both strands" if both else "one strand"
-    return f"{' and '.join(features.kinds)}, {strands}, penalty {strength:g}"
+    return f"{' and '.join(features.kinds)}, {strands}, penalty {penalty:g}"

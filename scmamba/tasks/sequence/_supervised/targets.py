@@ -12,6 +12,7 @@ import pandas as pd
 
 from scmamba._errors import ScmambaError
 from scmamba._text import holds_measurements, label_text, label_texts
+from scmamba.learn.calibration import Kind
 from scmamba.tasks.sequence._inputs import Sequences
 from scmamba.tokens.sequence_masking import IGNORED
 
@@ -43,6 +44,12 @@ class Targets:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def kind(self) -> Kind:
+        """What a loss sees: nucleotides have classes, as sequences have."""
+        kinds: dict[str, Kind] = {"multilabel": "multilabel", "regression": "regression"}
+        return kinds.get(self.task, "classification")
 
     def encode(self, raw: Array) -> Array:
         """Arrays for training from what :func:`read_labels` gave.
