@@ -130,10 +130,11 @@ class Checkpoint:
 
 def release(column: npt.NDArray[Any]) -> None:
     """Free the memory of an array that a file holds; it is read again when it is used."""
-    while column is not None and not isinstance(column, mmap.mmap):
-        column = column.base  # type: ignore[assignment]
-    if column is not None and hasattr(mmap, "MADV_DONTNEED"):
-        column.madvise(mmap.MADV_DONTNEED)
+    held: Any = column
+    while held is not None and not isinstance(held, mmap.mmap):
+        held = getattr(held, "base", None)
+    if held is not None and hasattr(mmap, "MADV_DONTNEED"):
+        held.madvise(mmap.MADV_DONTNEED)
 
 
 def read_state(folder: Path) -> dict[str, Any]:

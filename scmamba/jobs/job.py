@@ -25,6 +25,9 @@ from scmamba.pp.expression import Expression, rna_of
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import DAMAGED, CellSource, open_cells
 
+LOCK_SECONDS = 10.0
+"""How long to wait for another process that writes the same output."""
+
 
 class Job(ABC):
     """One input and its output.
@@ -202,7 +205,7 @@ class FileJob(Job):
         """Wait for other processes that write the output, and bring back what a kill set aside."""
         with writing(self.output):
             self.output.parent.mkdir(parents=True, exist_ok=True)
-            self._stack.enter_context(locked(self.output, wait=10))
+            self._stack.enter_context(locked(self.output, wait=LOCK_SECONDS))
             recover(self.output)
 
     def open(self) -> None:

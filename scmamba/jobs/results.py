@@ -45,7 +45,7 @@ class Results:
     def add_labels(
         self,
         key: str,
-        labels: Sequence[str],
+        labels: Sequence[str] | npt.NDArray[np.object_],
         classes: Sequence[str],
         colors: Mapping[str, str],
     ) -> None:

@@ -91,6 +91,7 @@ class Jobs:
             return
         with writing(folder):
             remove(folder)
+            folder.mkdir(mode=0o700)
             save(folder / "fitted")
             note(folder, key=key)
 

@@ -119,9 +119,11 @@ def locate(job: Job, request: AnnotationRequest) -> AnnotationInput:
 
 
 def fit_annotator(
-    request: AnnotationRequest, cells: LabelledCells, found: Expressions
+    request: AnnotationRequest, cells: LabelledCells | None, found: Expressions
 ) -> Annotator:
     """Fit an annotator to labelled cells, for cells of which ``found`` is the expression."""
+    if cells is None:
+        raise ScmambaError("no labelled cells were given; name them with labels_key=")
     labels, batches, seed = cells.labels, cells.batches, request.seed
     if cells.from_reference:
         examples = beside(found, cells.source, labels, batches, request.where, seed)

@@ -26,14 +26,16 @@ def pretrained(model: CellModel | str | os.PathLike[str], **changes: Any) -> Cel
         return model
     if not isinstance(model, (str, os.PathLike)):
         raise ScmambaError(
-            f"model={_shown(model)}; allowed: a CellModel, the folder of one, or a registered name"
+            f"model={_shown(model)} is a {type(model).__name__}; allowed: a CellModel, the folder "
+            "of one, or a registered name"
         )
-    if is_sequence_model(model):
+    loaded = None if is_sequence_model(model) else load(model, **changes)
+    if not isinstance(loaded, CellModel):
         raise ScmambaError(
             f"model={str(model)!r} is a model of DNA or mRNA; for cells give a model of cells, for "
             "sequences call scmamba.tasks.sequence"
         )
-    return load(model, **changes)
+    return loaded
 
 
 def model_genes(model: CellModel, found: Expression) -> GeneMatch:

@@ -1,4 +1,4 @@
-"""embed and annotate on files: the results of memory, whole or not at all, and gone on with."""
+"""embed, annotate and integrate on files: as in memory, written whole, resumed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ from scipy import sparse
 from scmamba import ScmambaError, models
 from scmamba.jobs import checkpoint, job
 from scmamba.stream import expressions
-from scmamba.tasks import _forward, embed
+from scmamba.tasks import (
+    IntegrationTraining,
+    _annotating,
+    _forward,
+    _integrating,
+    embed,
+    integrate,
+)
 from scmamba.tasks._annotation import examples, task
 from tests.tasks.tiny import annotate
 
@@ -528,3 +535,101 @@ def test_labels_changed_in_a_backed_reference_are_fitted_again(
             annotate(path, **how)
     reference.obs["cell_type"] = "new_" + reference.obs["cell_type"].astype(str)
     assert all(name.startswith("new_") for name in annotate(path, **how).classes)
+
+
+TINY = IntegrationTraining(epochs=2, batch_size=32, width=16, n_latent=4, n_layer=0)
+
+
+def halves(cells: ad.AnnData, folder: Path) -> list[Path]:
+    return [write(cells[:40], folder / "a.h5ad"), write(cells[40:], folder / "b.zarr")]
+
+
+def test_files_are_integrated_as_their_cells_in_memory(cells, tmp_path) -> None:
+    how = {"labels_key": "label", "training": TINY, "correct": True}
+    fitted = integrate(halves(cells, tmp_path), "batch", **how, output=tmp_path / "out")
+    integrate(cells, "batch", **how)
+    found = [read(tmp_path / "out" / name) for name in ("a.h5ad", "b.zarr")]
+    for get in (
+        lambda a: a.obsm["X_scmamba"],
+        lambda a: a.layers["scmamba_corrected"].toarray(),
+    ):
+        together = np.vstack([get(one) for one in found])
+        np.testing.assert_allclose(together, get(cells), atol=1e-4)
+    assert found[0].var["scmamba_decoded"].tolist() == cells.var["scmamba_decoded"].tolist()
+    assert fitted.batches == ("batch_0", "batch_1", "batch_2")
+    assert there(tmp_path / "out") == ["a.h5ad", "b.zarr"]
+
+
+def test_files_are_mapped(cells, tmp_path) -> None:
+    fitted = integrate(cells, "batch", labels_key="cell_type", training=TINY)
+    path = write(cells[:40], tmp_path / "a.h5ad")
+    integrate(path, "batch", model=fitted.save(tmp_path / "saved"), output=path)
+    found = read(path)
+    np.testing.assert_allclose(found.obsm["X_scmamba"], cells.obsm["X_scmamba"][:40], atol=1e-4)
+    assert {"scmamba_distance", "scmamba_cell_type"} <= set(found.obs)
+
+
+def test_genes_in_common_are_integrated(cells, tmp_path) -> None:
+    paths = [write(cells[:40], tmp_path / "a.h5ad"), write(cells[40:, 10:], tmp_path / "b.h5ad")]
+    fitted = integrate(paths, "batch", training=TINY, output=tmp_path / "out")
+    assert set(fitted.panel.genes) == set(cells.var_names[10:])
+    other = cells[40:].copy()
+    other.var_names = [f"other_{i}" for i in range(60)]
+    with pytest.raises(ScmambaError, match="0 gene names in common"):
+        integrate(
+            [paths[0], write(other, tmp_path / "c.h5ad")],
+            "batch",
+            training=TINY,
+            output=tmp_path / "out",
+        )
+
+
+def test_a_stopped_integration_is_not_fitted_again(cells, tmp_path, monkeypatch) -> None:
+    paths = halves(cells, tmp_path)
+    with monkeypatch.context() as patch:
+        write_one = job.FileJob.write
+        patch.setattr(
+            job.FileJob, "write", lambda *a: write_one(*a) or exec("raise Stop", globals())
+        )
+        with pytest.raises(Stop):
+            integrate(paths, "batch", training=TINY, output=tmp_path)
+    monkeypatch.setattr(_integrating, "fit_integrator", None)
+    fitted = integrate(paths, "batch", training=TINY, output=tmp_path)
+    together = np.vstack([read(one).obsm["X_scmamba"] for one in paths])
+    np.testing.assert_array_equal(together, fitted.reference.embedding)
+    assert there(tmp_path) == ["a.h5ad", "b.zarr"]
+
+
+@pytest.mark.parametrize("task", ["embed", "annotate", "integrate"])
+def test_each_file_is_opened_once_by_every_task(cells, tmp_path, model, quick, monkeypatch, task):
+    opened, open_cells = [], job.open_cells
+
+    def counting(one):
+        opened.append(one)
+        return open_cells(one)
+
+    for module in (job, _annotating):
+        monkeypatch.setattr(module, "open_cells", counting)
+    paths, out = halves(cells, tmp_path), {"output": tmp_path / "out"}
+    if task == "embed":
+        embed(paths, model, **out)
+    elif task == "integrate":
+        integrate(paths, "batch", training=TINY, **out)
+    else:
+        reference = write(cells, tmp_path / "reference.h5ad")
+        annotate(paths, reference, labels_key="cell_type", **out)
+        paths.append(reference)
+    assert opened == paths
+
+
+def test_a_model_of_another_task_is_named(cells, tmp_path, model) -> None:
+    integrator = integrate(cells, "batch", training=TINY)
+    folder = integrator.save(tmp_path / "saved")
+    with pytest.raises(ScmambaError, match="holds an integrator, which scmamba.tasks.integrate"):
+        embed(cells, folder)
+    with pytest.raises(ScmambaError, match="holds an integrator"):
+        annotate(cells, labels_key="label", model=folder)
+    with pytest.raises(ScmambaError, match="is a Integrator; allowed: a CellModel"):
+        embed(cells, integrator)
+    with pytest.raises(ScmambaError, match="model='typo': there is no such folder"):
+        annotate(cells, model="typo")
