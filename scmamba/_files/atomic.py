@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ from scmamba._errors import ScmambaError
 from scmamba._files.errors import writing
 from scmamba._files.exchange import put_in_place, recover, remove
 from scmamba._files.locks import locked
-from scmamba._files.targets import resolved, writable, writable_folder
+from scmamba._files.targets import leftovers, resolved, scratch, writable, writable_folder
 
 
 @contextmanager
@@ -88,18 +87,6 @@ def replaced(target: Path) -> Iterator[Path]:
         put_in_place(temporary, target)
     finally:
         remove(temporary)
-
-
-def scratch(target: Path) -> Path:
-    """Return a new hidden path next to ``target`` with the same ending."""
-    return target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
-
-
-def leftovers(target: Path) -> list[Path]:
-    """Return what :func:`scratch` named for this target, perhaps in a process that was killed."""
-    stem, suffix = re.escape(target.stem), re.escape(target.suffix)
-    ours = re.compile(rf"\.{stem}\.[0-9a-f]{{8}}\.tmp{suffix}")
-    return [one for one in target.parent.iterdir() if ours.fullmatch(one.name)]
 
 
 @contextmanager

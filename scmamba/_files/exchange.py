@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import secrets
 import shutil
 import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from scmamba._files.targets import scratch
 from scmamba._log import logger
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
@@ -113,7 +113,7 @@ def _set_modes(new: Path, path: Path) -> None:
     """Give ``new`` and what is in it the modes of what they replace, else those of new files."""
     if os.name == "nt":
         return
-    file_mode = _mode_of_new_files(path.parent)
+    file_mode = _mode_of_new_files(path)
     folder_mode = file_mode | (file_mode & 0o444) >> 2  # whoever may read may enter
     for one in (new, *(new.rglob("*") if new.is_dir() else ())):
         earlier = path / one.relative_to(new)
@@ -124,15 +124,18 @@ def _set_modes(new: Path, path: Path) -> None:
             one.chmod(mode)
 
 
-def _mode_of_new_files(folder: Path) -> int:
+def _mode_of_new_files(target: Path) -> int:
     """What the umask, or the folder's default access list, gives to a new file."""
-    probe = folder / f".{secrets.token_hex(8)}.mode"
-    descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    probe = scratch(target)
+    try:  # a file without a name, of which a kill leaves nothing
+        descriptor = os.open(target.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
+    except (AttributeError, OSError):
+        descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
         return os.fstat(descriptor).st_mode & 0o777
     finally:
         os.close(descriptor)
-        os.unlink(probe)
+        probe.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:

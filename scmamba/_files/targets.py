@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import tempfile
 from pathlib import Path
 
@@ -50,6 +52,18 @@ def writable_folder(path: str | os.PathLike[str]) -> Path:
         raise ScmambaError(f"cannot write {path}: {there} is a file; give a folder")
     _try(there, path)
     return path
+
+
+def scratch(target: Path) -> Path:
+    """Return a new hidden path next to ``target`` with the same ending."""
+    return target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
+
+
+def leftovers(target: Path) -> list[Path]:
+    """Return what :func:`scratch` named for this target, perhaps in a process that was killed."""
+    stem, suffix = re.escape(target.stem), re.escape(target.suffix)
+    ours = re.compile(rf"\.{stem}\.[0-9a-f]{{8}}\.tmp{suffix}")
+    return [one for one in target.parent.iterdir() if ours.fullmatch(one.name)]
 
 
 def _try(folder: Path, path: Path) -> None:

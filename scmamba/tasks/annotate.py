@@ -127,18 +127,16 @@ def annotate(
         Where expression and gene names are; see :func:`scmamba.pp.expression`. A ``layer`` or
         ``gene_key`` that the reference lacks is used for ``adata`` alone.
     mode
-        With a pretrained model: ``"probe"`` (frozen, a head is fitted), ``"finetune"`` (all
-        weights), ``"lora"`` (low-rank parts), or ``"auto"``: ``"probe"`` on a CPU, else
-        ``"finetune"``.
+        With a pretrained model: ``"probe"`` (frozen), ``"finetune"`` (all weights), ``"lora"``
+        (low-rank parts), or ``"auto"``: ``"probe"`` on a CPU, else ``"finetune"``.
     n_top_genes
         Highly variable genes to learn from; None: all.
     max_error
         Fraction of wrong labels allowed among held-out cells that are not called ``unknown``.
     ood_fpr
-        Fraction of held-out cells that may be called ``unknown`` for being out of distribution
-        (false positive rate).
+        False positive rate: fraction of held-out cells that may be taken for out of distribution.
     training
-        How the neural component is trained. None: chosen by the number of labelled cells.
+        How the neural component is trained; None: chosen by the number of labelled cells.
     key_added
         Prefix of the keys under which results are written.
     copy
@@ -167,32 +165,19 @@ def annotate(
     Examples
     --------
     >>> import scmamba
+    >>> from scmamba.tasks import AnnotationTraining, annotate
     >>> scmamba.settings.verbosity = "error"
-    >>> adata = scmamba.datasets.synthetic(90, 60, 3, human=True)
-    >>> annotator = scmamba.tasks.annotate(
-    ...     adata[30:].copy(), adata[:30].copy(), labels_key="cell_type"
-    ... )  # doctest: +SKIP
-    >>> annotator.classes  # doctest: +SKIP
-    ('type_0', 'type_1', 'type_2')
+    >>> cells = scmamba.datasets.synthetic(60, 40, 2, human=True)
+    >>> quick = AnnotationTraining(epochs=1, n_layer=0, n_members=1)
+    >>> annotate(cells[40:], cells[:40], labels_key="cell_type", training=quick).classes
+    ('type_0', 'type_1')
     """
     request = AnnotationRequest.of(
-        adata,
-        reference=reference,
-        labels_key=labels_key,
-        unlabeled_category=unlabeled_category,
-        model=model,
-        batch_key=batch_key,
-        layer=layer,
-        use_raw=use_raw,
-        gene_key=gene_key,
-        mode=mode,
-        n_top_genes=n_top_genes,
-        max_error=max_error,
-        ood_fpr=ood_fpr,
-        training=training,
-        key_added=key_added,
-        seed=seed,
-    )
+        adata, reference=reference, labels_key=labels_key, unlabeled_category=unlabeled_category,
+        model=model, batch_key=batch_key, layer=layer, use_raw=use_raw, gene_key=gene_key,
+        mode=mode, n_top_genes=n_top_genes, max_error=max_error, ood_fpr=ood_fpr,
+        training=training, key_added=key_added, seed=seed,
+    )  # fmt: skip
     with (
         open_jobs(adata, output, copy=copy) as jobs,
         open_reference(request.reference) as source,

@@ -50,8 +50,8 @@ class Steps:
     Parameters
     ----------
     kind
-        ``"lines"`` of the rooms that write, or ``"calls"``: before and after each rename, exchange,
-        removal, new folder and flush.
+        ``"lines"`` of the rooms that write; ``"renames"``: before and after each rename and
+        exchange; ``"calls"``: before and after these, each removal, new folder and flush.
     at
         The step to be killed at, from 1 on; 0: none.
     """
@@ -68,14 +68,9 @@ class Steps:
         if self.kind == "lines":
             sys.settrace(self._enter)
             return self
-        for holder, name in (
-            (os, "replace"),
-            (exchange, "swap"),
-            (shutil, "rmtree"),
-            (os, "unlink"),
-            (os, "mkdir"),
-            (os, "fsync"),
-        ):
+        renames = [(os, "replace"), (exchange, "swap")]
+        others = [(shutil, "rmtree"), (os, "unlink"), (os, "mkdir"), (os, "fsync")]
+        for holder, name in renames + (others if self.kind == "calls" else []):
             setattr(holder, name, self._around(getattr(holder, name)))
         return self
 

@@ -22,6 +22,8 @@ from pathlib import Path
 from killing import BROKEN, REFUSED, SUCCESS, Steps, count_steps, in_child, start_child
 from scenarios import FOLDERS, SCENARIOS, Scenario, leftovers, set_up, without_exchange
 
+KINDS = ("renames", "calls", "lines")
+
 
 def say(line: str) -> None:
     """Print a line of the tables."""
@@ -83,7 +85,7 @@ def kills(n: int, rng: random.Random, root: Path, failures: list[str]) -> None:
     ways = [(name, True) for name in SCENARIOS] + [(name, False) for name in FOLDERS]
     steps = {}
     for name, exchanging in ways:
-        for kind in ("lines", "calls"):
+        for kind in KINDS:
             folder = fresh(SCENARIOS[name], root)
 
             def call(name: str = name, exchanging: bool = exchanging, folder: Path = folder):
@@ -96,7 +98,7 @@ def kills(n: int, rng: random.Random, root: Path, failures: list[str]) -> None:
     table: dict[str, Counter[str]] = {}
     for i in range(n):
         name, exchanging = ways[i % len(ways)]
-        kind = ("calls", "lines")[i // len(ways) % 2]
+        kind = KINDS[i // len(ways) % len(KINDS)]
         at = rng.randint(1, steps[name, exchanging, kind])
         between, wrong = killed_once(name, kind, at, exchanging, root)
         row = table.setdefault(name if exchanging else f"{name}, two renames", Counter())
