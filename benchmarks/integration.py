@@ -123,7 +123,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "ablations": rows[1] | rows[2],
     }
     write(arguments.out, content)
-    draw(comparisons[0], found[0])
+    if arguments.cells is None:  # a trial leaves the pictures of the record run alone
+        draw(comparisons[0], found[0])
     print(f"\n{integration_table(content)}\n\nwritten: {arguments.out}")
 
 
