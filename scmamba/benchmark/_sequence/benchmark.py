@@ -171,7 +171,7 @@ def _chosen(
     methods: Sequence[str] | Mapping[str, SequenceMethod], reference: str | None
 ) -> dict[str, SequenceMethod]:
     """Methods by name."""
-    known = methods if isinstance(methods, Mapping) else SEQUENCE_METHODS
+    known = SEQUENCE_METHODS | (dict(methods) if isinstance(methods, Mapping) else {})
     for name in (*methods, *filter(None, [reference])):
         if name not in known:
             raise ScmambaError(f"method {name!r}; allowed: {', '.join(known)}")
