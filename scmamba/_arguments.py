@@ -11,8 +11,10 @@ import numpy as np
 from scmamba._errors import ScmambaError
 
 
-def check_count(name: str, value: Any, *, least: int = 1, most: int | None = None) -> None:
-    """Check that an argument is a whole number of at least ``least``, or None.
+def check_count(
+    name: str, value: Any, *, least: int = 1, most: int | None = None, optional: bool = True
+) -> None:
+    """Check that an argument is a whole number of at least ``least``, or None where ``optional``.
 
     Raises
     ------
@@ -26,7 +28,7 @@ def check_count(name: str, value: Any, *, least: int = 1, most: int | None = Non
     Traceback (most recent call last):
     scmamba._errors.ScmambaError: batch_size=0; give a whole number of at least 1
     """
-    if value is None:
+    if value is None and optional:
         return
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     top = 2**63 - 1 if most is None else most
@@ -43,6 +45,7 @@ def check_number(
     high: float = math.inf,
     open_low: bool = False,
     open_high: bool = False,
+    optional: bool = True,
 ) -> None:
     """Check that an argument is a finite number from ``low`` to ``high``, or None.
 
@@ -50,13 +53,15 @@ def check_number(
     ----------
     open_low, open_high
         Whether the bound itself is not allowed.
+    optional
+        Whether None is allowed.
 
     Raises
     ------
     ScmambaError
         It is not.
     """
-    if value is None:
+    if value is None and optional:
         return
     number = isinstance(value, int | float | np.integer | np.floating)
     if (

@@ -114,6 +114,7 @@ def batches(
     batch_size
         Sequences a batch; None: as many as :func:`token_budget` holds.
     """
+    check_count("batch_size", batch_size)
     budget = token_budget(model) if batch_size is None else None
     return length_buckets(np.asarray(lengths), batch_size=batch_size, token_budget=budget)
 

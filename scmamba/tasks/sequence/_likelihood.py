@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from scmamba._allocator import keep_freed_memory
+from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.stream import pad
@@ -85,10 +86,7 @@ def mask_groups(
     ScmambaError
         ``mask_every`` is below 2.
     """
-    if mask_every is not None and mask_every < 2:
-        raise ScmambaError(
-            f"mask_every={mask_every}; give 2 or more, or leave it out to mask each token alone"
-        )
+    check_count("mask_every", mask_every, least=2)
     groups = min(mask_every or len(places), len(places))
     return [(sequence, places[j::groups]) for j in range(groups)]
 

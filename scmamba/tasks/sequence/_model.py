@@ -6,6 +6,7 @@ import os
 
 import torch
 
+from scmamba._arguments import check_flag
 from scmamba._errors import ScmambaError
 from scmamba.models import load
 from scmamba.models.sequence.model import SequenceModel
@@ -58,6 +59,7 @@ def needs_both_strands(model: SequenceModel, wish: bool | None, *, default: bool
     ScmambaError
         Both strands are asked of a model of RNA.
     """
+    check_flag("both_strands", wish, optional=True)
     dna = model.tokenizer.alphabet == "DNA"
     if wish and not dna:
         raise ScmambaError(

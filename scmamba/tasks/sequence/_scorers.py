@@ -61,6 +61,8 @@ def _column(values: Any, model: Any, target: str | int | None) -> npt.NDArray[An
     n = table.shape[1]
     if target is None and n <= 2:
         return table[:, -1]
+    if not isinstance(target, str | int | None):
+        raise ScmambaError(f"target={target!r}; give the name or the position of an output")
     known = {i: i for i in range(n)} | {str(name): i for i, name in enumerate(names)}
     if target not in known:
         outputs = ", ".join(repr(str(name)) for name in names) or f"0 to {n - 1}"

@@ -12,7 +12,7 @@ from anndata import AnnData
 from anndata.utils import make_index_unique
 
 from scmamba._allocator import keep_freed_memory
-from scmamba._errors import ScmambaError
+from scmamba._arguments import check_choice
 from scmamba._keys import PREFIX, Keys
 from scmamba.jobs import about
 from scmamba.models.sequence.model import SequenceModel
@@ -96,8 +96,7 @@ def embed(
         A sequence is empty, too long or holds an unknown character, both strands are asked of a
         model of RNA, or the model does not load.
     """
-    if pooling is not None and pooling not in _POOLS:
-        raise ScmambaError(f"pooling={pooling!r}; allowed: {', '.join(map(repr, _POOLS))} or None")
+    check_choice("pooling", pooling, (*_POOLS, None))
     data = read_sequences(sequences, column=column)
     net = language_model(model)
     twice = needs_both_strands(net, both_strands, default=not is_causal(net))

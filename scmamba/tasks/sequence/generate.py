@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import pandas as pd
 import torch
 
 from scmamba._allocator import keep_freed_memory
+from scmamba._arguments import check_count, check_number
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
 from scmamba.models.sequence.model import SequenceModel
@@ -99,15 +99,11 @@ def generate(
 
 
 def _check(length: int, n_samples: int, temperature: float, top_k: int | None, seed: int) -> None:
-    for name, value in (("length", length), ("n_samples", n_samples), ("top_k", top_k)):
-        if value is not None and value < 1:
-            raise ScmambaError(f"{name}={value}; give 1 or more")
-    if seed < 0:
-        raise ScmambaError(f"seed={seed}; give 0 or more")
-    if not 0 <= temperature < math.inf:
-        raise ScmambaError(
-            f"temperature={temperature}; give 0 (the likeliest nucleotide) or a positive number"
-        )
+    check_count("length", length, optional=False)
+    check_count("n_samples", n_samples, optional=False)
+    check_count("top_k", top_k)
+    check_count("seed", seed, least=0)
+    check_number("temperature", temperature, low=0, optional=False)
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
+from scmamba._arguments import check_count, check_flag
 from scmamba._errors import ScmambaError
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.tasks.sequence import _edits
@@ -94,6 +95,17 @@ def mutagenesis(
         There is not just one sequence, the region is not in it, no kind of change is asked for, an
         option does not go with the model, or a sequence holds an unknown character.
     """
+    check_count("start", start, least=-(2**62), optional=False)
+    check_count("stop", stop, least=-(2**62))
+    check_count("flank", flank, optional=False)
+    for name, flag in (
+        ("substitutions", substitutions),
+        ("include_n", include_n),
+        ("fill_gaps", fill_gaps),
+        ("cuts", cuts),
+    ):
+        check_flag(name, flag)
+    check_flag("both_strands", both_strands, optional=True)
     if isinstance(model, (str, os.PathLike)):
         model = load_predictor(model) if is_predictor(model) else language_model(model)
     net = model.eval() if isinstance(model, SequenceModel) else None
@@ -104,10 +116,8 @@ def mutagenesis(
             f"start={start}, stop={end}; the sequence has positions 0 to {len(text)}, and start "
             "comes before stop"
         )
-    if flank < 1:
-        raise ScmambaError(f"flank={flank}; give at least 1")
-    lengths = (deletions,) if isinstance(deletions, int) else tuple(deletions)
-    pieces = (insertions,) if isinstance(insertions, str) else tuple(insertions)
+    lengths = _several("deletions", deletions, int)
+    pieces = _several("insertions", insertions, str)
     planned = [
         *_edits.substitutions(text, start, end, _letters(text, net) * substitutions),
         *_edits.substitutions(text, start, end, "N" * include_n),
@@ -146,6 +156,15 @@ def mutagenesis(
         batch_size=batch_size,
     )
     return table.assign(score=effects.alt, change=effects.change, llr=effects.ratio)
+
+
+def _several(name: str, given: Any, kind: type) -> tuple[Any, ...]:
+    """One value or several, as several."""
+    found = (given,) if isinstance(given, kind) or not isinstance(given, Iterable) else tuple(given)
+    if any(not isinstance(value, kind) or isinstance(value, bool) for value in found):
+        wanted = "whole numbers" if kind is int else "text"
+        raise ScmambaError(f"{name}={str(given)[:60]}; give {wanted}: one, or a list")
+    return found
 
 
 def _one(sequence: Any, net: SequenceModel | None) -> str:

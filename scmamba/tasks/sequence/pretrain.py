@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from scmamba._arguments import check_choice, check_count, check_flag, check_number
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba._settings import settings
@@ -113,10 +114,14 @@ def pretrain(
         An input cannot be used, or the objective does not fit the model.
     """
     used = settings.seed if seed is None else seed
-    if objective not in OBJECTIVES:
-        raise ScmambaError(f"objective={objective!r}; allowed: {', '.join(map(repr, OBJECTIVES))}")
-    if max_length < 2:
-        raise ScmambaError(f"max_length={max_length}; give 2 or more")
+    check_choice("objective", objective, OBJECTIVES)
+    check_count("max_length", max_length, least=2, optional=False)
+    check_count("epochs", epochs, optional=False)
+    check_count("token_budget", token_budget, optional=False)
+    check_count("seed", used, least=0, optional=False)
+    check_number("lr", lr, low=0, open_low=True, optional=False)
+    check_number("mask_ratio", mask_ratio, optional=False)
+    check_flag("both_strands", both_strands, optional=True)
     data = read_sequences(sequences, column=column)
     net = _start(model, data, used)
     objective = _objective(objective, net)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scmamba._arguments import check_flag
 from scmamba.tasks.sequence._batches import read
 from scmamba.tasks.sequence._inputs import read_sequences
 from scmamba.tasks.sequence._likelihood import n_nucleotides, scored, token_log_probs
@@ -61,6 +62,7 @@ def score(
         A sequence is empty, too long or holds an unknown character, ``mask_every`` does not fit,
         or the model does not load or has no language-model head.
     """
+    check_flag("per_token", per_token)
     data = read_sequences(sequences, column=column)
     net = language_model(model)
     texts, rows = read(data, net.tokenizer, max_length)

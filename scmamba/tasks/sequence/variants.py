@@ -11,6 +11,7 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 
+from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.tasks.sequence._edits import Edit
@@ -74,8 +75,9 @@ def variant_effects(
         A file is missing or damaged, a chromosome is not in the FASTA, a reference allele is not
         what the genome has there, a variant is longer than the window, or the model does not load.
     """
-    if window < 1 or flank < 1:
-        raise ScmambaError(f"window={window}, flank={flank}; give at least 1")
+    for name, value in (("window", window), ("flank", flank)):
+        check_count(name, value, optional=False)
+    check_count("batch_size", batch_size)
     variants = list(read_vcf(vcf))
     if not variants:
         raise ScmambaError(f"{vcf} holds no variant")

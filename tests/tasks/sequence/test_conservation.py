@@ -91,7 +91,7 @@ def test_every_few_together_is_near(models) -> None:
         ("kmers", {}, "longer than one nucleotide"),
         ("rna", {"both_strands": True}, "reads RNA"),
         ("causal1", {"mask_every": 3}, "is causal"),
-        ("ph", {"mask_every": 0}, "mask_every=0; give 2 or more"),
+        ("ph", {"mask_every": 0}, "mask_every=0; give a whole number of at least 2"),
     ],
 )
 def test_wrong_options_are_named(models, kind, options, message) -> None:

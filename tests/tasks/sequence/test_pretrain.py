@@ -130,7 +130,7 @@ def test_long_sequences_are_cut() -> None:
         ({"objective": "causal"}, "the model is bidirectional; give 'masked'"),
         ({"objective": "masked", "model": "nt-mamba"}, "the model is causal; give 'causal'"),
         ({"mask_ratio": 0.0}, "mask_ratio=0.0; give a share"),
-        ({"max_length": 1}, "max_length=1; give 2 or more"),
+        ({"max_length": 1}, "max_length=1; give a whole number of at least 2"),
         ({"sequences": ["ACGT"]}, r"1 piece\(s\) of sequence"),
         ({"sequences": ["ACGT", "AXGT"]}, "sequence '1' holds 'X' at position 2"),
         ({"sequences": repeats("ACGU"), "both_strands": True}, "reads RNA"),

@@ -87,7 +87,7 @@ def test_tokens_masked_together(models, sequences, kind, every) -> None:
     ("kind", "options", "message"),
     [
         ("causal1", {"mask_every": 2}, "mask_every=2, but the model is causal"),
-        ("ph", {"mask_every": 1}, "mask_every=1; give 2 or more"),
+        ("ph", {"mask_every": 1}, "mask_every=1; give a whole number of at least 2"),
         ("ph", {"batch_size": -1}, "batch_size=-1"),
         ("ph", {"max_length": 3}, "sequence '0' has 4 tokens, and max_length=3"),
     ],
