@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 logger = logging.getLogger("scmamba")
 
@@ -29,13 +27,3 @@ def set_verbosity(level: str) -> None:
         logger.addHandler(handler)
         logger.propagate = False
     logger.setLevel(level.upper())
-
-
-@contextmanager
-def muted() -> Iterator[None]:
-    """Say nothing, as what happens in the block happens again and is told then."""
-    was, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = was

@@ -110,8 +110,8 @@ def annotate(
     Parameters
     ----------
     adata
-        Cells to annotate: counts or log-normalised counts. An AnnData, in memory or backed; or
-        the path of an ``.h5ad`` or ``.zarr`` file, or a list of paths, read in blocks of cells.
+        Cells to annotate, counts or log-normalized counts: an AnnData, a MuData (its ``rna``), the
+        path of an ``.h5ad`` or ``.zarr`` file, or a list of paths, which are read in blocks.
     reference
         Labelled cells, an AnnData or a path; the genes in common are used.
     labels_key
