@@ -19,6 +19,9 @@ import numba
 import numpy as np
 import torch
 
+from scmamba._log import logger
+from scmamba._machine_code import MachineCode
+
 _MIN_WORK = 1 << 18  # elements of a block: with fewer, waking a thread costs more than it saves
 _BLOCKS_PER_THREAD = 4
 _PROCESS = os.getpid()
@@ -30,10 +33,12 @@ def compiled(function: Callable[..., Any]) -> Any:
     numba sees a change in the function's own file only: whoever edits a compiled function that
     other files call clears ``__pycache__``.
     """
+    dispatcher = numba.njit(nogil=True)(function)
     try:
-        return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # no writable cache folder: compile anew in every process
-        return numba.njit(nogil=True)(function)
+        dispatcher._cache = MachineCode(function)
+    except RuntimeError:
+        logger.debug("no folder for machine code can be written: it is compiled in every process")
+    return dispatcher
 
 
 def for_rows(
