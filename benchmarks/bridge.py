@@ -103,7 +103,7 @@ def trained(
 ) -> CellModel:
     """A compact model that learned the types of the ``train`` cells from all genes given."""
     torch.manual_seed(seed)
-    vocab, d = Vocab(names), preset("mini").d_model
+    vocab, d = Vocab(names), preset("mini").encoder.d_model
     config = preset("mini", n_genes=len(vocab), n_classes=int(types.max()) + 1, **COMPACT)
     model = CellModel(config)
     model.vocab = vocab
@@ -154,7 +154,7 @@ def run(path: Path, seed: int) -> dict[str, dict[str, float]]:
     def placed(table: np.ndarray) -> dict[str, float]:
         result = extend_genes(model, names, table, seed=seed)
         got = labels(result.model, values[test][:, new], new_names)
-        return {**score(got), "r2": result.bridge.r2}
+        return {**score(got), "r2": result.embedding_map.r2}
 
     rows = {"known genes": score(labels(model, values[test][:, known], [names[i] for i in known]))}
     rows["by their expression"] = placed(vectors)

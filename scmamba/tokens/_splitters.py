@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +11,6 @@ from scmamba._errors import ScmambaError
 from scmamba.tokens._layouts import TokenLayout
 
 Ints = npt.NDArray[np.int64]
-
-
-class Splitter(Protocol):
-    """Cuts a sequence of ``ACGTN`` (or ``ACGUN``) into tokens, without special ones."""
-
-    def split(self, sequence: str) -> tuple[Ints, Ints]:
-        """Ids (n,), and the start of each token with the end of the last behind them (n + 1,)."""
 
 
 class Characters:

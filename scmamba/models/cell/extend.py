@@ -41,7 +41,7 @@ class Extended:
         The model; all it computes on genes that it knew is what it was.
     added
         The new genes, in the order of their ids, behind those known before.
-    bridge
+    embedding_map
         The map from sequence embeddings (standardised) to gene embeddings; its ``r2`` on held-out
         shared genes says what sequences told: 0 means nothing, and every new gene then gets the
         mean of the known ones.
@@ -51,14 +51,14 @@ class Extended:
 
     model: CellModel
     added: tuple[str, ...]
-    bridge: Ridge
+    embedding_map: Ridge
     n_shared: int
 
     def __str__(self) -> str:
-        told = f"explains {self.bridge.r2:.1%} of the variance of held-out gene embeddings"
+        told = f"explains {self.embedding_map.r2:.1%} of the variance of held-out gene embeddings"
         return (
             f"{len(self.added):,} genes added from their sequences by a map fitted on "
-            f"{self.n_shared:,} shared genes, which {told} (penalty {self.bridge.penalty:g})"
+            f"{self.n_shared:,} shared genes, which {told} (penalty {self.embedding_map.penalty:g})"
         )
 
 
@@ -116,7 +116,7 @@ def extend_genes(
     state = merged_state_dict(model)
     table = state[_TABLE].double().cpu().numpy()
     used = settings.seed if seed is None else seed
-    bridge = fit_ridge(rows[known], table[index[known]], n_folds=n_folds, seed=used)
+    embedding_map = fit_ridge(rows[known], table[index[known]], n_folds=n_folds, seed=used)
     vocab = Vocab([*model.vocab.tokens, *added])
     n_before = model.config.encoder.n_genes
     config = model.config.replace(n_genes=max(n_before, len(vocab)))
@@ -125,14 +125,16 @@ def extend_genes(
         name: _grown(t, n_before, config.encoder.n_genes, learned) for name, t in state.items()
     }
     place = slice(len(model.vocab), len(vocab))
-    grown[_TABLE][place] = torch.from_numpy(bridge.predict(rows[~known], restore=True)).to(
+    grown[_TABLE][place] = torch.from_numpy(embedding_map.predict(rows[~known], restore=True)).to(
         grown[_TABLE]
     )
     new = fill(lambda: CellModel(config), grown, source="the extended model").model
     new.vocab, new.report = vocab, model.report
     new.name = None if model.name is None else f"{model.name} and {len(added)} genes"
-    result = Extended(new.to(next(model.parameters()).device), added, bridge, int(known.sum()))
-    (logger.info if bridge.r2 > 0 else logger.warning)("%s", result)
+    result = Extended(
+        new.to(next(model.parameters()).device), added, embedding_map, int(known.sum())
+    )
+    (logger.info if embedding_map.r2 > 0 else logger.warning)("%s", result)
     return result
 
 

@@ -103,7 +103,7 @@ def test_new_genes_go_where_their_sequences_put_them(rng, spare):
     extended = extend_genes(model, [names[i] for i in order], table[order])
     new = extended.model
     assert set(extended.added) == {f"new{i}" for i in range(10)}
-    assert (extended.n_shared, extended.bridge.r2 > 0.99) == (N, True)
+    assert (extended.n_shared, extended.embedding_map.r2 > 0.99) == (N, True)
     assert new.vocab.tokens == (*model.vocab.tokens, *extended.added)
     assert new.config.encoder.n_genes == max(N + 3 + spare, N + 3 + 10)
     rows = new.gene_embedding.embedding.weight[new.vocab.index(extended.added)].detach().numpy()
@@ -137,7 +137,7 @@ def test_sequences_that_tell_nothing(rng):
     model = cell_model()
     names = [*model.vocab.genes, "new"]
     extended = extend_genes(model, names, rng.normal(size=(N + 1, 50)))
-    assert extended.bridge.r2 == 0
+    assert extended.embedding_map.r2 == 0
     table = model.gene_embedding.embedding.weight.detach()
     torch.testing.assert_close(
         extended.model.gene_embedding.embedding.weight[-1].detach(), table[:N].mean(0)
