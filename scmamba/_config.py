@@ -157,7 +157,7 @@ def _typed(name: str, hint: Any, value: Any) -> Any:
         return value if isinstance(value, hint) else hint.from_entries(value, name)
     if hint == tuple[int, ...]:
         if not isinstance(value, tuple | list):
-            raise ScmambaError(f"{name}={value!r}; give a list of whole numbers")
+            raise ScmambaError(f"{name}={value!r}; give a value of type tuple, of whole numbers")
         if wrong := [x for x in value if type(x) is not int]:
             raise ScmambaError(f"{name} holds {wrong[0]!r}; give whole numbers")
         return tuple(value)
