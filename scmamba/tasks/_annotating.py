@@ -23,11 +23,11 @@ from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import CellSource, open_cells
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation.examples import beside, within
-from scmamba.tasks._annotation.labels import Labels, read_batches, read_labels
 from scmamba.tasks._annotation.task import FitTask
 from scmamba.tasks._annotation_request import AnnotationRequest
 from scmamba.tasks._checks import flag_empty
 from scmamba.tasks._forward import block_values
+from scmamba.tasks._labels import Labels, read_batches, read_labels
 from scmamba.tokens.genes import GeneMatch
 
 _KEPT = ("confidence", "ood_score", "unknown", "empty", "embedding")

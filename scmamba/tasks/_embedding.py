@@ -15,9 +15,9 @@ from scmamba.jobs import Job, Jobs, Results, about, digest, identity
 from scmamba.models import CellModel
 from scmamba.pp.expression import Expression, gene_names
 from scmamba.stream.expressions import Expressions
-from scmamba.tasks._annotation.labels import read_batches
 from scmamba.tasks._checks import check_at_least, flag_empty
 from scmamba.tasks._forward import block_values, cell_data, forward
+from scmamba.tasks._labels import read_batches
 from scmamba.tasks._pretrained import model_genes
 from scmamba.tokens.genes import GeneMatch, resolve
 

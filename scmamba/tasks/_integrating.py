@@ -17,13 +17,13 @@ from scmamba.jobs import Job, Jobs, Results, about, digest, identity, label_colo
 from scmamba.pp.expression import Expression, gene_names, ways_to_counts
 from scmamba.pp.units import Unit
 from scmamba.stream.expressions import Expressions
-from scmamba.tasks._annotation.examples import gather
-from scmamba.tasks._annotation.labels import Labels, read_batches, read_labels
 from scmamba.tasks._checks import flag_empty
+from scmamba.tasks._gather import gather
 from scmamba.tasks._integration.checks import check_batches, tell_overlap
 from scmamba.tasks._integration.integrator import Integrator, Mapped, check_batch
 from scmamba.tasks._integration.task import FitTask
 from scmamba.tasks._integration_request import IntegrationRequest
+from scmamba.tasks._labels import Labels, read_batches, read_labels
 from scmamba.tokens.genes import resolve
 
 
@@ -172,7 +172,7 @@ def place_cells(
     if request.saved is None:
         return PlacedCells(integrator.reference.embedding[rows], None)
     with one.job.naming_errors():
-        mapped = integrator.place(one.found, one.batches)
+        mapped = integrator._place(one.found, one.batches)
     return PlacedCells(mapped.embedding, mapped)
 
 
@@ -195,7 +195,7 @@ def integration_results(
         "integrate",
         batch_key=request.batch_key,
         batches=integrator.batches,
-        corrected=integrator.unit if request.decodes else None,
+        corrected=integrator.likelihood if request.decodes else None,
         corrected_as=request.decoded_as if request.decodes else None,
         normed_as=None if mapped is None else mapped.normed_as,
         **integrator.about,
@@ -212,7 +212,7 @@ def _add_decoded(
 ) -> None:
     keys, genes = request.keys, gene_names(one.job.source.var, request.gene_key, "adata.var")
     as_of = request.decoded_as
-    results.layers[keys.corrected] = integrator.corrected_like(one.found, genes, embedding, as_of)
+    results.layers[keys.corrected] = integrator._corrected_like(one.found, genes, embedding, as_of)
     index = resolve(integrator.panel.names, genes.tolist()).index
     decoded = np.zeros(len(genes), dtype=bool)
     decoded[index[index >= 0]] = True

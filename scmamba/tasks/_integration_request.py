@@ -115,7 +115,7 @@ class IntegrationRequest:
                 "omit it"
             )
         if self.decodes and self.saved is not None:
-            self.saved.check_decodes(self.decoded_as)
+            self.saved._check_decodes(self.decoded_as)
         if self.decodes and self.start is not None and not self.finetune:
             raise ScmambaError(
                 "correct= needs a model that decodes expression, and a pretrained one that is used "

@@ -26,6 +26,8 @@ from scmamba.tasks._integration.criteria import mixing
 TINY = IntegrationTraining(
     epochs=4, mamba_epochs=1, batch_size=32, learning_rate=5e-3, width=16, d_state=4, n_latent=5
 )
+LAYERED = replace(TINY, n_layer=1)
+"""With a Mamba layer, which needs no evidence as it was asked for."""
 
 
 def integrate(adata: ad.AnnData, batch_key: str = "batch", **options: Any) -> Any:
@@ -52,6 +54,7 @@ def once() -> Iterator[tuple[ad.AnnData, Integrator]]:
         yield integrate(
             cells,
             labels_key="cell_type",
+            training=LAYERED,
             correct=True,
             objectives=IntegrationObjectives(cls=0, supcon=0),
             copy=True,
@@ -70,7 +73,7 @@ def test_what_is_written(once) -> None:
         "average",
     )
     assert about["batches"] == "batch_0, batch_1, batch_2"
-    assert set(fitted.history["stage"]) == {"tokens", "Mamba"}
+    assert set(fitted.history["stage"]) == {"bag", "full"}
     for name in ("nb", "kl", "contrast", "dab"):
         assert fitted.history[f"train_{name}"].notna().all()
     assert "train_ecs" not in fitted.history
@@ -90,7 +93,7 @@ def test_results_survive_a_file(once, tmp_path) -> None:
     adata.write_h5ad(tmp_path / "cells.h5ad")
     read = ad.read_h5ad(tmp_path / "cells.h5ad")
     np.testing.assert_array_equal(read.obsm["X_scmamba"], adata.obsm["X_scmamba"])
-    assert read.uns["scmamba"]["criteria"]["tokens"]["mixing"] > 0
+    assert read.uns["scmamba"]["criteria"]["bag"]["mixing"] > 0
 
 
 def test_same_seed_same_result_other_seed_another(batched) -> None:
@@ -140,7 +143,7 @@ def test_no_counts_fall_back_to_bins(batched, told) -> None:
         batched, correct=True, objectives=IntegrationObjectives(gep=0.01, explicit_zero=True)
     )
     assert "holds no counts but log1p values" in told.text
-    assert fitted.unit == batched.uns["scmamba"]["corrected"] == "bins"
+    assert fitted.likelihood == batched.uns["scmamba"]["corrected"] == "bins"
     layer = batched.layers["scmamba_corrected"]
     assert layer.min() >= 0 and layer.max() <= 50
     losses = fitted.history
@@ -161,7 +164,7 @@ def test_each_objective_can_be_switched_off(batched, name) -> None:
     assert np.isfinite(batched.obsm["X_scmamba"]).all()
     if name == "nb":
         with pytest.raises(ScmambaError, match="decodes no expression"):
-            fitted.check_decodes("average")
+            fitted._check_decodes("average")
 
 
 @pytest.mark.parametrize("name", ["gep", "mvc", "ecs"])
@@ -175,13 +178,21 @@ def test_each_objective_that_is_off_can_be_switched_on(batched, name) -> None:
 def test_mamba_layers_as_asked_for(batched, n_layer) -> None:
     fitted = integrate(batched, training=replace(TINY, n_layer=n_layer))
     assert fitted.model.config.encoder.n_layer == fitted.about["mamba_layers"] == n_layer
-    assert ("Mamba" in fitted.about["criteria"]) == bool(n_layer)
+    assert ("full" in fitted.about["criteria"]) == bool(n_layer)
     assert fitted.bag.config.encoder.n_layer == 0
+
+
+def test_without_held_out_cells_no_layers_are_added(batched) -> None:
+    """Of so few cells none are held out, so that nothing speaks for Mamba layers."""
+    fitted = integrate(batched)
+    assert fitted.about["mamba_layers"] == 0
+    assert set(fitted.history["stage"]) == {"bag"}
+    assert fitted.about["criteria"]["bag"].keys() == {"held_out_fit", "mixing"}
 
 
 def test_partly_labelled_cells_are_a_term(batched) -> None:
     batched.obs["some"] = batched.obs["cell_type"].where(np.arange(150) % 3 == 0)
-    fitted = integrate(batched, labels_key="some")
+    fitted = integrate(batched, labels_key="some", training=LAYERED)
     assert fitted.history["train_cls"].iloc[-1] < fitted.history["train_cls"].iloc[0]
     assert (fitted.reference.labels >= 0).sum() == 50
 
@@ -218,10 +229,10 @@ def test_saved_and_loaded(once, tmp_path) -> None:
     again = adata.copy()
     integrate(again, model=str(tmp_path / "folder"))
     np.testing.assert_allclose(again.obsm["X_scmamba"], adata.obsm["X_scmamba"], atol=1e-5)
-    assert (loaded.batches, loaded.classes, loaded.unit) == (
+    assert (loaded.batches, loaded.classes, loaded.likelihood) == (
         fitted.batches,
         fitted.classes,
-        fitted.unit,
+        fitted.likelihood,
     )
     text = (tmp_path / "folder" / "integrator.json").read_text()
     (tmp_path / "folder" / "integrator.json").write_text(text.replace("batch_1", "batch_9"))

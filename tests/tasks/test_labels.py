@@ -8,8 +8,8 @@ import pytest
 
 from scmamba._errors import ScmambaError
 from scmamba.metrics import annotation
-from scmamba.tasks._annotation import labels
-from scmamba.tasks._annotation.labels import read_batches, read_labels
+from scmamba.tasks import _labels as labels
+from scmamba.tasks._labels import read_batches, read_labels
 
 
 def read(values, category="unknown"):

@@ -55,7 +55,7 @@ def prepare_cells(
 
     from scmamba.pp import expression, log_normalize
     from scmamba.pp.expression import ways_to_counts
-    from scmamba.tasks._annotation.labels import read_batches, read_labels
+    from scmamba.tasks._labels import read_batches, read_labels
     from scmamba.tasks._panel import choose_panel
 
     names = read_batches(adata.obs, batch_key, "adata.obs")

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
-from scmamba._log import logger
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import CellSource, layer_place, sample
-from scmamba.tasks._annotation.labels import Labels
+from scmamba.tasks._gather import gather
+from scmamba.tasks._labels import Labels
 
 UNLABELLED_CELLS = 20_000
 """Of a file, so many cells without a label are learned from, drawn by the seed."""
@@ -106,22 +105,3 @@ def _there(source: CellSource, where: dict[str, Any]) -> dict[str, Any]:
     if "raw.X" not in source.matrices:
         there["use_raw"] = None
     return there
-
-
-def gather(
-    found: Expressions, rows: npt.NDArray[np.int64]
-) -> tuple[Expression, npt.NDArray[np.int64]]:
-    """Expression of the cells ``rows`` (ascending), and which cells these are.
-
-    Of cells in memory all are given, as they are there already.
-    """
-    source = found.source
-    if source.in_memory:
-        return found.first, np.arange(source.n_obs)
-    if len(rows) < source.n_obs:
-        logger.info("%s of %s cells are read to learn from", f"{len(rows):,}", f"{source.n_obs:,}")
-    parts = []
-    for block, values in found.blocks():
-        start, stop = np.searchsorted(rows, [block.start, block.stop])
-        parts.append(values.X[rows[start:stop] - block.start])
-    return replace(found.first, X=sparse.vstack(parts, format="csr")), rows

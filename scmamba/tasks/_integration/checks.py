@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
-from scmamba.tasks._annotation.labels import Labels
+from scmamba.tasks._labels import Labels
 
 _FEW_BATCHES = 10
 """So many values are taken for batches however few the cells are."""

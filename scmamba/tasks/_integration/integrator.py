@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,32 +15,30 @@ import torch
 from anndata import AnnData
 from scipy import sparse
 
+from scmamba._describe import Described, listed
 from scmamba._errors import ScmambaError
-from scmamba._files import atomic_folder
 from scmamba._log import logger
+from scmamba.learn.artifact import Artifact
 from scmamba.models import CellModel
-from scmamba.models import load as load_model
-from scmamba.models import save as save_model
 from scmamba.models.cell.config import EncoderConfig
-from scmamba.models.checkpoint.sealed import ARRAYS, Sealed
 from scmamba.nn.heads import LatentHead
 from scmamba.pp.expression import Expression, expression
 from scmamba.stream.data import CellData
-from scmamba.tasks._annotation.labels import read_batches
 from scmamba.tasks._forward import cell_data, forward
 from scmamba.tasks._integration.decode import corrected
 from scmamba.tasks._integration.mapping import place
 from scmamba.tasks._integration.network import pooled
 from scmamba.tasks._integration.reference import Near, Reference
+from scmamba.tasks._labels import read_batches
 from scmamba.tasks._panel import Panel
 from scmamba.tasks._pretrained import model_genes
 from scmamba.tokens.cells import tokenize
 from scmamba.tokens.genes import GeneMatch, resolve
 from scmamba.tokens.vocab import Vocab
 
-FORMAT_VERSION = 1
-SETTINGS, MODEL = "integrator.json", "model"
-_SEALED = Sealed("integrator", SETTINGS, FORMAT_VERSION)
+ARTIFACT = Artifact("integrator")
+_OLD_NAMES = {"unit": "likelihood", "own_genes": "reads_panel", "usual": "median_knn_distance"}
+"""Entries of folders of format version 1."""
 AVERAGE = "average"
 """As of which batch expression is decoded, if as of all on average."""
 
@@ -64,7 +63,7 @@ class Mapped:
 
 
 @dataclass(frozen=True, repr=False)
-class Integrator:
+class Integrator(Described):
     """Maps cells into an integration; made by :func:`scmamba.tasks.integrate` or :meth:`load`.
 
     Attributes
@@ -79,14 +78,14 @@ class Integrator:
         Labels of the reference, sorted; empty where none were given.
     reference
         The cells it was fitted on, embedded.
-    unit
+    likelihood
         What it decodes: ``"counts"``, ``"bins"``, or ``"nothing"`` (zero-shot, or without ``nb``).
-    own_genes
+    reads_panel
         Whether the model reads the panel; a pretrained one reads all genes that it knows.
     about
         How it was made: mode, seed, weights, genes, label-free figures of quality.
     history
-        Training curve, one row an epoch; empty for a loaded one.
+        Training curve, one row per epoch.
     bag
         The same model before its Mamba layers came in, for comparison; not saved.
     """
@@ -96,17 +95,28 @@ class Integrator:
     batches: tuple[str, ...]
     classes: tuple[str, ...]
     reference: Reference
-    unit: str
-    own_genes: bool
+    likelihood: str
+    reads_panel: bool
     about: dict[str, Any]
     history: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
     bag: CellModel | None = field(default=None, compare=False)
 
-    def __repr__(self) -> str:
-        return (
-            f"<Integrator of {len(self.reference.embedding):,} cells in {len(self.batches)} "
-            f"batches, {len(self.panel.chosen):,} genes decoded as {self.unit}>"
-        )
+    def _summary(self) -> tuple[str, Mapping[str, str]]:
+        about = self.about
+        layers = about.get("mamba_layers", self.model.config.n_layer)
+        entries = {
+            "cells": f"{len(self.reference.embedding):,}, embedded in "
+            f"{self.reference.embedding.shape[1]} dimensions",
+            "batches": listed(self.batches),
+            "cell types": listed(self.classes) if self.classes else "not given",
+            "genes": f"{len(self.panel.chosen):,}, decoded as {self.likelihood}",
+            "network": f"{about['model']}, {layers} Mamba layers, seed {about['seed']}",
+        }
+        for stage, scores in about.get("criteria", {}).items():
+            fit = scores["held_out_fit"]
+            held = "no cells held out" if fit is None else f"held-out fit {fit:.3f}"
+            entries[f"stage {stage}"] = f"{held}, batch entropy {scores['mixing']:.3f}"
+        return "Integrator", entries
 
     def map(self, adata: AnnData, batch_key: str | None = None, **where: Any) -> Mapped:
         """Bring new cells into the integration; nothing is trained, ``adata`` stays as it is.
@@ -130,11 +140,11 @@ class Integrator:
         names = np.full(len(found.X.indptr) - 1, "", dtype=object)
         if batch_key is not None:
             names = read_batches(adata.obs, batch_key, "adata.obs")
-        return self.place(found, names)
+        return self._place(found, names)
 
-    def place(self, found: Expression, names: npt.NDArray[np.object_]) -> Mapped:
+    def _place(self, found: Expression, names: npt.NDArray[np.object_]) -> Mapped:
         """Bring cells in whose expression was taken out; ``names`` (n,) are their batches."""
-        data, counts = self.read(found)
+        data, counts = self._read(found)
         if self.model.head(LatentHead) is None:
             embedding = zero_shot(self.model, self._among_domains(data, names))
             return Mapped(embedding, self.reference.near(embedding), {})
@@ -167,21 +177,21 @@ class Integrator:
         ids = np.array([self.batches.index(name) for name in names], np.int64)
         return replace(data, batch_ids=ids)
 
-    def read(self, found: Expression) -> tuple[CellData, sparse.csr_matrix | None]:
+    def _read(self, found: Expression) -> tuple[CellData, sparse.csr_matrix | None]:
         """Tokens of cells as the model reads them, and the counts that it decodes or None."""
-        if self.unit == "counts" and not found.unit.is_counts:
+        if self.likelihood == "counts" and not found.unit.is_counts:
             raise ScmambaError(
                 f"{found.source} holds {found.unit}, but this integrator was fitted on counts; "
                 'name where they are: layer="counts", or use_raw=True'
             )
         match = None
-        if self.own_genes or self.unit == "counts":
+        if self.reads_panel or self.likelihood == "counts":
             match = self.panel.match(found)
             logger.info(match.report())
         counts = None
-        if match is not None and self.unit == "counts":
+        if match is not None and self.likelihood == "counts":
             counts = self.panel.linear(found, match)
-        if match is None or not self.own_genes:
+        if match is None or not self.reads_panel:
             return cell_data(self.model, found, model_genes(self.model, found)), counts
         assert self.model.vocab is not None
         binned = self.model.config.encoder.value_type == "bins"
@@ -209,14 +219,13 @@ class Integrator:
         ScmambaError
             The batch was not fitted, or the model decodes nothing.
         """
-        self.check_decodes(batch)
+        self._check_decodes(batch)
         wanted = range(len(self.batches)) if batch == AVERAGE else [self.batches.index(batch)]
         genes = self.model.vocab.index(self.panel.names) if self.model.vocab else np.arange(0)
-        return corrected(
-            self.model, embedding, genes, list(wanted), depth if self.unit == "counts" else None
-        )
+        counts = depth if self.likelihood == "counts" else None
+        return corrected(self.model, embedding, genes, list(wanted), counts)
 
-    def corrected_like(
+    def _corrected_like(
         self,
         found: Expression,
         columns: npt.NDArray[np.object_],
@@ -230,7 +239,7 @@ class Integrator:
         (n_cells, n_columns), in the columns of that name; empty for genes that are not decoded.
         """
         depth = np.zeros(len(embedding))
-        if self.unit == "counts":
+        if self.likelihood == "counts":
             depth = np.asarray(self.panel.linear(found, self.panel.match(found)).sum(1)).ravel()
         decoded = self.corrected(embedding, depth, batch)
         column = resolve(self.panel.names, columns.tolist()).index
@@ -245,9 +254,9 @@ class Integrator:
         placed.sort_indices()
         return placed
 
-    def check_decodes(self, batch: str) -> None:
+    def _check_decodes(self, batch: str) -> None:
         """Raise ScmambaError unless expression can be decoded as of ``batch``."""
-        if self.unit == "nothing":
+        if self.likelihood == "nothing":
             raise ScmambaError(
                 "this integration decodes no expression: it is of a pretrained model taken as it "
                 "is (mode='finetune' does, or model=None), or was fitted with nb_weight=0"
@@ -266,15 +275,12 @@ class Integrator:
             "genes": self.panel.genes,
             "batches": self.batches,
             "classes": self.classes,
-            "usual": self.reference.usual,
-            "unit": self.unit,
-            "own_genes": self.own_genes,
+            "median_knn_distance": self.reference.usual,
+            "likelihood": self.likelihood,
+            "reads_panel": self.reads_panel,
             "about": self.about,
         }
-        with atomic_folder(Path(path), replaces=frozenset({SETTINGS, ARRAYS, MODEL})) as folder:
-            save_model(self.model, folder / MODEL)
-            _SEALED.write(folder, content, arrays)
-        return Path(path)
+        return ARTIFACT.save(path, content, arrays, [self.model], self.history)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Integrator:
@@ -283,21 +289,27 @@ class Integrator:
         Raises
         ------
         ScmambaError
-            It is no integrator, of a newer format, or damaged.
+            The folder holds no integrator, is of a newer format, or is damaged.
         """
-        folder = Path(path)
-        with _SEALED.reading(folder) as (content, arrays):
+        with ARTIFACT.reading(path) as saved:
+            content, arrays = saved.content, saved.arrays
+            if saved.version == 1:
+                content |= {new: content[old] for old, new in _OLD_NAMES.items()}
             return cls(
-                model=load_model(folder / MODEL),  # type: ignore[arg-type]
+                model=saved.networks[0],
                 panel=Panel(tuple(content["genes"]), arrays["chosen"]),
                 batches=tuple(content["batches"]),
                 classes=tuple(content["classes"]),
                 reference=Reference(
-                    arrays["embedding"], arrays["batch_ids"], arrays["labels"], content["usual"]
+                    arrays["embedding"],
+                    arrays["batch_ids"],
+                    arrays["labels"],
+                    content["median_knn_distance"],
                 ),
-                unit=content["unit"],
-                own_genes=content["own_genes"],
+                likelihood=content["likelihood"],
+                reads_panel=content["reads_panel"],
                 about=content["about"],
+                history=saved.history,
             )
 
 
@@ -311,7 +323,7 @@ def check_batch(batch: str, known: tuple[str, ...]) -> None:
 
 def is_integrator(path: str | os.PathLike[str]) -> bool:
     """Whether a folder holds a saved integrator."""
-    return (Path(path) / SETTINGS).is_file()
+    return ARTIFACT.is_at(path)
 
 
 def panel_tokens(

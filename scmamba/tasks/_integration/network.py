@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from scipy import sparse
 
+from scmamba.learn.staged import BAG, FULL, train_staged
 from scmamba.models.cell.config import CellConfig
 from scmamba.models.cell.model import CellModel
 from scmamba.models.device import resolve_device
@@ -30,6 +31,7 @@ from scmamba.train import (
     MVC,
     NB,
     Contrast,
+    FitResult,
     GeneSubsetEpochs,
     Objective,
     Ramp,
@@ -173,36 +175,66 @@ class Learned:
     criteria: dict[str, Criteria]
 
 
+@dataclass(frozen=True)
+class IntegrationStages:
+    """Trains integrating models stage by stage; every objective is on in both stages.
+
+    Attributes
+    ----------
+    cells
+        Cells to integrate.
+    rows
+        Positions of those to learn from.
+    recipe
+        Sizes, epochs and objectives.
+    """
+
+    cells: Cells
+    rows: npt.NDArray[np.int64]
+    recipe: Recipe
+
+    def build(self, n_layer: int) -> CellModel:
+        """A new model."""
+        model = compact(self.cells, self.recipe, n_layer)
+        if not n_layer:
+            init_batch_statistics(model, self.cells)
+        return model
+
+    def train_stage(self, network: CellModel, stage: str) -> FitResult:
+        """Train ``network``; with Mamba layers at a lower rate, on fewer genes and cells a step."""
+        recipe, config = self.recipe, replace(self.recipe.config, epochs=self.recipe.bag_epochs)
+        if stage != BAG:
+            config = replace(
+                config,
+                epochs=recipe.epochs,
+                lr=config.lr * recipe.layer_share,
+                batch_size=max(config.batch_size // 2, 1),
+            )
+            subsets = replace(recipe.subsets, max_tokens=recipe.layer_tokens)
+            recipe = replace(recipe, subsets=subsets)
+        history = train_stage(
+            network, self.cells, self.rows, recipe, config, text=stage, fresh=stage == BAG
+        )
+        return FitResult(history, config.epochs)
+
+
 def learn(cells: Cells, recipe: Recipe) -> Learned:
     """Train a new model: first as a bag of tokens, then with Mamba layers.
 
-    Every objective is on in both stages; the adversary comes in slowly in the first. The layers
-    stay if they decode cells that were held out better and mix batches no worse.
+    The layers stay if they decode cells that were held out better and mix batches no worse. Where
+    cells are too few to hold any out, layers are added only if the recipe keeps them anyway.
     """
     train_rows, held = _split(len(cells.data), recipe)
-    bag = compact(cells, recipe, 0)
-    init_batch_statistics(bag, cells)
-    config = replace(recipe.config, epochs=recipe.bag_epochs)
-    first = train_stage(bag, cells, train_rows, recipe, config, text="tokens")
-    scores = {"tokens": evaluate(bag, cells, held)}
-    if not (recipe.n_layer and recipe.epochs):
-        return Learned(bag, bag, first, scores)
-    model = compact(cells, recipe, recipe.n_layer)
-    for layer in model.stack.layers:
-        torch.nn.init.zeros_(layer.mamba.out_proj.weight)
-    model.load_state_dict(bag.state_dict(), strict=False)
-    config = replace(
-        recipe.config,
-        epochs=recipe.epochs,
-        lr=recipe.config.lr * recipe.layer_share,
-        batch_size=max(recipe.config.batch_size // 2, 1),
-    )
-    shorter = replace(recipe, subsets=replace(recipe.subsets, max_tokens=recipe.layer_tokens))
-    second = train_stage(model, cells, train_rows, shorter, config, text="Mamba", fresh=False)
-    second.index += len(first)
-    scores["Mamba"] = evaluate(model, cells, held)
-    kept = recipe.keep_layers or not len(held) or scores["Mamba"].better_than(scores["tokens"])
-    return Learned(model if kept else bag, bag, pd.concat([first, second]), scores)
+    wanted = recipe.keep_layers or len(held) > 0
+    n_layer = recipe.n_layer if wanted and recipe.epochs else 0
+    staged = train_staged(IntegrationStages(cells, train_rows, recipe), n_layer)
+    scores = {BAG: evaluate(staged.bag, cells, held)}
+    kept = staged.bag
+    if n_layer:
+        scores[FULL] = evaluate(staged.full, cells, held)
+        if recipe.keep_layers or scores[FULL].better_than(scores[BAG]):
+            kept = staged.full
+    return Learned(kept, staged.bag, staged.history, scores)
 
 
 def finetune(pretrained: CellModel, cells: Cells, recipe: Recipe) -> Learned:

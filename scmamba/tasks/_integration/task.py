@@ -15,13 +15,13 @@ from scmamba.models import CellModel
 from scmamba.models.checkpoint.weights import BACKBONE, fill
 from scmamba.pp.expression import Expression
 from scmamba.stream.data import CellData
-from scmamba.tasks._annotation.labels import Labels
 from scmamba.tasks._forward import cell_data, forward
 from scmamba.tasks._integration.criteria import mixing
 from scmamba.tasks._integration.integrator import Integrator, panel_tokens, zero_shot
 from scmamba.tasks._integration.network import Cells, Learned, finetune, heads, learn
 from scmamba.tasks._integration.recipe import Recipe
 from scmamba.tasks._integration.reference import Reference
+from scmamba.tasks._labels import Labels
 from scmamba.tasks._panel import Panel, aligned, choose_panel
 from scmamba.tasks._pretrained import model_genes, pretrained
 from scmamba.tokens.genes import resolve
@@ -51,7 +51,7 @@ class FitTask:
         return np.searchsorted(np.array(self.batches), self.names.astype(str)).astype(np.int64)
 
     @property
-    def unit(self) -> str:
+    def likelihood(self) -> str:
         """What is decoded."""
         weights = self.recipe.weights
         if self.found.unit.is_counts:
@@ -60,7 +60,7 @@ class FitTask:
 
     def check_decodes(self) -> None:
         """Raise ScmambaError unless the model will decode expression."""
-        if self.unit == "nothing":
+        if self.likelihood == "nothing":
             off = "nb" if self.found.unit.is_counts else "mvc"
             raise ScmambaError(
                 f"correct= needs a decoder, and {off}_weight=0 leaves it out; give a number above 0"
@@ -79,9 +79,9 @@ class FitTask:
         vocab = Vocab(panel.names)
         binned = not self.found.unit.is_counts
         data = panel_tokens(panel, vocab, self.found, match, binned=binned)
-        counts = panel.linear(self.found, match) if self.unit == "counts" else None
+        counts = panel.linear(self.found, match) if self.likelihood == "counts" else None
         cells = self._cells(data, counts, panel)
-        return self._fitted(learn(cells, self.recipe), cells, panel, own_genes=True)
+        return self._fitted(learn(cells, self.recipe), cells, panel, reads_panel=True)
 
     def _fine_tuned(self, net: CellModel) -> Integrator:
         if net.config.n_input_norms:
@@ -92,14 +92,14 @@ class FitTask:
             )
         panel = self._panel()
         genes = model_genes(net, self.found)
-        if self.unit != "counts":
+        if self.likelihood != "counts":
             panel = _known(panel, net)
         counts = None
-        if self.unit == "counts":
+        if self.likelihood == "counts":
             counts = panel.linear(self.found, panel.match(self.found))
         cells = self._cells(cell_data(net, self.found, genes), counts, panel)
         model = _with_heads(net, heads(cells, self.recipe))
-        return self._fitted(finetune(model, cells, self.recipe), cells, panel, own_genes=False)
+        return self._fitted(finetune(model, cells, self.recipe), cells, panel, reads_panel=False)
 
     def _zero_shot(self, net: CellModel) -> Integrator:
         genes = model_genes(net, self.found)
@@ -117,8 +117,8 @@ class FitTask:
             batches=self.batches,
             classes=() if self.labels is None else self.labels.classes,
             reference=Reference.of(embedding, self.batch_ids, labels, self.recipe.config.seed),
-            unit="nothing",
-            own_genes=False,
+            likelihood="nothing",
+            reads_panel=False,
             about={
                 **self._about(net),
                 "mixing": mixing(embedding, self.batch_ids),
@@ -146,7 +146,7 @@ class FitTask:
         )
 
     def _fitted(
-        self, learned: Learned, cells: Cells, panel: Panel, *, own_genes: bool
+        self, learned: Learned, cells: Cells, panel: Panel, *, reads_panel: bool
     ) -> Integrator:
         model, seed = learned.model, self.recipe.config.seed
         embedding = forward(model, cells.data).embedding
@@ -156,8 +156,8 @@ class FitTask:
             batches=self.batches,
             classes=() if self.labels is None else self.labels.classes,
             reference=Reference.of(embedding, cells.batch_ids, cells.data.labels, seed),
-            unit=self.unit,
-            own_genes=own_genes,
+            likelihood=self.likelihood,
+            reads_panel=reads_panel,
             about={
                 **self._about(model),
                 "n_genes": len(panel.chosen),
