@@ -165,7 +165,7 @@ def annotate(
     Examples
     --------
     >>> import scmamba
-    >>> from scmamba.tasks import AnnotationTraining, annotate
+    >>> from scmamba.tasks.annotate import AnnotationTraining, annotate
     >>> scmamba.settings.verbosity = "error"
     >>> cells = scmamba.datasets.synthetic(60, 40, 2, human=True)
     >>> quick = AnnotationTraining(epochs=1, n_layer=0, n_members=1)
