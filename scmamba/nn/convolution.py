@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from scmamba._compiled import for_rows
-from scmamba.nn import conv_loops
+from scmamba.nn import conv_loops, kernels
 from scmamba.nn._lanes import LANES
 
 
@@ -47,7 +47,7 @@ def conv_silu(
         tail = x.new_zeros(len(x), taps - 1, x.shape[2])
     tail = tail.detach().to(x.dtype)
     fits = x.dtype == weight.dtype == torch.float32 and x.shape[2] % LANES == 0
-    if x.device.type == "cpu" and fits:
+    if kernels.compiled_loops() and x.device.type == "cpu" and fits:
         bias = weight.new_zeros(len(weight)) if bias is None else bias
         y: Tensor = _ConvSiLU.apply(x, tail, weight, bias, reverse)
         return y

@@ -106,7 +106,7 @@ def selective_scan(
         else:
             state = x.new_zeros(len(x), *A.shape) if state is None else state.to(dtype)
             inputs = Inputs(x, dt, A, B, C, state)
-            if known and x.device.type == "cpu":
+            if known and x.device.type == "cpu" and kernels.compiled_loops():
                 y, state = scan_cpu.scan(inputs, D, reverse)
             else:
                 y, state = scan_chunks.scan(inputs, D, chunk_size, reverse)

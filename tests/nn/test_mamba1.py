@@ -111,3 +111,15 @@ def test_wrong_arguments_are_named() -> None:
     state = mixer.resume(u)[1]
     with pytest.raises(ScmambaError, match="state that resume returned"):
         mixer.resume(u[:1], state)
+
+
+def test_torch_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*given: object) -> None:
+        raise AssertionError("compiled loops run")
+
+    mixer, u = Mamba1(32, d_state=8), torch.randn(2, 40, 32)
+    expected = mixer(u)
+    monkeypatch.setenv("SCMAMBA_KERNELS", "torch")
+    monkeypatch.setattr("scmamba.nn.scan_cpu.scan", never)
+    monkeypatch.setattr("scmamba.nn.convolution._ConvSiLU.apply", never)
+    torch.testing.assert_close(mixer(u), expected, atol=1e-5, rtol=1e-5)
