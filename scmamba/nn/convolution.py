@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from scmamba._compiled import for_rows
-from scmamba.nn import conv_loops, kernels
-from scmamba.nn._lanes import LANES
+from scmamba.nn import conv_loops
+from scmamba.nn.kernels import implementation
 
 
 def conv_silu(
@@ -46,8 +46,7 @@ def conv_silu(
     if tail is None:
         tail = x.new_zeros(len(x), taps - 1, x.shape[2])
     tail = tail.detach().to(x.dtype)
-    fits = x.dtype == weight.dtype == torch.float32 and x.shape[2] % LANES == 0
-    if kernels.compiled_loops() and x.device.type == "cpu" and fits:
+    if implementation("convolution", [x, weight], vectors=[x.shape[2]]) == "compiled":
         bias = weight.new_zeros(len(weight)) if bias is None else bias
         y: Tensor = _ConvSiLU.apply(x, tail, weight, bias, reverse)
         return y

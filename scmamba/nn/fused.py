@@ -56,7 +56,8 @@ def mix(
     small = (t.to(dtype) for t in (dt, weight[:, 0].T.contiguous(), bias, A, D))
     operands = Operands(zxbc, *small)
     with torch.autocast(zxbc.device.type, enabled=False):
-        if kernels.compiled_loops() and mix_cpu.fits(operands, sizes):
+        vectors = sizes.headdim, sizes.d_state
+        if kernels.implementation("mamba2", operands, vectors=vectors) == "compiled":
             return mix_cpu.mix(operands, norm.to(dtype), sizes)
         if torch.is_grad_enabled() and any(t.requires_grad for t in (*operands, norm)):
             result: Tensor = _Mix.apply(sizes, *operands)

@@ -1,7 +1,9 @@
-"""The one place that chooses how a mixer computes: PyTorch, compiled loops on a CPU, CUDA kernels.
+"""The one place that chooses how an operation computes: PyTorch, compiled loops, CUDA kernels.
 
-``SCMAMBA_KERNELS`` in the environment overrides the choice: ``torch``, ``cuda`` or ``auto``.
-The CUDA kernels are those of the packages mamba-ssm and causal-conv1d, imported when first used.
+``SCMAMBA_KERNELS`` in the environment overrides the choice: ``auto`` (compiled loops on a CPU, CUDA
+kernels on a CUDA device where they are installed, else PyTorch), ``torch`` (PyTorch alone, on every
+device) or ``cuda`` (an error where the CUDA kernels cannot run). The compiled loops are numba's;
+the CUDA kernels are those of the packages mamba-ssm and causal-conv1d, imported when first used.
 """
 
 from __future__ import annotations
@@ -9,14 +11,27 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from scmamba._errors import ScmambaError
+from scmamba.nn._lanes import LANES
 
 Backend = Literal["torch", "cuda"]
+Operation = Literal["mamba2", "convolution", "selective_scan"]
+Implementation = Literal["torch", "compiled", "cuda"]
+
+OPERATIONS: dict[Operation, str] = {
+    "mamba2": "convolution, scan, gate and norm of Mamba-2",
+    "convolution": "convolution of Mamba-1",
+    "selective_scan": "selective scan of Mamba-1",
+}
+"""What is chosen for, with the words that ``scmamba info`` uses."""
+
+_ON_CUDA = ("mamba2", "selective_scan")
 _VARIABLE = "SCMAMBA_KERNELS"
 _CHOICES = ("auto", "torch", "cuda")
 _INSTALL = "pip install 'scmamba[cuda]' (needs an NVIDIA card and its CUDA toolkit)"
@@ -44,20 +59,68 @@ def backend(device: torch.device | str) -> Backend:
     return "torch"
 
 
-def compiled_loops() -> bool:
-    """Whether a CPU runs compiled loops where they can compute what is asked."""
-    return _wish() != "torch"
+def implementation(
+    operation: Operation,
+    tensors: Iterable[Tensor],
+    *,
+    vectors: Sequence[int] = (),
+    kernels_fit: bool = True,
+) -> Implementation:
+    """Choose how ``operation`` computes on these tensors.
+
+    Parameters
+    ----------
+    operation
+        A key of ``OPERATIONS``.
+    tensors
+        What is computed from, all on one device.
+    vectors
+        Sizes that compiled loops walk through in whole vectors; they run where each is a multiple
+        of ``LANES`` (8 with AVX2, 16 with AVX-512).
+    kernels_fit
+        Whether the CUDA kernels can compute this case at all.
+
+    Returns
+    -------
+    ``"compiled"`` on a CPU, for float32 tensors; ``"cuda"`` on a CUDA device, for tensors that are
+    not float64; ``"torch"`` in all other cases.
+
+    Raises
+    ------
+    ScmambaError
+        If ``SCMAMBA_KERNELS`` is not a known choice, or asks for kernels that cannot run here.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.kernels import implementation
+    >>> implementation("convolution", [torch.zeros(2, 5, 64)], vectors=[64])
+    'compiled'
+    >>> implementation("convolution", [torch.zeros(2, 5, 64).double()], vectors=[64])
+    'torch'
+    """
+    given = list(tensors)
+    device = given[0].device
+    known = kernels_fit and all(t.dtype != torch.float64 for t in given)
+    if backend(device) == "cuda" and known and operation in _ON_CUDA:
+        return "cuda"
+    even = all(size % LANES == 0 for size in vectors)
+    single = all(t.dtype == torch.float32 for t in given)
+    if _wish() != "torch" and device.type == "cpu" and even and single:
+        return "compiled"
+    return "torch"
 
 
 def explain() -> str:
-    """One sentence: which kernels run on the best device of this machine, and why."""
+    """Say in one sentence which kernels run on the best device of this machine, and why."""
     wish = _wish()
     if wish == "torch":
         return f"PyTorch, because {_VARIABLE}=torch"
     if not torch.cuda.is_available():
         because = "PyTorch sees no CUDA device"
         fix = f"; {_VARIABLE}=cuda will fail: set it to auto or torch" if wish == "cuda" else ""
-        return f"PyTorch, because {because}{fix}"
+        which = "PyTorch" if wish == "cuda" else "compiled loops on the CPU"
+        return f"{which}, because {because}{fix}"
     problem = _problem()
     if problem is None:
         return (

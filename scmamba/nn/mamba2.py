@@ -132,8 +132,8 @@ class Mamba2(nn.Module):
         """Mean over ``directions`` of all that stands between the projections, (B, L, d_inner)."""
         zxbc, dt = self.split(projected, padding_mask)
         A, weight, bias = -self.A_log.exp(), self.conv1d.weight, self.conv1d.bias
-        known = zxbc.dtype != torch.float64 and 2 <= self.d_conv <= 4  # to the CUDA kernels
-        if known and kernels.backend(zxbc.device) == "cuda":
+        fit = 2 <= self.d_conv <= 4
+        if kernels.implementation("mamba2", [zxbc], kernels_fit=fit) == "cuda":
             return self._by_kernels(zxbc, dt, A, directions)
         sizes = Sizes(
             self.headdim,

@@ -12,16 +12,9 @@ from torch.autograd.function import once_differentiable
 
 from scmamba._compiled import for_rows
 from scmamba.nn import mix_gradients, mix_loops
-from scmamba.nn._lanes import LANES
 from scmamba.nn.blocks import Operands, Sizes
 from scmamba.nn.convolution import flat, gradients, rows
 from scmamba.nn.mix_loops import RUN, TILE, Given, Shape
-
-
-def fits(operands: Operands, sizes: Sizes) -> bool:
-    """Whether the loops can compute this."""
-    even = sizes.headdim % LANES == 0 and sizes.d_state % LANES == 0
-    return even and all(t.device.type == "cpu" and t.dtype == torch.float32 for t in operands)
 
 
 def mix(operands: Operands, norm: Tensor, sizes: Sizes) -> Tensor:

@@ -100,13 +100,14 @@ def selective_scan(
     with torch.autocast(x.device.type, enabled=False):
         x, dt, A, B, C = (t.to(dtype) for t in (x, dt, A, B, C))
         D = A.new_zeros(len(A)) if D is None else D.to(dtype)
-        known = dtype == torch.float32  # to the kernels, of either device
-        if known and state is None and kernels.backend(x.device) == "cuda":
+        fit = state is None and dtype == torch.float32
+        chosen = kernels.implementation("selective_scan", [x, dt, A, B, C, D], kernels_fit=fit)
+        if chosen == "cuda":
             y, state = kernels.selective_scan(x, dt, A, B, C, D, reverse=reverse)
         else:
             state = x.new_zeros(len(x), *A.shape) if state is None else state.to(dtype)
             inputs = Inputs(x, dt, A, B, C, state)
-            if known and x.device.type == "cpu" and kernels.compiled_loops():
+            if chosen == "compiled":
                 y, state = scan_cpu.scan(inputs, D, reverse)
             else:
                 y, state = scan_chunks.scan(inputs, D, chunk_size, reverse)

@@ -15,6 +15,11 @@ def test_machine(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
     assert f"torch {torch.__version__}" in text
     assert "PyTorch, because SCMAMBA_KERNELS=torch" in text
     assert "sc-mamba2-whole-body" in text
+    assert "selective scan of Mamba-1: PyTorch" in text
+    monkeypatch.setenv("SCMAMBA_KERNELS", "auto")
+    assert main(["info"]) == 0
+    if not torch.cuda.is_available():
+        assert "selective scan of Mamba-1: compiled loops" in capsys.readouterr().out
 
 
 def test_model(capsys: pytest.CaptureFixture[str]) -> None:

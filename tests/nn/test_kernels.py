@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -67,9 +69,80 @@ def test_unknown_wish_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_explain_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert kernels.explain() == "PyTorch, because PyTorch sees no CUDA device"
+    expected = "compiled loops on the CPU, because PyTorch sees no CUDA device"
+    assert kernels.explain() == expected
     monkeypatch.setenv("SCMAMBA_KERNELS", "cuda")
     assert "will fail" in kernels.explain()
+
+
+def mamba2(u: torch.Tensor) -> torch.Tensor:
+    torch.manual_seed(0)
+    return BidirectionalMamba2(64, d_state=16, headdim=32).to(u.dtype)(u)
+
+
+def mamba1(u: torch.Tensor) -> torch.Tensor:
+    """Mamba-1: convolution and selective scan."""
+    from scmamba.nn.mamba1 import Mamba1
+
+    torch.manual_seed(0)
+    return Mamba1(64, d_state=16).to(u.dtype)(u)
+
+
+COMPILED = ["mix_loops.forward", "conv_loops.forward", "scan_loops.forward"]
+
+
+@pytest.mark.parametrize("mixer", [mamba2, mamba1])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_torch_means_pytorch_alone(
+    mixer: Callable[[torch.Tensor], torch.Tensor],
+    dtype: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every operation under every wish that a CPU can grant: one result, and no loop unasked."""
+    u = torch.randn(2, 20, 64, dtype=dtype)
+    called = []
+    for name in COMPILED:
+        module, function = name.split(".")
+        module = f"scmamba.nn.{module}"
+        loop = getattr(importlib.import_module(module), function)
+
+        def watched(*arguments: Any, name: str = name, loop: Any = loop) -> Any:
+            called.append(name)
+            return loop(*arguments)
+
+        monkeypatch.setattr(f"{module}.{function}", watched)
+    results = {}
+    for wish in ("torch", "auto"):
+        monkeypatch.setenv("SCMAMBA_KERNELS", wish)
+        called.clear()
+        results[wish] = mixer(u)
+        assert bool(called) == (wish == "auto" and dtype == torch.float32)
+    torch.testing.assert_close(results["torch"], results["auto"], atol=1e-5, rtol=1e-4)
+    monkeypatch.setenv("SCMAMBA_KERNELS", "cuda")
+    with pytest.raises(ScmambaError, match="not a CUDA one"):
+        mixer(u)
+
+
+@pytest.mark.parametrize("operation", kernels.OPERATIONS)
+def test_one_function_chooses(
+    operation: kernels.Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = torch.zeros(2, 3, 64)
+
+    def chosen(x: torch.Tensor, **options: Any) -> str:
+        return kernels.implementation(operation, [x], **options)
+
+    assert chosen(x) == "compiled"
+    assert chosen(x.double()) == "torch"
+    assert chosen(x, vectors=[64]) == "compiled"
+    assert chosen(x, vectors=[64, 7]) == "torch"
+    monkeypatch.setenv("SCMAMBA_KERNELS", "torch")
+    assert chosen(x) == "torch"
+    monkeypatch.delenv("SCMAMBA_KERNELS")
+    monkeypatch.setattr(kernels, "backend", lambda device: "cuda")
+    meta = x.to("meta")
+    assert chosen(meta) == ("torch" if operation == "convolution" else "cuda")
+    assert chosen(meta.double()) == chosen(meta, kernels_fit=False) == "torch"
 
 
 @pytest.mark.parametrize("d_state", [6, 8])
