@@ -137,7 +137,7 @@ class Artifact:
                 f"save() of a fitted {self.kind} wrote"
             )
         version = read_json(folder / self.settings).get("format_version")
-        known = version if version in range(1, FORMAT_VERSION) else FORMAT_VERSION
+        known = 1 if version == 1 else FORMAT_VERSION
         has_tokenizer = (folder / TOKENIZER).is_file()
         others = (TOKENIZER,) if has_tokenizer else ()
         with Sealed(self.kind, self.settings, known, others).reading(folder) as (content, arrays):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from scmamba.learn.calibration import Kind
 
 Floats = npt.NDArray[np.float64]
-Matrix = npt.NDArray[np.floating] | sparse.csr_matrix
+Matrix: TypeAlias = Any
+"""(n, n_features) features: a dense array, or a sparse matrix in CSR format."""
 
 
 @dataclass(frozen=True)

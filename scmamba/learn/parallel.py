@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import joblib
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tqdm.auto import tqdm
 
 from scmamba._settings import settings

@@ -58,8 +58,9 @@ def train_staged(trainer: StageTrainer, n_layer: int) -> Staged:
     if not n_layer:
         return Staged(bag, bag, first.history.assign(stage=BAG), (first.best_epoch, 0))
     full = trainer.build(n_layer)
-    for layer in full.stack.layers:
-        torch.nn.init.zeros_(layer.mamba.out_proj.weight)
+    for name, weight in full.stack.named_parameters():
+        if name.endswith("mamba.out_proj.weight"):
+            torch.nn.init.zeros_(weight)
     copy_shared_weights(bag, full)
     second = trainer.train_stage(full, FULL)
     second.history.index += len(first.history)

@@ -103,7 +103,7 @@ class Integrator(Described):
 
     def _summary(self) -> tuple[str, Mapping[str, str]]:
         about = self.about
-        layers = about.get("mamba_layers", self.model.config.n_layer)
+        layers = self.model.config.encoder.n_layer
         entries = {
             "cells": f"{len(self.reference.embedding):,}, embedded in "
             f"{self.reference.embedding.shape[1]} dimensions",
@@ -265,7 +265,7 @@ class Integrator(Described):
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the integrator to a folder, whole or not at all; no pickle in it."""
-        arrays = {
+        arrays: dict[str, npt.NDArray[Any]] = {
             "chosen": self.panel.chosen,
             "embedding": self.reference.embedding,
             "batch_ids": self.reference.batch_ids,

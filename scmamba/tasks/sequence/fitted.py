@@ -254,14 +254,16 @@ def load(path: str | os.PathLike[str]) -> SequencePredictor:
         if saved.version == 1:
             _upgrade(saved)
         content, arrays = saved.content, saved.arrays
-        targets = {k: tuple(v) if isinstance(v, list) else v for k, v in content["targets"].items()}
+        entries = content["targets"].items()
+        targets: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entries}
         head = unflattened(Linear, "head", arrays) if "head.coef" in arrays else None
         backbone = getattr(saved.networks[0], "backbone", saved.networks[0])
+        tokenizer: Any = getattr(backbone, "tokenizer", None) or saved.tokenizer
         return SequencePredictor(
             targets=Targets(**targets),
             linear=_linear(content.get("linear"), saved),
             neural=NeuralComponent(saved.networks, head),
-            tokenizer=getattr(backbone, "tokenizer", None) or saved.tokenizer,
+            tokenizer=tokenizer,
             both_strands=content["both_strands"],
             fusion=Fusion.from_dict(content["fusion"]),
             max_length=content["max_length"],

@@ -221,7 +221,9 @@ class SequenceExamples:
     def _objective(self) -> Objective:
         if self.per_token:
             return TokenClasses()
-        return {"multilabel": MultiLabel, "regression": SquaredError}.get(self.kind, CLS)()
+        if self.kind == "classification":
+            return CLS()
+        return MultiLabel() if self.kind == "multilabel" else SquaredError()
 
 
 def embeddings(model: SequenceModel, texts: Sequence[str], both_strands: bool | None) -> Floats:

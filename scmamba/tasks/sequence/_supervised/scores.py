@@ -19,6 +19,8 @@ from scmamba.metrics import (
 from scmamba.tasks.sequence._supervised.targets import Targets
 from scmamba.tokens.sequence_masking import IGNORED
 
+Floats = npt.NDArray[np.float64]
+
 
 def score(
     targets: Targets, target: npt.NDArray[Any], predicted: npt.NDArray[np.float64]
@@ -46,7 +48,10 @@ def score(
 
 def validation_scores(targets: Targets, fusion: Fusion, out: OutOfFold) -> dict[str, float]:
     """Scores on held-out sequences of each component alone, and of both together."""
-    pairs = {"neural": (None, out.neural), "both": (out.linear, out.neural)}
+    pairs: dict[str, tuple[Floats | None, Floats | None]] = {
+        "neural": (None, out.neural),
+        "both": (out.linear, out.neural),
+    }
     if out.linear is not None:
         pairs["linear"] = (out.linear, None)
     return {
