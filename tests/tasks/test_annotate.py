@@ -465,7 +465,7 @@ WRONG = [
     (constant, {}, "holds only 'same'"),
     (measured, {}, "measurements"),
     (None, {"batch_key": "none"}, "batch_key='none' is not a column of adata.obs"),
-    (batch_missing, {"batch_key": "batch"}, "missing for 1 cell"),
+    (batch_missing, {"batch_key": "batch"}, "missing for 1 labelled cell"),
     (None, {"mode": "magic"}, "mode='magic'; allowed: 'auto', 'probe', 'finetune', 'lora'"),
     (None, {"mode": "probe"}, "needs a pretrained model"),
     (None, {"mode": "lora"}, "needs a pretrained model"),
