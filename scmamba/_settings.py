@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from scmamba._errors import ScmambaError
 
 _LEVELS = ("error", "warning", "info", "debug")
 _PRECISIONS = ("auto", "float32", "bfloat16")
+_NAMES = ("seed", "device", "precision", "verbosity", "cache_dir")
 
 
 def _default_cache() -> Path:
@@ -43,6 +45,19 @@ class Settings:
         ``"error"``, ``"warning"``, ``"info"`` (default) or ``"debug"``.
     cache_dir
         Where downloads are kept; ``SCMAMBA_CACHE`` in the environment sets it too.
+
+    Raises
+    ------
+    ScmambaError
+        A name that is no setting, or a value that is not allowed, is assigned.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> scmamba.settings.seed = 1
+    >>> scmamba.settings.sed = 1
+    Traceback (most recent call last):
+    scmamba._errors.ScmambaError: settings has no 'sed' (did you mean 'seed'?); ...
     """
 
     def __init__(self) -> None:
@@ -51,6 +66,13 @@ class Settings:
         self.precision = "auto"
         self.cache_dir: Path = _default_cache()
         self.verbosity = "info"
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name.removeprefix("_") not in _NAMES:
+            near = difflib.get_close_matches(name, _NAMES, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ScmambaError(f"settings has no {name!r}{hint}; it has {', '.join(_NAMES)}")
+        super().__setattr__(name, value)
 
     @property
     def precision(self) -> str:

@@ -6,6 +6,7 @@ it passes on as ``**options`` to a function of ``tasks`` becomes options too, so
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import json
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     0 if it worked, 2 if an input was wrong, 130 after Ctrl-C.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = list(map(_underscored, sys.argv[1:] if argv is None else argv))
     first = arguments[0] if arguments else "--help"
     if first in ("-h", "--help"):
         print(_overview())
@@ -73,7 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
     name = " ".join(arguments[:words])
     if name not in COMMANDS:
-        return _fail(f"{name!r} is no command; there are {', '.join(COMMANDS)}")
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        return _fail(f"unknown command {name!r}{hint}; commands are {', '.join(COMMANDS)}")
     try:
         _run(name, arguments[words:])
     except ScmambaError as error:
@@ -86,6 +89,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _stopped()
         raise
     return 0
+
+
+def _underscored(argument: str) -> str:
+    """Name an option with underscores, as the parsers know it; dashes are as good."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument[2:].partition("=")
+    return f"--{name.replace('-', '_')}{equals}{value}"
 
 
 def _run(name: str, arguments: list[str]) -> None:
@@ -156,7 +167,7 @@ def _overview() -> str:
             "",
             *(f"  {name:<{width}}{about}" for name, about in COMMANDS.items()),
             "",
-            "scmamba COMMAND --help tells the options; --config FILE.yaml holds them in a file.",
+            "scmamba COMMAND --help lists the options, which --config FILE.yaml can hold too.",
         ]
     )
 

@@ -12,7 +12,7 @@ import pytest
 
 from scmamba import ScmambaError, settings
 from scmamba.cli import main as frame
-from scmamba.cli.main import main
+from scmamba.cli.main import _underscored, main
 
 seen: dict[str, Any] = {}
 
@@ -143,7 +143,8 @@ def test_wrong_options_exit_2(
 
 def test_unknown_commands_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["anotate"]) == 2
-    assert "'anotate' is no command; there are demo, annotate" in capsys.readouterr().err
+    expected = "unknown command 'anotate' (did you mean 'annotate'?); commands are demo, annotate"
+    assert expected in capsys.readouterr().err
 
 
 def test_version_and_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,3 +166,9 @@ def test_options_that_multiply_are_refused(tmp_path, capsys):
     config.write_text("a: &a [x, x]\nb: [*a, *a]\n")
     assert main(["info", "--config", str(config)]) == 2
     assert f"{config} repeats a part of itself" in capsys.readouterr().err
+
+
+def test_options_take_dashes_and_underscores() -> None:
+    given = ["--labels-key", "a-b", "--key-added=x-y", "-h", "plain-text", "--seed"]
+    expected = ["--labels_key", "a-b", "--key_added=x-y", "-h", "plain-text", "--seed"]
+    assert list(map(_underscored, given)) == expected
