@@ -65,20 +65,35 @@ def _by_split(runs: Sequence[dict[str, Any]]) -> str:
     return markdown(["", *names], body)
 
 
+_COMPONENTS = {
+    "linear": "wide",
+    "no_mamba": "deep_without_mamba",
+    "neural": "deep",
+    "both": "both",
+}
+"""Components of an annotator, and how results before format version 2 name them."""
+
+
 def _held(runs: Sequence[dict[str, Any]]) -> str:
     """Mean scores of the annotator's own validation, view by view."""
     body = []
-    for view in ("wide", "deep_without_mamba", "deep", "both"):
+    for view, earlier in _COMPONENTS.items():
         cells = []
         for score in ("accuracy", "macro_f1"):
-            found = [run["validation"].get(f"{view}_{score}") for run in runs]
+            found = [
+                run["validation"].get(
+                    f"{view}_{score}", run["validation"].get(f"{earlier}_{score}")
+                )
+                for run in runs
+            ]
             kept = [value for value in found if value is not None]
             cells.append(_number(sum(kept) / len(kept) if kept else None))
         body.append([view.replace("_", " "), *cells])
-    shares = ", ".join(f"{run['deep_share']:.1f}" for run in runs)
+    weights = [run.get("neural_weight", run.get("deep_share")) for run in runs]
+    shares = ", ".join(f"{weight:.1f}" for weight in weights)
     layers = ", ".join(str(run["mamba_layers"]) for run in runs)
-    table = markdown(["view", "accuracy", "macro-F1"], body)
-    return f"{table}\n\nShare of the deep view, run by run: {shares}; Mamba layers kept: {layers}."
+    table = markdown(["component", "accuracy", "macro-F1"], body)
+    return f"{table}\n\nWeight of the neural component: {shares}; Mamba layers kept: {layers}."
 
 
 def _provenance(results: dict[str, Any], n_reads: int) -> str:

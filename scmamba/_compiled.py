@@ -35,7 +35,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     """
     dispatcher = numba.njit(nogil=True)(function)
     try:
-        dispatcher._cache = MachineCode(function)
+        dispatcher._cache = MachineCode(function)  # type: ignore[attr-defined]
     except RuntimeError:
         logger.debug("no folder for machine code can be written: it is compiled in every process")
     return dispatcher

@@ -37,7 +37,8 @@ class Config:
     """Version of the saved format; a reader refuses a newer one."""
 
     def __post_init__(self) -> None:
-        for name, hint in _hints(type(self)).items():
+        kind: Any = type(self)
+        for name, hint in _hints(kind).items():
             if typing.get_origin(hint) is not ClassVar:
                 object.__setattr__(self, name, _typed(name, hint, getattr(self, name)))
 
@@ -143,7 +144,7 @@ def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
 
 
 @functools.cache
-def _hints(kind: type[Config]) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     """Type of each field."""
     return typing.get_type_hints(kind)
 

@@ -75,16 +75,15 @@ def integrate(
     write_cells(adata, output)
     if save_model is not None:
         fitted.save(save_model)
-    uncorrected = None
     if truth_key is not None or report is not None:
         where = {name: options.get(name) for name in ("layer", "gene_key")}
         uncorrected = before(adata, **where)
-    found = None
-    if truth_key is not None:
-        found = scores(adata, keys, batch_key, truth_key, uncorrected)
-        print(found)
-    if report is not None:
-        shown = truth_key if truth_key is not None else labels_key
-        title = f"Batches of {input.name}"
-        write_report(report, title, adata, keys, batch_key, shown, uncorrected, fitted, found)
+        found = None
+        if truth_key is not None:
+            found = scores(adata, keys, batch_key, truth_key, uncorrected)
+            print(found)
+        if report is not None:
+            shown = truth_key if truth_key is not None else labels_key
+            title = f"Batches of {input.name}"
+            write_report(report, title, adata, keys, batch_key, shown, uncorrected, fitted, found)
     print(f"{output}: {adata.n_obs:,} cells of {adata.obs[batch_key].nunique()} batches integrated")

@@ -126,7 +126,9 @@ def _read_lock(path: Path) -> dict[str, str]:
 
 def _read(path: Path, n_classes: int) -> pd.DataFrame:
     """FASTA with ``>name|label`` above each sequence."""
-    names, labels, parts = [], [], []
+    names: list[str] = []
+    labels: list[int] = []
+    parts: list[list[str]] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith(">"):
             name, _, label = line[1:].strip().rpartition("|")
@@ -136,7 +138,9 @@ def _read(path: Path, n_classes: int) -> pd.DataFrame:
                     f"{n_classes - 1}; the file is not of the layout that this version reads: save "
                     "the task as csv (sequence,label) and give its folder"
                 )
-            names.append(name), labels.append(int(label)), parts.append([])
+            names.append(name)
+            labels.append(int(label))
+            parts.append([])
         elif names:
             parts[-1].append(line.strip())
     if not names:

@@ -162,8 +162,9 @@ def multilabel(
         )
         for t, guess, _ in columns
     ]
-    means = map(float, np.mean(each, axis=0))
-    return ClassificationScores(len(truth), *means, float(np.mean(aucs)) if aucs else float("nan"))
+    accuracy, precision, f1, mcc = map(float, np.mean(each, axis=0))
+    auroc = float(np.mean(aucs)) if aucs else float("nan")
+    return ClassificationScores(len(truth), accuracy, precision, f1, mcc, auroc)
 
 
 def regression(y_true: ArrayLike, y_pred: ArrayLike) -> RegressionScores:

@@ -61,7 +61,8 @@ def mutagenesis_heatmap(table: pd.DataFrame, *, value: str = "change") -> Figure
         )
         axes.set_facecolor("#eef1f4")
         dots = [(p, order.index(letters[p])) for p in part if letters.get(p) in order]
-        axes.scatter(*np.reshape(dots, (-1, 2)).T, s=5, color=INK, linewidths=0)
+        x, y = np.reshape(dots, (-1, 2)).T
+        axes.scatter(x, y, s=5, color=INK, linewidths=0)
         axes.set_yticks(range(len(order)), order)
         axes.tick_params(length=0, labelsize=8, labelcolor=MUTED)
         axes.spines[:].set_visible(False)

@@ -63,8 +63,8 @@ def colors_of(adata: AnnData, labels: Mapping[str, pd.Series]) -> dict[str, str]
         names = label_texts(list(dict.fromkeys(names)))[0].tolist()
         given = adata.uns.get(f"{key}_colors", ())
         given = list(map(str, given)) if len(given) == len(names) else list(palette(len(names)))
-        colors = _without_grey(given)
-        known |= {name: c for name, c in zip(names, colors, strict=True) if name not in known}
+        pairs = zip(names, _without_grey(given), strict=True)
+        known |= {name: color for name, color in pairs if name not in known}
     drawn = set().union(*(values.dropna() for values in labels.values()))
     colors = {name: color for name, color in known.items() if name in drawn}
     unknown = {name: GREY for name in colors if name.lower() == UNKNOWN}
@@ -87,7 +87,7 @@ def behind_first(labels: pd.Series, colors: Mapping[str, str]) -> NDArray[np.int
 def scatter(axes: Axes, points: NDArray[np.float64], **style: object):  # type: ignore[no-untyped-def]
     """Draw points, smaller the more there are, in bare axes."""
     size = float(np.clip(24_000 / max(len(points), 1), 1.5, 26))
-    drawn = axes.scatter(*points.T, s=size, linewidths=0, rasterized=True, **style)  # type: ignore[arg-type]
+    drawn = axes.scatter(*points.T, s=size, linewidths=0, rasterized=True, **style)  # type: ignore[arg-type,misc]
     axes.set(xticks=[], yticks=[])
     axes.margins(0.04)
     axes.spines[:].set_color("#e9edf1")

@@ -160,10 +160,12 @@ def benchmark_radar(by_task: pd.DataFrame, score: str = "mcc") -> Figure:
     axes.set_xticks(angles, values.index)
     axes.set_ylim(0, 1)
     axes.set_yticks([0.25, 0.5, 0.75, 1.0], ["", "0.5", "", "1"])
-    axes.set_rlabel_position(180 / len(values))  # between two axes, where no line has a corner
+    axes.set_rlabel_position(180 / len(values))  # type: ignore[attr-defined]  # between two axes, where no line has a corner
     axes.tick_params(axis="x", labelcolor=INK, labelsize=9, pad=2)
     for tick, side_of in zip(axes.get_xticklabels(), np.cos(angles).round(3), strict=True):
-        tick.set_horizontalalignment({1: "left", 0: "center", -1: "right"}[np.sign(side_of)])
+        tick.set_horizontalalignment(
+            "left" if side_of > 0 else "right" if side_of < 0 else "center"
+        )
     axes.tick_params(axis="y", labelcolor=MUTED, labelsize=8)
     axes.grid(color=LINE)
     axes.spines["polar"].set_color(GREY)

@@ -61,24 +61,24 @@ def sequence_embedding(
         A column or the embedding is missing, or there are fewer than 5 sequences.
     """
     points = _points(adata, basis, embedding)
-    values = None if color is None else column(adata, color)
-    by_number = (
-        values is not None
-        and pd.api.types.is_numeric_dtype(values)
-        and not pd.api.types.is_bool_dtype(values)
-    )
-    colors = {}
-    if values is not None and not by_number:
-        colors = colors_of(adata, {color: labels_of(adata, color)})
+    numbers = labels = None
+    colors: dict[str, str] = {}
+    if color is not None:
+        values = column(adata, color)
+        kinds = pd.api.types
+        if kinds.is_numeric_dtype(values) and not kinds.is_bool_dtype(values):
+            numbers = values.to_numpy(dtype=float)
+        else:
+            labels = labels_of(adata, color)
+            colors = colors_of(adata, {color: labels})
     columns = legend_columns(colors, _PANEL)
-    foot = max(-(-len(colors) // columns) * _ROW, 0.35 if by_number else 0) + 0.2
+    foot = max(-(-len(colors) // columns) * _ROW, 0 if numbers is None else 0.35) + 0.2
     figure = canvas(2 * _MARGIN + _PANEL, _HEAD + _PANEL + foot)
     axes = place(figure, _MARGIN, foot, _PANEL, _PANEL)
     title(axes, "Sequences" if color is None else color, f"{adata.n_obs:,} sequences")
-    if by_number:
-        _by_number(figure, points, values.to_numpy(dtype=float), foot)
-    elif colors:
-        labels = labels_of(adata, color)
+    if numbers is not None:
+        _by_number(figure, points, numbers, foot)
+    elif labels is not None and colors:
         order = behind_first(labels, colors)
         scatter(axes, points[order], c=labels.map(colors).fillna(GREY).to_numpy()[order])
         legend(figure, colors, columns, left=_MARGIN, top=foot - 0.1)

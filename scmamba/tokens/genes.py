@@ -196,7 +196,7 @@ def _best_without_affixes(
     if bare is not None:
         tries += [(bare.names, _places(targets), bare.affix)]
     if known is not None:
-        tries += [(names, known, "")]
+        tries += [(list(names), known, "")]
     if bare is not None and known is not None:
         tries += [(bare.names, known, bare.affix)]
     for given, places, affix in tries:

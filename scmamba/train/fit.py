@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def fit(
     *,
     val_rows: Ints | None = None,
     text: str = "training",
-    folder: str | Path | None = None,
+    folder: str | os.PathLike[str] | None = None,
 ) -> FitResult:
     """Train a cell model in place, on its device.
 
@@ -135,7 +136,7 @@ def fit_sequences(
     masking: TokenMasking | None = None,
     replaceable: Ints | None = None,
     text: str = "training",
-    folder: str | Path | None = None,
+    folder: str | os.PathLike[str] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> FitResult:
     """Train a network of sequences in place, on its device.
@@ -198,7 +199,7 @@ def train(
     config: TrainConfig,
     *,
     text: str = "training",
-    folder: str | Path | None = None,
+    folder: str | os.PathLike[str] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> FitResult:
     """Train ``model`` in place on batches of any kind.

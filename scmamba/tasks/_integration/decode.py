@@ -97,10 +97,11 @@ def fit_of_cells(
         cells = torch.from_numpy(embedding[part]).to(device)
         ids = torch.from_numpy(batch_ids[part]).to(device)
         if genes is None:
-            assert model.head(CountHead) is not None
+            head = model.head(CountHead)
+            assert head is not None
             depth = real.sum(1, keepdim=True).clamp(min=1)
             log_mean = model.decode_counts(cells, ids) + depth.log()
-            one = -negative_binomial_nll(real, log_mean, model.head(CountHead).log_dispersion)
+            one = -negative_binomial_nll(real, log_mean, head.log_dispersion)
         else:
             one = -(_values(model, cells, genes, ids) - real).square().mean(1)
         found[part] = one.cpu().numpy()
@@ -133,10 +134,11 @@ def _values(
     model: CellModel, cells: torch.Tensor, genes: npt.NDArray[np.int64], ids: torch.Tensor
 ) -> torch.Tensor:
     """(n_cells, n_genes) what the MVC head says."""
-    assert model.head(MVCHead) is not None
+    head = model.head(MVCHead)
+    assert head is not None
     vectors = model.gene_embedding(torch.from_numpy(genes).to(cells.device))
     label = None if model.batch_embedding is None else model.batch_embedding(ids)
-    values, expressed = model.head(MVCHead)(
+    values, expressed = head(
         cells,
         vectors.expand(len(cells), -1, -1),
         label,

@@ -73,8 +73,9 @@ Statistics = tuple[torch.Tensor, torch.Tensor]
 
 
 def _statistics(norm: DomainBatchNorm, batch: int) -> Statistics:
-    one = norm.bns[batch]
-    return one.running_mean.cpu(), one.running_var.cpu()  # type: ignore[union-attr]
+    mean, var = norm.bns[batch].running_mean, norm.bns[batch].running_var
+    assert isinstance(mean, torch.Tensor) and isinstance(var, torch.Tensor)
+    return mean.cpu(), var.cpu()
 
 
 def _own(norm: DomainBatchNorm, pooled: torch.Tensor) -> Statistics:
@@ -104,7 +105,8 @@ def _latent_input(pooled: torch.Tensor, way: Statistics) -> torch.Tensor:
 
 @torch.inference_mode()
 def _latent(model: CellModel, pooled: torch.Tensor, way: Statistics) -> Floats:
-    assert model.head(LatentHead) is not None
+    head = model.head(LatentHead)
+    assert head is not None
     device = next(model.parameters()).device
     model.eval()
-    return model.head(LatentHead)(_latent_input(pooled, way).to(device))[0].float().cpu().numpy()
+    return head(_latent_input(pooled, way).to(device))[0].float().cpu().numpy()

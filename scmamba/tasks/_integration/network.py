@@ -291,9 +291,9 @@ def train_stage(
         mask_value=model.config.encoder.mask_value,
     )
     watching = []
-    if model.head(BatchDiscriminator) is not None:
+    if (discriminator := model.head(BatchDiscriminator)) is not None:
         when = (0.1, 0.5) if fresh else (-1.0, 0.0)
-        watching.append(Ramp(model.head(BatchDiscriminator).reversal, batches.total_steps(), *when))
+        watching.append(Ramp(discriminator.reversal, batches.total_steps(), *when))
     history = train(model, batches, on, config, text=text, callbacks=watching).history
     recompute_batch_statistics(model, cells.data)
     return history.assign(stage=text)
@@ -323,8 +323,9 @@ def pooled(model: CellModel, data: CellData) -> torch.Tensor:
 def init_batch_statistics(model: CellModel, cells: Cells) -> None:
     """Start from the statistics and the mean counts of every batch."""
     recompute_batch_statistics(model, cells.data)
-    if cells.counts is None or model.head(CountHead) is None:
+    head = model.head(CountHead)
+    if cells.counts is None or head is None:
         return
     ids = cells.batch_ids
     totals = [np.asarray(cells.counts[ids == i].sum(0)).ravel() for i in range(cells.n_batches)]
-    model.head(CountHead).set_background(torch.from_numpy(np.stack(totals)).float())
+    head.set_background(torch.from_numpy(np.stack(totals)).float())

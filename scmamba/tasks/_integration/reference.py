@@ -70,7 +70,7 @@ class Reference:
         apart = search.kneighbors(embedding[rows])[0][:, 1:]  # a cell is its own nearest
         usual = float(np.median(apart.mean(1))) if n > 1 else 1.0
         given = np.full(n, -1, np.int64) if labels is None else labels
-        return cls(embedding, batch_ids, given, max(usual, np.finfo(np.float32).tiny))
+        return cls(embedding, batch_ids, given, max(usual, float(np.finfo(np.float32).tiny)))
 
     def near(self, embedding: npt.NDArray[np.float32]) -> Near:
         """Look up the nearest reference cells of each of ``embedding`` (n, d)."""

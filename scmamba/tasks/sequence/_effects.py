@@ -127,9 +127,9 @@ def _whole(
     """
     n = len(rows) - len(before)
     found: dict[int, Floats] = {}
-    for k in np.flatnonzero(np.bincount(before, minlength=n) >= _SHARED):
+    for k in np.flatnonzero(np.bincount(before, minlength=n) >= _SHARED).tolist():
         members = n + np.flatnonzero(before == k)
-        values = shared_log_probs(model, rows[k], [rows[i] for i in members], batch_size)
+        values = shared_log_probs(model, rows[k], [rows[int(i)] for i in members], batch_size)
         found |= zip(members.tolist(), values, strict=True)
     rest = [i for i in range(len(rows)) if i not in found]
     values = causal_log_probs(model, [rows[i] for i in rest], batch_size)

@@ -65,14 +65,14 @@ def _terms(
     """Side (0 before, 1 after), row and token to mask, id to look for, its nucleotides."""
     given, changed = rows[ref], rows[alt]
     if (site := _site(model, given, changed, edit)) is not None:
-        for side, row in enumerate((given, changed)):
-            yield side, ref, site, int(row.ids[site]), 1
+        for side, encoded in enumerate((given, changed)):
+            yield side, ref, site, int(encoded.ids[site]), 1
         return
     for side, row, stop in ((0, ref, edit.stop), (1, alt, edit.start + len(edit.alt))):
         starts, stops = rows[row].spans.T
         near = (starts < stop + flank) & (stops > edit.start - flank)
-        for place in np.flatnonzero(near & scored(rows[row], model)):
-            yield side, row, place, rows[row].ids[place], stops[place] - starts[place]
+        for place in np.flatnonzero(near & scored(rows[row], model)).tolist():
+            yield side, row, place, int(rows[row].ids[place]), int(stops[place] - starts[place])
 
 
 def _site(model: SequenceModel, given: Encoded, changed: Encoded, edit: Edit) -> int | None:

@@ -54,9 +54,7 @@ def scorer(model: Any, target: str | int | None) -> Scorer:
 
 def _column(values: Any, model: Any, target: str | int | None) -> npt.NDArray[Any]:
     """One output (n,) of a predictor, whose names come with the values or with the model."""
-    names = getattr(values, "columns", None)
-    if names is None:
-        names = getattr(model, "classes_", ())
+    names = list(getattr(values, "columns", getattr(model, "classes_", ())))
     table = np.asarray(values).reshape(len(values), -1)
     n = table.shape[1]
     if target is None and n <= 2:

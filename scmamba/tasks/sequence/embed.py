@@ -39,10 +39,28 @@ _POOLS = {
 
 
 @overload
-def embed(sequences: Any, model: Model, *, pooling: Pooling = ..., **options: Any) -> AnnData: ...
+def embed(
+    sequences: Any,
+    model: Model,
+    *,
+    pooling: Pooling = ...,
+    column: str | None = ...,
+    both_strands: bool | None = ...,
+    max_length: int | None = ...,
+    batch_size: int | None = ...,
+    key_added: str = ...,
+) -> AnnData: ...
 @overload
 def embed(
-    sequences: Any, model: Model, *, pooling: None, **options: Any
+    sequences: Any,
+    model: Model,
+    *,
+    pooling: None,
+    column: str | None = ...,
+    both_strands: bool | None = ...,
+    max_length: int | None = ...,
+    batch_size: int | None = ...,
+    key_added: str = ...,
 ) -> list[npt.NDArray[np.float32]]: ...
 def embed(
     sequences: Any,

@@ -156,9 +156,10 @@ class _Draw:
         """Logits (1, vocab) of the token after a prompt, and the states there."""
         ends = np.flatnonzero(~prompt.special)[-1] + 1
         ids = torch.from_numpy(prompt.ids[:ends])[None].to(device_of(self.net))
-        states = None
+        states: list[State] | None = None
         for piece in ids.split(token_budget(self.net), dim=1):
             logits, states = self.net.resume(piece, states)
+        assert states is not None  # a prompt has a token
         return logits[:, -1], states
 
     def _choose(

@@ -47,16 +47,18 @@ def outputs(
     """
     keep_freed_memory()
     found: list[npt.NDArray[np.float64]] = [np.zeros(0)] * len(data)
-    strands = "both" if both_strands else "given"
     batches = SequenceBatches(
-        data, np.arange(len(data)), token_budget=_EVAL_TOKENS, strands=strands
+        data,
+        np.arange(len(data)),
+        token_budget=_EVAL_TOKENS,
+        strands="both" if both_strands else "given",
     )
     device = next(networks[0].parameters()).device
     for network in networks:
         network.eval()
     for batch in batches:
         moved = batch.to(device)
-        logits = sum(network_logits(network, moved) for network in networks) / len(networks)
+        logits = torch.stack([network_logits(network, moved) for network in networks]).mean(0)
         for row, said in zip(batch.rows.tolist(), logits.double().cpu().numpy(), strict=True):
             found[row] = said[: len(data.ids[row])] if said.ndim == 2 else said
     return found
