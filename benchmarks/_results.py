@@ -25,7 +25,7 @@ def note_read(path: Path, **what: Any) -> dict[str, Any]:
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON, whole or not at all."""
+    """Write JSON atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(plain(content), indent=1, allow_nan=False) + "\n")

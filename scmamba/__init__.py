@@ -1,6 +1,6 @@
 """scmamba: a single-cell foundation model on a bidirectional Mamba-2 backbone.
 
-Rooms are opened when they are first asked for, so that ``import scmamba`` costs nothing:
+Submodules are imported lazily, which keeps ``import scmamba`` fast:
 ``tasks`` (AnnData in, AnnData out), ``pp``, ``pl``, ``metrics``, ``models``, ``datasets``, ``nn``,
 ``tokens``, ``stream``, ``train`` and ``benchmark``.
 """

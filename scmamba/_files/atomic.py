@@ -109,6 +109,6 @@ def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write ``content`` to ``path``, whole or not at all."""
+    """Write ``content`` to ``path`` atomically."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")

@@ -85,7 +85,7 @@ def _outputs(input: list[Path], output: Path) -> list[Path]:
 
 
 def write_cells(adata: AnnData, path: Path) -> None:
-    """Write ``adata`` to ``path``, whole or not at all."""
+    """Write ``adata`` to ``path`` atomically."""
     with atomic(path) as temporary:
         adata.write_h5ad(temporary, compression="gzip")
 

@@ -73,7 +73,7 @@ CAPTIONS = {
     "umap": "The annotated cells. One colour is one label in every panel; doubtful cells are warm "
     "and lie on top.",
     "confusion": "Rows are true labels, columns best guesses; colour is the share of the row.",
-    "reliability": "Points on the dashed line keep what they promise; whiskers are 95 % intervals.",
+    "reliability": "On the dashed line, confidence equals accuracy; whiskers are 95 % intervals.",
     "training": "What was learned, and the epoch that the validation cells chose.",
 }
 

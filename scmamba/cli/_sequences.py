@@ -35,13 +35,13 @@ def table_file(path: Path, *others: str) -> Path:
 
 
 def write_table(table: pd.DataFrame, path: Path, *, index: bool = False) -> None:
-    """Write a table as its suffix says, whole or not at all."""
+    """Write a table as its suffix says atomically."""
     with atomic(path) as temporary:
         table.to_csv(temporary, sep=_SEPARATORS[path.suffix], index=index)
 
 
 def write_fasta(names: pd.Index, sequences: pd.Series, path: Path) -> None:
-    """Write sequences in lines of 80, whole or not at all."""
+    """Write sequences in lines of 80 atomically."""
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for name, sequence in zip(names, sequences, strict=True):
             lines = (sequence[i : i + 80] for i in range(0, len(sequence), 80))
@@ -49,6 +49,6 @@ def write_fasta(names: pd.Index, sequences: pd.Series, path: Path) -> None:
 
 
 def write_figure(figure: Figure, path: Path, dpi: int = 160) -> None:
-    """Write a picture as its suffix says, whole or not at all."""
+    """Write a picture as its suffix says atomically."""
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=dpi)

@@ -26,9 +26,9 @@ def annotate(
         Cells to annotate: .h5ad or .zarr files, of any size.
     output
         File to write: the same cells with the predictions in ``obs``; of several files, a folder.
-        A command that was killed goes on where it was when it is given again.
+        Rerunning an interrupted command resumes it.
     reference
-        Labelled cells to learn from, an .h5ad or .zarr file.
+        Labelled reference cells, an .h5ad or .zarr file.
     model
         Folder of a saved annotator, or folder or name of a pretrained model.
     save_model

@@ -14,8 +14,8 @@ def embed(input: list[Path] | Path, *, output: Path, model: str, **options: Any)
     input
         Cells to embed: .h5ad or .zarr files, of any size.
     output
-        File to write: the same cells with ``obsm["X_scmamba"]``; of several files, a folder. A
-        command that was killed goes on where it was when it is given again.
+        File to write: the same cells with ``obsm["X_scmamba"]``; of several files, a folder.
+        Rerunning an interrupted command resumes it.
     model
         A registered name or a folder with a model.
     """

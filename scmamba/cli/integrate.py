@@ -30,7 +30,7 @@ def integrate(
     output
         File to write: the same cells with the embedding, .h5ad.
     labels_key
-        ``obs`` column with cell types to learn from, known for some cells at least.
+        ``obs`` column with cell types; may be missing for some cells.
     model
         Folder of a saved integrator, which new cells are mapped into; or folder or name of a
         pretrained model.

@@ -21,7 +21,7 @@ def predict_sequences(
     input
         Sequences: a FASTA, .csv or .tsv file.
     output
-        Table to write, .csv or .tsv: a row a sequence, or a nucleotide where each has a class.
+        Table to write, .csv or .tsv: one row per sequence, or per nucleotide if each has a class.
     model
         Folder that ``scmamba fit-sequences`` wrote.
     column

@@ -18,7 +18,7 @@ def score(input: str, *, output: Path, model: str, per_token: bool = False, **op
     model
         A registered name or a folder with a model.
     per_token
-        Write a row a token instead of a row a sequence.
+        Write one row per token instead of one row per sequence.
     """
     from scmamba.cli._sequences import table_file, write_table
     from scmamba.tasks.sequence import score as task

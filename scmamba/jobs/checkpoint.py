@@ -146,7 +146,7 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def note(folder: Path, **entries: Any) -> None:
-    """Write ``entries``, for :func:`read_state`, whole or not at all."""
+    """Write ``entries``, for :func:`read_state` atomically."""
     write_json(folder / _STATE, entries)
 
 

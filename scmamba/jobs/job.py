@@ -123,7 +123,7 @@ class Job(ABC):
 
     @abstractmethod
     def write(self, results: Results, key: str) -> None:
-        """Write the results of all cells, whole or not at all."""
+        """Write the results of all cells atomically."""
 
     @abstractmethod
     def finished(self, key: str) -> bool:

@@ -28,8 +28,8 @@ def write_results(path: Path, output: Path, results: Results, work: Path) -> Non
     path
         File with the cells.
     output
-        Where the copy goes, perhaps ``path`` itself; the caller holds its lock. It is written
-        whole or not at all.
+        Where the copy goes, perhaps ``path`` itself; the caller holds its lock. It is
+        written atomically.
     results
         Entries to add.
     work

@@ -86,7 +86,7 @@ class Artifact:
         history: pd.DataFrame,
         tokenizer: NucleotideTokenizer | None = None,
     ) -> Path:
-        """Write a folder, whole or not at all.
+        """Write a folder atomically.
 
         Parameters
         ----------

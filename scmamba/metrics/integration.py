@@ -49,7 +49,7 @@ class IntegrationScores:
     n_scored: int
 
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
-        """Write the table, with the number of cells scored, whole or not at all."""
+        """Write the table, with the number of cells scored atomically."""
         with atomic(path) as temporary:
             self.table.assign(**{"Cells scored": self.n_scored}).to_csv(temporary)
         return Path(path)
@@ -161,8 +161,8 @@ def _scib() -> Any:
         import scib_metrics.benchmark as benchmark
     except ImportError as error:
         raise ScmambaError(
-            f"scores of batch correction need scib-metrics, which is not here ({error}); install "
-            "it: pip install 'scmamba[benchmark]'"
+            f"scores of batch correction need scib-metrics, which is not installed ({error}); "
+            "install it: pip install 'scmamba[benchmark]'"
         ) from error
     return benchmark
 

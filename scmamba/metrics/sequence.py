@@ -213,7 +213,7 @@ def _roc_auc(
     if proba.shape != (len(truth), len(names)):
         raise ScmambaError(
             f"proba has shape {proba.shape}, with {len(truth)} sequences and {len(names)} classes; "
-            "give a row a sequence, and name the class of each column: classes="
+            "give one row per sequence, and name the class of each column: classes="
         )
     if lacking := [str(name) for name in present if name not in names]:
         raise ScmambaError(

@@ -21,7 +21,7 @@ def resolve_device(device: str | torch.device | None = None) -> torch.device:
     Raises
     ------
     ScmambaError
-        The name is not a device, or that device is not here.
+        The name is not a device, or that device is not available.
     """
     wish = settings.device if device is None else device
     if wish == "auto":
@@ -41,7 +41,7 @@ def resolve_device(device: str | torch.device | None = None) -> torch.device:
     }.get(found.type, 0)
     if (found.index or 0) >= here:
         raise ScmambaError(
-            f"device={str(wish)!r} is not here (PyTorch sees {torch.cuda.device_count()} CUDA "
+            f"device={str(wish)!r} is not available (PyTorch sees {torch.cuda.device_count()} CUDA "
             "devices); give 'auto' or 'cpu'"
         )
     return found

@@ -31,7 +31,7 @@ def integration_umap(
     labels_key: str | None = None,
     bases: Mapping[str, str] = BEFORE_AND_AFTER,
 ) -> Figure:
-    """Draw cells coloured by batch, and beneath by label, on one embedding after another.
+    """Draw cells coloured by batch (top) and by label (bottom), on one embedding after another.
 
     Batches should mix from left to right while labels stay apart. No colour hides another: cells
     are drawn in random order, unlabelled ones in grey at the back.

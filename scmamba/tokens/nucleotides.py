@@ -119,7 +119,7 @@ class NucleotideTokenizer:
             return cls(TokenLayout.from_dict(read_json(path), os.fspath(path)))
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Write everything needed to make the tokenizer again, whole or not at all."""
+        """Write everything needed to make the tokenizer again atomically."""
         with atomic(path) as temporary:
             temporary.write_text(json.dumps(self.layout.to_dict()), encoding="utf-8")
 

@@ -106,7 +106,7 @@ class Vocab:
             return cls(_in_order(read_json_value(path), path))
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Write ``{"token": id, ...}``, whole or not at all."""
+        """Write ``{"token": id, ...}`` atomically."""
         with atomic(path) as temporary:
             temporary.write_text(json.dumps(self._ids, ensure_ascii=False), encoding="utf-8")
 

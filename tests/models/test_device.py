@@ -1,4 +1,4 @@
-"""Where a model computes, and in which precision, with stand-ins for what is not here."""
+"""Where a model computes, in which precision; devices that are not available are stand-ins."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def test_device_by_name() -> None:
     assert resolve_device("cpu") == torch.device("cpu")
     with pytest.raises(ScmambaError, match="is no device"):
         resolve_device("gpu")
-    with pytest.raises(ScmambaError, match="is not here"):
+    with pytest.raises(ScmambaError, match="is not available"):
         resolve_device("cuda:99")

@@ -1,4 +1,4 @@
-"""Our own format on disk: written whole or not at all, read only if nothing was changed.
+"""Our own format on disk: written atomically, read only if nothing was changed.
 
 A folder of ours holds ``config.json``, ``model.safetensors`` and either ``vocab.json`` (where genes
 are named) or ``nucleotides.json`` (the tokenizer of a sequence model). The first carries the format
@@ -53,7 +53,7 @@ def save(
     *,
     about: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a model, whole or not at all; low-rank parts are merged into their matrices.
+    """Write a model atomically; low-rank parts are merged into their matrices.
 
     Tied tensors are stored once.
 

@@ -261,7 +261,7 @@ class Annotator(Described):
         return cell_data(model, cells.expression, match)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the annotator to a folder, whole or not at all; no pickle in it.
+        """Write the annotator to a folder atomically; no pickle in it.
 
         Raises
         ------

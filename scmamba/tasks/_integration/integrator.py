@@ -160,7 +160,8 @@ class Integrator(Described):
             way = placed.normed_as
             normed_as[name or "all cells"] = "itself" if way < 0 else self.batches[way]
         logger.info(
-            "batches are normed as: %s", ", ".join(f"{a} as {b}" for a, b in normed_as.items())
+            "batches are normalized with the statistics of: %s",
+            ", ".join(f"{a} as {b}" for a, b in normed_as.items()),
         )
         return Mapped(embedding, self.reference.near(embedding), normed_as)
 
@@ -264,7 +265,7 @@ class Integrator(Described):
         check_batch(batch, self.batches)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the integrator to a folder, whole or not at all; no pickle in it."""
+        """Write the integrator to a folder atomically; no pickle in it."""
         arrays: dict[str, npt.NDArray[Any]] = {
             "chosen": self.panel.chosen,
             "embedding": self.reference.embedding,

@@ -215,7 +215,7 @@ class SequencePredictor(Described):
         return replace(data, sequences=tuple(texts))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the predictor to a folder, whole or not at all; no pickle in it.
+        """Write the predictor to a folder atomically; no pickle in it.
 
         Raises
         ------

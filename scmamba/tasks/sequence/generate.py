@@ -65,8 +65,8 @@ def generate(
 
     Returns
     -------
-    A row a sequence, named ``<prompt>_<number>``: ``sequence``, prompt included, ``prompt``, its
-    name, and ``log_likelihood``, the sum in nats of the drawn tokens' log-probabilities by the
+    One row per sequence, named ``<prompt>_<number>``: ``sequence``, prompt included, ``prompt``,
+    its name, and ``log_likelihood``, the sum in nats of the drawn tokens' log-probabilities by the
     model (of whole tokens: the last one may reach beyond ``length`` and is then cut).
 
     Raises

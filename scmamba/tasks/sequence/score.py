@@ -51,7 +51,7 @@ def score(
 
     Returns
     -------
-    A row a sequence, by name: ``log_likelihood`` in nats, ``per_nucleotide``, its mean, and
+    One row per sequence, by name: ``log_likelihood`` in nats, ``per_nucleotide``, its mean, and
     ``n_nucleotides`` that were scored. With ``per_token`` a row a token instead: ``name``,
     ``start`` and ``stop`` (its nucleotides, from 0, stop excluded), ``text`` and
     ``log_probability``, NaN where none is scored.

@@ -133,7 +133,7 @@ def learn_targets(raw: Array, task: str, columns: Sequence[str]) -> Targets:
 
 
 def read_labels(labels: Any, task: str, data: Sequences) -> tuple[Array, list[str]]:
-    """Labels of sequences, checked, one row a sequence.
+    """Labels of sequences, checked, one row per sequence.
 
     Parameters
     ----------
