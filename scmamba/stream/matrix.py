@@ -12,7 +12,8 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
-from scmamba.pp._matrix import check_indices, check_numeric, check_pointers, to_csr
+from scmamba._sparse import check_indices, check_pointers
+from scmamba.pp._matrix import check_numeric, to_csr
 from scmamba.stream._chunks import check_chunks, check_dense_chunks
 
 BLOCK_VALUES = 1 << 23

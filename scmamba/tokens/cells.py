@@ -10,6 +10,7 @@ from scipy import sparse
 
 from scmamba._compiled import for_rows
 from scmamba._errors import ScmambaError
+from scmamba._sparse import check_indices, check_pointers
 from scmamba.tokens._ranks import as_keys, scratch
 from scmamba.tokens._rows import copy_rows, tokenize_rows
 from scmamba.tokens.binning import as_float, quantile_positions
@@ -89,10 +90,13 @@ def tokenize(
     Raises
     ------
     ScmambaError
-        If ``X`` is not CSR, holds negative or non-finite values, or does not fit ``columns``; if
-        ``n_bins``, ``max_length`` or ``seed`` is out of range.
+        If ``X`` is not CSR, its index arrays contradict its shape, it holds negative or non-finite
+        values, or it does not fit ``columns``; if ``n_bins``, ``max_length`` or ``seed`` is out of
+        range.
     """
     slot_of_column, gene_ids = _slots(X, columns)
+    check_pointers(X.indptr, X.shape[0], len(X.data), len(X.indices), "X")
+    check_indices(X.indices, X.shape[1], "X")
     if max_length is not None and max_length < 1:
         raise ScmambaError(f"max_length={max_length}; allowed: at least 1, or None for all genes")
     if seed < 0:

@@ -205,3 +205,27 @@ def test_wrong_input(change: dict, message: str) -> None:
     arguments = {"X": counts(), "columns": np.arange(90), **change}
     with pytest.raises(ScmambaError, match=message):
         tokenize(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("part", "position", "value", "message"),
+    [
+        ("indices", 3, 10**6, "column index 1000000"),
+        ("indices", 3, -1, "column index -1"),
+        ("indptr", -1, 10**6, "indptr runs from 0 to 1000000"),
+        ("indptr", 0, 1, "indptr runs from 1"),
+        ("indptr", 2, 10**6, "indptr falls from 1000000"),
+    ],
+)
+def test_a_damaged_matrix_is_refused(part: str, position: int, value: int, message: str) -> None:
+    damaged = counts().copy()
+    getattr(damaged, part)[position] = value
+    with pytest.raises(ScmambaError, match=f"X is no valid sparse matrix.*{message}"):
+        tokenize(damaged, np.arange(90))
+
+
+def test_a_matrix_with_fewer_values_than_indices_is_refused() -> None:
+    damaged = counts().copy()
+    damaged.data = damaged.data[:-5]
+    with pytest.raises(ScmambaError, match="X is no valid sparse matrix: data holds"):
+        tokenize(damaged, np.arange(90))
