@@ -65,6 +65,34 @@ def check_dense_chunks(array: Any, rows: slice, name: str) -> None:
                 )
 
 
+def check_table_chunks(table: Any, name: str) -> None:
+    """Raise ScmambaError where chunks of the names or categories of a table are missing.
+
+    Zarr reads them as empty texts. These differ from each other, so that a chunk with two or more
+    of them is never empty throughout. A chunk of codes or numbers may be: its absence is no fault.
+
+    Parameters
+    ----------
+    table
+        ``obs`` or ``var``; nothing is checked unless it is a zarr group.
+    name
+        Name of the file in errors.
+    """
+    if not isinstance(table, zarr.Group):
+        return
+    places = [table.attrs.get("_index", "_index"), *(f"{key}/categories" for key in table)]
+    for array in (table[place] for place in places if place in table):
+        if not isinstance(array, zarr.Array) or array.ndim != 1:
+            continue
+        n, size = array.shape[0], (array.shards or array.chunks)[0]
+        wanted = ((i,) for i in range(-(-n // size)) if min(size, n - i * size) > 1)
+        if missing := _missing(array, wanted):
+            raise ScmambaError(
+                f"{name}: chunk {missing[0][0]} of {array.path} is missing from the zarr store; "
+                "copy the store again, whole, or write it again"
+            )
+
+
 def _missing(array: Any, wanted: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
     """Positions of chunks that a store in a folder lacks."""
     root = getattr(getattr(array.store, "root", None), "joinpath", None)

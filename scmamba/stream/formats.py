@@ -77,13 +77,13 @@ def output_endings(path: Path) -> tuple[str, ...]:
     """Endings that a copy of ``path`` with results may have."""
     ending = path.suffix.lower()
     if ending in (".h5ad", ".zarr"):
-        return (path.suffix,)
+        return tuple(dict.fromkeys((path.suffix, ending)))
     return (".h5mu", ".h5ad") if ending == ".h5mu" else (".h5ad",)
 
 
 def write_copy(path: Path, copy: Path) -> None:
     """Write the cells of ``path`` to ``copy``, in the format that its ending names."""
-    if path.is_dir() and copy.suffix == ".zarr":
+    if path.is_dir() and copy.suffix.lower() == ".zarr":
         shutil.copytree(path, copy)
     elif path.suffix.lower() == copy.suffix.lower():
         shutil.copyfile(path, copy)

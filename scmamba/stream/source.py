@@ -22,6 +22,7 @@ from anndata.io import read_elem
 from scmamba._errors import ScmambaError
 from scmamba.pp._checks import RNA, check_shape
 from scmamba.pp.expression import Cells
+from scmamba.stream._chunks import check_table_chunks
 from scmamba.stream._stores import refuse_pickles
 from scmamba.stream.formats import format_of, read_10x
 from scmamba.stream.matrix import RowMatrix, check_encoding, row_matrix
@@ -141,6 +142,8 @@ class OnDisk(CellSource):
 
     def __init__(self, group: Group, name: str) -> None:
         self.name, self.group = name, group
+        for table in ("obs", "var"):
+            check_table_chunks(group[table], name)
         self.obs, self.var = read_elem(group["obs"]), read_elem(group["var"])
         if not isinstance(self.obs, pd.DataFrame):
             raise TypeError("obs is no table: an old version of anndata wrote it")

@@ -187,3 +187,21 @@ def test_a_file_cut_short(cells: ad.AnnData, tmp_path: Path, ending: str) -> Non
     one.write_bytes(content[: len(content) * 2 // 3])
     with pytest.raises(ScmambaError, match=f"a{ending} cannot be read"):
         expression_of(path)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("column", ["obs/_index", "obs/cell_type/categories", "var/_index"])
+def test_a_missing_chunk_of_a_table(cells, tmp_path: Path, column: str, version: int) -> None:
+    path = tmp_path / "a.zarr"
+    cells.obs["cell_type"] = pd.Categorical(["a", "b"] * 15)
+    cells.obs["codes are zero"] = pd.Categorical(["a"] * 30, categories=["a", "b"])
+    with ad.settings.override(zarr_write_format=version):
+        cells.write_zarr(path)
+    assert expression_of(path)[0].shape == (30, 10)
+    (path / column / ("0" if version == 2 else "c/0")).unlink()
+    with pytest.raises(ScmambaError, match=f"chunk 0 of {column} is missing from the zarr store"):
+        expression_of(path)
+
+
+def test_output_of_a_file_in_capitals_may_end_in_small_letters() -> None:
+    assert output_endings(Path("A.H5AD")) == (".H5AD", ".h5ad")
