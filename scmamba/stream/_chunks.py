@@ -80,7 +80,7 @@ def check_table_chunks(table: Any, name: str) -> None:
     """
     if not isinstance(table, zarr.Group):
         return
-    places = [table.attrs.get("_index", "_index"), *(f"{key}/categories" for key in table)]
+    places = [str(table.attrs.get("_index", "_index")), *(f"{key}/categories" for key in table)]
     for array in (table[place] for place in places if place in table):
         if not isinstance(array, zarr.Array) or array.ndim != 1:
             continue
