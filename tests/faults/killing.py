@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -40,6 +41,8 @@ def start_child(function: Callable[[], Any], log: Path | None = None) -> int:
     except BaseException:
         text = traceback.format_exc()
     if log is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)  # a trial may have lowered the other
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         log.write_text(text)
     os._exit(code)
 

@@ -177,7 +177,8 @@ def _without_room(
 
     def limited() -> None:
         most = rng.randint(100, max(int(size * 0.8), 101))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
         scenario.call(folder)
 
     def on_a_small_disk() -> None:
