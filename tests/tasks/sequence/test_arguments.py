@@ -13,7 +13,7 @@ from scmamba.tasks import sequence as sq
 TEXT = "ACGTACGTAC"
 COUNTS: tuple[Any, ...] = ("4", 2.5, 0, -1, True, [3], 2**70)
 FLAGS: tuple[Any, ...] = ("yes", 1, [], 0.0)
-OTHERS: tuple[Any, ...] = (5, None, object(), b"ph", ["ph"], {}, "no such model", "a\0b", "")
+OTHERS: tuple[Any, ...] = (5, None, range(2), b"ph", ["ph"], {}, "no such model", "a\0b", "")
 
 
 @pytest.mark.parametrize("value", COUNTS, ids=repr)
