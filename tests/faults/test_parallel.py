@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 SCRIPT = """
-import os, sys, time
+import os, signal, sys, time
 from scmamba.learn import parallel
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
 
 def job(fifo, i):
     with open(fifo, "w") as told:  # stays open as long as this process lives

@@ -106,7 +106,10 @@ def test_numbers(rng: np.random.Generator) -> None:
     [
         (lambda: classification(["a"], ["a", "b"]), r"shape \(1,\) and the prediction \(2,\)"),
         (lambda: classification([], []), "nothing to score"),
-        (lambda: classification([0, 1], [0, 1], proba=[[1, 0]], classes=[0, 1]), "give a row a"),
+        (
+            lambda: classification([0, 1], [0, 1], proba=[[1, 0]], classes=[0, 1]),
+            "give one row per",
+        ),
         (
             lambda: classification([0, 2], [0, 1], proba=np.eye(2), classes=[0, 1]),
             "y_true holds 2, which classes does not name",
