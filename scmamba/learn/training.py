@@ -31,10 +31,8 @@ class _Training:
             value = getattr(self, name, None)
             if value is not None and value < least:
                 raise ScmambaError(f"{name}={value}; give {least} or more")
-        for name in ("learning_rate", "max_minutes"):
-            value = getattr(self, name, None)
-            if value is not None and not value > 0:
-                raise ScmambaError(f"{name}={value}; give a number above 0")
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise ScmambaError(f"learning_rate={self.learning_rate}; give a number above 0")
         for name in ("ema", "dropout"):
             value = getattr(self, name, None)
             if value is not None and not 0 <= value < 1:
