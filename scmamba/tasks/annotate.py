@@ -97,9 +97,9 @@ def annotate(
     seed: int | None = None,
     output: AnyPath | None = None,
 ) -> Annotator | tuple[AnnData, Annotator]:
-    """Predict the cell type of each cell, or ``unknown`` where it cannot be told.
+    """Predict the type of each cell, or ``unknown`` where the prediction is not reliable.
 
-    Labels come from one of three: ``model``, a saved annotator (nothing is trained);
+    Labels come from one of three places: ``model``, a saved annotator (nothing is trained);
     ``reference``, labelled cells; or ``labels_key`` in ``adata.obs``, where some cells are labelled
     and others are not.
 
@@ -110,8 +110,9 @@ def annotate(
     Parameters
     ----------
     adata
-        Cells to annotate, counts or log-normalized counts: an AnnData, a MuData (its ``rna``), the
-        path of an ``.h5ad`` or ``.zarr`` file, or a list of paths, which are read in blocks.
+        Cells to annotate, counts or log-normalized counts: an AnnData, a MuData (its ``rna``), a
+        path or a list of paths (``.h5ad``, ``.zarr``, ``.h5mu``, 10x ``.h5`` or mtx folder), which
+        are read in blocks.
     reference
         Labelled cells, an AnnData or a path; the genes in common are used.
     labels_key

@@ -84,8 +84,8 @@ def embed(
     ----------
     adata
         Cells by genes: counts or log-normalized counts. An AnnData, in memory or backed; a MuData,
-        of which modality ``rna`` is taken; the path of an ``.h5ad`` or ``.zarr`` file, or a list of
-        paths, which are read in blocks of cells.
+        of which modality ``rna`` is taken; a path or a list of paths (``.h5ad``, ``.zarr``,
+        ``.h5mu``, 10x ``.h5`` or mtx folder), which are read in blocks of cells.
     model
         A model, a folder with one (of our format or the published one), or a registered name.
     normalize

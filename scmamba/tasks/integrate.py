@@ -95,9 +95,9 @@ def integrate(
     ----------
     adata
         Cells of several batches: counts; other values are binned first. An AnnData, in memory or
-        backed; a MuData, of which modality ``rna`` is taken; the path of an ``.h5ad`` or ``.zarr``
-        file, or a list of paths, whose cells are integrated together over the genes that all of
-        them have. The cells of all files must fit into memory.
+        backed; a MuData, of which modality ``rna`` is taken; a path (``.h5ad``, ``.zarr``,
+        ``.h5mu``, 10x ``.h5`` or mtx folder), or a list of paths, whose cells are integrated
+        together over the genes that all of them have. The cells of all files must fit into memory.
     batch_key
         ``obs`` column with the batch of each cell; the same name in two files is the same batch.
     labels_key
@@ -115,8 +115,8 @@ def integrate(
     n_top_genes
         Genes, highly variable within batches, that are used for training and decoded; None: all.
     correct
-        Also write expression without batch effects: True for the average over batches, or the name
-        of the batch as which every cell is decoded.
+        Also write expression without batch effects: True adjusts it to the average batch, the name
+        of a batch adjusts it to that batch.
     objectives
         Weights of the objectives; None: a preset for the kind of values.
     training

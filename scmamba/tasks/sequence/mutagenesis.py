@@ -53,24 +53,25 @@ def mutagenesis(
         A language model, a folder with one, or a registered name; or a fitted predictor, a folder
         with one, or any function that takes a list of sequences and gives one number each.
     start
-        First position to change, from 0. The whole sequence is read in any case.
+        First position to change, from 0. The model still reads the whole sequence.
     stop
-        Position behind the last to change; None: the end.
+        End position (exclusive); None: the end of the sequence.
     substitutions
-        Every other nucleotide at each position.
+        Try each of the other nucleotides at each position.
     include_n
-        N at each position.
+        Also try N at each position.
     deletions
-        Length of deletions, or several: ``(1, 3)`` takes out each nucleotide, and each three.
+        Length of deletions, or several lengths: ``(1, 3)`` deletes each single nucleotide and each
+        run of three.
     fill_gaps
-        Put N where nucleotides were taken out, so that nothing moves.
+        Fill deletions with N, so that the other nucleotides keep their positions.
     insertions
-        Sequences to insert before each position and behind the last.
+        Sequences to insert before each position and after the last.
     cuts
         Cut at each position, and lose what lies before it ("5' cut") or behind it ("3' cut").
     target
-        Of a predictor with several outputs: name or position of the one to follow; of two classes
-        the second is taken where nothing is said.
+        Output to score, for a predictor with several: its name or position. None: the second of two
+        classes.
     both_strands
         Average log-likelihoods over both strands; equivariant models (PS) do so by themselves.
         None: True for bidirectional models of DNA.
@@ -81,13 +82,13 @@ def mutagenesis(
 
     Returns
     -------
-    A row a change: ``kind`` ("substitution", "deletion", "gap", "insertion", "5' cut", "3' cut"),
-    ``position`` from 0 of the first nucleotide changed, or before which is inserted or cut; ``ref``
-    and ``alt``, the nucleotides that give way and those that come; ``score`` of the changed
-    sequence; and ``change``, that less the score of what was given. By log-likelihood also ``llr``,
-    the log-likelihood ratio; ``change`` is then what it would be at equal length, by the means of
-    a nucleotide: a deletion alone makes any sequence likelier. Of substitutions both are the same,
-    where a token is one nucleotide.
+    A table with one row per change: ``kind`` ("substitution", "deletion", "gap", "insertion", "5'
+    cut", "3' cut"); ``position``, from 0, of the first changed nucleotide, or the one before which
+    is inserted or cut; ``ref`` and ``alt``, the nucleotides before and after the change; ``score``
+    of the changed sequence; and ``change``, the score minus that of the given sequence. Language
+    models also give ``llr``, the log-likelihood ratio; their ``change`` compares the mean
+    log-likelihoods per nucleotide, scaled to the given length, since any deletion makes a sequence
+    more likely. For substitutions both are the same where a token is one nucleotide.
 
     Raises
     ------
