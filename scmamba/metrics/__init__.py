@@ -3,6 +3,7 @@
 from scmamba.metrics.annotation import AnnotationScores, annotation
 from scmamba.metrics.calibration import calibration_table, expected_calibration_error
 from scmamba.metrics.integration import IntegrationScores, integration
+from scmamba.metrics.perturbation import PerturbationScores, perturbation
 from scmamba.metrics.sequence import (
     ClassificationScores,
     RegressionScores,
@@ -15,6 +16,7 @@ __all__ = [
     "AnnotationScores",
     "ClassificationScores",
     "IntegrationScores",
+    "PerturbationScores",
     "RegressionScores",
     "annotation",
     "calibration_table",
@@ -22,5 +24,6 @@ __all__ = [
     "expected_calibration_error",
     "integration",
     "multilabel",
+    "perturbation",
     "regression",
 ]

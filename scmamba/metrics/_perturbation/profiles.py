@@ -1,0 +1,128 @@
+"""Scores of mean profiles: what a perturbation does to the average cell."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.distance import cdist
+from scipy.stats import rankdata
+
+Floats = npt.NDArray[np.float64]
+METRICS: dict[str, Literal["cityblock", "euclidean", "cosine"]] = {
+    "l1": "cityblock",
+    "l2": "euclidean",
+    "cosine": "cosine",
+}
+
+
+def pearson(x: Floats, y: Floats) -> Floats:
+    """(n,) Pearson's correlation of each row of ``x`` (n, d) with that of ``y``.
+
+    NaN where a row is constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pearson(np.array([[1.0, 2, 3]]), np.array([[2.0, 4, 6]])).round(6)
+    array([1.])
+    """
+    x = x - x.mean(1, keepdims=True)
+    y = y - y.mean(1, keepdims=True)
+    scale = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    return np.divide((x * y).sum(1), scale, out=np.full(len(x), np.nan), where=scale > 0)
+
+
+def change_scores(
+    real: Floats, predicted: Floats, control: Floats, n_top: int
+) -> dict[str, Floats]:
+    """Errors and correlations of each predicted profile.
+
+    Parameters
+    ----------
+    real, predicted, control
+        (n, n_vars) mean log-normalized expression of each perturbation, as predicted, and of the
+        measured controls in the same context.
+    n_top
+        Number of genes, those with the largest measured change, for the scores named ``_top``.
+
+    Returns
+    -------
+    (n,) scores by name. The change is a profile minus its control; as both sides have the same
+    control, ``mae_delta`` equals ``mae`` and ``mse_delta`` equals ``mse``.
+    """
+    change, guess = real - control, predicted - control
+    error = predicted - real
+    top = np.argsort(-np.abs(change), 1, kind="stable")[:, :n_top]
+    largest = [np.take_along_axis(table, top, 1) for table in (change, guess, error)]
+    mae, mse = np.abs(error).mean(1), (error**2).mean(1)
+    return {
+        "mae": mae,
+        "mse": mse,
+        "mae_delta": mae,
+        "mse_delta": mse,
+        "pearson_delta": pearson(change, guess),
+        "pearson_delta_top": pearson(largest[0], largest[1]),
+        "mse_top": (largest[2] ** 2).mean(1),
+    }
+
+
+def discrimination(
+    change: Floats, predicted: Floats, targets: list[npt.NDArray[np.int64]]
+) -> dict[str, Floats]:
+    """How well each predicted change finds its own perturbation among the measured ones.
+
+    The measured changes are sorted by distance to the predicted change; with the rank r of the
+    right one, from 0, the score is 1 - r / n: 1 is best, about .5 is chance. Ties count half.
+
+    Parameters
+    ----------
+    change, predicted
+        (n, n_vars) signed changes against control, measured and predicted.
+    targets
+        For each perturbation, columns of the genes that it targets, which are left out.
+    """
+    n = len(change)
+    scores = {f"discrimination_score_{name}": np.empty(n) for name in METRICS}
+    for i, target in enumerate(targets):
+        kept = np.delete(np.arange(change.shape[1]), target)
+        for name, metric in METRICS.items():
+            found = cdist(predicted[i : i + 1, kept], change[:, kept], metric)[0]
+            rank = rankdata(np.nan_to_num(found, nan=np.inf), method="average")[i] - 1
+            scores[f"discrimination_score_{name}"][i] = 1 - rank / n
+    return scores
+
+
+def centroid_scores(real: Floats, predicted: Floats) -> dict[str, Floats]:
+    """Scores against the mean of all perturbations in place of control.
+
+    A predictor that only knows what perturbed cells have in common scores 0 here.
+
+    Parameters
+    ----------
+    real, predicted
+        (n, n_vars) mean log-normalized expression of each perturbation.
+
+    Returns
+    -------
+    ``pearson_centroid``, Pearson's correlation of both profiles minus the mean of all measured
+    ones, and ``centroid_accuracy``, the fraction of other measured profiles that are farther from
+    the prediction than the right one; NaN for a single perturbation.
+
+    Notes
+    -----
+    Viñas Torné et al., Systema: a framework for evaluating genetic perturbation response
+    prediction beyond systematic variation, Nature Biotechnology 2025.
+    """
+    n = len(real)
+    if n < 2:
+        return {name: np.full(n, np.nan) for name in ("pearson_centroid", "centroid_accuracy")}
+    center = real.mean(0)
+    distances = cdist(predicted, real)
+    own = np.diag(distances)[:, None]
+    farther = (distances > own).sum(1) + 0.5 * ((distances == own).sum(1) - 1)
+    return {
+        "pearson_centroid": pearson(real - center, predicted - center),
+        "centroid_accuracy": farther / (n - 1),
+    }

@@ -1,0 +1,200 @@
+"""Scores of predicted perturbations, beside baselines and the ceiling that the data set."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from scmamba._errors import ScmambaError
+from scmamba.metrics._perturbation.cells import (
+    CellGroups,
+    Key,
+    measured_cells,
+    predicted_cells,
+    predicted_keys,
+    predicted_profiles,
+)
+from scmamba.metrics._perturbation.truth import Prediction, Truth
+
+CEILING = "ceiling"
+_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class PerturbationScores:
+    """How well perturbed cells were predicted.
+
+    Attributes
+    ----------
+    table
+        One row a context and perturbation, one column a metric.
+    summary
+        One row a metric: ``mean`` over perturbations, ``low`` and ``high`` ends of its 95 %
+        interval (bootstrap over perturbations), the means of each baseline, and ``ceiling``, the
+        mean that one half of the measured cells reaches as a prediction of the other half. Metrics
+        over all perturbations at once have no interval.
+    """
+
+    table: pd.DataFrame = field(repr=False, compare=False)
+    summary: pd.DataFrame = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        head = f"{len(self.table):,} perturbations"
+        return head + "\n" + self.summary.to_string(float_format="{:.3f}".format)
+
+
+def perturbation(
+    real: AnnData,
+    predicted: AnnData | pd.DataFrame,
+    pert_key: str,
+    control: str,
+    *,
+    context_key: str | None = None,
+    targets: Mapping[str, list[str]] | None = None,
+    baselines: Mapping[str, AnnData | pd.DataFrame] | None = None,
+    n_top: int = 100,
+    max_cells: int = 1000,
+    seed: int = 0,
+) -> PerturbationScores:
+    """Score predicted cells, or predicted mean profiles, against measured cells.
+
+    Changes are always taken against the measured controls, on both sides: controls among the
+    predicted cells are not used, so that they cannot flatter a prediction.
+
+    Parameters
+    ----------
+    real
+        Measured cells with their controls, counts or log-normalized counts.
+    predicted
+        Predicted cells in the same unit, or a table of predicted mean log-normalized profiles, one
+        row a perturbation (or a pair of context and perturbation), one column a gene. Genes may
+        stand in any order. Every perturbation found here is scored.
+    pert_key
+        ``obs`` column with the perturbation of each cell; a combination is written ``"A+B"``.
+    control
+        Its value for controls.
+    context_key
+        ``obs`` column with the cell type, cell line or donor, each with controls of its own; None:
+        all cells share one context.
+    targets
+        Genes that each perturbation targets, left out of ``discrimination_score``; None: the genes
+        that the perturbation is named after.
+    baselines
+        Further predictions by name, scored in the same way and put beside.
+    n_top
+        Genes with the largest measured change, for ``pearson_delta_top`` and ``mse_top``.
+    max_cells
+        Cells of a group that distances between clouds of cells are computed on; of more, that many
+        are drawn.
+    seed
+        Seed of that draw, of the halves and of the bootstrap.
+
+    Returns
+    -------
+    The scores. Names and formulas are cell-eval's (``mae``, ``mse``, ``pearson_delta``,
+    ``discrimination_score_l1``, ``overlap_at_N``, ``precision_at_N``, ``de_direction_match``,
+    ``de_spearman_lfc_sig``, ``pearson_edistance`` and so on), Systema's (``pearson_centroid``,
+    ``centroid_accuracy``), and ``energy_distance`` and ``mmd`` between predicted and measured
+    cells. A table of profiles gets those of mean profiles alone. Ranks are among the perturbations
+    of the same context, or among all contexts where each has a single perturbation.
+
+    Raises
+    ------
+    ScmambaError
+        A column, a gene or a control is missing, units differ, a value is not finite, or nothing
+        is predicted that was measured.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scmamba
+    >>> scmamba.settings.verbosity = "error"
+    >>> adata = scmamba.datasets.synthetic(80, 30, 2)
+    >>> adata.obs["perturbation"] = np.where(np.arange(80) % 2, "control", "A")
+    >>> predicted = adata[adata.obs["perturbation"] == "A"]
+    >>> scores = scmamba.metrics.perturbation(adata, predicted, "perturbation", "control")
+    >>> round(float(scores.summary.loc["mae", "mean"]), 6)
+    0.0
+    """
+    for name, number in {"n_top": n_top, "max_cells": max_cells}.items():
+        if number < 2:
+            raise ScmambaError(f"{name}={number}; give 2 or more")
+    measured = measured_cells(real, pert_key, control, context_key)
+    keys = _scored(measured, predicted, pert_key, control, context_key)
+    truth = Truth(measured, control, keys, targets or {}, n_top, max_cells, seed)
+    given = {"": predicted, **(baselines or {})}
+    predictions = {
+        name: _prediction(one, real, truth, pert_key, context_key) for name, one in given.items()
+    }
+    table, overall = truth.score(predictions.pop(""))
+    summary = _summary(table, overall, seed)
+    for name, prediction in predictions.items():
+        summary[name] = _means(*truth.score(prediction))
+    half, other_half = truth.split()
+    if half.keys:
+        summary[CEILING] = _means(*half.score(other_half))
+    return PerturbationScores(table, summary)
+
+
+def _scored(
+    measured: CellGroups,
+    predicted: AnnData | pd.DataFrame,
+    pert_key: str,
+    control: str,
+    context_key: str | None,
+) -> list[Key]:
+    """Contexts and perturbations that are measured and predicted, controls aside."""
+    named = predicted_keys(predicted, pert_key, context_key)
+    keys = [
+        key
+        for key in measured.rows
+        if key[1] != control and (key in named or ("", key[1]) in named)
+    ]
+    if not keys:
+        shown = ", ".join(sorted({p for _, p in measured.rows if p != control})[:5])
+        raise ScmambaError(
+            f"nothing that was measured is predicted; measured are {shown or 'controls alone'}"
+        )
+    alone = sorted({context for context, _ in keys if (context, control) not in measured.rows})
+    if alone:
+        raise ScmambaError(
+            f"no cell of {', '.join(alone[:5])} is a control ({pert_key}={control!r}), so no "
+            "change can be taken there; leave those cells out or add their controls"
+        )
+    return keys
+
+
+def _prediction(
+    given: AnnData | pd.DataFrame,
+    real: AnnData,
+    truth: Truth,
+    pert_key: str,
+    context_key: str | None,
+) -> Prediction:
+    """Predicted cells or profiles on the measured genes."""
+    if isinstance(given, AnnData):
+        return predicted_cells(given, real, truth.keys, pert_key, context_key, truth.cells.genes)
+    return predicted_profiles(given, truth.cells.genes, truth.keys)
+
+
+def _means(table: pd.DataFrame, overall: dict[str, float]) -> pd.Series:
+    return pd.concat([table.mean(), pd.Series(overall, dtype=float)])
+
+
+def _summary(table: pd.DataFrame, overall: dict[str, float], seed: int) -> pd.DataFrame:
+    """Mean of each metric over perturbations, with its bootstrap interval."""
+    values = table.to_numpy(float)
+    rows = np.random.default_rng(seed).integers(len(values), size=(_DRAWS, len(values)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a metric that no perturbation has
+        low, high = np.nanpercentile(np.nanmean(values[rows], 1), [2.5, 97.5], axis=0)
+    summary = pd.DataFrame({"mean": _means(table, overall)})
+    summary["low"] = pd.Series(low, table.columns)
+    summary["high"] = pd.Series(high, table.columns)
+    summary.index.name = "metric"
+    return summary
