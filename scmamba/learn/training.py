@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from scmamba._errors import ScmambaError
+from scmamba.train.budget import check_minutes
 
 MODES = ("auto", "probe", "finetune", "lora")
 """How a pretrained model may be used."""
@@ -25,8 +26,10 @@ class _Training:
     width: int = 64
     n_layer: int | None = 2
     d_state: int = 16
+    max_minutes: float | None = None
 
     def __post_init__(self) -> None:
+        check_minutes(self.max_minutes)
         for name, least in _LEAST.items():
             value = getattr(self, name, None)
             if value is not None and value < least:
@@ -79,6 +82,9 @@ class AnnotationTraining(_Training):
         Mamba layers of that network; 0: none.
     d_state
         States per head of these layers.
+    max_minutes
+        Most minutes that fitting may take, kept to a tenth; what was shortened is told in
+        ``about``. None: no limit.
     mamba_epochs
         Passes with Mamba layers, which are added after ``epochs`` and start as the identity.
         None: a quarter of ``epochs``; 0: no Mamba layers.
@@ -174,6 +180,9 @@ class SequenceTraining(_Training):
         Mamba layers of that network; 0: none.
     d_state
         States per head of these layers.
+    max_minutes
+        Most minutes that fitting may take, kept to a tenth; what was shortened is told in
+        ``about``. None: no limit.
     n_members
         Networks with different seeds; those that improve the mean on held-out sequences are kept.
     patience
@@ -259,6 +268,9 @@ class IntegrationTraining(_Training):
         are held out, and no layers are added unless a number is given.
     d_state
         States per head of these layers.
+    max_minutes
+        Most minutes that fitting may take, kept to a tenth; what was shortened is told in
+        ``about``. None: no limit.
     mamba_epochs
         Passes with Mamba layers. None: a 25th of ``epochs``.
     n_latent

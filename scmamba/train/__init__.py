@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scmamba.train.budget import Cut, Pace, TimeBudget
 from scmamba.train.callbacks import Ramp
 from scmamba.train.config import FitConfig, SequenceFitConfig, TrainConfig
 from scmamba.train.data import (
@@ -43,6 +44,7 @@ __all__ = [
     "OBJECTIVES",
     "CellEpochs",
     "Contrast",
+    "Cut",
     "EpochBatches",
     "FitConfig",
     "FitResult",
@@ -50,12 +52,14 @@ __all__ = [
     "MultiLabel",
     "NextToken",
     "Objective",
+    "Pace",
     "Ramp",
     "SequenceEpochs",
     "SequenceFitConfig",
     "SquaredError",
     "StreamEpochs",
     "SupCon",
+    "TimeBudget",
     "TokenClasses",
     "TrainConfig",
     "check_objectives",
