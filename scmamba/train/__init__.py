@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from scmamba.train.budget import Cut, Pace, TimeBudget
-from scmamba.train.callbacks import Ramp
 from scmamba.train.config import FitConfig, SequenceFitConfig, TrainConfig
 from scmamba.train.data import (
     CellEpochs,
@@ -12,7 +13,7 @@ from scmamba.train.data import (
     SequenceEpochs,
     StreamEpochs,
 )
-from scmamba.train.fit import FitResult, fit, fit_sequences, train
+from scmamba.train.fit import fit, fit_sequences, train
 from scmamba.train.objectives import (
     CLS,
     DAB,
@@ -32,6 +33,10 @@ from scmamba.train.objectives import (
     check_objectives,
     class_weights,
 )
+from scmamba.train.result import FitResult
+
+if TYPE_CHECKING:
+    from scmamba.train.callbacks import Ramp
 
 __all__ = [
     "CLS",
@@ -68,3 +73,11 @@ __all__ = [
     "fit_sequences",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Ramp":  # needs Lightning, which takes seconds to import
+        from scmamba.train.callbacks import Ramp
+
+        return Ramp
+    raise AttributeError(f"module 'scmamba.train' has no attribute {name!r}")

@@ -16,6 +16,7 @@ from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.nn.heads import GradientReversal
 from scmamba.stream.batches import Batches
+from scmamba.train.budget import Pace
 
 HISTORY = "scmamba_history"
 """Where a checkpoint keeps the losses so far."""
@@ -156,37 +157,81 @@ class Ramp(Callback):
     ----------
     reversal
         Layer whose ``scale`` is set before every step.
-    total
-        Steps of the whole training.
     start, full
-        Fractions of all steps.
+        Fractions of the training.
     """
 
-    def __init__(
-        self, reversal: GradientReversal, total: int, start: float = 0.1, full: float = 0.5
-    ) -> None:
-        self.reversal, self.total, self.start, self.full = reversal, total, start, full
+    def __init__(self, reversal: GradientReversal, start: float = 0.1, full: float = 0.5) -> None:
+        self.reversal, self.start, self.full = reversal, start, full
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Set the scale of this step."""
-        share = (trainer.global_step / self.total - self.start) / (self.full - self.start)
-        self.reversal.scale = min(max(share, 0.0), 1.0)
+        progress = _pace(pl_module).progress(trainer.global_step)
+        self.reversal.scale = min(max((progress - self.start) / (self.full - self.start), 0.0), 1.0)
+
+
+class TimeLimit(Callback):
+    """Stops training at the step at which its time is over, with time left to validate.
+
+    Attributes
+    ----------
+    stopped
+        Whether it did.
+    """
+
+    def __init__(self) -> None:
+        self.stopped, self._validation_start = False, 0.0
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Time the step."""
+        _pace(pl_module).update(trainer.global_step)
+        self._stop_if_over(trainer, _pace(pl_module))
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start to time a validation."""
+        self._validation_start = _pace(pl_module).budget.seconds_used
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Keep as much time for the last one, which may have been this."""
+        pace = _pace(pl_module)
+        pace.reserve = pace.budget.seconds_used - self._validation_start
+        self._stop_if_over(trainer, pace)
+
+    def _stop_if_over(self, trainer: L.Trainer, pace: Pace) -> None:
+        """Ask Lightning to stop; all processes follow the clock of the first."""
+        over = pace.over(trainer.global_step)
+        if trainer.world_size > 1 and pace.budget.limited:
+            pace.total, over = trainer.strategy.broadcast((pace.total, over))
+        if over and trainer.global_step < pace.planned:
+            self.stopped = trainer.should_stop = True
+
+
+def _pace(module: L.LightningModule) -> Pace:
+    assert isinstance(module.pace, Pace)
+    return module.pace
 
 
 class Bar(Callback):
     """One progress bar over all steps, with the losses next to it; it is removed in the end."""
 
-    def __init__(self, text: str, total: int = 0) -> None:
-        self.text, self.total = text, total
+    def __init__(self, text: str) -> None:
+        self.text = text
         self.bar: tqdm[Any] | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Open the bar, at the step that a resumed run is at."""
         self.bar = tqdm(
             desc=self.text,
-            total=self.total,
+            total=_pace(pl_module).planned,
             initial=trainer.global_step,
             leave=False,
             unit="step",

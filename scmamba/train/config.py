@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from scmamba._errors import ScmambaError
+from scmamba.train.budget import check_minutes
 
 Strategy = Literal["auto", "ddp", "fsdp"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
@@ -47,6 +48,10 @@ class TrainConfig:
         Fraction of values or tokens to hide, in [0, 1).
     patience
         Epochs without a better validation loss before training stops; None: all epochs are run.
+    max_minutes
+        Most minutes of wall time that training may take, kept to a tenth: the learning rate falls
+        in the time there is, and training stops at the step at which the time is over, after a
+        last validation. None: no limit. A run that is resumed has as much time again.
     seed
         Seed of dropout, order, draws and masks.
     activation_checkpointing
@@ -103,6 +108,7 @@ class TrainConfig:
     ema_ramp: bool = False
     mask_ratio: float = 0.0
     patience: int | None = None
+    max_minutes: float | None = None
     seed: int = 0
     activation_checkpointing: bool = False
     accelerator: str = "auto"
@@ -119,6 +125,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check the values."""
+        check_minutes(self.max_minutes)
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and value != "auto" and not value > 0:
@@ -213,6 +220,7 @@ _POSITIVE = (
     "log_every_n_steps",
 )
 _INCIDENTAL = (
+    "max_minutes",
     "activation_checkpointing",
     "accelerator",
     "devices",

@@ -2,62 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import torch
-from lightning.pytorch.callbacks import Callback
 from torch import nn
 
-from scmamba._allocator import keep_freed_memory
 from scmamba._errors import ScmambaError
 from scmamba.models import CellModel
 from scmamba.stream.batches import Ints
 from scmamba.stream.data import CellData
 from scmamba.stream.sequences import SequenceData
 from scmamba.tokens.sequence_masking import TokenMasking
-from scmamba.train.callbacks import Bar, Best, History, averaging
-from scmamba.train.checkpoints import (
-    BEST,
-    LAST,
-    Checkpoints,
-    check_same_run,
-    identify_run,
-    read_checkpoint,
-)
+from scmamba.train.budget import TimeBudget
 from scmamba.train.config import FitConfig, SequenceFitConfig, TrainConfig
 from scmamba.train.data import CellEpochs, EpochBatches, SequenceEpochs
-from scmamba.train.loggers import make_loggers
-from scmamba.train.module import TrainingModule
 from scmamba.train.objectives import Objective, check_objectives
-from scmamba.train.trainer import (
-    interruptible,
-    make_trainer,
-    quiet,
-    set_activation_checkpointing,
-    set_modes,
-)
+from scmamba.train.result import FitResult
 
-
-@dataclass(frozen=True)
-class FitResult:
-    """How a training went.
-
-    Attributes
-    ----------
-    history
-        One row per epoch: ``train_loss``, ``val_loss``, each objective, ``val_accuracy``.
-    best_epoch
-        The epoch (from 1) whose weights the model has now.
-    """
-
-    history: pd.DataFrame
-    best_epoch: int
+if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import Callback
 
 
 def fit(
@@ -70,6 +35,7 @@ def fit(
     val_rows: Ints | None = None,
     text: str = "training",
     folder: str | os.PathLike[str] | None = None,
+    budget: TimeBudget | None = None,
 ) -> FitResult:
     """Train a cell model in place, on its device.
 
@@ -86,7 +52,7 @@ def fit(
         Loss terms; those of weight 0 are left out.
     config
         Rates, sizes, seed.
-    text, folder
+    text, folder, budget
         As in :func:`train`.
 
     Raises
@@ -122,7 +88,7 @@ def fit(
             f"{len(train_rows)} cell(s) to learn from, {smallest} in the smallest batch; "
             "allowed: at least 1, and 2 where the model norms its cell embeddings"
         )
-    return train(model, batches, on, config, text=text, folder=folder)
+    return train(model, batches, on, config, text=text, folder=folder, budget=budget)
 
 
 def fit_sequences(
@@ -137,6 +103,7 @@ def fit_sequences(
     replaceable: Ints | None = None,
     text: str = "training",
     folder: str | os.PathLike[str] | None = None,
+    budget: TimeBudget | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> FitResult:
     """Train a network of sequences in place, on its device.
@@ -158,7 +125,7 @@ def fit_sequences(
         Tokens to hide, which become the target.
     replaceable
         Ids that ``config.noise`` may replace, and that stand in.
-    text, folder, callbacks
+    text, folder, budget, callbacks
         As in :func:`train`.
 
     Raises
@@ -188,7 +155,14 @@ def fit_sequences(
         )
     batches = SequenceEpochs(data, train_rows, val_rows, config, masking, replaceable)
     return train(
-        network, batches, objectives, config, text=text, folder=folder, callbacks=callbacks
+        network,
+        batches,
+        objectives,
+        config,
+        text=text,
+        folder=folder,
+        budget=budget,
+        callbacks=callbacks,
     )
 
 
@@ -200,6 +174,7 @@ def train(
     *,
     text: str = "training",
     folder: str | os.PathLike[str] | None = None,
+    budget: TimeBudget | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> FitResult:
     """Train ``model`` in place on batches of any kind.
@@ -219,6 +194,9 @@ def train(
     folder
         Where ``last.ckpt`` and the loggers' files are written; a run that finds its own
         ``last.ckpt`` there goes on from it. None: nothing is kept.
+    budget
+        Time that is left, where this training is one of several that share it; None:
+        ``config.max_minutes`` from now on.
     callbacks
         Further callbacks of Lightning.
 
@@ -228,45 +206,15 @@ def train(
         The loss is no longer finite, ``last.ckpt`` is damaged or of another run, or a logger's
         package is missing.
     """
-    keep_freed_memory()
-    sharded, where = config.strategy == "fsdp", None if folder is None else Path(folder)
-    if sharded and where is None:
-        raise ScmambaError("strategy='fsdp' collects the weights in a checkpoint; give folder=")
-    history, best = History(), Best(config.patience, in_memory=not sharded)
-    watching: list[Callback] = [best] if batches.validates else []
-    if config.ema:  # behind ``best``, which needs the averaged weights that were validated
-        watching.append(averaging(config.ema, ramp=config.ema_ramp))
-    bar = Bar(text)
-    watching += [history, bar, *callbacks]
-    if where is not None:
-        watching.append(Checkpoints(where, config, best))
-    set_activation_checkpointing(model, config.activation_checkpointing)
-    set_modes(model)
-    with quiet(), interruptible(), torch.random.fork_rng():
-        trainer = make_trainer(model, config, watching, make_loggers(config.loggers, where))
-        bar.total = batches.total_steps(config.accumulate_grad_batches, trainer.world_size)
-        trained = copy.deepcopy(model) if sharded else model  # shards cannot be put back in place
-        module = TrainingModule(trained, objectives, config, bar.total)
-        last = None if where is None else where / LAST
-        if last is not None:
-            module.run = identify_run(model, batches, objectives, config, trainer.world_size)
-            if last.exists():
-                check_same_run(last, module.run)
-        trainer.fit(
-            module,
-            datamodule=batches,
-            ckpt_path=last if last and last.exists() else None,
-            weights_only=True,
-        )
-    if best.weights:
-        module.load_state_dict(best.weights)
-    if sharded and where is not None:
-        model.load_state_dict(_weights(where / (BEST if best.epoch and config.keep_best else LAST)))
-    model.eval()
-    return FitResult(history.frame, best.epoch or config.epochs)
+    from scmamba.train.loop import run  # Lightning, which it needs, takes seconds to import
 
-
-def _weights(file: Path) -> dict[str, torch.Tensor]:
-    """Weights of the model in a checkpoint."""
-    stored = read_checkpoint(file)["state_dict"]
-    return {name.removeprefix("model."): tensor for name, tensor in stored.items()}
+    return run(
+        model,
+        batches,
+        objectives,
+        config,
+        budget=budget or TimeBudget(config.max_minutes),
+        text=text,
+        folder=None if folder is None else Path(folder),
+        callbacks=callbacks,
+    )

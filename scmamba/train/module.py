@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
+from scmamba.train.budget import Pace
 from scmamba.train.config import TrainConfig
 from scmamba.train.objectives import Objective, total
 
@@ -58,8 +59,8 @@ class TrainingModule(L.LightningModule):
         Those that are on.
     config
         Rates and seeds.
-    total_steps
-        Steps of the whole training, for the schedule.
+    pace
+        Steps of the whole training, for the schedule, as far as time allows.
     run
         What the run is made of; it is written to each checkpoint.
     """
@@ -69,12 +70,12 @@ class TrainingModule(L.LightningModule):
         model: nn.Module,
         objectives: Sequence[Objective[Any, Any]],
         config: TrainConfig,
-        total_steps: int,
+        pace: Pace,
         run: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.model, self.objectives = model, tuple(objectives)
-        self.config, self.total_steps = config, total_steps
+        self.config, self.pace = config, pace
         self.run = dict(run or {})
         # by name, since sharded weights are flat
         self._decayed = {name for name, p in model.named_parameters() if p.ndim > 1}
@@ -177,11 +178,11 @@ class TrainingModule(L.LightningModule):
         }
 
     def _factor(self, step: int) -> float:
-        share, warmup = step / self.total_steps, self.config.warmup
-        if share < warmup:
+        progress, warmup = self.pace.progress(step), self.config.warmup
+        if progress < warmup:
             first = self.config.warmup_from
-            return first + (1 - first) * (step + 1) / (warmup * self.total_steps + 1)
-        return 0.5 * (1 + math.cos(math.pi * min((share - warmup) / (1 - warmup), 1.0)))
+            return first + (1 - first) * (step + 1) / (warmup * self.pace.total + 1)
+        return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int

@@ -29,6 +29,7 @@ from scmamba.train import (
     TrainConfig,
     train,
 )
+from scmamba.train.budget import Pace, TimeBudget
 from scmamba.train.module import TrainingModule
 
 N_GENES = 24
@@ -161,10 +162,13 @@ def test_ramp_rises_from_nothing_to_one() -> None:
     class Reversal:
         scale = 7.0
 
-    ramp, at = Ramp(Reversal(), 100, 0.1, 0.5), At()
+    class Module:
+        pace = Pace(100, TimeBudget())
+
+    ramp, at = Ramp(Reversal(), 0.1, 0.5), At()
     seen = []
     for at.global_step in (0, 10, 30, 50, 99):
-        ramp.on_train_batch_start(at, None, None, 0)
+        ramp.on_train_batch_start(at, Module(), None, 0)
         seen.append(ramp.reversal.scale)
     assert seen == pytest.approx([0, 0, 0.5, 1, 1])
 
@@ -173,7 +177,7 @@ def test_the_adversary_keeps_a_rate_of_its_own(cells) -> None:
     net = model(cells)
     for rate, n_groups in ((None, 2), (5e-3, 3)):
         config = TrainConfig(lr=1e-2, adversary_lr=rate)
-        module = TrainingModule(net, [DAB()], config, total_steps=10)
+        module = TrainingModule(net, [DAB()], config, Pace(10, TimeBudget()))
         made = module.configure_optimizers()
         groups = made["optimizer"].param_groups
         assert len(groups) == n_groups

@@ -34,6 +34,7 @@ from scmamba.train import (
     objectives,
     train,
 )
+from scmamba.train.budget import Pace, TimeBudget
 from scmamba.train.module import TrainingModule
 from scmamba.train.trainer import make_strategy, make_trainer
 
@@ -282,7 +283,7 @@ def test_shards_are_the_parts_of_one_batch(data) -> None:
 
 
 def test_module_is_seeded_by_batch(data, make) -> None:
-    module = TrainingModule(make(), [CLS()], TrainConfig(seed=1), 10)
+    module = TrainingModule(make(), [CLS()], TrainConfig(seed=1), Pace(10, TimeBudget()))
     draws = []
     for index in (0, 1, 0):
         module.on_train_batch_start(None, index)

@@ -293,7 +293,7 @@ def train_stage(
     watching = []
     if (discriminator := model.head(BatchDiscriminator)) is not None:
         when = (0.1, 0.5) if fresh else (-1.0, 0.0)
-        watching.append(Ramp(discriminator.reversal, batches.total_steps(), *when))
+        watching.append(Ramp(discriminator.reversal, *when))
     history = train(model, batches, on, config, text=text, callbacks=watching).history
     recompute_batch_statistics(model, cells.data)
     return history.assign(stage=text)

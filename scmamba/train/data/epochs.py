@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 import joblib
-import lightning as L
 import numpy as np
 
 from scmamba.stream.batches import WHOLE, Ints, Shard
@@ -28,8 +27,8 @@ class Pass(Protocol):
         """Return the batches from number ``first`` on."""
 
 
-class EpochBatches(L.LightningDataModule, ABC):
-    """Batches for Lightning, which asks for them anew in every epoch: their number may change.
+class EpochBatches(ABC):
+    """Batches of every epoch, whose number may change from one to the next.
 
     Parameters
     ----------
@@ -38,7 +37,6 @@ class EpochBatches(L.LightningDataModule, ABC):
     """
 
     def __init__(self, epochs: int) -> None:
-        super().__init__()
         self.epochs = epochs
 
     @abstractmethod
@@ -65,38 +63,6 @@ class EpochBatches(L.LightningDataModule, ABC):
     def total_steps(self, accumulate: int = 1, world_size: int = 1) -> int:
         """Optimizer steps of all epochs, each of ``accumulate`` batches."""
         return sum(-(-self.n_batches(i, world_size) // accumulate) for i in range(self.epochs))
-
-    def train_dataloader(self) -> Any:
-        """Return the rest of the current epoch: all of it, except in a run that was resumed."""
-        assert self.trainer is not None
-        loop = self.trainer.fit_loop
-        epoch: Any = loop.epoch_progress.current
-        batches = self.epoch(epoch.processed, self._shard())
-        done = loop.epoch_loop.batch_progress
-        # Lightning knows how many batches were read, and expects them not to come again
-        resumed = loop.restarting and not done.is_last_batch and done.current.ready > 0
-        return _Rest(batches, done.current.ready) if resumed else batches
-
-    def val_dataloader(self) -> Any:
-        """Batches to validate on."""
-        return self.validation(self._shard())
-
-    def _shard(self) -> Shard:
-        assert self.trainer is not None
-        return Shard(self.trainer.global_rank, self.trainer.world_size)
-
-
-class _Rest:
-    """A pass whose first batches were read before; its length is that of the whole."""
-
-    def __init__(self, whole: Pass, first: int) -> None:
-        self.whole, self.first = whole, first
-
-    def __len__(self) -> int:
-        return len(self.whole)
-
-    def __iter__(self) -> Iterator[Any]:
-        return self.whole.starting_at(self.first)
 
 
 class RowEpochs(EpochBatches):
