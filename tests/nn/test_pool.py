@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from scmamba.nn.pool import AttentionPool, ClsPool, MeanPool, bag_mean, masked_mean
+from scmamba.nn.pool import AttentionPool, BagPool, ClsPool, MeanPool, masked_mean
 
 D, HEADS, GENES = 6, 3, 20
 POOLS = [ClsPool(), MeanPool(), AttentionPool(D, HEADS, GENES)]
@@ -67,7 +67,7 @@ def test_a_bag_is_the_masked_mean_of_products() -> None:
     padding[2] = True
     for mask in (padding, None):
         wanted = masked_mean(vectors[ids] * values[..., None], mask)
-        found = bag_mean(vectors, ids, values, mask)
+        found = BagPool("mean").of_tokens(vectors, ids, values, mask)
         torch.testing.assert_close(found, wanted)
         one, other = (torch.autograd.grad(x.square().sum(), vectors)[0] for x in (wanted, found))
         torch.testing.assert_close(one, other)

@@ -10,7 +10,7 @@ from scmamba._errors import ScmambaError
 from scmamba.models.cell.config import CellConfig, EncoderConfig
 from scmamba.nn.heads import HEADS, Sizes
 from scmamba.nn.norm import DomainBatchNorm, MaskedBatchNorm1d
-from scmamba.nn.pool import AttentionPool, ClsPool, MeanPool
+from scmamba.nn.pool import AttentionPool, BagPool, ClsPool, MeanPool, SumPool
 from scmamba.nn.stack import Stack
 
 
@@ -43,10 +43,14 @@ def stack(config: EncoderConfig) -> Stack:
 
 def pool(config: CellConfig) -> nn.Module:
     """From hidden states of tokens to one vector for each cell."""
-    if config.pool.method == "attention":
-        c = config.encoder
+    method, c = config.pool.method, config.encoder
+    if method == "attention":
         return AttentionPool(c.d_model, config.pool.n_heads, c.n_genes)
-    return ClsPool() if config.pool.method == "cls" else MeanPool()
+    if method == "cls":
+        return ClsPool()
+    if config.is_bag:
+        return BagPool(method)
+    return MeanPool() if method == "mean" else SumPool()
 
 
 def cell_norm(config: CellConfig) -> nn.Module | None:

@@ -128,8 +128,8 @@ class EncoderConfig(Config):
 class PoolConfig(Config):
     """From hidden states to one vector for each cell."""
 
-    method: Literal["cls", "mean", "attention"] = "cls"
-    """The hidden state of ``<cls>``, the mean of all, or attention over them."""
+    method: Literal["cls", "mean", "sum", "attention"] = "cls"
+    """The hidden state of ``<cls>``, the mean or sum of all, or attention over them."""
 
     n_heads: int = 8
     """Heads of the attention."""
@@ -223,6 +223,17 @@ class CellConfig(Config):
         known = {"expression": True, **entries}
         known.pop("ecs_threshold", None)  # of an objective
         return short_names.expand(known, {})
+
+    @property
+    def is_bag(self) -> bool:
+        """Whether the pooled cell is a mean or sum of genes' vectors times values.
+
+        Such a model reads a matrix of cells by genes without making tokens of it.
+        """
+        c = self.encoder
+        plain = c.input_norm == "none" and not c.gene_norm and not (c.pre_norm and c.final_norm)
+        product = c.n_layer == 0 and c.value_encoding == "product"
+        return plain and product and self.pool.method in ("mean", "sum")
 
     @property
     def d_cell(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
@@ -18,7 +18,7 @@ from scmamba.models.cell.output import CellOutput
 from scmamba.nn.embed import COMBINE, GeneEmbedding, LabelEmbedding, PlainValue, ValueEmbedding
 from scmamba.nn.heads import HEADS, CellState, Head, sample
 from scmamba.nn.norm import DomainBatchNorm
-from scmamba.nn.pool import bag_mean
+from scmamba.nn.pool import BagPool
 
 if TYPE_CHECKING:
     from scmamba.models.checkpoint.report import LoadReport
@@ -133,14 +133,6 @@ class CellModel(Described, nn.Module):
         parts.add_heads(made, self.config, [kind.name])
         self.heads[kind.name] = made[kind.name].to(next(self.parameters()).device)
 
-    @property
-    def is_bag(self) -> bool:
-        """Whether the pooled cell is a mean of genes' vectors times values, and nothing more."""
-        c = self.config.encoder
-        plain = c.input_norm == "none" and not c.gene_norm and self.final_norm is None
-        method = self.config.pool.method
-        return plain and (c.n_layer, c.value_encoding, method) == (0, "product", "mean")
-
     def encode(
         self,
         gene_ids: Tensor,
@@ -199,13 +191,10 @@ class CellModel(Described, nn.Module):
             Which heads to run where the model has them, of :data:`scmamba.nn.heads.HEADS`. Leaving
             one out saves its time, but for the latent, which is the cell embedding.
         """
-        if unknown := set(heads) - set(HEADS):
-            raise ScmambaError(f"heads={sorted(unknown)}; allowed: {', '.join(map(repr, HEADS))}")
-        wanted = {"latent", *heads}
-        asked = [head for name, head in self.heads.items() if name in wanted]
-        needed = {need for head in asked for need in cast(Head, head).needs}
+        asked = self._asked(heads)
+        needed = {need for head in asked for need in head.needs}
         hidden = genes = None
-        if self.is_bag and "hidden" not in needed:
+        if isinstance(self.pool, BagPool) and "hidden" not in needed:
             pooled = self.pooled(gene_ids, values, padding_mask)
         else:
             genes = self.gene_embedding(gene_ids)
@@ -213,6 +202,59 @@ class CellModel(Described, nn.Module):
             pooled = self._pool(hidden, gene_ids, values, padding_mask)
         if genes is None and "genes" in needed:
             genes = self.gene_embedding(gene_ids)
+        labels = self._labels(batch_ids, modality_ids, gene_ids) if "labels" in needed else None
+        return self._output(asked, pooled, batch_ids, hidden=hidden, genes=genes, labels=labels)
+
+    def forward_matrix(
+        self,
+        values: Tensor,
+        batch_ids: Tensor | None = None,
+        *,
+        heads: Collection[str] = ("class",),
+    ) -> CellOutput:
+        """What :meth:`forward` gives for the tokens of a matrix, without making tokens.
+
+        Parameters
+        ----------
+        values
+            (B, n) values of the first n genes of the vocabulary, 0 where not expressed.
+        batch_ids
+            (B,) the batch of each cell; needed by batch labels and by norms per batch.
+        heads
+            Which heads to run where the model has them; none that needs tokens.
+
+        Raises
+        ------
+        ScmambaError
+            The model is no bag of genes, or a head needs tokens.
+        """
+        asked = self._asked(heads)
+        needed = sorted({need for head in asked for need in head.needs} - {"batch"})
+        if not isinstance(self.pool, BagPool) or self.config.encoder.cls_value or needed:
+            why = f"heads need {', '.join(needed)}" if needed else "it is no bag of genes"
+            raise ScmambaError(f"this model needs tokens: {why}; call it with gene_ids and values")
+        table, clip = self.gene_embedding.embedding.weight, self.config.encoder.value_clip
+        pooled = self.pool.of_matrix(table, values.clamp(max=clip))
+        return self._output(asked, pooled, batch_ids)
+
+    def _asked(self, heads: Collection[str]) -> list[Head]:
+        """The heads that are wanted and there; the latent always."""
+        if unknown := set(heads) - set(HEADS):
+            raise ScmambaError(f"heads={sorted(unknown)}; allowed: {', '.join(map(repr, HEADS))}")
+        wanted = {"latent", *heads}
+        return [cast(Head, head) for name, head in self.heads.items() if name in wanted]
+
+    def _output(
+        self,
+        asked: Sequence[Head],
+        pooled: Tensor,
+        batch_ids: Tensor | None,
+        *,
+        hidden: Tensor | None = None,
+        genes: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> CellOutput:
+        """From pooled cells (B, D) to what the heads make of them."""
         cell, log_var = self.finish(pooled, batch_ids)
         state = CellState(
             cell,
@@ -221,13 +263,13 @@ class CellModel(Described, nn.Module):
             log_var=log_var,
             hidden=hidden,
             genes=genes,
-            labels=self._labels(batch_ids, modality_ids, gene_ids) if "labels" in needed else None,
-            batch=self._batch(batch_ids) if "batch" in needed else None,
+            labels=labels,
+            batch=self._batch(batch_ids) if any("batch" in h.needs for h in asked) else None,
             batch_ids=batch_ids,
         )
         made: dict[str, Tensor] = {}
         for head in asked:
-            made |= cast(Head, head).read(state)
+            made |= head.read(state)
         return CellOutput.of(hidden, cell, made)
 
     def pooled(
@@ -238,9 +280,10 @@ class CellModel(Described, nn.Module):
         batch_ids: Tensor | None = None,
     ) -> Tensor:
         """The cell (B, D) before its norm and latent, which :meth:`finish` adds."""
-        if self.is_bag:
+        if isinstance(self.pool, BagPool):
             table, numbers = self.gene_embedding.embedding.weight, self.value_embedding(values)
-            return bag_mean(table, gene_ids, numbers[..., 0], self._unseen(values, padding_mask))
+            unseen = self._unseen(values, padding_mask)
+            return self.pool.of_tokens(table, gene_ids, numbers[..., 0], unseen)
         hidden = self.encode(gene_ids, values, padding_mask, batch_ids)
         return self._pool(hidden, gene_ids, values, padding_mask)
 

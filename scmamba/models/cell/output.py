@@ -15,8 +15,8 @@ class CellOutput:
     Attributes
     ----------
     hidden
-        (B, L, D); what stands at padding has no meaning. None where a bag of tokens
-        (:attr:`CellModel.is_bag`) was read as a whole.
+        (B, L, D); what stands at padding has no meaning. None where a bag of genes
+        (:attr:`CellConfig.is_bag`) was read as a whole.
     cell_embedding
         (B, D), not normalised; the mean of the latent, where there is one.
     expression, mvc_expression

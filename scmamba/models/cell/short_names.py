@@ -46,6 +46,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "n_classes": ("heads", "class", "n_classes"),
     "class_layers": ("heads", "class", "n_layer"),
     "class_dropout": ("heads", "class", "dropout"),
+    "class_input_relu": ("heads", "class", "input_relu"),
     "n_latent": ("heads", "latent", "n_latent"),
     "n_counts": ("heads", "counts", "n_counts"),
     "adversary_layers": ("heads", "adversary", "n_layer"),

@@ -25,6 +25,9 @@ class ClassConfig(HeadConfig):
     dropout: float = 0.0
     """Probability of dropping a feature before the last layer, in [0, 1)."""
 
+    input_relu: bool = False
+    """Whether the cell embedding passes a ReLU first."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self.at_least("n_classes", 1)
@@ -48,6 +51,8 @@ class ClassHead(Head):
         Makes the activation.
     dropout
         Probability of dropping a feature before the last layer.
+    input_relu
+        Whether the cell embedding passes a ReLU first.
     """
 
     name = "class"
@@ -61,8 +66,10 @@ class ClassHead(Head):
         n_layer: int = 3,
         activation: type[nn.Module] = nn.ReLU,
         dropout: float = 0.0,
+        input_relu: bool = False,
     ) -> None:
         super().__init__()
+        self.input_relu = input_relu
         self.hidden = nn.Sequential()
         for _ in range(n_layer - 1):
             self.hidden.extend([nn.Linear(d_model, d_model), activation(), nn.LayerNorm(d_model)])
@@ -71,12 +78,18 @@ class ClassHead(Head):
 
     def forward(self, cell: Tensor) -> Tensor:
         """Logits (B, n_classes) of ``cell`` (B, d_model)."""
-        return self.out(self.dropout(self.hidden(cell)))
+        return self.out(self.dropout(self.hidden(cell.relu() if self.input_relu else cell)))
 
     @classmethod
     def build(cls, config: HeadConfig, sizes: Sizes) -> Self:
         assert isinstance(config, ClassConfig)
-        return cls(sizes.d_cell, config.n_classes, n_layer=config.n_layer, dropout=config.dropout)
+        return cls(
+            sizes.d_cell,
+            config.n_classes,
+            n_layer=config.n_layer,
+            dropout=config.dropout,
+            input_relu=config.input_relu,
+        )
 
     def read(self, state: CellState) -> dict[str, Tensor]:
         return {"class_logits": self(state.cell)}

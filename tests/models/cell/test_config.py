@@ -42,7 +42,7 @@ def test_the_large_preset_has_the_published_sizes():
         ({"dropout": float("nan")}, "dropout=nan; give a finite number"),
         ({"class_layers": 0, "n_classes": 2}, "n_layer=0; give 1 or more"),
         ({"n_classes": "two"}, "n_classes='two'; give a value of type int"),
-        ({"pool": "max"}, "method='max'; allowed: 'cls', 'mean', 'attention'"),
+        ({"pool": "max"}, "method='max'; allowed: 'cls', 'mean', 'sum', 'attention'"),
         ({"value_encoding": "log"}, "allowed: 'continuous', 'scaled', 'product'"),
         ({"input_norm": "layer"}, "allowed: 'none', 'batch', 'per_batch'"),
         ({"input_norm": "per_batch"}, 'input_norm="per_batch" with n_batches=0'),

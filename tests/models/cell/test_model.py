@@ -226,13 +226,63 @@ def test_a_wrong_matrix_changes_nothing(matrix, message):
     assert torch.equal(net.gene_embedding.embedding.weight, before)
 
 
-def test_a_bag_read_as_a_whole_is_the_bag_read_token_by_token():
-    bag = {"n_layer": 0, "value_encoding": "product", "pool": "mean", "pool_masked": False}
-    net = model(**bag, gene_norm=False, input_norm="none", pre_norm=False).eval()
+@pytest.mark.parametrize("pool", ["mean", "sum"])
+def test_a_bag_read_as_a_whole_is_the_bag_read_token_by_token(pool):
+    net = model(**BAG, pool=pool).eval()
     ids, values, padding = cells()
     values[0, 1] = net.config.encoder.mask_value
-    assert net.is_bag
+    assert net.config.is_bag
     whole = net(ids, values, padding, heads=())
     apart = net(ids, values, padding, heads=("expression",))
     assert whole.hidden is None and apart.hidden is not None
     torch.testing.assert_close(whole.cell_embedding, apart.cell_embedding)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("pool", ["mean", "sum"])
+def test_a_bag_of_a_matrix_is_the_bag_of_its_tokens(pool, relu):
+    """The same function of the same parameters: logits and every gradient."""
+    rng = np.random.default_rng(0)
+    matrix = np.where(rng.random((6, 37)) < 0.4, rng.random((6, 37)) * 3, 0).astype(np.float32)
+    head = {"n_classes": 3, "class_layers": 1, "class_input_relu": relu, "cell_norm": "batch"}
+    net = model(**BAG, pool=pool, **head).train()
+    length = 1 + (matrix > 0).sum(1).max()
+    ids = torch.full((6, length), GENES - 1)
+    values, padding = torch.full((6, length), -2.0), torch.ones(6, length, dtype=torch.bool)
+    for i, row in enumerate(matrix):
+        genes = np.flatnonzero(row)
+        ids[i, 1 : 1 + len(genes)] = torch.from_numpy(genes)
+        values[i, 0], values[i, 1 : 1 + len(genes)] = 0.0, torch.from_numpy(row[genes])
+        padding[i, : 1 + len(genes)] = False
+    found = []
+    for out in (
+        net(ids, values, padding, heads={"class"}),
+        net.forward_matrix(torch.from_numpy(matrix)),
+    ):
+        net.zero_grad()
+        out.class_logits.square().sum().backward()
+        grads = {name: p.grad.clone() for name, p in net.named_parameters() if p.grad is not None}
+        found.append((out, grads))
+    (tokens, by_tokens), (whole, by_matrix) = found
+    torch.testing.assert_close(whole.cell_embedding, tokens.cell_embedding)
+    torch.testing.assert_close(whole.class_logits, tokens.class_logits)
+    assert by_tokens.keys() == by_matrix.keys() and len(by_matrix) >= 4
+    for name, grad in by_tokens.items():
+        torch.testing.assert_close(by_matrix[name], grad, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_a_model_that_needs_tokens_refuses_a_matrix():
+    with pytest.raises(ScmambaError, match="no bag of genes"):
+        model().forward_matrix(torch.zeros(2, 5), heads=())
+    with pytest.raises(ScmambaError, match="heads need hidden"):
+        model(**BAG, pool="mean").forward_matrix(torch.zeros(2, 5), heads={"expression"})
+
+
+BAG = {
+    "n_layer": 0,
+    "value_encoding": "product",
+    "pool_masked": False,
+    "gene_norm": False,
+    "input_norm": "none",
+    "pre_norm": False,
+}
