@@ -202,8 +202,9 @@ class CellModel(Described, nn.Module):
             pooled = self._pool(hidden, gene_ids, values, padding_mask)
         if genes is None and "genes" in needed:
             genes = self.gene_embedding(gene_ids)
+        cell = self.finish(pooled, batch_ids)
         labels = self._labels(batch_ids, modality_ids, gene_ids) if "labels" in needed else None
-        return self._output(asked, pooled, batch_ids, hidden=hidden, genes=genes, labels=labels)
+        return self._output(asked, cell, batch_ids, hidden=hidden, genes=genes, labels=labels)
 
     def forward_matrix(
         self,
@@ -235,7 +236,7 @@ class CellModel(Described, nn.Module):
             raise ScmambaError(f"this model needs tokens: {why}; call it with gene_ids and values")
         table, clip = self.gene_embedding.embedding.weight, self.config.encoder.value_clip
         pooled = self.pool.of_matrix(table, values.clamp(max=clip))
-        return self._output(asked, pooled, batch_ids)
+        return self._output(asked, self.finish(pooled, batch_ids), batch_ids)
 
     def _asked(self, heads: Collection[str]) -> list[Head]:
         """The heads that are wanted and there; the latent always."""
@@ -247,15 +248,15 @@ class CellModel(Described, nn.Module):
     def _output(
         self,
         asked: Sequence[Head],
-        pooled: Tensor,
+        finished: tuple[Tensor, Tensor | None],
         batch_ids: Tensor | None,
         *,
         hidden: Tensor | None = None,
         genes: Tensor | None = None,
         labels: Tensor | None = None,
     ) -> CellOutput:
-        """From pooled cells (B, D) to what the heads make of them."""
-        cell, log_var = self.finish(pooled, batch_ids)
+        """What the heads make of what :meth:`finish` gave."""
+        cell, log_var = finished
         state = CellState(
             cell,
             # Heads that rebuild the cell see a draw of the latent, as their likelihood asks.

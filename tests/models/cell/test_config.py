@@ -156,7 +156,7 @@ def test_the_flat_settings_of_version_1_find_their_places():
     assert config.to_dict()["heads"] == {
         "expression": {"explicit_zero": True},
         "mvc": {"explicit_zero": True},
-        "class": {"n_classes": 4, "n_layer": 2, "dropout": 0.1},
+        "class": {"n_classes": 4, "n_layer": 2, "dropout": 0.1, "input_relu": False},
         "adversary": {"n_layer": 1},
         "latent": {"n_latent": 5},
         "counts": {"n_counts": 7},
