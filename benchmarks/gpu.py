@@ -20,8 +20,8 @@ import _timing
 import torch
 from torch import Tensor, nn
 
-from scmamba.nn import kernels
 from scmamba.nn.mamba2 import Mamba2
+from scmamba.nn.scan import dispatch
 from scmamba.nn.stack import Stack
 
 FULL = {"n_layer": 36, "d_model": 1536, "lengths": [1200, 3000], "cells": [16, 6], "rounds": 5}
@@ -109,7 +109,7 @@ def compare(device: torch.device, sizes: dict[str, object]) -> dict[str, object]
     return {
         "device": _name(device),
         "matrix_rate": rate,
-        "kernels": kernels.explain(),
+        "kernels": dispatch.explain(),
         "rows": rows,
     }
 

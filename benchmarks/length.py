@@ -62,7 +62,7 @@ def pieces(length: int, layers: int, piece: int) -> dict[str, float]:
     head = ids[:, : 2 * piece]
     expected, states, parts = network.logits(head), None, []
     for part in head.split(piece, 1):
-        logits, states = network.resume(part, states)
+        logits, states = network.step(part, states)
         parts.append(logits)
     difference = (torch.cat(parts, 1) - expected).abs().max().item()
     assert difference < 1e-4, f"pieces differ by {difference}"
@@ -71,7 +71,7 @@ def pieces(length: int, layers: int, piece: int) -> dict[str, float]:
     def read() -> None:
         states = None
         for part in ids.split(piece, 1):
-            _, states = network.resume(part, states)
+            _, states = network.step(part, states)
 
     start = time.perf_counter()
     needed = _timing.peak_memory(read)

@@ -17,8 +17,8 @@ import _timing
 import torch
 from torch import Tensor
 
-from scmamba.nn import scan_chunks
-from scmamba.nn.selective_scan import selective_scan
+from scmamba.nn.scan import selective_chunks
+from scmamba.nn.scan.selective import selective_scan
 
 CHANNELS, STATES = 512, 16
 LONGEST = 4096  # that peers train: they keep too much, or take too long
@@ -38,8 +38,8 @@ def step_loop(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor)
 
 def chunked(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor) -> Tensor:
     """Our own form in plain PyTorch."""
-    inputs = scan_chunks.Inputs(x, dt, A, B, C, x.new_zeros(len(x), *A.shape))
-    return scan_chunks.scan(inputs, D, 16, False)[0]
+    inputs = selective_chunks.Inputs(x, dt, A, B, C, x.new_zeros(len(x), *A.shape))
+    return selective_chunks.scan(inputs, D, 16, False)[0]
 
 
 def ours(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor) -> Tensor:

@@ -6,14 +6,8 @@ import importlib.metadata
 import os
 import platform
 
-from scmamba._errors import ScmambaError
 from scmamba._version import __version__
 
-_IMPLEMENTATIONS = {
-    "torch": "PyTorch",
-    "compiled": "compiled loops (numba), PyTorch for odd sizes and float64",
-    "cuda": "CUDA kernels",
-}
 _PACKAGES = ("torch", "lightning", "scanpy", "anndata", "numpy", "scikit-learn")
 
 
@@ -34,7 +28,7 @@ def info(name: str | None = None) -> None:
 
     from scmamba.models import resolve_device
     from scmamba.models.hub.registry import REGISTRY
-    from scmamba.nn.kernels import OPERATIONS, explain, implementation
+    from scmamba.nn.scan.dispatch import describe_operations, explain
 
     device = resolve_device()
     model = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
@@ -48,9 +42,5 @@ def info(name: str | None = None) -> None:
     }
     for key, value in rows.items():
         print(f"{key:<10}{value}")
-    for operation, words in OPERATIONS.items():
-        try:
-            how = _IMPLEMENTATIONS[implementation(operation, [torch.empty(0, device=device)])]
-        except ScmambaError as error:
-            how = f"fails: {error}"
-        print(f"{'':<10}{words}: {how}")
+    for operation, how in describe_operations(device).items():
+        print(f"{'':<10}{operation}: {how}")

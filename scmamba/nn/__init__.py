@@ -1,3 +1,3 @@
-"""Networks: tensors in, tensors out. This room knows no AnnData."""
+"""Networks: tensors in, tensors out. Nothing here knows AnnData."""
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
@@ -24,8 +22,6 @@ class Block(nn.Module):
         Width of the MLP as a multiple of ``d_model``; 0 for no MLP.
     dropout
         Probability of dropping a feature of what a branch adds.
-    norm
-        Makes the norm from ``d_model``.
     """
 
     def __init__(
@@ -34,14 +30,13 @@ class Block(nn.Module):
         pre_norm: bool = False,
         mlp_ratio: float = 0.0,
         dropout: float = 0.0,
-        norm: Callable[[int], nn.Module] = nn.LayerNorm,
     ) -> None:
         super().__init__()
         if mlp_ratio < 0:
             raise ScmambaError(f"mlp_ratio={mlp_ratio}; give 0 (no MLP) or more")
         d_model: int = mixer.d_model  # type: ignore[assignment]
         self.mamba = mixer
-        self.norm = norm(d_model) if pre_norm else None
+        self.norm = nn.LayerNorm(d_model) if pre_norm else None
         self.dropout = nn.Dropout(dropout)
         self.mlp: nn.Module | None = None
         self.mlp_norm: nn.Module | None = None
@@ -50,7 +45,7 @@ class Block(nn.Module):
             self.mlp = nn.Sequential(
                 nn.Linear(d_model, width), nn.GELU(), nn.Linear(width, d_model)
             )
-            self.mlp_norm = norm(d_model) if pre_norm else None
+            self.mlp_norm = nn.LayerNorm(d_model) if pre_norm else None
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
         """Update ``x`` (B, L, d_model); ``padding_mask`` (B, L) is True where padded."""

@@ -1,4 +1,7 @@
-"""The Mamba-1 mixer, with the parameter names of mamba-ssm so that its weights load as they are."""
+"""The Mamba-1 mixer, with the parameter names of mamba-ssm so that its weights load as they are.
+
+Letters in the shapes: B rows, L tokens, N = d_state.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
-from scmamba.nn.convolution import conv_silu
-from scmamba.nn.padding import blank, check_padding
-from scmamba.nn.resume import State, check, following, start
-from scmamba.nn.selective_scan import selective_scan
+from scmamba.nn.padding import check_padding_mask, zero_padding
+from scmamba.nn.scan.convolution import conv_silu
+from scmamba.nn.scan.selective import selective_scan
+from scmamba.nn.scan.state import State, check_state, initial_state, next_conv_state
 
-_PIECE = 1 << 20  # numbers in (tokens, d_inner) of a piece on a CPU: 4 MiB
+_SEGMENT = 1 << 20  # numbers in (tokens, d_inner) of a segment on a CPU: 4 MiB
 
 
 class Mamba1(nn.Module):
-    """Causal Mamba-1 mixer.
+    """Causal Mamba-1 mixer (Gu and Dao, "Mamba", 2023).
 
     Parameters
     ----------
@@ -34,6 +37,27 @@ class Mamba1(nn.Module):
         Rank of the step sizes; ``"auto"``: a sixteenth of ``d_model``, rounded up.
     conv_bias, bias
         Whether the convolution, and the outer projections, have a bias.
+
+    Raises
+    ------
+    ScmambaError
+        ``dt_rank`` is text other than ``"auto"``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.mamba1 import Mamba1
+    >>> mixer = Mamba1(d_model=32)
+    >>> u = torch.randn(2, 10, 32)
+    >>> mixer(u).shape
+    torch.Size([2, 10, 32])
+
+    Token by token, as in generation, the result is the same:
+
+    >>> first, state = mixer.step(u[:, :9])
+    >>> last, state = mixer.step(u[:, 9:], state)
+    >>> torch.allclose(torch.cat([first, last], 1), mixer(u), atol=1e-5)
+    True
     """
 
     def __init__(
@@ -75,81 +99,116 @@ class Mamba1(nn.Module):
         self.D.fill_(1)
 
     def forward(self, u: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Mix ``u`` (B, L, d_model); ``padding_mask`` (B, L) is True where padded.
-
-        Padding, wherever it sits, changes nothing at other positions, whatever it holds.
-        """
-        mixed = self.between(self.project(u, padding_mask), padding_mask, (False,))
-        return self.out_proj(mixed.to(u.dtype))
-
-    @torch.no_grad()
-    def resume(self, u: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Mix a piece ``u`` (B, l, d_model) that follows what ``state`` remembers.
+        """Mix the tokens of each row.
 
         Parameters
         ----------
         u
-            The piece; one token is a step of generation, in constant time. No padding.
-        state
-            What the piece before returned; None at the beginning.
+            (B, L, d_model).
+        padding_mask
+            (B, L), True where padded. Padding changes nothing at other positions, wherever it is
+            and whatever it holds.
 
         Returns
         -------
-        The mixed piece (B, l, d_model), without gradients, and the state that it leaves.
+        Tensor
+            (B, L, d_model).
         """
-        fresh = start(u, (self.d_conv - 1, self.d_inner), (self.d_inner, self.d_state))
-        state = fresh if state is None else check(state, fresh)
+        projected = self.project(u, padding_mask)  # (B, L, 2 * d_inner)
+        y = self.conv_scan_gate(projected, padding_mask, (False,))  # (B, L, d_inner)
+        return self.out_proj(y.to(u.dtype))  # (B, L, d_model)
+
+    def project(self, u: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+        """Convolution input and gate of ``u``, (B, L, 2 * d_inner)."""
+        check_padding_mask(padding_mask, u)
+        projected = self.in_proj(zero_padding(u, padding_mask))
+        return projected if self.in_proj.bias is None else zero_padding(projected, padding_mask)
+
+    def conv_scan_gate(
+        self, projected: Tensor, padding_mask: Tensor | None, directions: tuple[bool, ...]
+    ) -> Tensor:
+        """Convolution, scan and gate; without gradients in segments that bound memory.
+
+        Parameters
+        ----------
+        projected
+            (B, L, 2 * d_inner) result of :meth:`project`.
+        padding_mask
+            (B, L), True where padded.
+        directions
+            Directions whose mean is taken; True reads from the last position to the first.
+
+        Returns
+        -------
+        Tensor
+            (B, L, d_inner) input of ``out_proj``.
+        """
+        length = projected.shape[1]
+        size = max(1, length) if torch.is_grad_enabled() else self._segment_length(projected)
+        segments = [slice(first, first + size) for first in range(0, length, size)]
+        x, z = projected.chunk(2, -1)  # (B, L, d_inner) each
+        y: dict[int, Tensor] = {}  # sum over directions, by the start of the segment
+        for reverse in directions:
+            state: State | None = None
+            for segment in segments[:: -1 if reverse else 1]:
+                mask = None if padding_mask is None else padding_mask[:, segment]
+                part, state = self._conv_scan(x[:, segment], mask, reverse, state)
+                y[segment.start] = y[segment.start] + part if segment.start in y else part
+        gated = [y[s.start] * F.silu(z[:, s]) / len(directions) for s in segments]
+        return torch.cat(gated, 1)
+
+    @torch.no_grad()
+    def step(self, u: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Mix a segment that follows those before it; without gradients.
+
+        Parameters
+        ----------
+        u
+            (B, l, d_model), without padding. One token is a step of generation, in constant time.
+        state
+            State that the segment before returned; None at the beginning.
+
+        Returns
+        -------
+        y : Tensor
+            (B, l, d_model).
+        state : State
+            State after the segment.
+
+        Raises
+        ------
+        ScmambaError
+            ``state`` is of another mixer or another number of rows.
+        """
+        fresh = initial_state(u, (self.d_conv - 1, self.d_inner), (self.d_inner, self.d_state))
+        state = fresh if state is None else check_state(state, fresh)
         mixed = []
-        for piece in u.split(self._piece(u), 1):
-            x, z = self.project(piece).chunk(2, -1)
-            y, state = self._run(x, None, False, state)
+        for segment in u.split(self._segment_length(u), 1):
+            x, z = self.project(segment).chunk(2, -1)
+            y, state = self._conv_scan(x, None, False, state)
             mixed.append(self.out_proj((y * F.silu(z)).to(u.dtype)))
         return torch.cat(mixed, 1), state
 
-    def project(self, u: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Convolution input and gate, (B, L, 2 * d_inner)."""
-        check_padding(padding_mask, u)
-        projected = self.in_proj(blank(u, padding_mask))
-        return projected if self.in_proj.bias is None else blank(projected, padding_mask)
-
-    def between(
-        self, projected: Tensor, padding_mask: Tensor | None, directions: tuple[bool, ...]
-    ) -> Tensor:
-        """Mean over ``directions`` of all that stands between the projections, (B, L, d_inner)."""
-        length = projected.shape[1]
-        size = max(1, length) if torch.is_grad_enabled() else self._piece(projected)
-        pieces = [slice(a, a + size) for a in range(0, length, size)]
-        x, z = projected.chunk(2, -1)
-        y: dict[int, Tensor] = {}
-        for reverse in directions:
-            state: State | None = None
-            for piece in pieces[:: -1 if reverse else 1]:
-                mask = None if padding_mask is None else padding_mask[:, piece]
-                part, state = self._run(x[:, piece], mask, reverse, state)
-                y[piece.start] = y[piece.start] + part if piece.start in y else part
-        gated = [y[p.start] * F.silu(z[:, p]) / len(directions) for p in pieces]
-        return torch.cat(gated, 1)
-
-    def _run(
+    def _conv_scan(
         self, x: Tensor, padding_mask: Tensor | None, reverse: bool, state: State | None
     ) -> tuple[Tensor, State]:
-        """Convolution and scan of a piece ``x`` (B, l, d_inner) that follows ``state``."""
-        tail, scan = (None, None) if state is None else state
-        if tail is None:
-            tail = x.new_zeros(len(x), self.d_conv - 1, self.d_inner)
+        """Convolution and scan of ``x`` (B, l, d_inner), and the state after it."""
+        conv_state, ssm_state = (None, None) if state is None else state
+        if conv_state is None:
+            conv_state = x.new_zeros(len(x), self.d_conv - 1, self.d_inner)
         weight, bias = self.conv1d.weight, self.conv1d.bias
-        convolved = conv_silu(x, weight, bias, tail=tail, reverse=reverse)
+        convolved = conv_silu(x, weight, bias, conv_state=conv_state, reverse=reverse)
         sizes = [self.dt_rank, self.d_state, self.d_state]
-        low, B, C = self.x_proj(convolved).split(sizes, -1)
-        dt = blank(F.softplus(self.dt_proj(low)), padding_mask)
-        A, D = -self.A_log.exp(), self.D
-        y, scan = selective_scan(
-            convolved, dt, A, B, C, D=D, reverse=reverse, state=scan, return_state=True
+        low_rank_dt, B, C = self.x_proj(convolved).split(sizes, -1)  # B and C: (B, l, N)
+        dt = zero_padding(F.softplus(self.dt_proj(low_rank_dt)), padding_mask)  # (B, l, d_inner)
+        A = -self.A_log.exp()  # (d_inner, N)
+        y, ssm_state = selective_scan(
+            convolved, dt, A, B, C, D=self.D, reverse=reverse, state=ssm_state, return_state=True
         )
-        return y, State(following(tail, x, reverse), scan)
+        return y, State(next_conv_state(conv_state, x, reverse), ssm_state)
 
-    def _piece(self, like: Tensor) -> int:
+    def _segment_length(self, like: Tensor) -> int:
         """Tokens of ``like`` (B, L, ...) that are computed at once without gradients."""
         if like.device.type != "cpu":
             return max(1, like.shape[1])
-        return max(1, _PIECE // (self.d_inner * max(1, len(like))))
+        return max(1, _SEGMENT // (self.d_inner * max(1, len(like))))

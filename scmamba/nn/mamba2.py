@@ -1,4 +1,8 @@
-"""The Mamba-2 mixer, with the parameter names of mamba-ssm so that its weights load as they are."""
+"""The Mamba-2 mixer, with the parameter names of mamba-ssm so that its weights load as they are.
+
+Letters in the shapes: B rows, L tokens, H heads of P = headdim channels, d_inner = H P, G groups of
+heads that share B and C, N = d_state, conv_dim = d_inner + 2 G N.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
-from scmamba.nn import kernels
-from scmamba.nn.blocks import Sizes
-from scmamba.nn.fused import mix
 from scmamba.nn.linear import Linear
 from scmamba.nn.norm import RMSNormGated
-from scmamba.nn.padding import blank, check_padding
-from scmamba.nn.resume import State, resume_mamba2
+from scmamba.nn.padding import check_padding_mask, zero_padding
+from scmamba.nn.scan.convolution import conv_silu
+from scmamba.nn.scan.mixer import conv_scan_gate
+from scmamba.nn.scan.ssd import ssd
+from scmamba.nn.scan.state import State, check_state, initial_state, next_conv_state
+from scmamba.nn.scan.tensors import MixerSizes
+
+_SEGMENT = 1 << 19  # numbers in (tokens, d_inner) of a segment that step computes at once: 2 MiB
 
 
 class Mamba2(nn.Module):
-    """Causal Mamba-2 mixer.
+    """Causal Mamba-2 mixer (Dao and Gu, "Transformers are SSMs", 2024).
 
     Parameters
     ----------
@@ -32,15 +39,38 @@ class Mamba2(nn.Module):
     expand
         Inner width as a multiple of ``d_model``.
     headdim
-        Channels a head; must divide the inner width.
+        Channels per head; must divide the inner width.
     ngroups
         Groups of heads that share B and C; the gated norm is per group too.
     chunk_size
-        Largest chunk of the scan: speed and memory, not the result.
+        Largest chunk of the scan: changes speed and memory, not the result.
     bias, conv_bias
-        Whether the two projections and the convolution have a bias.
+        Whether the two projections, and the convolution, have a bias.
     dt_limit
         Range to which the step size is clamped after softplus.
+    norm_eps
+        Added to the mean square in the gated norm.
+
+    Raises
+    ------
+    ScmambaError
+        ``headdim`` does not divide the inner width, or ``ngroups`` the number of heads.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.mamba2 import Mamba2
+    >>> mixer = Mamba2(d_model=32, d_state=16, headdim=16)
+    >>> u = torch.randn(2, 10, 32)
+    >>> mixer(u).shape
+    torch.Size([2, 10, 32])
+
+    Token by token, as in generation, the result is the same:
+
+    >>> first, state = mixer.step(u[:, :9])
+    >>> last, state = mixer.step(u[:, 9:], state)
+    >>> torch.allclose(torch.cat([first, last], 1), mixer(u), atol=1e-5)
+    True
     """
 
     directions: tuple[bool, ...] = (False,)  # True: from the last position to the first
@@ -76,9 +106,11 @@ class Mamba2(nn.Module):
                 f"ngroups={ngroups} does not divide the {self.nheads} heads "
                 f"(expand * d_model / headdim); choose one that does"
             )
-        conv_dim = self.d_inner + 2 * ngroups * d_state
-        self.in_proj = Linear(d_model, self.d_inner + conv_dim + self.nheads, bias=bias)
-        self.conv1d = nn.Conv1d(conv_dim, conv_dim, d_conv, groups=conv_dim, bias=conv_bias)
+        self.conv_dim = self.d_inner + 2 * ngroups * d_state
+        self.in_proj = Linear(d_model, self.d_inner + self.conv_dim + self.nheads, bias=bias)
+        self.conv1d = nn.Conv1d(
+            self.conv_dim, self.conv_dim, d_conv, groups=self.conv_dim, bias=conv_bias
+        )
         self.dt_bias = nn.Parameter(torch.empty(self.nheads))
         self.A_log = nn.Parameter(torch.empty(self.nheads))
         self.D = nn.Parameter(torch.ones(self.nheads))
@@ -95,83 +127,119 @@ class Mamba2(nn.Module):
         self.D.fill_(1)
 
     def forward(self, u: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Mix ``u`` (B, L, d_model); ``padding_mask`` (B, L) is True where padded.
-
-        Padding, wherever it sits, changes nothing at other positions, whatever it holds.
-        """
-        projected = self.project(u, padding_mask)
-        mixed = self.between(projected, padding_mask, self.directions)
-        return self.out_proj(mixed.to(u.dtype))
-
-    @torch.no_grad()
-    def resume(self, u: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Mix a piece ``u`` (B, l, d_model) that follows what ``state`` remembers.
+        """Mix the tokens of each row.
 
         Parameters
         ----------
         u
-            The piece; one token is a step of generation, in constant time. No padding.
-        state
-            What the piece before returned; None at the beginning.
+            (B, L, d_model).
+        padding_mask
+            (B, L), True where padded. Padding changes nothing at other positions, wherever it is
+            and whatever it holds.
 
         Returns
         -------
-        The mixed piece (B, l, d_model), without gradients, and the state that it leaves.
+        Tensor
+            (B, L, d_model).
         """
-        return resume_mamba2(self, u, state)
+        projected = self.project(u, padding_mask)  # (B, L, d_inner + conv_dim + H)
+        y = self.conv_scan_gate(projected, padding_mask, self.directions)  # (B, L, d_inner)
+        return self.out_proj(y.to(u.dtype))  # (B, L, d_model)
 
     def project(self, u: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Gate, convolution input and raw steps, (B, L, d_inner + conv_dim + nheads)."""
-        check_padding(padding_mask, u)
-        projected = self.in_proj(blank(u, padding_mask))
-        return projected if self.in_proj.bias is None else blank(projected, padding_mask)
+        """Gate, convolution input and raw steps of ``u``, (B, L, d_inner + conv_dim + H)."""
+        check_padding_mask(padding_mask, u)
+        projected = self.in_proj(zero_padding(u, padding_mask))
+        return projected if self.in_proj.bias is None else zero_padding(projected, padding_mask)
 
-    def between(
+    def conv_scan_gate(
         self, projected: Tensor, padding_mask: Tensor | None, directions: tuple[bool, ...]
     ) -> Tensor:
-        """Mean over ``directions`` of all that stands between the projections, (B, L, d_inner)."""
-        zxbc, dt = self.split(projected, padding_mask)
-        A, weight, bias = -self.A_log.exp(), self.conv1d.weight, self.conv1d.bias
-        fit = 2 <= self.d_conv <= 4
-        if kernels.implementation("mamba2", [zxbc], kernels_fit=fit) == "cuda":
-            return self._by_kernels(zxbc, dt, A, directions)
-        sizes = Sizes(
-            self.headdim,
-            self.ngroups,
-            self.d_state,
-            self.chunk_size,
-            self.norm.eps,
-            directions,
-        )
-        share = self.norm.weight / len(directions)
-        return mix(zxbc, dt, weight, bias, A, self.D, share, sizes)
+        """Convolution, scan, gate and norm.
 
-    def _by_kernels(
-        self, zxbc: Tensor, dt: Tensor, A: Tensor, directions: tuple[bool, ...]
-    ) -> Tensor:
-        """Mean over directions of the gated, normed scan, (B, L, d_inner), by CUDA kernels."""
-        z, xbc = zxbc.split([self.d_inner, self.conv1d.in_channels], -1)
-        sizes = (self.headdim, self.ngroups, self.d_state)
-        weight, bias = self.conv1d.weight, self.conv1d.bias
-        normed = []
-        for reverse in directions:
-            y = kernels.conv_scan(
-                xbc,
-                dt,
-                weight,
-                bias,
-                A,
-                self.D,
-                sizes=sizes,
-                chunk_size=self.chunk_size,
-                reverse=reverse,
-            )
-            normed.append(self.norm(y.flatten(-2), z))
-        return torch.stack(normed).mean(0) if len(normed) > 1 else normed[0]
+        Parameters
+        ----------
+        projected
+            (B, L, d_inner + conv_dim + H) result of :meth:`project`.
+        padding_mask
+            (B, L), True where padded.
+        directions
+            Directions whose mean is taken; True reads from the last position to the first.
+
+        Returns
+        -------
+        Tensor
+            (B, L, d_inner) input of ``out_proj``.
+        """
+        zxbc, dt = self.split(projected, padding_mask)
+        sizes = MixerSizes(
+            self.headdim, self.ngroups, self.d_state, self.chunk_size, self.norm.eps, directions
+        )
+        return conv_scan_gate(
+            zxbc,  # (B, L, d_inner + conv_dim)
+            dt,  # (B, L, H)
+            self.conv1d.weight,  # (conv_dim, 1, d_conv)
+            self.conv1d.bias,  # (conv_dim,)
+            -self.A_log.exp(),  # (H,)
+            self.D,  # (H,)
+            self.norm.weight / len(directions),  # (d_inner,)
+            sizes,
+        )
 
     def split(self, projected: Tensor, padding_mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Gate and convolution input (B, L, d_inner + conv_dim), step sizes (B, L, nheads)."""
-        zxbc, dt = projected.split([self.d_inner + self.conv1d.in_channels, self.nheads], -1)
+        """Gate and convolution input (B, L, d_inner + conv_dim), step sizes (B, L, H)."""
+        zxbc, dt = projected.split([self.d_inner + self.conv_dim, self.nheads], -1)
         dt = dt.to(torch.promote_types(dt.dtype, torch.float32))
         dt = F.softplus(dt + self.dt_bias).clamp(*self.dt_limit)
-        return zxbc, blank(dt, padding_mask)
+        return zxbc, zero_padding(dt, padding_mask)
+
+    @torch.no_grad()
+    def step(self, u: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Mix a segment that follows those before it; without gradients.
+
+        Parameters
+        ----------
+        u
+            (B, l, d_model), without padding. One token is a step of generation, in constant time.
+        state
+            State that the segment before returned; None at the beginning.
+
+        Returns
+        -------
+        y : Tensor
+            (B, l, d_model).
+        state : State
+            State after the segment.
+
+        Raises
+        ------
+        ScmambaError
+            ``state`` is of another mixer or another number of rows.
+        """
+        G, N, P = self.ngroups, self.d_state, self.headdim
+        fresh = initial_state(u, (self.d_conv - 1, self.conv_dim), (G, N, self.nheads // G, P))
+        conv_state, ssm_state = fresh if state is None else check_state(state, fresh)
+        mixed = []
+        for segment in u.split(max(_SEGMENT // self.d_inner, self.chunk_size), 1):
+            zxbc, dt = self.split(self.project(segment), None)
+            z, xbc = zxbc.split([self.d_inner, self.conv_dim], -1)
+            weight, bias = self.conv1d.weight, self.conv1d.bias
+            convolved = conv_silu(xbc, weight, bias, conv_state=conv_state)  # (B, l, conv_dim)
+            conv_state = next_conv_state(conv_state, xbc)
+            x, B, C = convolved.split([self.d_inner, G * N, G * N], -1)
+            x = x.unflatten(-1, (-1, P))  # (B, l, H, P)
+            B, C = B.unflatten(-1, (G, N)), C.unflatten(-1, (G, N))  # (B, l, G, N)
+            y, ssm_state = ssd(  # (B, l, H, P)
+                x,
+                dt,
+                -self.A_log.exp(),
+                B,
+                C,
+                D=self.D,
+                chunk_size=self.chunk_size,
+                state=ssm_state,
+                return_state=True,
+            )
+            y = self.norm(y.flatten(-2), z)  # (B, l, d_inner)
+            mixed.append(self.out_proj(y.to(u.dtype)))
+        return torch.cat(mixed, 1), State(conv_state, ssm_state)

@@ -11,8 +11,41 @@ from torch import Tensor, nn
 from scmamba._errors import ScmambaError
 
 
-class RMSNormGated(nn.Module):
+def gated_rms_norm(x: Tensor, z: Tensor, weight: Tensor, ngroups: int, eps: float) -> Tensor:
     """RMS norm of ``x * silu(z)``: the gate comes first (``norm_before_gate=False`` of mamba-ssm).
+
+    Parameters
+    ----------
+    x, z
+        (..., d) input and gate.
+    weight
+        (d,) factor of each feature.
+    ngroups
+        The mean square is taken over each of ``ngroups`` equal blocks of features.
+    eps
+        Added to the mean square.
+
+    Returns
+    -------
+    Tensor
+        (..., d).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.norm import gated_rms_norm
+    >>> y = gated_rms_norm(torch.randn(3, 8), torch.randn(3, 8), torch.ones(8), 2, 1e-5)
+    >>> y.view(3, 2, 4).square().mean(-1).round(decimals=2)  # per group
+    tensor([[1., 1.],
+            [1., 1.],
+            [1., 1.]])
+    """
+    gated = (x * F.silu(z)).unflatten(-1, (ngroups, -1))
+    return F.rms_norm(gated, gated.shape[-1:], eps=eps).flatten(-2) * weight
+
+
+class RMSNormGated(nn.Module):
+    """:func:`gated_rms_norm` with a learned weight.
 
     Parameters
     ----------
@@ -22,6 +55,18 @@ class RMSNormGated(nn.Module):
         The mean square is taken over each of ``ngroups`` equal blocks of features.
     eps
         Added to the mean square.
+
+    Raises
+    ------
+    ScmambaError
+        ``ngroups`` does not divide ``d``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.norm import RMSNormGated
+    >>> RMSNormGated(8)(torch.randn(3, 8), torch.randn(3, 8)).shape
+    torch.Size([3, 8])
     """
 
     def __init__(self, d: int, ngroups: int = 1, eps: float = 1e-5) -> None:
@@ -33,9 +78,7 @@ class RMSNormGated(nn.Module):
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         """Gate and norm ``x`` (..., d) by ``z`` (..., d)."""
-        gated = x * F.silu(z)
-        groups = gated.unflatten(-1, (self.ngroups, -1))
-        return F.rms_norm(groups, groups.shape[-1:], eps=self.eps).flatten(-2) * self.weight
+        return gated_rms_norm(x, z, self.weight, self.ngroups, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.d}, ngroups={self.ngroups}, eps={self.eps}"

@@ -1,4 +1,4 @@
-"""Padding, as every mixer meets it: checked once, then blanked."""
+"""Padding masks of mixers: checked once, then applied."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from torch import Tensor
 from scmamba._errors import ScmambaError
 
 
-def check_padding(padding_mask: Tensor | None, u: Tensor) -> None:
-    """Raise if ``padding_mask`` is not boolean (B, L) for ``u`` (B, L, d_model)."""
+def check_padding_mask(padding_mask: Tensor | None, u: Tensor) -> None:
+    """Check that ``padding_mask`` is boolean (B, L) for ``u`` (B, L, d_model), or None.
+
+    Raises
+    ------
+    ScmambaError
+        The mask has another type or shape.
+    """
     if padding_mask is not None and (padding_mask.shape, padding_mask.dtype) != (
         u.shape[:2],
         torch.bool,
@@ -20,6 +26,14 @@ def check_padding(padding_mask: Tensor | None, u: Tensor) -> None:
         )
 
 
-def blank(t: Tensor, padding_mask: Tensor | None) -> Tensor:
-    """``t`` (B, L, ...) with zeros where ``padding_mask`` (B, L) is True."""
+def zero_padding(t: Tensor, padding_mask: Tensor | None) -> Tensor:
+    """Set ``t`` (B, L, ...) to zero where ``padding_mask`` (B, L) is True.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.padding import zero_padding
+    >>> zero_padding(torch.ones(1, 3, 1), torch.tensor([[False, False, True]])).flatten()
+    tensor([1., 1., 0.])
+    """
     return t if padding_mask is None else t.masked_fill(padding_mask[..., None], 0)

@@ -12,8 +12,8 @@ from torch.utils.checkpoint import checkpoint
 from scmamba._errors import ScmambaError
 from scmamba.nn.mamba1 import Mamba1
 from scmamba.nn.mamba2 import Mamba2
-from scmamba.nn.resume import State
 from scmamba.nn.reverse_complement import exchange, merge, strands
+from scmamba.nn.scan.state import State
 from scmamba.nn.tied import Mixer, TiedBidirectional
 
 _MIXERS: dict[str, type[Mixer]] = {"mamba1": Mamba1, "mamba2": Mamba2}
@@ -33,10 +33,10 @@ class SequenceLayer(nn.Module):
         """Update the residual stream ``x`` (B, L, d_model)."""
         return x + self.mixer(self.norm(x), padding_mask)
 
-    def resume(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """The same for a piece of a sequence; the mixer must be causal."""
+    def step(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Update a segment ``x`` (B, l, d_model) after ``state``; the mixer must be causal."""
         assert not isinstance(self.mixer, TiedBidirectional)
-        mixed, state = self.mixer.resume(self.norm(x), state)
+        mixed, state = self.mixer.step(self.norm(x), state)
         return x + mixed, state
 
 
@@ -144,26 +144,31 @@ class SequenceStack(nn.Module):
         return layer(x, padding_mask)
 
     @torch.no_grad()
-    def resume(
-        self, x: Tensor, states: Sequence[State] | None = None
-    ) -> tuple[Tensor, list[State]]:
-        """Encode a piece ``x`` (B, l, d_model) that follows what ``states`` remember.
+    def step(self, x: Tensor, states: Sequence[State] | None = None) -> tuple[Tensor, list[State]]:
+        """Encode a segment that follows those before it; causal stacks, without gradients.
 
         Parameters
         ----------
         x
-            The piece; one token is a step of generation, in constant time. No padding.
+            (B, l, d_model), without padding. One token is a step of generation, in constant time.
         states
-            What the piece before returned; None at the beginning.
+            States that the segment before returned, one per layer; None at the beginning.
 
         Returns
         -------
-        The encoded piece (B, l, d_model), without gradients, and the states that it leaves, one a
-        layer.
+        hidden : Tensor
+            (B, l, d_model), after the final norm.
+        states : list of State
+            States after the segment, one per layer.
+
+        Raises
+        ------
+        ScmambaError
+            The stack is bidirectional, or the states are not its own.
         """
         if self.direction != "causal":
             raise ScmambaError(
-                f"resume needs direction='causal'; this stack is {self.direction} and sees what "
+                f"step needs direction='causal'; this stack is {self.direction} and sees what "
                 "follows: call it on whole sequences"
             )
         if states is not None and len(states) != len(self.layers):
@@ -172,6 +177,6 @@ class SequenceStack(nn.Module):
         left = []
         entering = [None] * len(self.layers) if states is None else states
         for layer, state in zip(self.layers, entering, strict=True):
-            x, after = layer.resume(x, state)  # type: ignore[operator]
+            x, after = layer.step(x, state)  # type: ignore[operator]
             left.append(after)
         return self.norm_f(x), left

@@ -47,8 +47,8 @@ class TiedBidirectional(nn.Module):
         Padding, wherever it sits, changes nothing at other positions, whatever it holds.
         """
         projected = self.mamba_fwd.project(u, padding_mask)
-        mixed = self.mamba_fwd.between(projected, padding_mask, (False,))
-        mixed = mixed + self.mamba_rev.between(projected, padding_mask, (True,))
+        mixed = self.mamba_fwd.conv_scan_gate(projected, padding_mask, (False,))
+        mixed = mixed + self.mamba_rev.conv_scan_gate(projected, padding_mask, (True,))
         out = self.mamba_fwd.out_proj
         y = out(mixed.to(u.dtype))
         return y if out.bias is None else y + out.bias  # each direction brings the bias

@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from scmamba.nn import blocks, fused
 from scmamba.nn.bidirectional import BidirectionalMamba2
 from scmamba.nn.mamba2 import Mamba2
-from tests.nn import oracle
+from scmamba.nn.scan import blocked, reference, torch_mixer
 
 SIZES = {"headdim": 4, "ngroups": 2}
 
@@ -28,8 +27,8 @@ def make(direction: type[Mamba2] = BidirectionalMamba2, **changes: int) -> Mamba
 def test_equals_recurrence(direction: type[Mamba2], length: int) -> None:
     mixer = make(direction)
     u = torch.randn(1, length, 16)
-    reference = oracle.mixer if direction is Mamba2 else oracle.both_directions
-    expected = reference(mixer.state_dict(), u[0], **SIZES)
+    plain = reference.mamba2 if direction is Mamba2 else reference.bidirectional_mamba2
+    expected = plain(mixer.state_dict(), u[0], **SIZES)
     torch.testing.assert_close(mixer(u)[0].double(), expected, atol=2e-6, rtol=1e-5)
 
 
@@ -38,11 +37,11 @@ def test_gradients_equal_those_of_the_recurrence(direction: type[Mamba2]) -> Non
     mixer = make(direction).double()
     u = torch.randn(1, 21, 16, dtype=torch.float64, requires_grad=True)
     parameters = dict(mixer.named_parameters())
-    reference = oracle.mixer if direction is Mamba2 else oracle.both_directions
+    plain = reference.mamba2 if direction is Mamba2 else reference.bidirectional_mamba2
     wrt = [u, *parameters.values()]
     weights = torch.randn(21, 16, dtype=torch.float64)
     ours = torch.autograd.grad((mixer(u)[0] * weights).sum(), wrt)
-    theirs = torch.autograd.grad((reference(parameters, u[0], **SIZES) * weights).sum(), wrt)
+    theirs = torch.autograd.grad((plain(parameters, u[0], **SIZES) * weights).sum(), wrt)
     for name, got, expected in zip(["u", *parameters], ours, theirs, strict=True):
         torch.testing.assert_close(got, expected, msg=lambda m, name=name: f"{name}: {m}")
 
@@ -61,10 +60,10 @@ def test_blocks_and_recomputing_change_nothing(
         return [y, *torch.autograd.grad(y.square().sum(), [u, *mixer.parameters()])]
 
     expected = run()
-    monkeypatch.setattr(blocks, "_BLOCK", block)
-    monkeypatch.setattr(fused, "_KEEP", keep)
-    for got, reference in zip(run(), expected, strict=True):
-        torch.testing.assert_close(got, reference)
+    monkeypatch.setattr(blocked, "BLOCK", block)
+    monkeypatch.setattr(torch_mixer, "_KEEP", keep)
+    for got, known in zip(run(), expected, strict=True):
+        torch.testing.assert_close(got, known)
 
 
 def test_backward_twice_needs_the_graph_kept() -> None:

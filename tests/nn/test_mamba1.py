@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from scmamba._errors import ScmambaError
 from scmamba.nn import mamba1
 from scmamba.nn.mamba1 import Mamba1
-from tests.nn import oracle
+from scmamba.nn.scan import reference
 
 
 def test_parameters_are_named_and_shaped_as_in_mamba_ssm() -> None:
@@ -36,26 +35,10 @@ def test_initial_steps_and_decays_are_those_of_mamba_ssm() -> None:
     assert (mixer.D == 1).all()
 
 
-def written_out(mixer: Mamba1, u: Tensor) -> Tensor:
-    """One unpadded sequence (L, d_model), in float64."""
-    p = {name: value.double() for name, value in mixer.state_dict().items()}
-    x, z = (u.double() @ p["in_proj.weight"].T).chunk(2, -1)
-    padded = F.pad(x, (0, 0, 3, 0))
-    taps = [padded[k : k + len(u)] * p["conv1d.weight"][:, 0, k] for k in range(4)]
-    x = F.silu(sum(taps) + p["conv1d.bias"])
-    rank, n = mixer.dt_rank, mixer.d_state
-    low, B, C = (x @ p["x_proj.weight"].T).split([rank, n, n], -1)
-    dt = torch.log1p(torch.exp(low @ p["dt_proj.weight"].T + p["dt_proj.bias"]))
-    A, D = -p["A_log"].exp(), p["D"]
-    state = torch.zeros(1, *A.shape)
-    y = oracle.selective(x[None], dt[None], A, B[None], C[None], D, state)[0][0]
-    return (y * F.silu(z)) @ p["out_proj.weight"].T
-
-
 @pytest.mark.parametrize("length", [1, 3, 50])
-def test_equals_the_formulation(length: int) -> None:
+def test_equals_the_reference(length: int) -> None:
     mixer, u = Mamba1(24, d_state=4), torch.randn(length, 24)
-    expected = written_out(mixer, u)
+    expected = reference.mamba1(mixer.state_dict(), u)
     torch.testing.assert_close(mixer(u[None])[0].double(), expected, atol=1e-5, rtol=1e-4)
 
 
@@ -76,7 +59,7 @@ def test_pieces_follow_one_another(sizes: list[int]) -> None:
     mixer, u = Mamba1(16), torch.randn(2, 20, 16)
     parts, state = [], None
     for piece in u.split(sizes, 1):
-        y, state = mixer.resume(piece, state)
+        y, state = mixer.step(piece, state)
         parts.append(y)
     torch.testing.assert_close(torch.cat(parts, 1), mixer(u), atol=1e-6, rtol=1e-5)
 
@@ -88,10 +71,10 @@ def test_without_gradients_pieces_bound_memory(
     mixer, u = Mamba1(16), torch.randn(2, 50, 16)
     mask = torch.arange(50) >= torch.tensor([[50], [33]])
     projected = mixer.project(u, mask)
-    expected = mixer.between(projected, mask, directions)
-    monkeypatch.setattr(mamba1, "_PIECE", 2 * 32 * 7)  # seven tokens
+    expected = mixer.conv_scan_gate(projected, mask, directions)
+    monkeypatch.setattr(mamba1, "_SEGMENT", 2 * 32 * 7)  # seven tokens
     with torch.no_grad():
-        got = mixer.between(projected, mask, directions)
+        got = mixer.conv_scan_gate(projected, mask, directions)
     torch.testing.assert_close(got, expected, atol=1e-6, rtol=1e-5)
 
 
@@ -108,9 +91,9 @@ def test_wrong_arguments_are_named() -> None:
     mixer, u = Mamba1(16), torch.randn(2, 5, 16)
     with pytest.raises(ScmambaError, match=r"torch.bool \(2, 4\).*\(2, 5\)"):
         mixer(u, torch.zeros(2, 4, dtype=torch.bool))
-    state = mixer.resume(u)[1]
-    with pytest.raises(ScmambaError, match="state that resume returned"):
-        mixer.resume(u[:1], state)
+    state = mixer.step(u)[1]
+    with pytest.raises(ScmambaError, match="state that step returned"):
+        mixer.step(u[:1], state)
 
 
 def test_torch_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,6 +103,6 @@ def test_torch_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     mixer, u = Mamba1(32, d_state=8), torch.randn(2, 40, 32)
     expected = mixer(u)
     monkeypatch.setenv("SCMAMBA_KERNELS", "torch")
-    monkeypatch.setattr("scmamba.nn.scan_cpu.scan", never)
-    monkeypatch.setattr("scmamba.nn.convolution._ConvSiLU.apply", never)
+    monkeypatch.setattr("scmamba.nn.scan.cpu.selective.scan", never)
+    monkeypatch.setattr("scmamba.nn.scan.cpu.convolution.conv_silu", never)
     torch.testing.assert_close(mixer(u), expected, atol=1e-5, rtol=1e-5)

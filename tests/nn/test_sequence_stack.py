@@ -61,7 +61,7 @@ def test_pieces_follow_one_another(sizes: dict[str, Any]) -> None:
     stack, x = SequenceStack(2, 16, **sizes), torch.randn(2, 20, 16)
     parts, states = [], None
     for piece in x.split([1, 1, 15, 3], 1):
-        y, states = stack.resume(piece, states)
+        y, states = stack.step(piece, states)
         parts.append(y)
     torch.testing.assert_close(torch.cat(parts, 1), stack(x), atol=1e-5, rtol=1e-4)
 
@@ -89,8 +89,8 @@ def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
 
 def test_pieces_need_a_causal_stack_and_its_states() -> None:
     x = torch.randn(1, 5, 16)
-    with pytest.raises(ScmambaError, match="resume needs direction='causal'"):
-        SequenceStack(1, 16, direction="bidirectional").resume(x)
+    with pytest.raises(ScmambaError, match="step needs direction='causal'"):
+        SequenceStack(1, 16, direction="bidirectional").step(x)
     stack = SequenceStack(2, 16)
     with pytest.raises(ScmambaError, match="1 states for 2 layers"):
-        stack.resume(x, stack.resume(x)[1][:1])
+        stack.step(x, stack.step(x)[1][:1])

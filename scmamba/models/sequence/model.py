@@ -18,7 +18,7 @@ from scmamba.tokens.nucleotides import NucleotideTokenizer
 
 if TYPE_CHECKING:
     from scmamba.models.checkpoint.report import LoadReport
-    from scmamba.nn.resume import State
+    from scmamba.nn.scan.state import State
 
 _TOKENIZERS: dict[str, Callable[..., NucleotideTokenizer]] = {
     "nt-mamba": NucleotideTokenizer.benchmark,
@@ -166,23 +166,27 @@ class SequenceModel(Described, nn.Module):
         """
         return self._head()(self.hidden_states(input_ids, padding_mask))
 
-    def resume(
+    def step(
         self, input_ids: Tensor, states: Sequence[State] | None = None
     ) -> tuple[Tensor, list[State]]:
-        """Logits of a piece of a sequence that follows what ``states`` remember (causal models).
+        """Logits of a segment that follows those before it (causal models).
 
-        One token is a step of generation, in constant time; a long piece is read in bounded memory.
+        One token is a step of generation, in constant time; a long segment is read in bounded
+        memory.
 
         Parameters
         ----------
         input_ids
             (B, l), without padding.
         states
-            What the piece before returned; None at the beginning.
+            States that the segment before returned, one per layer; None at the beginning.
 
         Returns
         -------
-        Logits (B, l, vocab_size) without gradients, and the states that the piece leaves.
+        logits : Tensor
+            (B, l, vocab_size), without gradients.
+        states : list of State
+            States after the segment, one per layer.
 
         Raises
         ------
@@ -191,7 +195,7 @@ class SequenceModel(Described, nn.Module):
         """
         head = self._head()
         with torch.no_grad():
-            hidden, left = self.stack.resume(self._embed(input_ids), states)
+            hidden, left = self.stack.step(self._embed(input_ids), states)
             return head(hidden), left
 
     def _embed(self, input_ids: Tensor) -> Tensor:

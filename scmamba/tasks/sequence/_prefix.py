@@ -11,7 +11,7 @@ import torch
 
 from scmamba._allocator import keep_freed_memory
 from scmamba.models.sequence.model import SequenceModel
-from scmamba.nn.resume import State
+from scmamba.nn.scan.state import State
 from scmamba.stream import pad
 from scmamba.tasks.sequence._batches import Encoded, batches, progress, token_budget
 from scmamba.tasks.sequence._likelihood import of_targets, scored
@@ -50,7 +50,7 @@ def shared_log_probs(
     for start in progress(sorted(groups), "scoring changed sequences"):
         while done < start:
             piece = ids[:, done : min(done + step, start)]
-            logits, states = model.resume(piece, states)
+            logits, states = model.step(piece, states)
             before[done : done + piece.shape[1]] = of_targets(
                 torch.cat([last, logits[:, :-1]], 1), piece
             )[0]
@@ -60,7 +60,7 @@ def shared_log_probs(
         for batch in batches(model, lengths, batch_size):
             rows = [mutants[members[k]].ids[start:] for k in batch]
             piece, _ = pad(rows, model.tokenizer.pad_id, device)
-            logits, _ = model.resume(piece, _repeat(states, len(batch)))
+            logits, _ = model.step(piece, _repeat(states, len(batch)))
             first = last.expand(len(batch), -1, -1)
             values = of_targets(torch.cat([first, logits[:, :-1]], 1), piece)
             for k, row, value in zip(batch, rows, values, strict=True):

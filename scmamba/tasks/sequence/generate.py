@@ -16,7 +16,7 @@ from scmamba._arguments import check_count, check_number
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
 from scmamba.models.sequence.model import SequenceModel
-from scmamba.nn.resume import State
+from scmamba.nn.scan.state import State
 from scmamba.tasks.sequence._batches import Encoded, clean, encode, progress, token_budget
 from scmamba.tasks.sequence._inputs import read_sequences
 from scmamba.tasks.sequence._model import Model, device_of, is_causal, language_model
@@ -148,7 +148,7 @@ class _Draw:
             if all(len(text) >= self.length for text in texts):
                 break
             ids = torch.from_numpy(chosen)[:, None].to(logits.device)
-            logits, states = self.net.resume(ids, states)
+            logits, states = self.net.step(ids, states)
             logits = logits[:, -1]
         return [(text[: self.length], value) for text, value in zip(texts, total, strict=True)]
 
@@ -158,7 +158,7 @@ class _Draw:
         ids = torch.from_numpy(prompt.ids[:ends])[None].to(device_of(self.net))
         states: list[State] | None = None
         for piece in ids.split(token_budget(self.net), dim=1):
-            logits, states = self.net.resume(piece, states)
+            logits, states = self.net.step(piece, states)
         assert states is not None  # a prompt has a token
         return logits[:, -1], states
 

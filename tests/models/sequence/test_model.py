@@ -83,7 +83,7 @@ def test_pieces_are_the_whole(kind, cuts):
     ids = torch.randint(7, 12, (2, sum(cuts)))
     states, pieces = None, []
     for piece in ids.split(cuts, 1):
-        logits, states = model.resume(piece, states)
+        logits, states = model.step(piece, states)
         pieces.append(logits)
     torch.testing.assert_close(torch.cat(pieces, 1), model.logits(ids), atol=1e-4, rtol=1e-4)
 
@@ -100,9 +100,9 @@ def test_causal_models_do_not_look_ahead(kind):
     assert not torch.allclose(first[:, 12:], second[:, 12:])
 
 
-def test_bidirectional_models_do_not_resume():
-    with pytest.raises(ScmambaError, match="resume needs direction='causal'"):
-        make("ph").resume(torch.tensor([[7]]))
+def test_bidirectional_models_do_not_step():
+    with pytest.raises(ScmambaError, match="step needs direction='causal'"):
+        make("ph").step(torch.tensor([[7]]))
 
 
 @pytest.mark.parametrize("ids", [[[7, 16]], [[-1, 7]]])

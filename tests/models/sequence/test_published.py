@@ -165,7 +165,7 @@ def test_a_checkpoint_without_a_head(golden):
     model = models.load(golden / "mamba2_mrna_tiny")
     assert model.head is None and not model.config.lm_head
     ids = torch.tensor([[7, 8]])
-    for ask in (model.logits, model.resume):
+    for ask in (model.logits, model.step):
         with pytest.raises(ScmambaError, match="mamba2_mrna_tiny has no language-model head"):
             ask(ids)
 

@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import types
 
 from scmamba._compiled import compiled
-from scmamba.nn._lanes import LANES, STATES, intrinsic, mul, muladd, repeat, splat, store
+from scmamba.nn.scan.cpu.lanes import LANES, STATES, intrinsic, mul, muladd, repeat, splat, store
 
 Array = npt.NDArray[np.float32]
 

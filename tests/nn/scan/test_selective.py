@@ -8,9 +8,9 @@ from torch import Tensor
 
 from scmamba import _compiled
 from scmamba._errors import ScmambaError
-from scmamba.nn.scan_loops import TILE
-from scmamba.nn.selective_scan import selective_scan
-from tests.nn import oracle
+from scmamba.nn.scan import reference
+from scmamba.nn.scan.cpu.selective_loops import TILE
+from scmamba.nn.scan.selective import selective_scan
 
 NAMES = ("x", "dt", "A", "B", "C", "D", "state")
 LENGTHS = (1, 2, TILE - 1, TILE, TILE + 1, 2 * TILE + 5)
@@ -35,8 +35,8 @@ def scan(tensors: list[Tensor], **options: bool | int) -> tuple[Tensor, Tensor]:
 def judge(tensors: list[Tensor], reverse: bool) -> tuple[Tensor, Tensor]:
     x, dt, A, B, C, D, state = tensors
     if not reverse:
-        return oracle.selective(x, dt, A, B, C, D, state)
-    y, last = oracle.selective(x.flip(1), dt.flip(1), A, B.flip(1), C.flip(1), D, state)
+        return reference.selective_scan(x, dt, A, B, C, D, state)
+    y, last = reference.selective_scan(x.flip(1), dt.flip(1), A, B.flip(1), C.flip(1), D, state)
     return y.flip(1), last
 
 
@@ -162,7 +162,7 @@ def test_chunk_size_changes_nothing(chunk_size: int) -> None:
 def test_blocks_of_chunks_join(monkeypatch: pytest.MonkeyPatch) -> None:
     tensors = [t.requires_grad_() for t in inputs(100, dtype=torch.float64)]
     expected = torch.autograd.grad(scan(tensors)[0].square().sum(), tensors)
-    monkeypatch.setattr("scmamba.nn.scan_chunks._BLOCK", 2)
+    monkeypatch.setattr("scmamba.nn.scan.selective_chunks._BLOCK", 2)
     got = torch.autograd.grad(scan(tensors, chunk_size=8)[0].square().sum(), tensors)
     for a, b in zip(got, expected, strict=True):
         torch.testing.assert_close(a, b)

@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from scmamba._compiled import for_rows
-from scmamba.nn import scan_loops
-from scmamba.nn._lanes import LANES, STATES
-from scmamba.nn.scan_chunks import Inputs
+from scmamba.nn.scan.cpu import selective_loops as loops
+from scmamba.nn.scan.cpu.arrays import flat
+from scmamba.nn.scan.cpu.lanes import LANES, STATES
+from scmamba.nn.scan.selective_chunks import Inputs
 
 
 def scan(inputs: Inputs, D: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
@@ -35,18 +36,18 @@ class _Scan(torch.autograd.Function):
     def forward(  # type: ignore[override]
         ctx: Any, reverse: bool, D: Tensor, *given: Tensor
     ) -> tuple[Tensor, Tensor]:
-        x, dt, A, B, C, state = (t.contiguous() for t in Inputs(*given))
+        x, dt, A, B, C, state, D = (t.contiguous() for t in (*given, D))
         batch, length, d = x.shape
         sizes = length, d, A.shape[1]
         rates, state = _blocks(A / np.log(2)), _blocks(state).clone()
-        tiles = -(-length // scan_loops.TILE) if any(ctx.needs_input_grad) else 0
+        tiles = -(-length // loops.TILE) if any(ctx.needs_input_grad) else 0
         y, enters = torch.empty_like(x), x.new_empty(batch, tiles, *state.shape[1:])
-        operands = [_flat(t) for t in (x, dt, rates, B, C, D, state, y, enters)]
+        operands = [flat(t) for t in (x, dt, rates, B, C, D, state, y, enters)]
 
         def work(start: int, stop: int) -> None:
-            scan_loops.forward(*operands, sizes, reverse, start, stop)
+            loops.forward(*operands, sizes, reverse, start, stop)
 
-        units = batch * -(-d // scan_loops.WIDE)
+        units = batch * -(-d // loops.WIDE)
         for_rows(work, units, x.numel() * A.shape[1])
         ctx.save_for_backward(x, dt, rates, B, C, D, enters)
         ctx.sizes, ctx.reverse = sizes, reverse
@@ -59,24 +60,20 @@ class _Scan(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         x, dt, rates, B, C, D, enters = ctx.saved_tensors
         (length, d, n), batch = ctx.sizes, len(x)
-        blocks = -(-d // scan_loops.WIDE)
+        blocks = -(-d // loops.WIDE)
         dx, ddt, dD = torch.empty_like(x), torch.empty_like(x), x.new_zeros(batch, d)
         dA = x.new_zeros(batch, *rates.shape)
         dB, dC = x.new_zeros(2, batch, blocks, length, n)
         dstate = _blocks(dleave).clone()
         given = (x, dt, rates, B, C, D, enters, dy.contiguous())
-        operands = [_flat(t) for t in (*given, dx, ddt, dA, dB, dC, dD, dstate)]
+        operands = [flat(t) for t in (*given, dx, ddt, dA, dB, dC, dD, dstate)]
 
         def work(start: int, stop: int) -> None:
-            scan_loops.backward(*operands, ctx.sizes, ctx.reverse, start, stop)
+            loops.backward(*operands, ctx.sizes, ctx.reverse, start, stop)
 
         for_rows(work, batch * blocks, x.numel() * n)
         dA = _unblock(dA.sum(0, keepdim=True))[0]
         return None, dD.sum(0), dx, ddt, dA, dB.sum(1), dC.sum(1), _unblock(dstate)
-
-
-def _flat(t: Tensor) -> np.ndarray[Any, Any]:
-    return t.detach().reshape(-1).numpy()
 
 
 def _blocks(t: Tensor) -> Tensor:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from scmamba.nn import mix_cpu
 from scmamba.nn.bidirectional import BidirectionalMamba2
 from scmamba.nn.mamba2 import Mamba2
-from tests.nn import oracle
+from scmamba.nn.scan import reference
+from scmamba.nn.scan.cpu import mixer as loops
 
 SMALL = {"headdim": 16, "d_state": 16, "ngroups": 2}
 LARGE = {"headdim": 64, "d_state": 64, "ngroups": 1}
@@ -26,13 +26,13 @@ def make(direction: type[Mamba2] = BidirectionalMamba2, sizes: dict[str, int] = 
 def used(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """One entry for each time that the loops run."""
     times: list[int] = []
-    mix = mix_cpu.mix
+    conv_scan_gate = loops.conv_scan_gate
 
     def noted(*given: object) -> Tensor:
         times.append(1)
-        return mix(*given)  # type: ignore[arg-type]
+        return conv_scan_gate(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(mix_cpu, "mix", noted)
+    monkeypatch.setattr(loops, "conv_scan_gate", noted)
     return times
 
 
@@ -44,9 +44,9 @@ def test_equals_recurrence(
 ) -> None:
     mixer, u = make(direction, sizes), torch.randn(1, length, 64)
     torch.nn.init.normal_(mixer.dt_bias)  # larger steps than at the start of training
-    reference = oracle.mixer if direction is Mamba2 else oracle.both_directions
+    plain = reference.mamba2 if direction is Mamba2 else reference.bidirectional_mamba2
     groups = {"headdim": sizes["headdim"], "ngroups": sizes["ngroups"]}
-    expected = reference(mixer.state_dict(), u[0], **groups)
+    expected = plain(mixer.state_dict(), u[0], **groups)
     torch.testing.assert_close(mixer(u)[0].double(), expected, atol=1e-5, rtol=1e-5)
     assert used
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba._compiled import compiled
-from scmamba.nn._lanes import (
+from scmamba.nn.scan.cpu.lanes import (
     LANES,
     STATES,
     add_totals,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scmamba.nn._lanes import LANES
-from scmamba.nn._tiles import ALL, FROM, UP_TO, WIDE, keep_triangle, product, transpose
+from scmamba.nn.scan.cpu.lanes import LANES
+from scmamba.nn.scan.cpu.tiles import ALL, FROM, UP_TO, WIDE, keep_triangle, product, transpose
 
 RNG = np.random.default_rng(0)
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba._compiled import compiled
-from scmamba.nn._lanes import LANES, load, mul, muladd, sigmoid, splat, store
+from scmamba.nn.scan.cpu.lanes import LANES, load, mul, muladd, sigmoid, splat, store
 
 Array = npt.NDArray[np.float32]
 

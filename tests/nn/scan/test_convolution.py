@@ -8,38 +8,38 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scmamba import _compiled
-from scmamba.nn.conv_loops import TILE
-from scmamba.nn.convolution import conv_silu
+from scmamba.nn.scan.convolution import conv_silu
+from scmamba.nn.scan.cpu.convolution_loops import TILE
 
 
-def judge(x: Tensor, weight: Tensor, bias: Tensor, tail: Tensor, reverse: bool) -> Tensor:
-    """Written out tap by tap."""
-    width, length = weight.shape[2], x.shape[1]
-    window = torch.cat([x, tail] if reverse else [tail, x], 1)
-    taps = weight[:, 0].flip(1) if reverse else weight[:, 0]
-    return F.silu(bias + sum(window[:, k : k + length] * taps[:, k] for k in range(width)))
+def judge(x: Tensor, weight: Tensor, bias: Tensor, conv_state: Tensor, reverse: bool) -> Tensor:
+    """The convolution written out, one weight after another."""
+    d_conv, length = weight.shape[2], x.shape[1]
+    window = torch.cat([x, conv_state] if reverse else [conv_state, x], 1)
+    factors = weight[:, 0].flip(1) if reverse else weight[:, 0]
+    return F.silu(bias + sum(window[:, k : k + length] * factors[:, k] for k in range(d_conv)))
 
 
-def inputs(length: int, d: int = 80, width: int = 4) -> list[Tensor]:
-    """xz of which x is the first half, weight, bias, tail."""
+def inputs(length: int, d: int = 80, d_conv: int = 4) -> list[Tensor]:
+    """xz of which x is the first half, weight, bias, conv_state."""
     return [
         torch.randn(2, length, 2 * d),
-        torch.randn(d, 1, width),
+        torch.randn(d, 1, d_conv),
         torch.randn(d),
-        torch.randn(2, width - 1, d),
+        torch.randn(2, d_conv - 1, d),
     ]
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("width", [1, 2, 4])
+@pytest.mark.parametrize("d_conv", [1, 2, 4])
 @pytest.mark.parametrize("length", [1, 2, 3, TILE - 1, TILE, TILE + 1, 2 * TILE + 3])
-def test_equals_taps_and_their_gradients(length: int, width: int, reverse: bool) -> None:
-    given = [t.requires_grad_() for t in inputs(length, width=width)]
+def test_values_and_gradients(length: int, d_conv: int, reverse: bool) -> None:
+    given = [t.requires_grad_() for t in inputs(length, d_conv=d_conv)]
     upstream = torch.randn(2, length, 80)
     results = []
     for form, kind in ((conv_silu, torch.float32), (judge, torch.float64)):
-        xz, weight, bias, tail = (t.to(kind) for t in given)
-        y = form(xz[..., :80], weight, bias, tail=tail, reverse=reverse)
+        xz, weight, bias, state = (t.to(kind) for t in given)
+        y = form(xz[..., :80], weight, bias, conv_state=state, reverse=reverse)
         results.append([y, *torch.autograd.grad(y, given[:3], upstream.to(kind))])
     for got, expected in zip(*results, strict=True):
         assert (got - expected).norm() < 1e-5 * expected.norm()
@@ -47,14 +47,14 @@ def test_equals_taps_and_their_gradients(length: int, width: int, reverse: bool)
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_channels_that_fit_no_vector(reverse: bool) -> None:
-    xz, weight, bias, tail = inputs(9, d=5)
-    got = conv_silu(xz[..., :5], weight, bias, tail=tail, reverse=reverse)
-    torch.testing.assert_close(got, judge(xz[..., :5], weight, bias, tail, reverse))
+    xz, weight, bias, state = inputs(9, d=5)
+    got = conv_silu(xz[..., :5], weight, bias, conv_state=state, reverse=reverse)
+    torch.testing.assert_close(got, judge(xz[..., :5], weight, bias, state, reverse))
 
 
-def test_no_bias_and_no_tail_mean_zeros() -> None:
-    xz, weight, bias, tail = inputs(9)
-    expected = judge(xz[..., :80], weight, 0 * bias, 0 * tail, False)
+def test_no_bias_and_no_state_mean_zeros() -> None:
+    xz, weight, bias, state = inputs(9)
+    expected = judge(xz[..., :80], weight, 0 * bias, 0 * state, False)
     torch.testing.assert_close(conv_silu(xz[..., :80], weight, None), expected)
 
 

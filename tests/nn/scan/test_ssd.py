@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from scmamba.nn.ssd import ssd
-from tests.nn import oracle
+from scmamba.nn.scan import reference
+from scmamba.nn.scan.ssd import ssd
 
 
 def inputs(
@@ -29,8 +29,8 @@ def inputs(
 def judge(tensors: list[Tensor], reverse: bool) -> Tensor:
     x, dt, A, B, C, D = tensors
     if reverse:
-        return oracle.recurrence(x.flip(1), dt.flip(1), A, B.flip(1), C.flip(1), D).flip(1)
-    return oracle.recurrence(x, dt, A, B, C, D)
+        return reference.ssd(x.flip(1), dt.flip(1), A, B.flip(1), C.flip(1), D).flip(1)
+    return reference.ssd(x, dt, A, B, C, D)
 
 
 def scan(tensors: list[Tensor], **options: bool | int) -> Tensor:

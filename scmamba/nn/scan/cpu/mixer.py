@@ -11,24 +11,25 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from scmamba._compiled import for_rows
-from scmamba.nn import mix_gradients, mix_loops
-from scmamba.nn.blocks import Operands, Sizes
-from scmamba.nn.convolution import flat, gradients, rows
-from scmamba.nn.mix_loops import RUN, TILE, Given, Shape
+from scmamba.nn.scan.cpu import ssd_backward, ssd_forward
+from scmamba.nn.scan.cpu.arrays import evenly_spaced, flat
+from scmamba.nn.scan.cpu.convolution import gradients
+from scmamba.nn.scan.cpu.ssd_forward import RUN, TILE, Given, Shape
+from scmamba.nn.scan.tensors import MixerSizes, MixerTensors
 
 
-def mix(operands: Operands, norm: Tensor, sizes: Sizes) -> Tensor:
-    """As :func:`scmamba.nn.fused.mix`, for operands that fit."""
-    y: Tensor = _Mix.apply(sizes, norm, *operands)
+def conv_scan_gate(tensors: MixerTensors, norm_weight: Tensor, sizes: MixerSizes) -> Tensor:
+    """See :func:`scmamba.nn.scan.mixer.conv_scan_gate`; float32, sizes that fit vectors."""
+    y: Tensor = _ConvScanGate.apply(sizes, norm_weight, *tensors)
     return y
 
 
-class _Mix(torch.autograd.Function):
+class _ConvScanGate(torch.autograd.Function):
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, sizes: Sizes, norm: Tensor, *operands: Tensor
+        ctx: Any, sizes: MixerSizes, norm: Tensor, *operands: Tensor
     ) -> Tensor:
-        work = _Work(Operands(*operands), sizes)
+        work = _Work(MixerTensors(*operands), sizes)
         y, enters = work.scan(keep=any(ctx.needs_input_grad))
         ctx.sizes = sizes
         ctx.save_for_backward(norm, y, enters, *operands)
@@ -38,16 +39,16 @@ class _Mix(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         norm, y, enters, *operands = ctx.saved_tensors
-        work = _Work(Operands(*operands), ctx.sizes)
+        work = _Work(MixerTensors(*operands), ctx.sizes)
         return None, *work.backward(norm, y, enters, dout.contiguous())
 
 
 class _Work:
     """The operands as the loops read them."""
 
-    def __init__(self, operands: Operands, sizes: Sizes) -> None:
+    def __init__(self, operands: MixerTensors, sizes: MixerSizes) -> None:
         zxbc, dt, self.weight, self.bias, A, D = operands
-        zxbc = rows(zxbc)
+        zxbc = evenly_spaced(zxbc)
         batch, length, width = zxbc.shape
         self.d_inner, self.conv_dim = width - len(self.bias), len(self.bias)
         self.xbc, self.dt, self.A = zxbc[..., self.d_inner :], dt, A
@@ -74,7 +75,7 @@ class _Work:
         y = self.dt.new_empty(len(self.reverse), s.rows, s.length, self.d_inner)
         enters = self.dt.new_empty(self.lanes, runs, s.heads, s.d_state, s.headdim)
         arrays = self.given, flat(y), flat(enters)
-        self._over_units(lambda *units: mix_loops.forward(*arrays, s, self.reverse, *units))
+        self._over_units(lambda *units: ssd_forward.forward(*arrays, s, self.reverse, *units))
         return y, enters
 
     def gate(self, y: Tensor, norm: Tensor) -> Tensor:
@@ -82,7 +83,7 @@ class _Work:
         out = torch.empty_like(y[0])
         arrays = flat(y), self.given.zxbc, flat(norm), flat(out)
         sizes = self.shape, self.eps, len(self.reverse)
-        self._over_tiles(lambda *units: mix_loops.gate(*arrays, *sizes, *units))
+        self._over_tiles(lambda *units: ssd_forward.gate(*arrays, *sizes, *units))
         return out
 
     def backward(self, norm: Tensor, y: Tensor, enters: Tensor, dout: Tensor) -> tuple[Tensor, ...]:
@@ -94,14 +95,14 @@ class _Work:
         into = flat(dy), flat(dzxbc), flat(dnorm)
         arrays = flat(y), self.given.zxbc, flat(norm), flat(dout), *into
         sizes = s, dzxbc.shape[2], self.eps, len(self.reverse)
-        self._over_tiles(lambda *units: mix_gradients.gate_backward(*arrays, *sizes, *units))
+        self._over_tiles(lambda *units: ssd_backward.gate_backward(*arrays, *sizes, *units))
 
         dBC = dout.new_empty(self.lanes, g, parts // g, s.length, 2, s.d_state)
         steps = dout.new_empty(len(self.reverse), *self.dt.shape)
         rates = dout.new_empty(2, self.lanes, s.heads)
-        filled = mix_gradients.Gradients(*map(flat, (dy, dBC, steps, rates)))
+        filled = ssd_backward.Gradients(*map(flat, (dy, dBC, steps, rates)))
         scanned = self.given, flat(enters), filled
-        self._over_units(lambda *units: mix_gradients.backward(*scanned, s, self.reverse, *units))
+        self._over_units(lambda *units: ssd_backward.backward(*scanned, s, self.reverse, *units))
 
         dBC = dBC.sum(2).permute(0, 2, 3, 1, 4).reshape(*dy.shape[:3], -1)
         dtaps, dbias = torch.zeros_like(self.weight), torch.zeros_like(self.bias)

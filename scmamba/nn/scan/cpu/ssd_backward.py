@@ -1,8 +1,8 @@
-"""Gradients of the compiled loops of :mod:`scmamba.nn.mix_loops`, by hand.
+"""Gradients of the compiled loops of :mod:`scmamba.nn.scan.cpu.ssd_forward`, by hand.
 
 The scan's units walk through the runs of chunks from the last to the first: the states of a run are
 computed again from the one that entered it. What each step means is said in
-:mod:`scmamba.nn.chunks`; arrays are those of the forward loops, and
+:mod:`scmamba.nn.scan.chunks`; arrays are those of the forward loops, and
 
     dy     (directions, b, L, d_inner)            gradient of y, then that of x behind its SiLU
     dBC    (directions, b, units, L, 2 * d_state)  of B and C behind their SiLU, unit by unit
@@ -17,9 +17,28 @@ from typing import NamedTuple
 import numpy as np
 
 from scmamba._compiled import compiled
-from scmamba.nn._lanes import LANES, load, mul, muladd, sigmoid, splat, store
-from scmamba.nn._tiles import ALL, FROM, UP_TO, Array, keep_triangle, product, total, transpose
-from scmamba.nn.mix_loops import RUN, STEPS, TILE, Flags, Given, Shape, activate, decays, scale_rows
+from scmamba.nn.scan.cpu.lanes import LANES, load, mul, muladd, sigmoid, splat, store
+from scmamba.nn.scan.cpu.ssd_forward import (
+    RUN,
+    STEPS,
+    TILE,
+    Flags,
+    Given,
+    Shape,
+    activate,
+    decays,
+    scale_rows,
+)
+from scmamba.nn.scan.cpu.tiles import (
+    ALL,
+    FROM,
+    UP_TO,
+    Array,
+    keep_triangle,
+    product,
+    total,
+    transpose,
+)
 
 _ZERO, _ONE, _MINUS = np.float32(0), np.float32(1), np.float32(-1)
 

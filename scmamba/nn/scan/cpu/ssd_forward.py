@@ -2,7 +2,7 @@
 
 A unit of the scan is one direction of one row for some heads. It walks from chunk to chunk with the
 state at hand, and all else that it computes stays in the cache; the mathematics is that of
-:mod:`scmamba.nn.chunks`. All arrays are flat and float32:
+:mod:`scmamba.nn.scan.chunks`. All arrays are flat and float32:
 
     zxbc    (b, L, stride)    gate, then x, B, C before the convolution, then what is not read here
     dt      (b, L, heads)     0 at padding
@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba._compiled import compiled
-from scmamba.nn._lanes import LANES, exp2, load, mul, muladd, sigmoid, splat, store
-from scmamba.nn._tiles import (
+from scmamba.nn.scan.cpu.lanes import LANES, exp2, load, mul, muladd, sigmoid, splat, store
+from scmamba.nn.scan.cpu.tiles import (
     ALL,
     FROM,
     UP_TO,

@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 
 from scmamba._errors import ScmambaError
-from scmamba.nn import kernels, scan_chunks, scan_cpu
-from scmamba.nn.scan_chunks import Inputs
+from scmamba.nn.scan import cuda, selective_chunks
+from scmamba.nn.scan.cpu import selective as compiled
+from scmamba.nn.scan.dispatch import implementation
+from scmamba.nn.scan.selective_chunks import Inputs
 
 
 @overload
@@ -100,17 +102,17 @@ def selective_scan(
     with torch.autocast(x.device.type, enabled=False):
         x, dt, A, B, C = (t.to(dtype) for t in (x, dt, A, B, C))
         D = A.new_zeros(len(A)) if D is None else D.to(dtype)
-        fit = state is None and dtype == torch.float32
-        chosen = kernels.implementation("selective_scan", [x, dt, A, B, C, D], kernels_fit=fit)
+        fits = state is None and dtype == torch.float32
+        chosen = implementation("selective_scan", [x, dt, A, B, C, D], cuda_fits=fits)
         if chosen == "cuda":
-            y, state = kernels.selective_scan(x, dt, A, B, C, D, reverse=reverse)
+            y, state = cuda.selective_scan(x, dt, A, B, C, D, reverse=reverse)
         else:
             state = x.new_zeros(len(x), *A.shape) if state is None else state.to(dtype)
             inputs = Inputs(x, dt, A, B, C, state)
             if chosen == "compiled":
-                y, state = scan_cpu.scan(inputs, D, reverse)
+                y, state = compiled.scan(inputs, D, reverse)
             else:
-                y, state = scan_chunks.scan(inputs, D, chunk_size, reverse)
+                y, state = selective_chunks.scan(inputs, D, chunk_size, reverse)
     return (y, state) if return_state else y
 
 

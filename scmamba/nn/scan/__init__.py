@@ -1,0 +1,3 @@
+"""Scans and convolutions, and how each is computed: PyTorch, compiled loops, CUDA kernels."""
+
+from __future__ import annotations
