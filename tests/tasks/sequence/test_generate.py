@@ -87,13 +87,13 @@ def test_seeds_decide_and_company_does_not(models) -> None:
 def test_a_step_does_not_grow_with_what_was_written(models, monkeypatch) -> None:
     """After the prompt, every call reads one token."""
     sizes = []
-    resume = SequenceModel.resume
+    step = SequenceModel.step
 
     def counted(self, input_ids, states=None):
         sizes.append(input_ids.shape[1])
-        return resume(self, input_ids, states)
+        return step(self, input_ids, states)
 
-    monkeypatch.setattr(SequenceModel, "resume", counted)
+    monkeypatch.setattr(SequenceModel, "step", counted)
     generate("ACGTACGT", models["causal2"], length=20)
     assert sizes == [8] + [1] * 19
 
