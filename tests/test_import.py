@@ -25,6 +25,26 @@ def test_import_drags_in_nothing_and_says_nothing() -> None:
     assert not printed.strip()
 
 
+def test_tasks_leave_what_only_some_calls_need_for_later() -> None:
+    """Lightning alone takes longer to import than everything else together."""
+    late = {
+        "igraph",
+        "lightning",
+        "matplotlib",
+        "scanpy",
+        "scipy.optimize",
+        "scipy.special",
+        "scipy.stats",
+        "sklearn",
+        "torch._dynamo",
+        "torchmetrics",
+        "transformers",
+    }
+    loaded, printed = modules_after("import scmamba.tasks")
+    assert not loaded.intersection(late)
+    assert not printed.strip()
+
+
 def test_import_is_quick() -> None:
     code = "import time; t = time.process_time(); import scmamba; print(time.process_time() - t)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 
-import scanpy as sc
 from anndata import AnnData
 
 
@@ -17,6 +16,8 @@ def pbmc68k_reduced() -> AnnData:
     ten cell types in ``obs["bulk_labels"]``, a UMAP in ``obsm["X_umap"]``. Copyright 10x Genomics,
     distributed by scanpy.
     """
+    import scanpy as sc
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)  # of the file's age
         return sc.datasets.pbmc68k_reduced()

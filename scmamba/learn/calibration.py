@@ -6,8 +6,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_softmax
 
 Floats = npt.NDArray[np.float64]
 Target = npt.NDArray[np.generic]
@@ -61,6 +59,8 @@ def loss(kind: Kind, predicted: Floats, target: Target, *, smoothing: float = 0.
 
 def log_loss(logits: Floats, codes: npt.NDArray[np.int64], *, smoothing: float = 0.0) -> float:
     """Mean negative log-likelihood, in nats, of the classes ``codes`` (n,) under logits."""
+    from scipy.special import log_softmax
+
     log_p = log_softmax(floor_logits(logits), axis=1)
     own = log_p[np.arange(len(codes)), codes]
     others = (log_p.sum(1) - own) / max(log_p.shape[1] - 1, 1)
@@ -72,6 +72,9 @@ def best_temperature(kind: Kind, logits: Floats, target: Target) -> float:
 
     Labels are smoothed by :func:`held_back`. Numbers have no temperature: 1 is returned.
     """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import expit
+
     if kind == "regression" or not len(target):
         return 1.0
     smoothing = held_back(len(target))

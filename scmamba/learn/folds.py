@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from scmamba.learn.calibration import Kind
 
@@ -59,6 +58,8 @@ def _batchwise(
     codes: Rows, batches: npt.NDArray[np.str_], n_folds: int, seed: int
 ) -> list[tuple[Rows, Rows]]:
     """Folds of whole batches, with classes as even as they allow."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
     n_parts = min(n_folds, len(np.unique(batches)))
     if n_parts < 2:
         return []
@@ -75,6 +76,8 @@ def _batchwise(
 
 def _stratified(codes: Rows, n_folds: int, seed: int) -> list[tuple[Rows, Rows]]:
     """Stratified folds; classes smaller than the number of folds are spread as they come."""
+    from sklearn.model_selection import StratifiedKFold
+
     if n_folds < 2:
         return []
     rare = np.bincount(codes)[codes] < n_folds

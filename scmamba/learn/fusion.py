@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_softmax, logsumexp
-from sklearn.metrics import accuracy_score, f1_score
 
 from scmamba.learn.calibration import (
     Kind,
@@ -114,6 +111,8 @@ class Fusion:
 
     def log_proba(self, linear: Floats | None, neural: Floats | None) -> Floats:
         """(n, n_classes) log-probabilities of classes."""
+        from scipy.special import log_softmax
+
         log_p = log_softmax(self.adjusted(linear, neural) / self.temperature, axis=1)
         if not self.base_weight:
             return log_p
@@ -123,6 +122,8 @@ class Fusion:
 
     def adjusted(self, linear: Floats | None, neural: Floats | None) -> Floats:
         """(n, n_classes) logits before the last temperature."""
+        from scipy.special import log_softmax, logsumexp
+
         adjusted = self.mixed(linear, neural)
         if self.logit_adjustment_tau:
             adjusted = adjusted - self.logit_adjustment_tau * np.log(self.base_rates)
@@ -136,6 +137,8 @@ class Fusion:
 
     def mixed(self, linear: Floats | None, neural: Floats | None) -> Floats:
         """(n, n_classes) log of the components' average, before the logit adjustment."""
+        from scipy.special import log_softmax, logsumexp
+
         parts = self._parts(linear, neural)
         logs = np.stack([log_softmax(logits, axis=1) for logits, _ in parts])
         weights = np.array([weight for _, weight in parts])[:, None, None]
@@ -144,6 +147,8 @@ class Fusion:
 
     def _average(self, linear: Floats | None, neural: Floats | None) -> Floats:
         """(n, n_outputs) weighted mean of numbers, or of the probabilities of labels."""
+        from scipy.special import expit
+
         parts = self._parts(linear, neural)
         if self.kind == "multilabel":
             parts = [(expit(logits), weight) for logits, weight in parts]
@@ -213,6 +218,8 @@ def _with_base_weight(
 
     The loss is convex in it, and at 1 it is the loss of the base rates.
     """
+    from scipy.optimize import minimize_scalar
+
     if fusion.kind == "regression":
         return fusion
     predicted, rates = fusion.predict(linear, neural), np.array(fusion.base_rates)
@@ -232,6 +239,8 @@ def _mixture_loss(fusion: Fusion, linear: Floats, neural: Floats, target: Target
 
 
 def _quality(fusion: Fusion, linear: Floats | None, neural: Floats | None, codes: Target) -> float:
+    from sklearn.metrics import accuracy_score, f1_score
+
     guess = fusion.adjusted(linear, neural).argmax(1)
     macro = f1_score(codes, guess, average="macro", labels=np.unique(codes), zero_division=0)
     return float(accuracy_score(codes, guess) + macro)

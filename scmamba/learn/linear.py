@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression, Ridge
 
 from scmamba.learn.calibration import Kind
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 Floats = npt.NDArray[np.float64]
 Matrix: TypeAlias = Any
@@ -69,6 +71,8 @@ def fit_linear(
     tolerance
         Stopping criterion of logistic regression.
     """
+    from sklearn.linear_model import LogisticRegression, Ridge
+
     mean, scale = 0.0, 1.0
     if standardize:
         dense = np.asarray(x, dtype=np.float64)

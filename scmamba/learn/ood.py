@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.covariance import ledoit_wolf
-from sklearn.utils.extmath import randomized_svd
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,6 +60,9 @@ def fit_class_gaussians(
     seed: int = 0,
 ) -> ClassGaussians:
     """Fit :class:`ClassGaussians` to labelled cells (n, n_genes)."""
+    from sklearn.covariance import ledoit_wolf
+    from sklearn.utils.extmath import randomized_svd
+
     k = min(n_components, min(x.shape) - 1)
     mean, scale = moments(x)
     components = np.eye(x.shape[1], max(k, 1))

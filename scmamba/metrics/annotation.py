@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import precision_recall_fscore_support
 
 from scmamba._errors import ScmambaError
 from scmamba._text import label_texts
@@ -104,6 +103,8 @@ def annotation(
     ScmambaError
         If lengths differ, there is no cell, a label is missing, or a best guess has no column.
     """
+    from sklearn.metrics import precision_recall_fscore_support
+
     truth, guess = _labels("y_true", y_true), _labels("y_pred", y_pred)
     if len(truth) != len(guess):
         raise ScmambaError(f"y_true has {len(truth)} cells and y_pred {len(guess)}; give the same")

@@ -7,15 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from sklearn.metrics import (
-    accuracy_score,
-    f1_score,
-    matthews_corrcoef,
-    mean_squared_error,
-    precision_score,
-    roc_auc_score,
-)
 
 from scmamba._errors import ScmambaError
 
@@ -103,6 +94,8 @@ def classification(
     ScmambaError
         Lengths differ, there is nothing to score, or columns are not named.
     """
+    from sklearn.metrics import accuracy_score, f1_score, precision_score
+
     truth, guess = np.asarray(y_true), np.asarray(y_pred)
     _check_length(truth, guess)
     present = np.unique(truth)
@@ -144,6 +137,8 @@ def multilabel(
     ScmambaError
         Shapes differ, there is nothing to score, or ``y_true`` holds something else than 0 and 1.
     """
+    from sklearn.metrics import accuracy_score, f1_score, precision_score, roc_auc_score
+
     truth, p = np.asarray(y_true, dtype=np.float64), np.asarray(proba, dtype=np.float64)
     _check_length(truth, p)
     if truth.ndim != 2 or not np.isin(truth, (0, 1)).all():
@@ -175,6 +170,9 @@ def regression(y_true: ArrayLike, y_pred: ArrayLike) -> RegressionScores:
     ScmambaError
         Shapes differ, there is nothing to score, or a value is not finite.
     """
+    from scipy import stats
+    from sklearn.metrics import mean_squared_error
+
     truth, guess = np.asarray(y_true, dtype=np.float64), np.asarray(y_pred, dtype=np.float64)
     _check_length(truth, guess)
     for name, values in (("y_true", truth), ("y_pred", guess)):
@@ -193,6 +191,8 @@ def regression(y_true: ArrayLike, y_pred: ArrayLike) -> RegressionScores:
 
 
 def _mcc(truth: NDArray[Any], guess: NDArray[Any]) -> float:
+    from sklearn.metrics import matthews_corrcoef
+
     one_class = len(np.union1d(truth, guess)) < 2  # of which scikit-learn warns
     return 0.0 if one_class else float(matthews_corrcoef(truth, guess))
 
@@ -209,6 +209,8 @@ def _roc_auc(
     proba: NDArray[np.float64],
     classes: ArrayLike | None,
 ) -> float:
+    from sklearn.metrics import roc_auc_score
+
     names = [] if classes is None else list(np.asarray(classes))
     if proba.shape != (len(truth), len(names)):
         raise ScmambaError(

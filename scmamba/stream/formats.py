@@ -13,7 +13,6 @@ import pandas as pd
 from anndata import AnnData
 from anndata.io import read_elem
 from scipy import sparse
-from scipy.io import mmread
 
 from scmamba._errors import ScmambaError
 from scmamba._read import reading
@@ -144,6 +143,8 @@ def _from_h5(path: Path) -> AnnData:
 
 
 def _from_folder(path: Path) -> AnnData:
+    from scipy.io import mmread
+
     matrix = _matrix_file(path)
     assert matrix is not None
     prefix = matrix.name.split("matrix.mtx")[0]

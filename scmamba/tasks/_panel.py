@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import anndata as ad
 import numpy as np
 import numpy.typing as npt
-import scanpy as sc
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
@@ -95,6 +94,8 @@ def choose_panel(
     ScmambaError
         No gene is expressed in any cell.
     """
+    import scanpy as sc
+
     together = sparse.vstack(matrices).tocsr()
     expressed = np.flatnonzero(np.asarray((together > 0).sum(0)).ravel())
     if not len(expressed):

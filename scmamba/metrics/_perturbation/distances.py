@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import pairwise_distances
 
 Values = npt.NDArray[np.floating]
 
@@ -28,6 +27,8 @@ def energy_distance(x: Values, y: Values) -> float:
     >>> energy_distance(np.array([[0.0]]), np.array([[3.0]]))
     6.0
     """
+    from sklearn.metrics import pairwise_distances
+
     between, within_x, within_y = (
         float(pairwise_distances(a, b).mean(dtype=np.float64)) for a, b in ((x, y), (x, x), (y, y))
     )
@@ -55,6 +56,8 @@ def mmd(x: Values, y: Values) -> float:
     >>> abs(round(mmd(cells, cells), 6))
     0.0
     """
+    from sklearn.metrics import pairwise_distances
+
     within_x = pairwise_distances(x)
     width = np.median(within_x[within_x > 0]) if (within_x > 0).any() else 1.0
     means = [

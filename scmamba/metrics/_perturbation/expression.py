@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import false_discovery_control, mannwhitneyu, spearmanr
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 Floats = npt.NDArray[np.float64]
 Genes = npt.NDArray[np.int64]
@@ -60,6 +58,8 @@ def differential_expression(
     Normal approximation with correction for ties and continuity; false discovery rates after
     Benjamini and Hochberg.
     """
+    from scipy.stats import false_discovery_control, mannwhitneyu
+
     with np.errstate(invalid="ignore", divide="ignore"):
         p = mannwhitneyu(cells, control, axis=0, method="asymptotic").pvalue
     means = [np.expm1(values.astype(np.float64)).clip(min=0).mean(0) for values in (cells, control)]
@@ -82,6 +82,9 @@ def gene_scores(
     fraction predicted to be significant; ``pr_auc`` and ``roc_auc`` of the predicted false
     discovery rates. These are NaN where no gene is significant.
     """
+    from scipy.stats import spearmanr
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     scores = {}
     for name, most in {"N": None, **{str(k): k for k in TOP}}.items():
         scores[f"overlap_at_{name}"] = _overlap(real.ranked, predicted.ranked, real.ranked, most)

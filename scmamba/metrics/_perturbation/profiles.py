@@ -6,8 +6,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import cdist
-from scipy.stats import rankdata
 
 Floats = npt.NDArray[np.float64]
 METRICS: dict[str, Literal["cityblock", "euclidean", "cosine"]] = {
@@ -83,6 +81,9 @@ def discrimination(
     targets
         For each perturbation, columns of the genes that it targets, which are left out.
     """
+    from scipy.spatial.distance import cdist
+    from scipy.stats import rankdata
+
     n = len(change)
     scores = {f"discrimination_score_{name}": np.empty(n) for name in METRICS}
     for i, target in enumerate(targets):
@@ -115,6 +116,8 @@ def centroid_scores(real: Floats, predicted: Floats) -> dict[str, Floats]:
     Viñas Torné et al., Systema: a framework for evaluating genetic perturbation response
     prediction beyond systematic variation, Nature Biotechnology 2025.
     """
+    from scipy.spatial.distance import cdist
+
     n = len(real)
     if n < 2:
         return {name: np.full(n, np.nan) for name in ("pearson_centroid", "centroid_accuracy")}

@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import pearsonr, spearmanr
 
 from scmamba.metrics._perturbation.cells import CellGroups, Key
 from scmamba.metrics._perturbation.distances import energy_distance, mmd
@@ -77,6 +76,8 @@ class Truth:
 
     def score(self, given: Prediction) -> tuple[pd.DataFrame, dict[str, float]]:
         """Scores of each perturbation, and those over all perturbations at once."""
+        from scipy.stats import pearsonr, spearmanr
+
         profiles = given.means(self.keys) if isinstance(given, CellGroups) else given
         change, guess = self.profiles - self.controls, profiles - self.controls
         scores = change_scores(self.profiles, profiles, self.controls, self.n_top)

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 
 from scmamba.learn.neural import member_seed
 from scmamba.learn.ood import moments
@@ -48,6 +47,8 @@ def compact_data(
 
 def gene_vectors(values: sparse.csr_matrix, d: int, seed: int) -> npt.NDArray[np.float32]:
     """(n_genes, k) loadings of genes on the first k <= d components of standardized expression."""
+    from sklearn.utils.extmath import randomized_svd
+
     mean, scale = moments(values)
     standard = np.clip((values.toarray() - mean) / scale, -_CLIP, _CLIP)
     k = max(min(d, min(standard.shape) - 1), 1)

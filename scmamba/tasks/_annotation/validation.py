@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import accuracy_score, f1_score
 
 from scmamba.learn.supervised import OutOfFold
 
@@ -20,6 +19,8 @@ def validation_scores(out: OutOfFold, log_proba: npt.NDArray[np.float64]) -> dic
     -------
     ``n_cells``, and ``COMPONENT_accuracy`` and ``COMPONENT_macro_f1``, in [0, 1].
     """
+    from sklearn.metrics import accuracy_score, f1_score
+
     parts = {
         "linear": out.linear,
         "neural": out.neural,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.neighbors import NearestNeighbors
 
 _NEIGHBORS = 50
 _SAMPLE = 5_000  # cells whose neighbours are looked at
@@ -59,6 +58,8 @@ def mixing(embedding: npt.NDArray[np.float32], batch_ids: Ints, seed: int = 0) -
     seed
         Of the sample.
     """
+    from sklearn.neighbors import NearestNeighbors
+
     n, n_batches = len(embedding), int(batch_ids.max()) + 1
     if n_batches < 2:
         return 1.0

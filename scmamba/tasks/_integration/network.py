@@ -34,7 +34,6 @@ from scmamba.train import (
     FitResult,
     GeneSubsetEpochs,
     Objective,
-    Ramp,
     SupCon,
     TrainConfig,
     check_objectives,
@@ -292,6 +291,8 @@ def train_stage(
     )
     watching = []
     if (discriminator := model.head(BatchDiscriminator)) is not None:
+        from scmamba.train.callbacks import Ramp  # with Lightning, which takes seconds to import
+
         when = (0.1, 0.5) if fresh else (-1.0, 0.0)
         watching.append(Ramp(discriminator.reversal, *when))
     history = train(model, batches, on, config, text=text, callbacks=watching).history

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.neighbors import NearestNeighbors
 
 N_NEIGHBORS = 15
 _SAMPLE = 20_000  # cells whose own distances tell what is usual
@@ -62,6 +61,8 @@ class Reference:
         cls, embedding: npt.NDArray[np.float32], batch_ids: Ints, labels: Ints | None, seed: int
     ) -> Reference:
         """Measure what is usual, on some of the cells where they are many."""
+        from sklearn.neighbors import NearestNeighbors
+
         n = len(embedding)
         rows = np.arange(n)
         if n > _SAMPLE:
@@ -74,6 +75,8 @@ class Reference:
 
     def near(self, embedding: npt.NDArray[np.float32]) -> Near:
         """Look up the nearest reference cells of each of ``embedding`` (n, d)."""
+        from sklearn.neighbors import NearestNeighbors
+
         k = min(N_NEIGHBORS, len(self.embedding))
         search = NearestNeighbors(n_neighbors=k).fit(self.embedding)
         apart, found = search.kneighbors(embedding)
