@@ -114,20 +114,27 @@ class NeuralFitter(Protocol):
     n_members
         Networks to average.
     parallel
-        Whether fits are small enough to run side by side.
+        Whether fits may run side by side, in processes of their own.
+    tries_mamba
+        Whether a fit also gives the component without Mamba layers, to compare it with.
     """
 
     @property
     def n_members(self) -> int: ...
     @property
     def parallel(self) -> bool: ...
+    @property
+    def tries_mamba(self) -> bool: ...
 
     def fit(
         self, networks: Networks, train: Rows, val: Rows | None, text: str, member: int = 0
     ) -> NeuralFit:
         """Learn from ``train``; ``val`` chooses the epoch, ``member`` changes the seed."""
 
-    def with_epochs(self, epochs: list[tuple[int, ...]], *, keep_mamba: bool) -> Self:
+    def without_mamba(self) -> Self:
+        """The same without Mamba layers."""
+
+    def with_epochs(self, epochs: list[tuple[int, ...]]) -> Self:
         """The same with the epochs that the folds have chosen, to fit on all examples."""
 
 
@@ -162,11 +169,20 @@ class FromScratch:
         """Train one member."""
         return networks.from_scratch(train, val, self.training, member, text)
 
-    def with_epochs(self, epochs: list[tuple[int, ...]], *, keep_mamba: bool) -> FromScratch:
-        """Median of the best epochs; no Mamba layers where they lost on held-out examples."""
+    @property
+    def tries_mamba(self) -> bool:
+        """Whether Mamba layers are trained on top of a network without them."""
+        training = self.training
+        return bool(training.n_layer and getattr(training, "mamba_epochs", 0))
+
+    def without_mamba(self) -> FromScratch:
+        """The same without Mamba layers."""
+        return replace(self, training=replace(self.training, n_layer=0))
+
+    def with_epochs(self, epochs: list[tuple[int, ...]]) -> FromScratch:
+        """Median of the best epochs of each stage."""
         bag, full = np.median(epochs, axis=0).round().astype(int).tolist()
-        chosen = {"epochs": max(bag, 1), "mamba_epochs": max(full, 1) if keep_mamba else 0}
-        return replace(self, training=replace(self.training, **chosen))
+        return replace(self, training=replace(self.training, epochs=bag, mamba_epochs=full))
 
 
 @dataclass(frozen=True)
@@ -188,6 +204,11 @@ class Finetune:
     lora: bool
     n_members: int = 1
     parallel: bool = False
+    tries_mamba: bool = False
+
+    def without_mamba(self) -> Finetune:
+        """The same: the layers are the pretrained model's."""
+        return self
 
     def fit(
         self, networks: Networks, train: Rows, val: Rows | None, text: str, member: int = 0
@@ -200,7 +221,7 @@ class Finetune:
         component = NeuralComponent((network,))
         return NeuralFit(component, history=result.history, epochs=(result.best_epoch,))
 
-    def with_epochs(self, epochs: list[tuple[int, ...]], *, keep_mamba: bool) -> Finetune:
+    def with_epochs(self, epochs: list[tuple[int, ...]]) -> Finetune:
         """Median of the best epochs."""
         median = int(np.median([best for (best,) in epochs]).round())
         return replace(self, training=replace(self.training, epochs=max(median, 1)))
@@ -223,6 +244,11 @@ class Probe:
     balanced: bool = False
     n_members: int = 1
     parallel: bool = False
+    tries_mamba: bool = False
+
+    def without_mamba(self) -> Probe:
+        """The same: the layers are the pretrained model's."""
+        return self
 
     def fit(
         self, networks: Networks, train: Rows, val: Rows | None, text: str, member: int = 0
@@ -252,7 +278,7 @@ class Probe:
             best = heads[int(np.argmin(losses))]
         return NeuralFit(NeuralComponent((self.model,), best))
 
-    def with_epochs(self, epochs: list[tuple[int, ...]], *, keep_mamba: bool) -> Probe:
+    def with_epochs(self, epochs: list[tuple[int, ...]]) -> Probe:
         """Nothing changes."""
         return self
 

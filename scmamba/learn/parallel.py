@@ -45,7 +45,7 @@ def run(
         return [function(*job) for job in jobs]
     workers = min(len(jobs), _n_cores())
     if workers < 2:
-        with _one_thread():
+        with one_thread():
             return [function(*job) for job in jobs]
     quiet = settings.verbosity in ("error", "warning")
     with joblib.parallel_config("loky", inner_max_num_threads=1):
@@ -59,7 +59,7 @@ def _call(function: Callable[..., T], job: tuple[Any, ...], seed: int, parent: i
     """One job in a worker process."""
     _end_with(parent)
     settings.seed, settings.verbosity, settings.device = seed, "error", "cpu"
-    with _one_thread():
+    with one_thread():
         return function(*job)
 
 
@@ -87,7 +87,8 @@ def _wait_for(parent: int) -> None:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Compute in one thread: small steps are no slower, and sums are the same on all machines."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

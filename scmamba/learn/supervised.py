@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -74,11 +74,6 @@ class OutOfFold:
         ]
         return losses[0] <= losses[1]
 
-    @property
-    def chosen(self) -> Floats:
-        """(n, n_outputs) outputs of the neural component that is kept."""
-        return self.neural if self.mamba_helps or self.no_mamba is None else self.no_mamba
-
 
 @dataclass(frozen=True)
 class SupervisedFit:
@@ -113,6 +108,15 @@ class _Fold:
     neural: NeuralFit
     outputs: OutOfFold
 
+    def without_mamba(self) -> _Fold:
+        """The component without Mamba layers in place of the one with them."""
+        neural, outputs = self.neural, self.outputs
+        assert neural.no_mamba is not None and outputs.no_mamba is not None
+        kept = replace(
+            neural, component=neural.no_mamba, no_mamba=None, epochs=(neural.epochs[0], 0)
+        )
+        return _Fold(self.linear, kept, replace(outputs, neural=outputs.no_mamba, no_mamba=None))
+
 
 def fit_supervised(
     examples: Examples, fitter: NeuralFitter, splits: list[Split], *, refit: bool
@@ -133,17 +137,23 @@ def fit_supervised(
     """
     members = 1 if refit else fitter.n_members
     jobs = [
-        (examples, fitter, split, member, _text(i, len(splits), member, members))
+        (examples, split, member, _text(i, len(splits), member, members))
         for i, split in enumerate(splits)
         for member in range(members)
     ]
-    folds = run(_fit_fold, jobs, text="validation", spread=fitter.parallel)
+    folds: list[_Fold] = []
+    if jobs and fitter.tries_mamba:
+        folds, jobs = [_fit_fold(fitter, *jobs[0])], jobs[1:]
+        if not folds[0].outputs.mamba_helps:
+            fitter, folds = fitter.without_mamba(), [folds[0].without_mamba()]
+    calls = [(fitter, *job) for job in jobs]
+    folds += run(_fit_fold, calls, text="validation", spread=fitter.parallel)
     rates = base_rates(examples.kind, examples.target(np.arange(len(examples))), examples.n_outputs)
     fusion, found = Fusion(examples.kind, base_rates=rates), None
     if folds:
         kept = [0] if members == 1 else _helpful(examples.kind, folds)
         found = _joined(folds, kept) if members > 1 else _concatenated(folds)
-        fusion = fit_fusion(examples.kind, found.linear, found.chosen, found.target, rates)
+        fusion = fit_fusion(examples.kind, found.linear, found.neural, found.target, rates)
     else:
         logger.warning("too few labelled examples to hold any out: nothing could be validated")
     if not refit:
@@ -153,7 +163,7 @@ def fit_supervised(
         return SupervisedFit(folds[0].linear, component, fusion, found, folds[0].neural.history)
     if found is not None:
         epochs = [fold.neural.epochs for fold in folds]
-        fitter = fitter.with_epochs(epochs, keep_mamba=found.mamba_helps)
+        fitter = fitter.with_epochs(epochs)
     everything = np.arange(len(examples))
     text = "all labelled examples"
     final = run(
@@ -174,7 +184,7 @@ def _text(i: int, n_splits: int, member: int, n_members: int) -> str:
 
 
 def _fit_fold(
-    examples: Examples, fitter: NeuralFitter, split: Split, member: int, text: str
+    fitter: NeuralFitter, examples: Examples, split: Split, member: int, text: str
 ) -> _Fold:
     """Fit both components on one split; the linear one is the same for every member."""
     train, val = split

@@ -14,6 +14,8 @@ MODES = ("auto", "probe", "finetune", "lora")
 """How a pretrained model may be used."""
 FINETUNE_RATES = {"finetune": 1e-4, "lora": 1e-3}
 """Peak learning rates of a pretrained model."""
+_CELL_VISITS = 110_000
+"""Labelled cells that an annotator's network sees, over all epochs."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class _Training:
                 raise ScmambaError(f"{name}={value}; give {least} or more")
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise ScmambaError(f"learning_rate={self.learning_rate}; give a number above 0")
-        for name in ("ema", "dropout"):
+        for name in ("ema", "dropout", "gene_dropout"):
             value = getattr(self, name, None)
             if value is not None and not 0 <= value < 1:
                 raise ScmambaError(f"{name}={value}; give a number in [0, 1)")
@@ -50,7 +52,6 @@ class _Training:
 _LEAST = {
     "epochs": 1,
     "mamba_epochs": 0,
-    "pretrain_epochs": 0,
     "batch_size": 1,
     "width": 1,
     "n_layer": 0,
@@ -70,33 +71,34 @@ class AnnotationTraining(_Training):
     ----------
     epochs
         Passes over the labelled cells: of the network without Mamba layers, or of a pretrained
-        model that is fine-tuned. None: 2 to 40, fewer the more cells there are (fine-tuning: 10).
-        Held-out cells may choose fewer.
+        model that is fine-tuned. None: 5 to 40, fewer the more cells there are (fine-tuning: 10,
+        of which held-out cells may choose fewer).
     learning_rate
         Peak learning rate of AdamW. None: 2e-3 (``mode="finetune"``: 1e-4; ``"lora"``: 1e-3).
     batch_size
-        Cells per step. None: 16.
+        Most cells per step. None: 128 (with Mamba layers, and in fine-tuning: 16).
     width
         Width of the network that is trained from scratch.
     n_layer
-        Mamba layers of that network; 0: none.
+        Mamba layers to try in that network. They are kept if they make held-out cells of the first
+        fold more likely.
     d_state
         States per head of these layers.
     max_minutes
         Most minutes that fitting may take, kept to a tenth; what was shortened is told in
         ``about``. None: no limit.
     mamba_epochs
-        Passes with Mamba layers, which are added after ``epochs`` and start as the identity.
-        None: a quarter of ``epochs``; 0: no Mamba layers.
-    pretrain_epochs
-        Passes over all cells, labelled or not, that predict hidden expression before labels are
-        used. None: an eighth of ``epochs``.
+        Passes with Mamba layers, which are added after ``epochs`` and start as the identity; held-
+        out cells may choose fewer. None: 2.
+    gene_dropout
+        Fraction of a cell's expressed genes that is hidden in each step, in [0, 1).
     n_members
         Networks with different seeds whose logits are averaged.
     n_folds
         Parts of the labelled cells that are held out in turn.
     patience
-        Epochs without a better validation loss before training stops. None: 3 (fine-tuning: 2).
+        Epochs without a better validation loss before training stops, with Mamba layers and in
+        fine-tuning. None: 3 (fine-tuning: 2).
     ema
         Decay of the moving average of the weights, in [0, 1); 0: none. None: 0.99 from scratch, 0
         in fine-tuning.
@@ -110,13 +112,14 @@ class AnnotationTraining(_Training):
     --------
     >>> from scmamba.tasks import AnnotationTraining
     >>> AnnotationTraining.for_cells(12_000).epochs
-    6
+    9
     >>> AnnotationTraining(epochs=2, n_members=1).n_members
     1
     """
 
+    n_layer: int | None = 0
     mamba_epochs: int | None = None
-    pretrain_epochs: int | None = None
+    gene_dropout: float = 0.5
     n_members: int = 3
     n_folds: int = 3
     patience: int | None = None
@@ -137,13 +140,11 @@ class AnnotationTraining(_Training):
 
     def for_n(self, n_cells: int) -> AnnotationTraining:
         """A copy without None, for a network trained from scratch on ``n_cells`` labelled cells."""
-        epochs = self.epochs or int(np.clip(72_000 // max(n_cells, 1), 2, 40))
         return self.filled(
-            epochs=epochs,
-            mamba_epochs=max(epochs // 4, 1),
-            pretrain_epochs=max(epochs // 8, 1),
+            epochs=int(np.clip(_CELL_VISITS // max(n_cells, 1), 5, 40)),
+            mamba_epochs=2,
             learning_rate=2e-3,
-            batch_size=16,
+            batch_size=128,
             patience=3,
             ema=0.99,
         )
@@ -153,7 +154,6 @@ class AnnotationTraining(_Training):
         return self.filled(
             epochs=10,
             mamba_epochs=0,
-            pretrain_epochs=0,
             learning_rate=FINETUNE_RATES[mode],
             batch_size=16,
             patience=2,

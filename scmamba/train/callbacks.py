@@ -8,8 +8,6 @@ import lightning as L
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, WeightAveraging
-from torch import Tensor
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
 from scmamba._log import logger
@@ -17,6 +15,7 @@ from scmamba._settings import settings
 from scmamba.nn.heads import GradientReversal
 from scmamba.stream.batches import Batches
 from scmamba.train.budget import Pace
+from scmamba.train.optim import moving_average
 
 HISTORY = "scmamba_history"
 """Where a checkpoint keeps the losses so far."""
@@ -32,13 +31,7 @@ def averaging(decay: float, *, ramp: bool = False) -> WeightAveraging:
     ramp
         Whether the decay after n steps is (1 + n) / (10 + n), until that is more than ``decay``.
     """
-
-    def average(averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor | int) -> None:
-        n = int(n_averaged)
-        used = min(decay, (1 + n) / (10 + n)) if ramp else decay
-        get_ema_multi_avg_fn(used)(averaged, current, n_averaged)
-
-    return WeightAveraging(use_buffers=True, multi_avg_fn=average)
+    return WeightAveraging(use_buffers=True, multi_avg_fn=moving_average(decay, ramp=ramp))
 
 
 class History(Callback):

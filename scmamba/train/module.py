@@ -14,6 +14,7 @@ from scmamba._errors import ScmambaError
 from scmamba.train.budget import Pace
 from scmamba.train.config import TrainConfig
 from scmamba.train.objectives import Objective, total
+from scmamba.train.optim import lr_factor
 
 RUN = "scmamba_run"
 """Where a checkpoint says which run it is of."""
@@ -178,11 +179,7 @@ class TrainingModule(L.LightningModule):
         }
 
     def _factor(self, step: int) -> float:
-        progress, warmup = self.pace.progress(step), self.config.warmup
-        if progress < warmup:
-            first = self.config.warmup_from
-            return first + (1 - first) * (step + 1) / (warmup * self.pace.total + 1)
-        return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+        return lr_factor(step, self.pace, self.config)
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int

@@ -16,7 +16,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def annotation(training: AnnotationTraining, n_cells: int) -> AnnotationTraining:
         given = replace(training, **small, n_layer=1, n_members=1, batch_size=64)
-        return given.filled(pretrain_epochs=1, learning_rate=2e-3, ema=0.99, patience=3)
+        return given.filled(learning_rate=2e-3, ema=0.99, patience=3)
 
     def integration(training: IntegrationTraining, n_cells: int) -> IntegrationTraining:
         return replace(training, **small).filled(learning_rate=2e-3, batch_size=128)

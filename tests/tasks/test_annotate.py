@@ -32,7 +32,7 @@ def forbid_training(monkeypatch) -> None:
         raise AssertionError("training began")
 
     monkeypatch.setattr(task, "fit_supervised", fail)
-    monkeypatch.setattr(task, "pretrained_compact", fail)
+    monkeypatch.setattr(task, "gene_vectors", fail)
 
 
 def test_partly_labelled_cells(fitted) -> None:
@@ -515,13 +515,13 @@ def test_no_cells_no_genes_no_anndata(cells, fitted) -> None:
         annotate(cells, cells[:0].copy(), labels_key="label")
 
 
-@pytest.mark.parametrize("where", ["pretraining", "folds", "prediction"])
+@pytest.mark.parametrize("where", ["network", "folds", "prediction"])
 def test_ctrl_c_leaves_adata_untouched(cells, assert_untouched, monkeypatch, where) -> None:
     def stop(*args, **options):
         raise KeyboardInterrupt
 
     place = {
-        "pretraining": (networks, "fit"),
+        "network": (networks, "fit_bag"),
         "folds": (cell_module, "fit_linear"),
         "prediction": (Annotator, "_predictions"),
     }
@@ -579,7 +579,7 @@ def test_finetuning_learns_and_leaves_the_model_given(cells, tiny_model, lora) -
     read = expression(cells)
     codes = cells.obs["cell_type"].cat.codes.to_numpy().astype(np.int64)
     data = replace(cell_data(model, read, model_genes(model, read)), labels=codes)
-    examples = cell_module.CellExamples(None, codes, 3, data, model, 0)
+    examples = cell_module.CellExamples(None, codes, 3, 0, model=model, data=data)
     training = AnnotationTraining(epochs=20, learning_rate=1e-2).for_finetuning("lora")
     found = Finetune(training, 0, lora).fit(examples, np.arange(90), None, "").component
     assert (examples.logits(found, np.arange(90)).argmax(1) == codes).mean() > 0.7
@@ -632,7 +632,7 @@ def test_noise_is_given_no_share(cells, monkeypatch) -> None:
 
     def noisy(self, *arguments):
         found = usual(self, *arguments)
-        for component in (found.component, found.no_mamba):
+        for component in filter(None, (found.component, found.no_mamba)):
             torch.nn.init.zeros_(component.model.heads["class"].out.weight)
             torch.nn.init.zeros_(component.model.heads["class"].out.bias)
         return found

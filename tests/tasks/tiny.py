@@ -13,7 +13,6 @@ from scmamba.tasks._annotation.annotator import ARTIFACT
 TINY = AnnotationTraining(
     epochs=2,
     mamba_epochs=1,
-    pretrain_epochs=1,
     n_members=2,
     width=16,
     n_layer=1,
@@ -21,8 +20,8 @@ TINY = AnnotationTraining(
     learning_rate=5e-3,
     ema=0.5,
 )
-QUICK = replace(TINY, epochs=1, mamba_epochs=0, pretrain_epochs=0, n_members=1)
-"""No pretraining, one epoch of one member, no Mamba layers."""
+QUICK = replace(TINY, epochs=1, n_layer=0, n_members=1)
+"""One epoch of one member, no Mamba layers."""
 
 default = TINY
 

@@ -23,13 +23,13 @@ from scmamba.learn.fusion import Fusion
 from scmamba.learn.linear import Linear
 from scmamba.learn.neural import NeuralComponent
 from scmamba.learn.ood import ClassGaussians, OODScorer
+from scmamba.models import CellModel
 from scmamba.pp.expression import Expression, expression
 from scmamba.pp.genes import find_genes
-from scmamba.stream.data import CellData
-from scmamba.tasks._annotation.cells import cell_logits
-from scmamba.tasks._annotation.networks import compact_data
+from scmamba.tasks._annotation.cells import mean_logits
+from scmamba.tasks._annotation.networks import panel_outputs
 from scmamba.tasks._annotation.validation import validation_table
-from scmamba.tasks._forward import cell_data
+from scmamba.tasks._forward import Forward, cell_data, forward
 from scmamba.tasks._panel import Panel
 from scmamba.tokens.genes import GeneMatch
 
@@ -139,7 +139,7 @@ class Annotator(Described):
     >>> adata = scmamba.datasets.synthetic(60, 40, 2, human=True)
     >>> adata.obs["label"] = adata.obs["cell_type"].where(np.arange(60) % 2 == 0)
     >>> training = scmamba.tasks.AnnotationTraining(
-    ...     epochs=1, mamba_epochs=0, pretrain_epochs=0, n_members=1, width=16
+    ...     epochs=1, n_members=1, width=16
     ... )
     >>> annotator = scmamba.tasks.annotate(adata, labels_key="label", training=training)
     >>> annotator.classes
@@ -241,7 +241,8 @@ class Annotator(Described):
             raise ScmambaError(f"parts={parts!r}; allowed: {', '.join(map(repr, PARTS))}")
         linear: Floats | None = self.linear.logits(cells.values)
         neural: Floats | None
-        neural, embedding = cell_logits(self.neural, self._tokens(cells))
+        outs = [self._outputs(member, cells) for member in self.neural.members]
+        neural, embedding = mean_logits(self.neural, outs), outs[0].embedding
         distance = self.gaussians.distance(cells.values)
         score = self.ood_scorer.score(self.fusion.mixed(linear, neural), distance)
         if parts != "both":
@@ -251,14 +252,13 @@ class Annotator(Described):
         unknown = uncertain | (score > self.ood_threshold) | cells.empty
         return Prediction(log_proba, score, unknown, embedding, cells.empty, self.classes)
 
-    def _tokens(self, cells: Cells) -> CellData:
-        """Tokens of the panel's values, or as a pretrained model reads its own vocabulary."""
-        model = self.neural.model
+    def _outputs(self, model: CellModel, cells: Cells) -> Forward:
+        """What one network gives for the panel, or for a pretrained model's own vocabulary."""
         if self.reads_panel:
-            return compact_data(cells.values, self.panel.names)
+            return panel_outputs(model, cells.values, self.panel.names)
         assert model.vocab is not None
         match = find_genes(cells.expression, model.vocab.tokens)
-        return cell_data(model, cells.expression, match)
+        return forward(model, cell_data(model, cells.expression, match), text="annotating")
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the annotator to a folder atomically; no pickle in it.

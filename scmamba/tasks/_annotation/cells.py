@@ -11,18 +11,20 @@ import torch
 from scipy import sparse
 from torch import nn
 
+from scmamba.learn.bag import LabelledMatrix
 from scmamba.learn.calibration import Kind
 from scmamba.learn.linear import Linear, fit_linear
-from scmamba.learn.neural import NeuralComponent, NeuralFit
+from scmamba.learn.neural import NeuralComponent, NeuralFit, member_seed
 from scmamba.learn.ood import fit_class_gaussians
 from scmamba.learn.staged import train_staged
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
+from scmamba.models.device import resolve_device
 from scmamba.nn.heads import ClassHead
 from scmamba.nn.lora import add_lora
 from scmamba.stream.data import CellData
-from scmamba.tasks._annotation.networks import LabelStages, label_objective
-from scmamba.tasks._forward import forward
+from scmamba.tasks._annotation.networks import LabelStages, label_objective, panel_outputs
+from scmamba.tasks._forward import Forward, forward
 from scmamba.train import FitConfig, fit
 from scmamba.train.fit import FitResult
 
@@ -45,20 +47,22 @@ class CellExamples:
         (n,) class of each cell.
     n_outputs
         Number of classes.
-    data
-        Tokens with labels: the same cells first, perhaps with unlabelled ones behind them.
-    model
-        The pretrained model to start from, or the compact one.
     seed
         Seed of all that is random.
+    names, vectors
+        Names of the panel's genes, and the vectors from which networks of them start.
+    model, data
+        The pretrained model to start from, and the cells as it reads them; None without one.
     """
 
     values: sparse.csr_matrix
     codes: Rows
     n_outputs: int
-    data: CellData
-    model: CellModel
     seed: int
+    names: list[str] = field(default_factory=list)
+    vectors: npt.NDArray[np.float32] | None = None
+    model: CellModel | None = None
+    data: CellData | None = None
     kind: Kind = "classification"
     _embedding: npt.NDArray[np.float32] | None = field(default=None, init=False)
 
@@ -68,6 +72,8 @@ class CellExamples:
     @property
     def on_cpu(self) -> bool:
         """Whether networks are trained on the processor."""
+        if self.model is None:
+            return resolve_device().type == "cpu"
         return next(self.model.parameters()).device.type == "cpu"
 
     def target(self, rows: Rows) -> Rows:
@@ -92,17 +98,26 @@ class CellExamples:
     def from_scratch(
         self, train: Rows, val: Rows | None, training: AnnotationTraining, member: int, text: str
     ) -> NeuralFit:
-        """Train a compact model as a bag of genes, then with Mamba layers."""
+        """Train a bag of genes, then with Mamba layers where ``training`` asks for them."""
+        assert self.vectors is not None
         stages = LabelStages(
-            self.model, self.data, train, val, self.n_outputs, training, self.seed, member, text
+            LabelledMatrix(self.values, self.codes),
+            self.names,
+            self.vectors,
+            train,
+            val,
+            self.n_outputs,
+            training,
+            member_seed(self.seed, member),
+            text,
         )
-        assert training.n_layer is not None
-        staged = train_staged(stages, training.n_layer if training.mamba_epochs else 0)
+        staged = train_staged(stages, training.n_layer or 0 if training.mamba_epochs else 0)
         bag = None if staged.bag is staged.full else NeuralComponent((staged.bag,))
         return NeuralFit(NeuralComponent((staged.full,)), bag, staged.history, staged.epochs)
 
     def with_head(self, *, lora: bool, seed: int) -> CellModel:
         """A copy of the pretrained model with a new class head."""
+        assert self.model is not None
         model = copy.deepcopy(self.model)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -124,7 +139,7 @@ class CellExamples:
         text: str,
     ) -> FitResult:
         """Train it in place, on whole cells."""
-        assert isinstance(network, CellModel)
+        assert isinstance(network, CellModel) and self.data is not None
         assert training.epochs and training.batch_size and training.learning_rate
         config = FitConfig(
             epochs=training.epochs,
@@ -142,6 +157,7 @@ class CellExamples:
     def embed(self, rows: Rows) -> Floats:
         """(n, D) embeddings of the pretrained model, computed once."""
         if self._embedding is None:
+            assert self.model is not None and self.data is not None
             self._embedding = forward(self.model, self.data).embedding
         return self._embedding[rows].astype(np.float64)
 
@@ -149,15 +165,17 @@ class CellExamples:
         """(n, n_classes) outputs."""
         if component.head is not None:
             return component.head.logits(self.embed(rows))
-        return cell_logits(component, self.data.take(rows))[0]
+        if self.data is None:
+            values = self.values[rows]
+            outs = [panel_outputs(member, values, self.names) for member in component.members]
+        else:
+            data = self.data.take(rows)
+            outs = [forward(member, data, text="annotating") for member in component.members]
+        return mean_logits(component, outs)
 
 
-def cell_logits(
-    component: NeuralComponent, data: CellData
-) -> tuple[Floats, npt.NDArray[np.float32]]:
-    """Class logits (n, n_classes) of cells, and embeddings (n, D) by the first member."""
-    outs = [forward(member, data, text="annotating") for member in component.members]
+def mean_logits(component: NeuralComponent, outs: list[Forward]) -> Floats:
+    """(n, n_classes) of what each member of a component gave: of its head, or their mean."""
     if component.head is not None:
-        return component.head.logits(outs[0].embedding), outs[0].embedding
-    logits = [out.class_logits for out in outs if out.class_logits is not None]
-    return np.mean(logits, axis=0), outs[0].embedding
+        return component.head.logits(outs[0].embedding)
+    return np.mean([out.class_logits for out in outs if out.class_logits is not None], axis=0)

@@ -1,4 +1,4 @@
-"""Compact cell models: built, pretrained on all cells, and trained on labels in stages."""
+"""Compact networks of an annotator: a bag of genes, perhaps with Mamba layers on top."""
 
 from __future__ import annotations
 
@@ -9,31 +9,41 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from scmamba.learn.neural import member_seed
+from scmamba.learn.bag import LabelledMatrix, fit_bag, outputs_of_matrix
 from scmamba.learn.ood import moments
-from scmamba.learn.staged import BAG, copy_shared_weights
+from scmamba.learn.staged import BAG
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel, preset
 from scmamba.models.device import resolve_device
 from scmamba.stream.data import CellData
+from scmamba.tasks._forward import Forward, forward
 from scmamba.tokens.cells import tokenize
 from scmamba.tokens.vocab import Vocab
-from scmamba.train import CLS, GEP, MVC, FitConfig, class_weights, fit
-from scmamba.train.fit import FitResult
+from scmamba.train import CLS, FitConfig, class_weights, fit
+from scmamba.train.result import FitResult
 
 Rows = npt.NDArray[np.int64]
 
 _CLIP = 10.0  # standard deviations
-_SMOOTHING, _CLASS_POWER, _MASK_RATIO = 0.05, 0.25, 0.3
+_SMOOTHING, _CLASS_POWER = 0.05, 0.25
+_VECTOR_SCALE = 0.1
+"""Of the loadings of genes: small vectors are moved by what is learned."""
+_TOKEN_BATCH = 16
 _COMPACT = {
     "value_type": "lognorm",
-    "class_layers": 2,
-    "class_dropout": 0.1,
-    "cell_norm": True,
-    "value_encoding": "scaled",
+    "value_encoding": "product",
     "gene_norm": False,
     "input_norm": "none",
+    "final_norm": False,
+    "pool": "sum",
+    "cell_norm": "batch",
+    "class_layers": 1,
+    "class_dropout": 0.1,
+    "class_input_relu": True,
+    "expression": False,
+    "mvc": False,
 }
+"""With no Mamba layers: sum of genes' vectors times values, batch norm, ReLU, dropout, Linear."""
 
 
 def compact_data(
@@ -46,45 +56,30 @@ def compact_data(
 
 
 def gene_vectors(values: sparse.csr_matrix, d: int, seed: int) -> npt.NDArray[np.float32]:
-    """(n_genes, k) loadings of genes on the first k <= d components of standardized expression."""
+    """(n_genes, k) vectors with which cells sum to their first k <= d principal components.
+
+    Loadings of standardized expression, divided by the genes' standard deviations.
+    """
     from sklearn.utils.extmath import randomized_svd
 
     mean, scale = moments(values)
-    standard = np.clip((values.toarray() - mean) / scale, -_CLIP, _CLIP)
+    standard = np.clip((values.toarray() - mean) / scale, -_CLIP, _CLIP).astype(np.float32)
     k = max(min(d, min(standard.shape) - 1), 1)
-    _, strengths, components = randomized_svd(standard, k, random_state=seed)
-    return (components * strengths[:, None]).T.astype(np.float32)
-
-
-def pretrained_compact(
-    data: CellData, vectors: npt.NDArray[np.float32], training: AnnotationTraining, seed: int
-) -> CellModel:
-    """A compact model that has learned masked gene expression (gep, mvc) on all cells.
-
-    Gene embeddings start from ``vectors``, one row per gene of the vocabulary.
-    """
-    model = compact(data.vocab, training, seed, pretraining=True)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model.init_gene_embedding(vectors, np.arange(len(vectors)))
-    if training.pretrain_epochs:
-        config = fit_config(training, seed, epochs=training.pretrain_epochs)
-        config = replace(config, mask_ratio=_MASK_RATIO, patience=None)
-        rows = np.arange(len(data))
-        fit(model, data, rows, [GEP(), MVC()], config, text="pretraining (gep, mvc)")
-    return model
+    components = randomized_svd(standard, k, random_state=seed)[2]
+    return (components.T * _VECTOR_SCALE / scale[:, None]).astype(np.float32)
 
 
 def compact(
-    vocab: Vocab,
+    names: list[str],
+    vectors: npt.NDArray[np.float32],
+    n_classes: int,
     training: AnnotationTraining,
     seed: int,
     *,
     n_layer: int = 0,
-    n_classes: int = 0,
-    pretraining: bool = False,
 ) -> CellModel:
-    """A new model of the genes of ``vocab``."""
+    """A new network of the genes ``names``, whose vectors start from ``vectors``."""
+    vocab = Vocab(names)
     config = preset(
         "mini",
         n_genes=len(vocab),
@@ -92,29 +87,16 @@ def compact(
         d_state=training.d_state,
         n_layer=n_layer,
         n_classes=n_classes,
-        expression=pretraining,
-        mvc=pretraining,
         **_COMPACT,
     )
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
         model = CellModel(config)
+        table = model.gene_embedding.embedding.weight
+        table.normal_(std=float(np.sqrt(np.mean(vectors**2))))
+        table[: len(vectors), : vectors.shape[1]] = torch.from_numpy(vectors)
     model.vocab = vocab
     return model.to(resolve_device())
-
-
-def fit_config(training: AnnotationTraining, seed: int, *, epochs: int | None) -> FitConfig:
-    """Settings of one stage of a compact model."""
-    assert epochs and training.batch_size and training.learning_rate
-    assert training.ema is not None
-    return FitConfig(
-        epochs=epochs,
-        batch_size=training.batch_size,
-        lr=training.learning_rate,
-        ema=training.ema,
-        patience=training.patience,
-        seed=seed,
-    )
 
 
 def label_objective(codes: Rows, n_classes: int) -> CLS:
@@ -122,57 +104,80 @@ def label_objective(codes: Rows, n_classes: int) -> CLS:
     return CLS(1.0, class_weights(codes, n_classes, _CLASS_POWER), _SMOOTHING)
 
 
+def panel_outputs(model: CellModel, values: sparse.csr_matrix, names: list[str]) -> Forward:
+    """What a network of the genes ``names`` gives for log-normalized ``values``."""
+    if model.config.is_bag:
+        return Forward(*outputs_of_matrix(model, values))
+    return forward(model, compact_data(values, names), text="annotating")
+
+
 @dataclass(frozen=True)
 class LabelStages:
-    """Trains compact models on labels, stage by stage.
+    """Trains compact networks on labels, stage by stage.
 
     Attributes
     ----------
-    start
-        Pretrained compact model; left as it is.
-    data
-        Cells with labels.
+    cells
+        Labelled cells.
+    names, vectors
+        Names of their genes, and the vectors to start from.
     train, val
-        Positions to learn from, and to choose the epoch on (None: all epochs).
+        Positions to learn from, and to validate on (None: nothing is validated).
     n_classes
         Classes of the head.
     training
         Sizes and epochs, without None.
-    seed, member
-        Seed of the ensemble, and the member's number.
+    seed
+        Seed of this network.
     text
         Text of the progress bar.
     """
 
-    start: CellModel
-    data: CellData
+    cells: LabelledMatrix
+    names: list[str]
+    vectors: npt.NDArray[np.float32]
     train: Rows
     val: Rows | None
     n_classes: int
     training: AnnotationTraining
     seed: int
-    member: int
     text: str
 
     def build(self, n_layer: int) -> CellModel:
-        """A model with a class head that starts from the pretrained weights."""
-        seed = member_seed(self.seed, self.member)
-        model = compact(
-            self.data.vocab, self.training, seed, n_layer=n_layer, n_classes=self.n_classes
+        """A network that starts from the gene vectors."""
+        return compact(
+            self.names, self.vectors, self.n_classes, self.training, self.seed, n_layer=n_layer
         )
-        copy_shared_weights(self.start, model)
-        return model
 
     def train_stage(self, network: CellModel, stage: str) -> FitResult:
-        """Learn labels; with Mamba layers at half the rate, on longer cells in the last epoch."""
-        assert self.data.labels is not None
-        training = self.training
-        epochs = training.epochs if stage == BAG else training.mamba_epochs
-        config = fit_config(training, member_seed(self.seed, self.member), epochs=epochs)
-        if stage != BAG:
-            config = replace(config, lr=config.lr / 2, last_max_tokens=config.max_tokens)
-        objective = label_objective(self.data.labels[self.train], self.n_classes)
-        text = f"{self.text}: {stage}"
-        return fit(
-            network, self.data, self.train, [objective], config, val_rows=self.val, text=text
+        """Learn labels: of the matrix, or of tokens with Mamba layers at half the rate."""
+        training, val = self.training, self.val
+        assert training.epochs and training.mamba_epochs is not None
+        assert training.batch_size and training.learning_rate and training.ema is not None
+        objective = label_objective(self.cells.codes[self.train], self.n_classes)
+        config = FitConfig(
+            epochs=training.epochs,
+            batch_size=training.batch_size,
+            lr=training.learning_rate,
+            ema=training.ema,
+            ema_ramp=True,
+            mask_ratio=training.gene_dropout,
+            seed=self.seed,
         )
+        if stage == BAG:
+            held = None if val is None else self.cells.take(val)
+            cells = self.cells.take(self.train)
+            return fit_bag(network, cells, objective, config, held=held, text=self.text)
+        config = replace(
+            config,
+            epochs=training.mamba_epochs,
+            batch_size=min(training.batch_size, _TOKEN_BATCH),
+            lr=config.lr / 2,
+            mask_ratio=0.0,
+            max_tokens=None,
+            last_max_tokens=None,
+            patience=training.patience,
+        )
+        data = compact_data(self.cells.values, self.names, self.cells.codes)
+        text = f"{self.text}: Mamba layers"
+        return fit(network, data, self.train, [objective], config, val_rows=val, text=text)

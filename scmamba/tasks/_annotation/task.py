@@ -16,7 +16,6 @@ from scmamba.learn.calibration import confidence_threshold
 from scmamba.learn.folds import cross_validation_folds
 from scmamba.learn.neural import Finetune, FromScratch, NeuralFitter, Probe
 from scmamba.learn.ood import NO_REJECTION, fit_class_gaussians, fit_ood_scorer
-from scmamba.learn.parallel import run
 from scmamba.learn.supervised import SupervisedFit, fit_supervised
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
@@ -25,7 +24,7 @@ from scmamba.pp.genes import find_genes
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation.cells import CellExamples
 from scmamba.tasks._annotation.examples import Examples
-from scmamba.tasks._annotation.networks import compact_data, gene_vectors, pretrained_compact
+from scmamba.tasks._annotation.networks import gene_vectors
 from scmamba.tasks._annotation.validation import format_scores, validation_scores
 from scmamba.tasks._forward import cell_data
 from scmamba.tasks._panel import Panel, aligned, choose_panel
@@ -86,18 +85,18 @@ class FitTask:
     def _from_scratch(
         self, panel: Panel, chosen: list[sparse.csr_matrix]
     ) -> tuple[CellExamples, FromScratch]:
-        """A compact model that has seen all given cells, and no label yet."""
+        """Networks of the panel, which start from principal components of all given cells."""
         codes = self.given.labels.codes[self.given.labels.rows]
-        every = sparse.vstack(chosen).tocsr()
-        all_codes = np.concatenate([codes, np.full(chosen[1].shape[0], -1)])
         training = self.training.for_n(len(codes))
-        data = compact_data(every, panel.names, all_codes)
-        vectors = gene_vectors(every, training.width, self.seed)
-        job = (data, vectors, training, self.seed)
-        (start,) = run(pretrained_compact, [job], text="pretraining", spread=True)
-        n_classes = len(self.given.labels.classes)
-        examples = CellExamples(chosen[0], codes, n_classes, data, start, self.seed)
-        return examples, FromScratch(training, parallel=examples.on_cpu)
+        examples = CellExamples(
+            chosen[0],
+            codes,
+            len(self.given.labels.classes),
+            self.seed,
+            names=panel.names,
+            vectors=gene_vectors(sparse.vstack(chosen).tocsr(), training.width, self.seed),
+        )
+        return examples, FromScratch(training, parallel=examples.on_cpu and training.n_layer != 0)
 
     def _from_pretrained(
         self, net: CellModel, mode: str, values: sparse.csr_matrix
@@ -116,7 +115,8 @@ class FitTask:
         match = model_genes(model, learn_from)
         data = cell_data(model, learn_from, match).take(labels.rows)
         data = replace(data, labels=codes)
-        examples = CellExamples(values, codes, len(labels.classes), data, model, self.seed)
+        n_classes = len(labels.classes)
+        examples = CellExamples(values, codes, n_classes, self.seed, model=model, data=data)
         if mode == "auto":
             mode = "probe" if examples.on_cpu else "finetune"
         if mode == "probe":
@@ -138,11 +138,11 @@ class FitTask:
         scorer, threshold = NO_REJECTION, 0.0
         validation: dict[str, float] = {}
         if out is not None:
-            log_proba = fusion.log_proba(out.linear, out.chosen)
+            log_proba = fusion.log_proba(out.linear, out.neural)
             correct = log_proba.argmax(1) == out.target
             threshold = confidence_threshold(np.exp(log_proba.max(1)), correct, max_error)
             assert out.distance is not None
-            scorer = fit_ood_scorer(fusion.mixed(out.linear, out.chosen), out.distance, ood_fpr)
+            scorer = fit_ood_scorer(fusion.mixed(out.linear, out.neural), out.distance, ood_fpr)
             validation = validation_scores(out, log_proba)
             logger.info(format_scores(validation, fusion.neural_weight))
         return Annotator(
