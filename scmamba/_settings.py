@@ -12,7 +12,7 @@ from scmamba._errors import ScmambaError
 
 _LEVELS = ("error", "warning", "info", "debug")
 _PRECISIONS = ("auto", "float32", "bfloat16")
-_NAMES = ("seed", "device", "precision", "verbosity", "cache_dir")
+_NAMES = ("seed", "device", "precision", "verbosity", "cache_dir", "n_jobs")
 
 
 def _default_cache() -> Path:
@@ -45,6 +45,9 @@ class Settings:
         ``"error"``, ``"warning"``, ``"info"`` (default) or ``"debug"``.
     cache_dir
         Where downloads are kept; ``SCMAMBA_CACHE`` in the environment sets it too.
+    n_jobs
+        Most processes that fit small networks side by side; None: one for each core. It changes
+        no result.
 
     Raises
     ------
@@ -66,6 +69,7 @@ class Settings:
         self.precision = "auto"
         self.cache_dir: Path = _default_cache()
         self.verbosity = "info"
+        self.n_jobs = None
 
     def __setattr__(self, name: str, value: object) -> None:
         if name.removeprefix("_") not in _NAMES:
@@ -82,6 +86,17 @@ class Settings:
     @precision.setter
     def precision(self, name: str) -> None:
         self._precision = _allowed("precision", name, _PRECISIONS)
+
+    @property
+    def n_jobs(self) -> int | None:
+        """Most processes that fit side by side; None: one for each core."""
+        return self._n_jobs
+
+    @n_jobs.setter
+    def n_jobs(self, number: int | None) -> None:
+        if number is not None and not (isinstance(number, int) and number >= 1):
+            raise ScmambaError(f"n_jobs={number!r}; give a whole number above 0, or None")
+        self._n_jobs = number
 
     @property
     def verbosity(self) -> str:

@@ -11,12 +11,11 @@ from typing import Any
 import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
-from tqdm.auto import tqdm
 
 from scmamba._errors import ScmambaError
 from scmamba._files import locked, recover, remove, writing
+from scmamba._progress import progress_bar
 from scmamba._read import reading
-from scmamba._settings import settings
 from scmamba.jobs.checkpoint import Checkpoint, note, read_state
 from scmamba.jobs.digest import file_stamp
 from scmamba.jobs.results import Results
@@ -88,11 +87,14 @@ class Job(ABC):
             A block holds values that cannot be used; nothing is kept then.
         """
         self._kept = self._checkpoint(key)
-        quiet = settings.verbosity in ("error", "warning") or self.source.in_memory
-        with tqdm(
-            total=self.source.n_obs, initial=self._kept.done, desc=Path(self.name).name,
-            unit=" cells", delay=2, leave=False, disable=quiet,
-        ) as bar:  # fmt: skip
+        with progress_bar(
+            Path(self.name).name,
+            self.source.n_obs,
+            unit="cells",
+            done=self._kept.done,
+            delay=2,
+            shown=not self.source.in_memory,
+        ) as bar:
             blocks = expressions.blocks(self._kept.done)
             while (one := self._next(blocks)) is not None:
                 yield one

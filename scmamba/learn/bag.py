@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from scipy import sparse
 from torch.optim.swa_utils import AveragedModel
-from tqdm.auto import tqdm
 
-from scmamba._settings import settings
+from scmamba._progress import progress_bar
 from scmamba.learn.parallel import one_thread
 from scmamba.models import CellModel
 from scmamba.train.budget import Cut, Pace, TimeBudget
@@ -61,7 +60,7 @@ def fit_bag(
     config: FitConfig,
     *,
     held: LabelledMatrix | None = None,
-    text: str = "training",
+    text: str = "Training",
     budget: TimeBudget | None = None,
 ) -> FitResult:
     """Train a bag of genes on labels, in place; the averaged weights of the last step are kept.
@@ -91,8 +90,7 @@ def fit_bag(
     pace = Pace(config.epochs * max(len(cells) // size, 1), budget or TimeBudget())
     trainer = _Trainer(model, objective, config, pace)
     rng = np.random.default_rng(config.seed)
-    quiet = settings.verbosity in ("error", "warning")
-    bar = tqdm(desc=text, total=pace.planned, unit="step", leave=False, delay=1, disable=quiet)
+    bar = progress_bar(text, pace.planned, delay=1)
     rows: list[dict[str, float]] = []
     with bar, one_thread(), torch.random.fork_rng():
         torch.manual_seed(config.seed)

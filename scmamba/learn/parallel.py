@@ -8,17 +8,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import joblib
+import numpy as np
+import numpy.typing as npt
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
+from scmamba._progress import progress_bar, report_progress_to
 from scmamba._settings import settings
 
 T = TypeVar("T")
 _WATCH = "scmamba-parent-watch"
+_LOOK = 0.5
+"""Seconds between two looks at how far the processes are."""
 
 
 def run(
@@ -43,24 +51,100 @@ def run(
     """
     if not spread:
         return [function(*job) for job in jobs]
-    workers = min(len(jobs), _n_cores())
+    workers = min(len(jobs), n_workers())
     if workers < 2:
         with one_thread():
             return [function(*job) for job in jobs]
-    quiet = settings.verbosity in ("error", "warning")
-    with joblib.parallel_config("loky", inner_max_num_threads=1):
-        results = joblib.Parallel(n_jobs=workers, return_as="generator")(
-            joblib.delayed(_call)(function, job, settings.seed, os.getpid()) for job in jobs
-        )
-        return list(tqdm(results, desc=text, total=len(jobs), leave=False, disable=quiet))
+    with TemporaryDirectory(prefix="scmamba-", ignore_cleanup_errors=True) as folder:
+        steps = np.memmap(Path(folder) / "steps", np.float64, "w+", shape=(len(jobs), 2))
+        with (
+            _shown(steps, text),
+            joblib.parallel_config("loky", inner_max_num_threads=1),
+        ):
+            return list(
+                joblib.Parallel(n_jobs=workers, return_as="generator")(
+                    joblib.delayed(_call)(
+                        function, job, (steps.filename, i), settings.seed, os.getpid()
+                    )
+                    for i, job in enumerate(jobs)
+                )
+            )
 
 
-def _call(function: Callable[..., T], job: tuple[Any, ...], seed: int, parent: int) -> T:
-    """One job in a worker process."""
+def n_workers() -> int:
+    """Processes that fit side by side: ``settings.n_jobs``, or the cores this process may use."""
+    return settings.n_jobs or _n_cores()
+
+
+def _call(
+    function: Callable[..., T],
+    job: tuple[Any, ...],
+    place: tuple[Any, int],
+    seed: int,
+    parent: int,
+) -> T:
+    """One job in a worker process, which writes how far it is to a row of a file."""
     _end_with(parent)
     settings.seed, settings.verbosity, settings.device = seed, "error", "cpu"
-    with one_thread():
-        return function(*job)
+    file, row = place
+    steps = np.memmap(file, np.float64, "r+").reshape(-1, 2)
+    report_progress_to(partial(_write, steps[row]))
+    try:
+        with one_thread():
+            return function(*job)
+    finally:
+        report_progress_to(None)
+        if not steps[row, 1]:  # a job without a bar is one step
+            steps[row] = 1, 1
+
+
+def _write(row: npt.NDArray[np.float64], done: float, total: float) -> None:
+    row[:] = done, total
+
+
+@contextmanager
+def _shown(steps: npt.NDArray[np.float64], text: str) -> Iterator[None]:
+    """Show how far all jobs are together while they run.
+
+    Parameters
+    ----------
+    steps
+        (n_jobs, 2) steps that were done and steps in all, written by the workers.
+    text
+        Text of the progress bar.
+    """
+    over = threading.Event()
+    with progress_bar(text, 1) as bar:
+        watch = threading.Thread(target=_watch, args=(bar, steps, over), daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watch.join()
+
+
+def _watch(bar: tqdm[Any], steps: npt.NDArray[np.float64], over: threading.Event) -> None:
+    while not over.wait(_LOOK):
+        done, total = overall(steps)
+        if total:
+            bar.total = total
+            bar.update(done - bar.n)
+
+
+def overall(steps: npt.NDArray[np.float64]) -> tuple[int, int]:
+    """Steps that all jobs have done, and steps that they will do as far as is known.
+
+    Parameters
+    ----------
+    steps
+        (n_jobs, 2) steps done and steps in all; (0, 0) for a job that has not begun, which is
+        taken to be as long as the others.
+    """
+    begun = steps[:, 1] > 0
+    if not begun.any():
+        return 0, 0
+    return int(steps[:, 0].sum()), round(float(steps[begun, 1].mean()) * len(steps))
 
 
 def _end_with(parent: int) -> None:

@@ -147,7 +147,8 @@ def fit_supervised(
         if not folds[0].outputs.mamba_helps:
             fitter, folds = fitter.without_mamba(), [folds[0].without_mamba()]
     calls = [(fitter, *job) for job in jobs]
-    folds += run(_fit_fold, calls, text="validation", spread=fitter.parallel)
+    what = f"{len(splits)} folds" if refit else f"{members} networks"
+    folds += run(_fit_fold, calls, text=f"Fitting {what}", spread=fitter.parallel)
     rates = base_rates(examples.kind, examples.target(np.arange(len(examples))), examples.n_outputs)
     fusion, found = Fusion(examples.kind, base_rates=rates), None
     if folds:
@@ -165,11 +166,11 @@ def fit_supervised(
         epochs = [fold.neural.epochs for fold in folds]
         fitter = fitter.with_epochs(epochs)
     everything = np.arange(len(examples))
-    text = "all labelled examples"
+    n = fitter.n_members
     final = run(
         fitter.fit,
-        [(examples, everything, None, text, member) for member in range(fitter.n_members)],
-        text=text,
+        [(examples, everything, None, _network(member, n), member) for member in range(n)],
+        text=f"Fitting {n} networks on all labelled examples",
         spread=fitter.parallel,
     )
     component = NeuralComponent(
@@ -180,7 +181,11 @@ def fit_supervised(
 
 
 def _text(i: int, n_splits: int, member: int, n_members: int) -> str:
-    return f"member {member + 1}/{n_members}" if n_members > 1 else f"fold {i + 1}/{n_splits}"
+    return _network(member, n_members) if n_members > 1 else f"Fitting fold {i + 1} of {n_splits}"
+
+
+def _network(member: int, n_members: int) -> str:
+    return f"Fitting network {member + 1} of {n_members}"
 
 
 def _fit_fold(

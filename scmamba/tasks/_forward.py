@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm.auto import tqdm
 
 from scmamba._allocator import keep_freed_memory
 from scmamba._log import logger
-from scmamba._settings import settings
+from scmamba._progress import progress_bar
 from scmamba.models.cell.model import CellModel
 from scmamba.models.device import autocast
 from scmamba.pp.expression import Expression
@@ -96,7 +95,7 @@ class Forward:
 
 
 @torch.inference_mode()
-def forward(model: CellModel, data: CellData, *, text: str = "embedding cells") -> Forward:
+def forward(model: CellModel, data: CellData, *, text: str = "Embedding cells") -> Forward:
     """Run ``model`` over all cells, in its evaluation mode.
 
     Parameters
@@ -116,13 +115,14 @@ def forward(model: CellModel, data: CellData, *, text: str = "embedding cells") 
     batches = CellBatches(data, np.arange(len(data)), token_budget=TOKEN_BUDGET)
     padding = f"{batches.padding_share:.1%}"
     logger.debug("%s: %d in %d batches, padding %s", text, len(data), len(batches), padding)
-    quiet = settings.verbosity in ("error", "warning")
-    for batch in tqdm(batches, desc=text, leave=False, delay=2, disable=quiet):
-        on = batch.to(device)
-        with autocast(device):
-            out = model(on.gene_ids, on.values, on.padding_mask, on.batch_ids, heads={"class"})
-        rows = batch.rows.numpy()
-        embedding[rows] = out.cell_embedding.float().cpu().numpy()
-        if out.class_logits is not None:
-            logits[rows] = out.class_logits.double().cpu().numpy()
+    with progress_bar(text, len(data), unit="cells", delay=2) as bar:
+        for batch in batches:
+            on = batch.to(device)
+            with autocast(device):
+                out = model(on.gene_ids, on.values, on.padding_mask, on.batch_ids, heads={"class"})
+            rows = batch.rows.numpy()
+            embedding[rows] = out.cell_embedding.float().cpu().numpy()
+            if out.class_logits is not None:
+                logits[rows] = out.class_logits.double().cpu().numpy()
+            bar.update(len(rows))
     return Forward(embedding, logits if model.config.n_classes else None)

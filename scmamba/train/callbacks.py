@@ -8,10 +8,10 @@ import lightning as L
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, WeightAveraging
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from scmamba._log import logger
-from scmamba._settings import settings
+from scmamba._progress import progress_bar
 from scmamba.nn.heads import GradientReversal
 from scmamba.stream.batches import Batches
 from scmamba.train.budget import Pace
@@ -222,14 +222,8 @@ class Bar(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Open the bar, at the step that a resumed run is at."""
-        self.bar = tqdm(
-            desc=self.text,
-            total=_pace(pl_module).planned,
-            initial=trainer.global_step,
-            leave=False,
-            unit="step",
-            disable=settings.verbosity in ("error", "warning") or not trainer.is_global_zero,
-        )
+        if trainer.is_global_zero:
+            self.bar = progress_bar(self.text, _pace(pl_module).planned, done=trainer.global_step)
 
     def on_train_batch_end(
         self,
@@ -239,19 +233,20 @@ class Bar(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Move on to the step that was taken."""
-        assert self.bar is not None
-        self.bar.update(trainer.global_step - self.bar.n)
+        """Move on to the step that was taken, of those that there is time for."""
+        if self.bar is not None:
+            self.bar.total = round(_pace(pl_module).total)
+            self.bar.update(trainer.global_step - self.bar.n)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Show the epoch's losses."""
-        assert self.bar is not None
         batches, found = trainer.train_dataloader, trainer.callback_metrics
         if isinstance(batches, Batches):
             padding = f"{batches.padding_share:.1%}"
             logger.debug("%s: %d steps an epoch, padding %s", self.text, len(batches), padding)
         shown = {say: f"{float(found[k]):.3f}" for k, say in _SHOWN.items() if k in found}
-        self.bar.set_postfix(shown)
+        if self.bar is not None:
+            self.bar.set_postfix(shown, refresh=False)
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Close the bar, after an error too."""

@@ -21,7 +21,6 @@ from scmamba.benchmark import sequence as benchmark
 from scmamba.benchmark._sequence import summary
 from scmamba.benchmark._sequence.methods import base, kmer, networks, scmamba
 from scmamba.benchmark._sequence.records import Record
-from scmamba.learn import parallel
 from scmamba.models.sequence.baselines import CNNClassifier, TransformerClassifier
 from scmamba.tasks import SequenceTraining
 from scmamba.tasks.sequence._supervised import choice
@@ -253,7 +252,7 @@ def test_ours_has_a_row_a_component(
 ) -> None:
     usual = scmamba.fit
     monkeypatch.setattr(scmamba, "fit", lambda *a, **k: usual(*a, **k, training=TINY))
-    monkeypatch.setattr(parallel, "_n_cores", lambda: 1)
+    monkeypatch.setattr(settings, "n_jobs", 1)
     monkeypatch.setattr(choice, "PENALTIES", (10.0,))
     run = SEQUENCE_METHODS["scmamba"].run(tasks[0], 0, base.PUBLISHED)
     assert set(run.guesses) == {"", "neural alone", "linear alone"}

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scmamba._settings import settings
 from scmamba.cli.main import main
-from scmamba.learn import parallel
 from scmamba.models import SequenceModel, save
 from scmamba.tasks import sequence
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(parallel, "_n_cores", lambda: 1)
+    monkeypatch.setattr(settings, "n_jobs", 1)
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     share = np.array([[0.4, 0.1, 0.1, 0.4], [0.1, 0.4, 0.4, 0.1]])

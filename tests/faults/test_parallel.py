@@ -13,6 +13,7 @@ import pytest
 
 SCRIPT = """
 import os, signal, sys, time
+from scmamba import settings
 from scmamba.learn import parallel
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
@@ -23,7 +24,7 @@ def job(fifo, i):
         told.flush()
         time.sleep(3600)
 
-parallel._n_cores = lambda: 2
+settings.n_jobs = 2
 parallel.run(job, [(sys.argv[1], i) for i in range(2)], text="", spread=True)
 """
 LONG = 120.0

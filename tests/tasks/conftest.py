@@ -12,7 +12,6 @@ import torch
 
 from scmamba._settings import settings
 from scmamba.datasets import synthetic
-from scmamba.learn import parallel
 from scmamba.models import CellModel, preset
 from scmamba.tasks import Annotator
 from scmamba.tokens import Vocab
@@ -21,7 +20,7 @@ from tests.tasks import tiny
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_n_cores", lambda: 1)
+    monkeypatch.setattr(settings, "n_jobs", 1)
     monkeypatch.setattr(settings, "verbosity", "error")
     monkeypatch.setattr(settings, "device", "cpu")
 
@@ -94,7 +93,7 @@ def assert_untouched() -> Callable[[ad.AnnData, ad.AnnData], None]:
 def fitted() -> tuple[ad.AnnData, Annotator]:
     """Annotated cells, every third of them unlabelled before, and the annotator."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parallel, "_n_cores", lambda: 1)
+        patch.setattr(settings, "n_jobs", 1)
         patch.setattr(settings, "verbosity", "error")
         torch.set_num_threads(1)
         adata = synthetic(90, 60, 3, n_batches=3, human=True)

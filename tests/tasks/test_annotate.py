@@ -13,8 +13,8 @@ from scipy import sparse
 
 from scmamba import models, tasks
 from scmamba._errors import ScmambaError
+from scmamba._settings import settings
 from scmamba.datasets import synthetic
-from scmamba.learn import parallel
 from scmamba.learn.neural import Finetune
 from scmamba.pp.expression import expression
 from scmamba.tasks import AnnotationTraining, Annotator
@@ -618,7 +618,7 @@ def test_a_pretrained_model_with_a_domain_norm(cells, tiny_model, assert_untouch
 
 @pytest.mark.slow
 def test_many_processes_say_what_one_says(cells, fitted, monkeypatch) -> None:
-    monkeypatch.setattr(parallel, "_n_cores", lambda: 2)
+    monkeypatch.setattr(settings, "n_jobs", 2)
     annotator = annotate(cells, labels_key="label", batch_key="batch")
     assert annotator.validation == fitted[1].validation
     np.testing.assert_array_equal(

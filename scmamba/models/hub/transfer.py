@@ -8,9 +8,9 @@ import time
 from typing import Any, BinaryIO
 
 import requests
-from tqdm.auto import tqdm
 
 from scmamba._errors import ScmambaError
+from scmamba._progress import progress_bar
 from scmamba._read import parse_json
 
 TIMEOUT = 8
@@ -88,14 +88,8 @@ def receive(
     receiver = _Receiver(url, out, max_bytes)
     receiver.start()
     started = time.monotonic()
-    with tqdm(
-        total=max_bytes,
-        desc=progress,
-        unit="B",
-        unit_scale=True,
-        leave=False,
-        delay=1,
-        disable=progress is None,
+    with progress_bar(
+        progress or "", max_bytes, unit="B", unit_scale=True, delay=1, shown=progress is not None
     ) as bar:
         try:
             while receiver.is_alive():

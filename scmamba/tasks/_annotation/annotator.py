@@ -258,7 +258,7 @@ class Annotator(Described):
             return panel_outputs(model, cells.values, self.panel.names)
         assert model.vocab is not None
         match = find_genes(cells.expression, model.vocab.tokens)
-        return forward(model, cell_data(model, cells.expression, match), text="annotating")
+        return forward(model, cell_data(model, cells.expression, match), text="Annotating cells")
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the annotator to a folder atomically; no pickle in it.

@@ -170,7 +170,7 @@ class CellExamples:
             outs = [panel_outputs(member, values, self.names) for member in component.members]
         else:
             data = self.data.take(rows)
-            outs = [forward(member, data, text="annotating") for member in component.members]
+            outs = [forward(member, data, text="Annotating cells") for member in component.members]
         return mean_logits(component, outs)
 
 

@@ -108,7 +108,7 @@ def panel_outputs(model: CellModel, values: sparse.csr_matrix, names: list[str])
     """What a network of the genes ``names`` gives for log-normalized ``values``."""
     if model.config.is_bag:
         return Forward(*outputs_of_matrix(model, values))
-    return forward(model, compact_data(values, names), text="annotating")
+    return forward(model, compact_data(values, names), text="Annotating cells")
 
 
 @dataclass(frozen=True)

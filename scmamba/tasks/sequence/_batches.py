@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from tqdm.auto import tqdm
 
 from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
-from scmamba._settings import settings
+from scmamba._progress import progress_bar
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.stream.buckets import TOKEN_BUDGET, length_buckets
 from scmamba.tasks.sequence._inputs import Sequences
@@ -121,5 +120,7 @@ def batches(
 
 def progress(batches: Sequence, text: str) -> Iterator:  # type: ignore[type-arg]
     """The batches, with a progress bar that appears when it takes a while."""
-    quiet = settings.verbosity in ("error", "warning")
-    return iter(tqdm(batches, desc=text, leave=False, delay=2, disable=quiet))
+    with progress_bar(text, len(batches), unit="batches", delay=2) as bar:
+        for batch in batches:
+            yield batch
+            bar.update()

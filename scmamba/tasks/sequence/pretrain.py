@@ -155,7 +155,7 @@ def pretrain(
         ),
         val_rows=held,
         masking=masking,
-        text=f"pretraining ({objective})",
+        text=f"Pretraining ({objective})",
         folder=folder,
     )
     best = result.history["val_loss"].min()

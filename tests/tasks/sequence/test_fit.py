@@ -14,7 +14,6 @@ import pytest
 from scmamba import ScmambaError
 from scmamba._log import logger
 from scmamba._settings import settings
-from scmamba.learn import parallel
 from scmamba.metrics import classification
 from scmamba.models import SequenceModel
 from scmamba.tasks import SequenceTraining
@@ -40,7 +39,7 @@ TUNED = SequenceTraining(epochs=2)
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """All in this process, and one penalty to choose from."""
-    monkeypatch.setattr(parallel, "_n_cores", lambda: 1)
+    monkeypatch.setattr(settings, "n_jobs", 1)
     monkeypatch.setattr(choice, "PENALTIES", (10.0,))
     monkeypatch.setattr(choice, "RIDGE_PENALTIES", (100.0,))
 

@@ -96,7 +96,7 @@ def choose(
         (list(texts), target, kind, n_outputs, fold, look, both, penalties)
         for look, both in product(features, strands)
     ]
-    losses = run(_losses, jobs, text="linear component", spread=True)
+    losses = run(_losses, jobs, text="Choosing the linear component", spread=True)
     trials = {
         (look, both, penalty): value
         for (*_, look, both, _), values in zip(jobs, losses, strict=True)

@@ -1,0 +1,175 @@
+"""Progress bars: in a terminal, in a notebook, and as a log line now and then elsewhere."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from tqdm import tqdm
+
+from scmamba._log import logger
+
+LOG_EVERY = 30.0
+"""Seconds between two lines of a log."""
+Report: TypeAlias = Callable[[float, float], None]
+"""Takes the steps that were done and the steps that there will be."""
+
+_report: Report | None = None
+_COUNTED = "{n_fmt} of {total_fmt}{unit} [{rate_noinv_fmt}, {remaining} left{postfix}]"
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| " + _COUNTED
+_LINE = "{desc}: {percentage:.0f} %, " + _COUNTED
+_UNKNOWN = "{desc}: {n_fmt}{unit} [{rate_noinv_fmt}{postfix}]"
+
+
+def progress_bar(
+    text: str,
+    total: int | None = None,
+    *,
+    unit: str = "steps",
+    done: int = 0,
+    delay: float = 0.0,
+    shown: bool = True,
+    log_every: float = LOG_EVERY,
+    unit_scale: bool = False,
+) -> tqdm[Any]:
+    """Open a progress bar, to be moved by ``update(n)`` and closed, best in a ``with`` statement.
+
+    It is shown at verbosity ``"info"`` and above and removed when it is closed; nothing of it stays
+    in a saved notebook. Where standard error is no terminal, such as a log file, there is a line
+    every ``log_every`` seconds.
+
+    Parameters
+    ----------
+    text
+        What is done, in words for users, such as ``"Fitting network 2 of 3"``.
+    total
+        Number of units; None: not known.
+    unit
+        Plural of what is counted.
+    done
+        Units that an earlier run has done.
+    delay
+        Seconds before the bar appears, for work that is mostly short.
+    shown
+        Whether there is a bar at all.
+    log_every
+        Seconds between two lines where there is no terminal and no notebook.
+    unit_scale
+        Write large numbers as 1.2k, 1.2M, 1.2G.
+
+    Examples
+    --------
+    >>> from scmamba import settings
+    >>> from scmamba._progress import progress_bar
+    >>> settings.verbosity = "error"
+    >>> with progress_bar("Embedding cells", 100, unit="cells") as bar:
+    ...     done = bar.update(40)
+    """
+    reported = _report is not None
+    kind = _ReportedBar if reported else _kind()
+    shape = _UNKNOWN if total is None else _BAR if kind is tqdm else _LINE
+    often = {"mininterval": log_every, "maxinterval": 2 * log_every} if kind is _LogBar else {}
+    return kind(
+        desc=text,
+        total=total,
+        initial=done,
+        unit=f" {unit}",
+        unit_scale=unit_scale,
+        bar_format=shape,
+        delay=delay,
+        leave=False,
+        disable=not shown or not (reported and unit == "steps" or _is_verbose()),
+        file=sys.stderr if kind is tqdm else io.StringIO(),
+        **often,
+    )
+
+
+def report_progress_to(report: Report | None) -> None:
+    """Let the bars of this process call ``report`` instead of showing themselves.
+
+    Parameters
+    ----------
+    report
+        Called with sums over the bars so far; None: bars show themselves again.
+    """
+    global _report
+    _report = report
+    _ReportedBar.before = (0.0, 0.0)
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    if "IPython" not in sys.modules:
+        return False
+    shell = sys.modules["IPython"].get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def _is_verbose() -> bool:
+    return logger.isEnabledFor(logging.INFO)
+
+
+def _kind() -> type[tqdm[Any]]:
+    if in_notebook():
+        return _NotebookBar
+    return tqdm if sys.stderr is not None and sys.stderr.isatty() else _LogBar
+
+
+class _LogBar(tqdm):  # type: ignore[type-arg]
+    """Writes a line to the log each time that it would be drawn again."""
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Log how far it is, but for the beginning and the end."""
+        if msg is None and self.n > self.initial:
+            logger.info("%s", self)
+
+    def clear(self, nolock: bool = False) -> None:
+        """Lines of a log stay."""
+
+
+class _NotebookBar(tqdm):  # type: ignore[type-arg]
+    """One output of a cell, which is emptied in the end; widgets would stay in the saved file."""
+
+    handle: Any = None
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Show the present line in place of the one before."""
+        text = str(self) if msg is None else msg
+        content = {"text/plain": text}
+        if self.handle is None:
+            if not text:
+                return
+            from IPython.display import display
+
+            self.handle = display(content, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self.handle.update(content, raw=True)
+
+    def clear(self, nolock: bool = False) -> None:
+        """Other outputs do not write over this one."""
+
+
+class _ReportedBar(tqdm):  # type: ignore[type-arg]
+    """Shows nothing; the process that waits for this one shows the sum."""
+
+    before: tuple[float, float] = (0.0, 0.0)
+    disable: bool
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Report the steps of all bars so far."""
+        if _report is not None and self.total and msg is None:
+            done, total = self.before
+            _report(done + self.n, total + self.total)
+
+    def clear(self, nolock: bool = False) -> None:
+        """Nothing is shown."""
+
+    def close(self) -> None:
+        """Count the steps of this bar for those that follow."""
+        if not self.disable and self.total:
+            done, total = _ReportedBar.before
+            _ReportedBar.before = done + self.total, total + self.total
+        self.disable = True
