@@ -241,7 +241,7 @@ def finetune(pretrained: CellModel, cells: Cells, recipe: Recipe) -> Learned:
     train_rows, held = _split(len(cells.data), recipe)
     init_batch_statistics(pretrained, cells)
     config = replace(recipe.config, epochs=recipe.bag_epochs)
-    history = train_stage(pretrained, cells, train_rows, recipe, config, text="Fine-tuning")
+    history = train_stage(pretrained, cells, train_rows, recipe, config, text="fine-tuning")
     scores = {"fine-tuning": evaluate(pretrained, cells, held)}
     return Learned(pretrained, pretrained, history, scores)
 
