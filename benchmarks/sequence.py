@@ -19,23 +19,18 @@ from typing import Any
 import _timing
 import numpy as np
 import pandas as pd
-from _bag import without_mamba
 from _mrfp import mrfp
 from _results import note_read, plain, provenance, write
 from _tables import classify_table, mrfp_table
 
 from scmamba import benchmark, settings
 from scmamba.benchmark import (
-    SEQUENCE_METHODS,
     SequenceBenchmark,
-    SequenceMethod,
-    SequenceRun,
     SequenceTask,
     make_task,
 )
 from scmamba.learn.folds import fold_of
 from scmamba.tasks.sequence._supervised.split import groups
-from scmamba.train import SequenceFitConfig
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "scipy")
 GUE = {
@@ -44,7 +39,7 @@ GUE = {
     "gue_tf_3": "transcription factor, human",
 }
 SPLICE = "splice_junctions"
-METHODS = ("scmamba", "bag", "cnn", "transformer", "mamba", "kmer")
+METHODS = ("scmamba", "scmamba_no_mamba", "cnn", "transformer", "mamba", "kmer")
 LONGER = {"epochs": 60, "batch_size": 32, "patience": 6}
 """The published networks where data are few: as many steps as they need, not 100 of 256. Dear, and
 so run with the first seed alone."""
@@ -90,8 +85,7 @@ def classify(arguments: argparse.Namespace) -> dict[str, Any]:
     seeds = dict.fromkeys(("scmamba", *arguments.methods), arguments.seeds)
     seeds |= dict.fromkeys(arguments.once, arguments.seeds[:1])
     options: dict[str, Any] = {"seeds": seeds, "reference": "scmamba"}
-    known = SEQUENCE_METHODS | {"bag": SequenceMethod(_bag, one_core=False)}
-    methods = {name: known[name] for name in arguments.methods}
+    methods = arguments.methods
     published = benchmark.sequence(given, methods, output=arguments.runs / "published", **options)
     networks = [name for name in arguments.longer if name in methods]
     longer: SequenceBenchmark | None = None
@@ -105,12 +99,6 @@ def classify(arguments: argparse.Namespace) -> dict[str, Any]:
     if longer is not None:
         results["longer"] = _plain(longer)
     return results
-
-
-def _bag(task: SequenceTask, seed: int, config: SequenceFitConfig) -> SequenceRun:
-    """Ours without Mamba layers."""
-    with without_mamba():
-        return SEQUENCE_METHODS["scmamba"].run(task, seed, config)
 
 
 def _same_runs(folder: Path, method: str) -> None:

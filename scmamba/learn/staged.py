@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import pandas as pd
-import torch
+from torch import nn
 
 from scmamba.models import CellModel
 from scmamba.train.fit import FitResult
@@ -58,17 +58,22 @@ def train_staged(trainer: StageTrainer, n_layer: int) -> Staged:
     if not n_layer:
         return Staged(bag, bag, first.history.assign(stage=BAG), (first.best_epoch, 0))
     full = trainer.build(n_layer)
-    for name, weight in full.stack.named_parameters():
-        if name.endswith("mamba.out_proj.weight"):
-            torch.nn.init.zeros_(weight)
-    copy_shared_weights(bag, full)
+    start_as(full, bag)
     second = trainer.train_stage(full, FULL)
     second.history.index += len(first.history)
     history = pd.concat([first.history.assign(stage=BAG), second.history.assign(stage=FULL)])
     return Staged(bag, full, history, (first.best_epoch, second.best_epoch))
 
 
-def copy_shared_weights(source: CellModel, target: CellModel) -> None:
+def start_as(full: nn.Module, bag: nn.Module) -> None:
+    """Give ``full`` the weights of ``bag``, and Mamba layers that change nothing yet."""
+    for name, weight in full.named_parameters():
+        if name.startswith("stack.") and name.endswith("mamba.out_proj.weight"):
+            nn.init.zeros_(weight)
+    copy_shared_weights(bag, full)
+
+
+def copy_shared_weights(source: nn.Module, target: nn.Module) -> None:
     """Copy the weights that both have; layers and heads of ``target`` alone stay as they are."""
     state = source.state_dict()
     shared = target.state_dict().keys() & state.keys()

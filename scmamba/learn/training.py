@@ -168,23 +168,28 @@ class SequenceTraining(_Training):
     Parameters
     ----------
     epochs
-        Most passes over the training sequences. None: 5 to 30, fewer the more sequences there are
-        (fine-tuning: 10). The epoch with the best validation loss is kept.
+        Most passes over the training sequences without Mamba layers, or of a pretrained model that
+        is fine-tuned. None: 5 to 30, fewer the more sequences there are (fine-tuning: 10). The
+        epoch with the best validation loss is kept.
     learning_rate
         Peak learning rate of AdamW. None: 2e-3 (``mode="finetune"``: 1e-4; ``"lora"``: 1e-3).
     batch_size
-        Sequences per step. None: 32 (fine-tuning: 16).
+        Sequences per step. None: 32, of more than 2,000 sequences 64 (fine-tuning: 16).
     width
         Width of a network that is trained from scratch.
     n_layer
-        Mamba layers of that network; 0: none.
+        Mamba layers of that network, added after ``epochs``; 0: none. None: one or two, if a short
+        trial with one layer predicts held-out sequences better than the same network without.
     d_state
         States per head of these layers.
     max_minutes
         Most minutes that fitting may take, kept to a tenth; what was shortened is told in
         ``about``. None: no limit.
+    mamba_epochs
+        Most passes with Mamba layers, which start as the identity. None: half of ``epochs``.
     n_members
         Networks with different seeds; those that improve the mean on held-out sequences are kept.
+        There is only one where it adds nothing to the linear component.
     patience
         Epochs without a better validation loss before training stops. None: 4 (fine-tuning: 2).
     dropout
@@ -205,6 +210,8 @@ class SequenceTraining(_Training):
     20
     """
 
+    n_layer: int | None = None
+    mamba_epochs: int | None = None
     n_members: int = 3
     patience: int | None = None
     dropout: float = 0.15
@@ -231,11 +238,13 @@ class SequenceTraining(_Training):
         return cls(**given).for_n(n, coding=coding)
 
     def for_n(self, n: int, *, coding: bool = False) -> SequenceTraining:
-        """A copy without None, for networks trained from scratch on ``n`` sequences."""
+        """A copy without None but for ``n_layer``, to train from scratch on ``n`` sequences."""
+        epochs = self.epochs or int(np.clip(60_000 // max(n, 1), 5, 30))
         return self.filled(
-            epochs=int(np.clip(60_000 // max(n, 1), 5, 30)),
+            epochs=epochs,
+            mamba_epochs=max(epochs // 2, 1),
             learning_rate=2e-3,
-            batch_size=32,
+            batch_size=32 if n <= 2000 else 64,
             patience=4,
             noise=(0.01, 0.0, 0.03) if coding else (0.03, 0.0, 0.1),
         )
@@ -243,7 +252,12 @@ class SequenceTraining(_Training):
     def for_finetuning(self, mode: str) -> SequenceTraining:
         """A copy without None, for a pretrained model in ``mode`` ``"finetune"`` or ``"lora"``."""
         return self.filled(
-            epochs=10, learning_rate=FINETUNE_RATES[mode], batch_size=16, patience=2, noise=(0.0,)
+            epochs=10,
+            mamba_epochs=0,
+            learning_rate=FINETUNE_RATES[mode],
+            batch_size=16,
+            patience=2,
+            noise=(0.0,),
         )
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scmamba._settings import settings
 from scmamba.cli.main import main
 from scmamba.models import SequenceModel, save
 from scmamba.tasks import sequence
@@ -16,7 +15,6 @@ from scmamba.tasks import sequence
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(settings, "n_jobs", 1)
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     share = np.array([[0.4, 0.1, 0.1, 0.4], [0.1, 0.4, 0.4, 0.1]])

@@ -19,7 +19,7 @@ from scmamba.tasks import (
 def test_nothing_is_left_open_but_what_held_out_examples_choose(kind) -> None:
     whole = kind().for_n(1000)
     open_ = {field.name for field in fields(whole) if getattr(whole, field.name) is None}
-    wanted = {"max_minutes", "n_layer"} if kind is IntegrationTraining else {"max_minutes"}
+    wanted = {"max_minutes"} if kind is AnnotationTraining else {"max_minutes", "n_layer"}
     assert open_ == wanted
     assert kind().for_n(1_000_000).epochs < whole.epochs
     assert kind(epochs=3, learning_rate=0.1).for_n(1000).epochs == 3

@@ -31,8 +31,12 @@ class CompactConfig(Config):
         Predict them for every nucleotide instead of the whole sequence.
     unit
         What a position is: a ``"nucleotide"``, seen through a convolution, or a ``"codon"``.
+    window
+        Neighboring positions that are averaged to one token before the layers: long sequences
+        become short. 1: none.
     n_positions
-        Learned positions, for sequences that are aligned; longer ones share the last. 0: none.
+        Learned positions of tokens, for sequences that are aligned; longer ones share the last. 0:
+        none.
     d_model, n_layer, d_state, headdim
         Of the bidirectional Mamba-2 layers; ``n_layer`` 0 leaves none.
     stem_width
@@ -48,6 +52,7 @@ class CompactConfig(Config):
     n_outputs: int
     per_token: bool = False
     unit: str = "nucleotide"
+    window: int = 1
     n_positions: int = 0
     d_model: int = 64
     n_layer: int = 2
@@ -60,7 +65,7 @@ class CompactConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("d_model", "d_state", "headdim", "stem_width", "pool_heads"):
+        for name in ("d_model", "d_state", "headdim", "stem_width", "pool_heads", "window"):
             self.between(name, 1, WIDEST)
         self.between("n_layer", 0, DEEPEST)
         self.at_least("n_outputs", 1)
@@ -73,6 +78,8 @@ class CompactConfig(Config):
             raise ScmambaError(f"stem_width={self.stem_width}; give an odd number")
         if self.per_token and self.unit == "codon":
             raise ScmambaError('per_token=True needs unit="nucleotide"')
+        if self.per_token and self.window > 1:
+            raise ScmambaError(f"per_token=True needs window=1, not {self.window}")
 
 
 class CompactModel(nn.Module):
@@ -120,6 +127,8 @@ class CompactModel(nn.Module):
             (B, L), True where padded: behind the sequence. Padding changes nothing.
         """
         hidden, padding_mask = self.stem(input_ids, padding_mask)
+        if self.config.window > 1:
+            hidden, padding_mask = window_means(hidden, padding_mask, self.config.window)
         places = self._places(hidden)
         if self.position is not None:
             hidden = hidden + self.position(places)
@@ -133,6 +142,35 @@ class CompactModel(nn.Module):
         last = max(self.config.n_positions - 1, 0)
         places = torch.arange(hidden.shape[1], device=hidden.device).clamp(max=last)
         return places.expand(len(hidden), -1)
+
+
+def window_means(hidden: Tensor, padding_mask: Tensor | None, window: int) -> tuple[Tensor, Tensor]:
+    """Means over ``window`` neighbors, padding left out.
+
+    Parameters
+    ----------
+    hidden
+        (B, L, D).
+    padding_mask
+        (B, L), True where padded, or None.
+    window
+        Number of neighbors.
+
+    Returns
+    -------
+    hidden
+        (B, ceil(L / window), D); 0 where all neighbors are padded.
+    padding_mask
+        (B, ceil(L / window)), True there.
+    """
+    if padding_mask is None:
+        padding_mask = hidden.new_zeros(hidden.shape[:2], dtype=torch.bool)
+    rest = -hidden.shape[1] % window
+    seen = F.pad(~padding_mask, (0, rest)).unflatten(1, (-1, window))
+    values = F.pad(hidden.masked_fill(padding_mask[..., None], 0), (0, 0, 0, rest))
+    count = seen.sum(2)
+    means = values.unflatten(1, (-1, window)).sum(2) / count.clamp(min=1)[..., None]
+    return means, count == 0
 
 
 class _ConvStem(nn.Module):

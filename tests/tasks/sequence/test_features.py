@@ -30,10 +30,15 @@ def slow_row(text: str, kinds: tuple[str, ...], length: int) -> list[float]:
     if "positions" in kinds:
         for at in range(length):
             row += [float(at < len(text) and text[at] == letter) for letter in "ACGT"]
+    if "codons" in kinds:
+        frame = [text[i : i + 3] for i in range(0, len(text) - 2, 3)]
+        known = [codon for codon in frame if "N" not in codon]
+        words = map("".join, product("ACGT", repeat=3))
+        row += [64 * known.count(word) / max(len(known), 1) for word in words]
     return row
 
 
-@pytest.mark.parametrize("kinds", [("kmers",), ("positions",), ("kmers", "positions")])
+@pytest.mark.parametrize("kinds", [("kmers",), ("positions",), ("kmers", "positions"), ("codons",)])
 @given(rows=texts)
 @settings(max_examples=30, deadline=None)
 def test_features_match_loops(kinds: tuple[str, ...], rows: list[str]) -> None:
@@ -47,8 +52,8 @@ def test_rna_counts_as_dna() -> None:
 
 
 def test_unknown_kind() -> None:
-    with pytest.raises(ScmambaError, match="allowed: kmers, positions"):
-        Features(("codons",))
+    with pytest.raises(ScmambaError, match="allowed: kmers, positions, codons"):
+        Features(("words",))
 
 
 def test_copies_and_strands_stay_together() -> None:
@@ -141,3 +146,4 @@ def test_open_reading_frames() -> None:
     assert is_coding(["ATGAAATAA", "AUGGGGUUUUGA", "ATGAAA"])
     for other in ("ATGAAATA", "TTGAAATAA", "ATGTAAAAA", "ATGTAAGGGTGA"):
         assert not is_coding(["ATGAAATAA", other])
+    assert is_coding([*["ATGAAATAA"] * 99, "TTGAAATAA"])  # one of a hundred may be damaged

@@ -18,7 +18,8 @@ from scmamba.metrics import classification
 from scmamba.models import SequenceModel
 from scmamba.tasks import SequenceTraining
 from scmamba.tasks import sequence as sq
-from scmamba.tasks.sequence._supervised import choice
+from scmamba.tasks.sequence._supervised import compact
+from scmamba.tasks.sequence._supervised.compact import CompactExamples
 from scmamba.tasks.sequence._supervised.examples import SequenceExamples
 from tests.tasks.sequence.oracle import turned
 
@@ -34,14 +35,6 @@ TINY = SequenceTraining(
     noise=(0.0,),
 )
 TUNED = SequenceTraining(epochs=2)
-
-
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All in this process, and one penalty to choose from."""
-    monkeypatch.setattr(settings, "n_jobs", 1)
-    monkeypatch.setattr(choice, "PENALTIES", (10.0,))
-    monkeypatch.setattr(choice, "RIDGE_PENALTIES", (100.0,))
 
 
 def fit(*arguments: Any, n_members: int = 1, **options: Any) -> sq.SequencePredictor:
@@ -151,9 +144,9 @@ def test_seed_decides() -> None:
 def test_members_that_do_not_help_are_left_out(
     fitted: dict[str, sq.SequencePredictor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual, made = SequenceExamples.from_scratch, []
+    usual, made = CompactExamples.from_scratch, []
 
-    def every_other_is_broken(self: SequenceExamples, *arguments: Any) -> Any:
+    def every_other_is_broken(self: CompactExamples, *arguments: Any) -> Any:
         found = usual(self, *arguments)
         made.append(found.component.model)
         if len(made) == 2:
@@ -161,10 +154,47 @@ def test_members_that_do_not_help_are_left_out(
                 parameter.data.normal_(std=3)
         return found
 
-    monkeypatch.setattr(SequenceExamples, "from_scratch", every_other_is_broken)
+    monkeypatch.setattr(CompactExamples, "from_scratch", every_other_is_broken)
+    monkeypatch.setattr(SequenceExamples, "fit_linear", lambda *_: None)
     model = fit(TRAIN, "kind", validation=HELD, n_members=3, seed=0)
     assert len(made) == 3 and made[1] not in model.neural.members
     assert set(model.neural.members) <= set(made)
+
+
+def test_no_networks_beside_a_linear_component_that_needs_none() -> None:
+    """k-mers find the motif, so that held-out sequences choose the linear component."""
+    model = fit(TRAIN, "kind", validation=HELD, n_members=3, seed=0)
+    assert model.fusion.neural_weight == 0 and len(model.neural.members) == 1
+    assert "mamba_gain" not in model.about
+
+
+def order(n: int, seed: int) -> pd.DataFrame:
+    """Sequences of two letters; the label is whether the first and the last letter are equal."""
+    rng = np.random.default_rng(seed)
+    texts = ["".join(rng.choice(list("AC"), 24)) for _ in range(n)]
+    return pd.DataFrame({"sequence": texts, "label": [t[0] == t[-1] for t in texts]})
+
+
+@pytest.mark.parametrize("n_layer", [0, 1, None])
+def test_mamba_layers_are_tried_unless_their_number_is_given(n_layer: int | None) -> None:
+    training = replace(TINY, epochs=2, mamba_epochs=1, n_layer=n_layer)
+    model = fit(order(80, 0), "label", validation=order(40, 1), training=training, seed=0)
+    tried = "mamba_gain" in model.about
+    assert tried == (n_layer is None and model.fusion.neural_weight > 0)
+    if n_layer is not None:
+        assert model.about["network"]["n_layer"] == n_layer
+    if n_layer == 1:
+        assert set(model.history["stage"]) <= {"bag", "full"}
+
+
+def test_a_layer_that_lowers_the_loss_is_seen() -> None:
+    logits = np.random.default_rng(0).normal(size=(60, 2))
+    target = np.arange(60) % 2
+    better = logits + 3 * np.eye(2)[target]
+    gain, error = compact._gain("classification", logits, better, target)
+    assert gain > 2 * error > 0
+    back, _ = compact._gain("classification", better, logits, target)
+    assert back == pytest.approx(-gain)
 
 
 def test_either_strand(fitted: dict[str, sq.SequencePredictor]) -> None:

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 
 from scmamba.benchmark._sequence.methods.base import SequenceMethod, SequenceRun, codes_of
 from scmamba.benchmark._sequence.tasks import SequenceTask
+from scmamba.learn.training import SequenceTraining
 from scmamba.tasks.sequence.fit import fit
 from scmamba.train import SequenceFitConfig
 
 
-def scmamba(task: SequenceTask, seed: int, config: SequenceFitConfig) -> SequenceRun:
-    """:func:`scmamba.tasks.sequence.fit` at its defaults, and each of its components alone."""
+def scmamba(
+    task: SequenceTask,
+    seed: int,
+    config: SequenceFitConfig,
+    training: SequenceTraining | None = None,
+) -> SequenceRun:
+    """:func:`scmamba.tasks.sequence.fit`, and each of its components alone.
+
+    Parameters
+    ----------
+    task, seed
+        The task, and the seed of all that is random.
+    config
+        Not used: it describes the training of published networks.
+    training
+        How networks are trained; None: the defaults.
+    """
     start = time.perf_counter()
     names, _ = codes_of(task)
     place = {name: i for i, name in enumerate(names)}
@@ -21,6 +38,7 @@ def scmamba(task: SequenceTask, seed: int, config: SequenceFitConfig) -> Sequenc
         list(task.train.texts),
         task.train.labels,
         validation=(list(task.validation.texts), task.validation.labels),
+        training=training,
         seed=seed,
     )
     texts = list(task.test.texts)
@@ -38,4 +56,5 @@ def scmamba(task: SequenceTask, seed: int, config: SequenceFitConfig) -> Sequenc
     )
 
 
-SCMAMBA = SequenceMethod(scmamba, one_core=False)
+SCMAMBA = SequenceMethod(scmamba)
+NO_MAMBA = SequenceMethod(partial(scmamba, training=SequenceTraining(n_layer=0)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy.typing as npt
@@ -12,16 +13,20 @@ from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.learn.folds import Split
 from scmamba.learn.neural import Finetune, FromScratch, NeuralFitter, Probe
+from scmamba.learn.parallel import one_thread
 from scmamba.learn.supervised import fit_supervised
 from scmamba.learn.training import SequenceTraining
+from scmamba.models.device import resolve_device
 from scmamba.models.sequence.compact import CompactConfig
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.tasks.sequence._model import device_of, sees_both_strands
 from scmamba.tasks.sequence._supervised.choice import Choice, choose, is_coding
+from scmamba.tasks.sequence._supervised.compact import CompactExamples, planned, window_of
 from scmamba.tasks.sequence._supervised.examples import SequenceExamples
 from scmamba.tasks.sequence._supervised.scores import format_scores, validation_scores
 from scmamba.tasks.sequence._supervised.targets import Targets
 from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.train import TimeBudget
 
 _PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 """Of the head of a probed model."""
@@ -67,11 +72,18 @@ class ComponentsFitter:
         ``linear``, ``neural``, ``tokenizer``, ``both_strands``, ``fusion``, ``about``,
         ``validation`` and ``history`` of a predictor.
         """
-        choice = self._choice()
+        device = resolve_device() if model is None else device_of(model)
+        with one_thread() if device.type == "cpu" else nullcontext():
+            return self._fit(model, mode)
+
+    def _fit(self, model: SequenceModel | None, mode: str) -> dict[str, Any]:
+        budget = TimeBudget(self.training.max_minutes)
+        coding = self.targets.task != "token" and is_coding(self.texts)
+        choice = self._choice(coding)
         if model is None:
-            examples, fitter, how = self._from_scratch(choice)
+            examples, fitter, how = self._from_scratch(choice, coding, budget)
         else:
-            examples, fitter, how = self._from_pretrained(model, mode, choice)
+            examples, fitter, how = self._from_pretrained(model, mode, choice, budget)
         found = fit_supervised(examples, fitter, [self.split], refit=False)
         assert found.out_of_fold is not None
         validation = validation_scores(self.targets, found.fusion, found.out_of_fold)
@@ -86,6 +98,7 @@ class ComponentsFitter:
             "positions": 0 if choice is None else choice.positions,
             "linear_trials": {} if choice is None else choice.loss,
             "neural_weight": found.fusion.neural_weight,
+            **budget.about,
         }
         return {
             "linear": found.linear,
@@ -98,7 +111,7 @@ class ComponentsFitter:
             "history": found.history,
         }
 
-    def _choice(self) -> Choice | None:
+    def _choice(self, coding: bool) -> Choice | None:
         """What the linear component looks at, by cross-validation within the training part."""
         if self.targets.task == "token":
             return None
@@ -109,6 +122,7 @@ class ComponentsFitter:
             self.targets.kind,
             len(self.targets),
             both_strands=False if self.tokenizer.alphabet == "RNA" else self.both_strands,
+            coding=coding,
             seed=self.seed,
         )
 
@@ -117,48 +131,50 @@ class ComponentsFitter:
             return choice.both_strands
         return bool(self.both_strands) and self.tokenizer.alphabet != "RNA"
 
-    def _examples(
-        self, choice: Choice | None, both_strands: bool | None, **source: Any
-    ) -> SequenceExamples:
-        return SequenceExamples(
-            self.targets.kind,
-            len(self.targets),
-            self.targets.task == "token",
-            self.texts,
-            self.encoded,
-            self.tokenizer,
-            both_strands,
-            choice,
-            self.seed,
-            **source,
-        )
+    def _given(self, choice: Choice | None, both_strands: bool | None) -> dict[str, Any]:
+        """What all examples have."""
+        return {
+            "kind": self.targets.kind,
+            "n_outputs": len(self.targets),
+            "per_token": self.targets.task == "token",
+            "texts": self.texts,
+            "encoded": self.encoded,
+            "tokenizer": self.tokenizer,
+            "both_strands": both_strands,
+            "choice": choice,
+            "seed": self.seed,
+        }
 
     def _from_scratch(
-        self, choice: Choice | None
+        self, choice: Choice | None, coding: bool, budget: TimeBudget
     ) -> tuple[SequenceExamples, NeuralFitter, dict[str, Any]]:
         """Compact networks of nucleotides or codons."""
-        per_token = self.targets.task == "token"
-        coding = not per_token and is_coding(self.texts)
         training = self.training.for_n(len(self.split[0]), coding=coding)
+        per_token = self.targets.task == "token"
+        unit = 3 if coding else 1
+        window = 1 if per_token else window_of([len(text) // unit for text in self.texts])
         positions = 0 if choice is None else choice.positions
         network = CompactConfig(
             len(self.targets),
             per_token=per_token,
             unit="codon" if coding else "nucleotide",
-            n_positions=positions // 3 if coding else positions,
+            window=window,
+            n_positions=-(-positions // (unit * window)),
             d_model=training.width,
-            n_layer=training.n_layer or 0,
             d_state=training.d_state,
             headdim=min(_HEADDIM, training.width),
             dropout=training.dropout,
             head_dropout=_HEAD_DROPOUT,
         )
-        examples = self._examples(choice, self._strands(choice), network=network)
-        how = {"mode": "from scratch", "network": network.to_dict()}
-        return examples, FromScratch(training, parallel=examples.on_cpu), how
+        given = self._given(choice, self._strands(choice))
+        examples = CompactExamples(**given, network=network, budget=budget)
+        training, trial = planned(examples, self.split, training)
+        network = replace(network, n_layer=training.n_layer or 0)
+        how = {"mode": "from scratch", "network": network.to_dict(), **trial}
+        return examples, FromScratch(training, parallel=False), how
 
     def _from_pretrained(
-        self, model: SequenceModel, mode: str, choice: Choice | None
+        self, model: SequenceModel, mode: str, choice: Choice | None, budget: TimeBudget
     ) -> tuple[SequenceExamples, NeuralFitter, dict[str, Any]]:
         """A head on a pretrained model, or all of it fine-tuned."""
         per_token = self.targets.task == "token"
@@ -168,12 +184,14 @@ class ComponentsFitter:
         how = {"mode": mode, "model": model.name, "model_sha256": model.sha256}
         both, equivariant = self._strands(choice), sees_both_strands(model)
         if mode != "probe":
-            examples = self._examples(choice, both and not equivariant, model=model)
+            given = self._given(choice, both and not equivariant)
+            examples = SequenceExamples(**given, model=model, budget=budget)
             training = self.training.for_finetuning(mode)
             return examples, Finetune(training, self.seed, lora=mode == "lora"), how
         if per_token:
             raise ScmambaError(
                 'mode="probe" predicts whole sequences; give mode="lora" or "finetune" for tokens'
             )
-        examples = self._examples(choice, None if equivariant else both, model=model)
+        given = self._given(choice, None if equivariant else both)
+        examples = SequenceExamples(**given, model=model, budget=budget)
         return examples, Probe(model, _PENALTIES), how

@@ -14,10 +14,9 @@ from torch import nn
 
 from scmamba._errors import ScmambaError
 from scmamba.learn.calibration import Kind
-from scmamba.learn.neural import NeuralComponent, NeuralFit, member_seed
+from scmamba.learn.neural import NeuralComponent, NeuralFit
 from scmamba.learn.training import SequenceTraining
 from scmamba.models.device import resolve_device
-from scmamba.models.sequence.compact import CompactConfig, CompactModel
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.models.sequence.pooled import PooledModel
 from scmamba.nn.lora import add_lora
@@ -28,7 +27,7 @@ from scmamba.tasks.sequence._supervised.forward import outputs, sequence_data
 from scmamba.tasks.sequence._supervised.linear import SequenceLinear, fit_sequence_linear
 from scmamba.tasks.sequence.embed import embed
 from scmamba.tokens.nucleotides import NucleotideTokenizer
-from scmamba.tokens.sequence_masking import IGNORED, known_tokens
+from scmamba.tokens.sequence_masking import IGNORED
 from scmamba.train import (
     CLS,
     FitResult,
@@ -36,6 +35,7 @@ from scmamba.train import (
     Objective,
     SequenceFitConfig,
     SquaredError,
+    TimeBudget,
     TokenClasses,
     fit_sequences,
 )
@@ -66,10 +66,10 @@ class SequenceExamples:
         How the linear component looks at sequences; None for nucleotides.
     seed
         Seed of all that is random.
-    network
-        Sizes of networks trained from scratch, or None.
     model
         Pretrained model, or None.
+    budget
+        Time that the whole fit may take.
     """
 
     kind: Kind
@@ -81,9 +81,10 @@ class SequenceExamples:
     both_strands: bool | None
     choice: Choice | None
     seed: int
-    network: CompactConfig | None = None
     model: SequenceModel | None = None
+    budget: TimeBudget = field(default_factory=TimeBudget)
     _data: SequenceData | None = field(default=None, init=False)
+    _linear: tuple[Rows, SequenceLinear] | None = field(default=None, init=False)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -115,14 +116,19 @@ class SequenceExamples:
         """Logistic or ridge regression on what cross-validation chose to look at."""
         if self.choice is None:
             return None
+        if self._linear is None or not np.array_equal(self._linear[0], rows):
+            self._linear = rows, self._fitted_linear(self.choice, rows)
+        return self._linear[1]
+
+    def _fitted_linear(self, choice: Choice, rows: Rows) -> SequenceLinear:
         return fit_sequence_linear(
             [self.texts[i] for i in rows],
             self.encoded[rows],
             self.n_outputs,
-            self.choice.features,
+            choice.features,
             kind=self.kind,
-            both_strands=self.choice.both_strands,
-            penalty=self.choice.penalty,
+            both_strands=choice.both_strands,
+            penalty=choice.penalty,
         )
 
     def linear_logits(self, linear: SequenceLinear | None, rows: Rows) -> Floats | None:
@@ -135,17 +141,8 @@ class SequenceExamples:
     def from_scratch(
         self, train: Rows, val: Rows | None, training: SequenceTraining, member: int, text: str
     ) -> NeuralFit:
-        """Train a compact model with the weights of the epoch that validated best."""
-        assert self.network is not None and training.noise
-        seed = member_seed(self.seed, member)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            network = CompactModel(self.network)
-        network.to(resolve_device())
-        noise = training.noise[member % len(training.noise)]
-        config = replace(self._config(training), seed=seed, noise=noise, ema_ramp=True)
-        result = self._train(network, train, val, config, text, known_tokens(self.tokenizer))
-        return NeuralFit(NeuralComponent((network,)), history=result.history)
+        """Not for a pretrained model."""
+        raise NotImplementedError
 
     def with_head(self, *, lora: bool, seed: int) -> PooledModel:
         """A copy of the pretrained model with a pool and a head."""
@@ -206,8 +203,10 @@ class SequenceExamples:
         config: SequenceFitConfig,
         text: str,
         replaceable: Rows | None,
+        fraction: float = 1.0,
     ) -> FitResult:
-        return fit_sequences(
+        """Train in place, in a fraction of the time that is left."""
+        result = fit_sequences(
             network,
             self.data,
             train,
@@ -216,7 +215,10 @@ class SequenceExamples:
             val_rows=val,
             replaceable=replaceable,
             text=text,
+            budget=self.budget.part(fraction),
         )
+        self.budget.extend(result.cuts)
+        return result
 
     def _objective(self) -> Objective:
         if self.per_token:

@@ -1,4 +1,4 @@
-"""Sequences as counts of k-mers and as nucleotides at positions, for a linear view."""
+"""Sequences as k-mer counts, codon usage and nucleotides at positions, for linear models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 
-KINDS = ("kmers", "positions")
+KINDS = ("kmers", "positions", "codons")
 K = (1, 2, 3, 4, 5, 6)
 _LETTERS = np.full(256, -1, dtype=np.int64)
 _LETTERS[np.frombuffer(b"ACGTU", dtype=np.uint8)] = (0, 1, 2, 3, 3)
@@ -24,10 +24,10 @@ class Features:
     Attributes
     ----------
     kinds
-        ``"kmers"``: log(1 + count) of each of 1 to 6 nucleotides; ``"positions"``: which
-        nucleotide stands where; or both.
+        Any of ``"kmers"``: log(1 + count) of each word of 1 to 6 nucleotides; ``"positions"``: the
+        nucleotide at each position; ``"codons"``: 64 times the relative frequency of each codon.
     length
-        Positions that are looked at, from the first.
+        Number of positions, from the first.
     """
 
     kinds: tuple[str, ...]
@@ -47,6 +47,8 @@ class Features:
             seen = (letters >= 0) & (place < self.length)
             columns = 4 * place[seen] + letters[seen]
             parts.append(_ones(owner[seen], columns, (len(texts), 4 * self.length)))
+        if "codons" in self.kinds:
+            parts.append(_codons(letters, owner, place, len(texts)))
         return sparse.hstack(parts).tocsr()
 
 
@@ -65,14 +67,34 @@ def _counts(
     letters: npt.NDArray[np.int64], owner: npt.NDArray[np.int64], k: int, n: int
 ) -> sparse.csr_matrix:
     """(n, 4^k) log(1 + count)."""
+    code, valid = _words(letters, owner, k)
+    return _ones(owner[: len(code)][valid], code[valid], (n, 4**k)).log1p()
+
+
+def _codons(
+    letters: npt.NDArray[np.int64],
+    owner: npt.NDArray[np.int64],
+    place: npt.NDArray[np.int64],
+    n: int,
+) -> sparse.csr_matrix:
+    """(n, 64) frequencies of codons, in frame from the first nucleotide; 1 on average."""
+    code, valid = _words(letters, owner, 3)
+    valid &= place[: len(code)] % 3 == 0
+    counts = _ones(owner[: len(code)][valid], code[valid], (n, 64))
+    total = np.maximum(np.asarray(counts.sum(1)).ravel(), 1)
+    return sparse.diags_array(64 / total) @ counts
+
+
+def _words(
+    letters: npt.NDArray[np.int64], owner: npt.NDArray[np.int64], k: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Number of the word of k nucleotides that begins at each position, and whether it is one."""
     windows = max(len(letters) - k + 1, 0)
     code, valid = np.zeros(windows, dtype=np.int64), np.ones(windows, dtype=np.bool_)
     for i in range(k):
         piece = letters[i : windows + i]
         code, valid = 4 * code + piece, valid & (piece >= 0)
-    valid &= owner[:windows] == owner[k - 1 : windows + k - 1]
-    counts = _ones(owner[:windows][valid], code[valid], (n, 4**k))
-    return counts.log1p()
+    return code, valid & (owner[:windows] == owner[k - 1 : windows + k - 1])
 
 
 def _ones(

@@ -80,6 +80,8 @@ def fit_strands(
     n_outputs: int,
     kind: Kind,
     penalty: float,
+    *,
+    tolerance: float = _TOLERANCE,
 ) -> Linear:
     """Fit one linear model to the features of one strand, or of both."""
     n = len(strands)  # every sequence is there so many times
@@ -89,5 +91,5 @@ def fit_strands(
         n_outputs,
         kind=kind,
         penalty=n * penalty,
-        tolerance=_TOLERANCE,
+        tolerance=tolerance,
     )
