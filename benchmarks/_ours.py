@@ -61,7 +61,7 @@ def ours(split: AnnotationSplit, seed: int, *, layers: bool = True) -> Ours:
     name = OURS if layers else f"{OURS} without Mamba layers"
     rows = {name: whole} | {f"{name}, {part} alone": rows[part] for part in ("linear", "neural")}
     about = {
-        "validation": annotator.validation,
+        "validation": annotator.scores,
         "neural_weight": annotator.fusion.neural_weight,
         "mamba_layers": annotator.neural.model.config.encoder.n_layer,
     }

@@ -98,6 +98,16 @@ class Keys:
         return f"{self.prefix}_confidence"
 
     @property
+    def reason(self) -> str:
+        """``obs`` key of why a cell is ``unknown``; missing for labelled cells."""
+        return f"{self.prefix}_reason"
+
+    @property
+    def majority_voting(self) -> str:
+        """``obs`` key of the type of most cells of a cluster."""
+        return f"{self.prefix}_majority_voting"
+
+    @property
     def ood_score(self) -> str:
         """``obs`` key of the out-of-distribution score; higher is stranger."""
         return f"{self.prefix}_ood_score"
@@ -126,6 +136,11 @@ class Keys:
     def gene_embedding(self) -> str:
         """``varm`` key of the gene embeddings."""
         return f"{self.prefix}_gene_embedding"
+
+    @property
+    def validation(self) -> str:
+        """``uns`` key of the table of how each cell type was validated."""
+        return f"{self.prefix}_validation"
 
     @property
     def uns(self) -> str:

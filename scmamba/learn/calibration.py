@@ -89,21 +89,6 @@ def best_temperature(kind: Kind, logits: Floats, target: Target) -> float:
     return float(np.exp(found.x))
 
 
-def confidence_threshold(
-    confidence: Floats, correct: npt.NDArray[np.bool_], max_error: float
-) -> float:
-    """Lowest confidence above which at most ``max_error`` of the held-out cells are wrong.
-
-    Returns a number in [0, 1], or just above 1 where even the surest cells are wrong too often.
-    """
-    order = np.argsort(-confidence, kind="stable")
-    sorted_ = confidence[order]
-    errors = np.cumsum(~correct[order]) / np.arange(1, len(order) + 1)
-    last = np.append(sorted_[1:] != sorted_[:-1], True)  # equally sure cells go together
-    good = np.flatnonzero((errors <= max_error) & last)
-    return float(sorted_[good[-1]] if len(good) else np.nextafter(1.0, 2.0))
-
-
 def base_rates(kind: Kind, target: Target, n_outputs: int) -> tuple[float, ...]:
     """Frequency of each class or label among training examples, above 0; empty for numbers.
 

@@ -171,6 +171,7 @@ def fit_fusion(
     neural: Floats | None,
     target: Target,
     base_rates: tuple[float, ...],
+    fold: npt.NDArray[np.int64] | None = None,
 ) -> Fusion:
     """Choose temperatures and weights by likelihood, the logit adjustment by accuracy + macro-F1.
 
@@ -185,6 +186,8 @@ def fit_fusion(
         (n,) classes, or (n, n_outputs) labels or numbers.
     base_rates
         (n_outputs,) frequency of each class or label in training; empty for numbers.
+    fold
+        (n,) part in which each example was held out; None: one part.
 
     Returns
     -------
@@ -204,8 +207,8 @@ def fit_fusion(
         trials = [replace(fusion, neural_weight=weight) for weight in WEIGHTS]
         fusion = min(trials, key=lambda trial: _mixture_loss(trial, linear, neural, target))
     if kind == "classification":
-        adjusted = [replace(fusion, logit_adjustment_tau=tau) for tau in TAUS]
-        fusion = max(adjusted, key=lambda trial: _quality(trial, linear, neural, target))
+        tau = _logit_adjustment(fusion, linear, neural, target, fold)
+        fusion = replace(fusion, logit_adjustment_tau=tau)
         last = best_temperature(kind, fusion.adjusted(linear, neural), target)
         fusion = replace(fusion, temperature=last)
     return _with_base_weight(fusion, linear, neural, target)
@@ -236,6 +239,28 @@ def _mixture_loss(fusion: Fusion, linear: Floats, neural: Floats, target: Target
     if fusion.kind == "classification":
         return loss(fusion.kind, np.exp(fusion.mixed(linear, neural)), target)
     return loss(fusion.kind, fusion.predict(linear, neural), target)
+
+
+def _logit_adjustment(
+    fusion: Fusion,
+    linear: Floats | None,
+    neural: Floats | None,
+    codes: Target,
+    fold: npt.NDArray[np.int64] | None,
+) -> float:
+    """The least adjustment that is best for any part, if all ask for one in the same direction.
+
+    Class frequencies differ from batch to batch, so what one held-out batch asks for can harm the
+    next.
+    """
+    trials = [replace(fusion, logit_adjustment_tau=tau) for tau in TAUS]
+    asked = []
+    for part in [np.full(len(codes), True)] if fold is None else [fold == f for f in set(fold)]:
+        own = [None if logits is None else logits[part] for logits in (linear, neural)]
+        scores = [_quality(trial, own[0], own[1], codes[part]) for trial in trials]
+        asked.append(TAUS[int(np.argmax(scores))])
+    same = all(tau > 0 for tau in asked) or all(tau < 0 for tau in asked)
+    return min(asked, key=abs) if same else 0.0
 
 
 def _quality(fusion: Fusion, linear: Floats | None, neural: Floats | None, codes: Target) -> float:

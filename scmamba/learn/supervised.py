@@ -53,6 +53,10 @@ class OutOfFold:
         for a component that does not exist.
     distance
         (n,) distance to the examples that were learned from, or None.
+    rows
+        (n,) positions of the held-out examples; None: not recorded.
+    fold
+        (n,) part in which each was held out; None: one part.
     """
 
     target: npt.NDArray[Any]
@@ -60,6 +64,8 @@ class OutOfFold:
     neural: Floats
     no_mamba: Floats | None = None
     distance: Floats | None = None
+    rows: Rows | None = None
+    fold: Rows | None = None
 
     @property
     def mamba_helps(self) -> bool:
@@ -154,7 +160,9 @@ def fit_supervised(
     if folds:
         kept = [0] if members == 1 else _helpful(examples.kind, folds)
         found = _joined(folds, kept) if members > 1 else _concatenated(folds)
-        fusion = fit_fusion(examples.kind, found.linear, found.neural, found.target, rates)
+        fusion = fit_fusion(
+            examples.kind, found.linear, found.neural, found.target, rates, found.fold
+        )
     else:
         logger.warning("too few labelled examples to hold any out: nothing could be validated")
     if not refit:
@@ -201,6 +209,7 @@ def _fit_fold(
         neural=examples.logits(neural.component, val),
         no_mamba=None if neural.no_mamba is None else examples.logits(neural.no_mamba, val),
         distance=examples.ood_distance(train, val) if member == 0 else None,
+        rows=val,
     )
     return _Fold(linear, neural, outputs)
 
@@ -214,7 +223,7 @@ def _joined(folds: list[_Fold], kept: list[int]) -> OutOfFold:
     """Predictions of an ensemble on one split."""
     first = folds[0].outputs
     neural = np.mean([folds[i].outputs.neural for i in kept], axis=0)
-    return OutOfFold(first.target, first.linear, neural, None, first.distance)
+    return replace(first, neural=neural, no_mamba=None)
 
 
 def _concatenated(folds: list[_Fold]) -> OutOfFold:
@@ -225,7 +234,8 @@ def _concatenated(folds: list[_Fold]) -> OutOfFold:
         found = [getattr(part, name) for part in parts]
         return None if any(one is None for one in found) else np.concatenate(found)
 
-    return OutOfFold(*(joined(name) for name in _OUTPUTS))
+    fold = np.repeat(np.arange(len(parts)), [len(part.target) for part in parts])
+    return OutOfFold(**{name: joined(name) for name in _OUTPUTS}, fold=fold)
 
 
-_OUTPUTS = ("target", "linear", "neural", "no_mamba", "distance")
+_OUTPUTS = ("target", "linear", "neural", "no_mamba", "distance", "rows")

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from anndata import AnnData
 
 from scmamba._errors import ScmambaError
-from scmamba._keys import UNKNOWN, Keys
+from scmamba._keys import UNKNOWN
 from scmamba._log import logger
+from scmamba._text import label_texts, obs_column
 from scmamba.jobs import Job, Jobs, Results, about, digest, identity, label_colors
 from scmamba.learn.training import AnnotationTraining
 from scmamba.pp.expression import Expression
@@ -23,14 +24,16 @@ from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import CellSource, open_cells
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation.examples import beside, within
+from scmamba.tasks._annotation.reasons import reason_column
 from scmamba.tasks._annotation.task import FitTask
+from scmamba.tasks._annotation.voting import majority, over_cluster
 from scmamba.tasks._annotation_request import AnnotationRequest
 from scmamba.tasks._checks import flag_empty
 from scmamba.tasks._forward import block_values
 from scmamba.tasks._labels import Labels, read_batches, read_labels
 from scmamba.tokens.genes import GeneMatch
 
-_KEPT = ("confidence", "ood_score", "unknown", "empty", "embedding")
+_KEPT = ("confidence", "ood_score", "reason", "empty", "embedding")
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ def locate(job: Job, request: AnnotationRequest) -> AnnotationInput:
     """Find the expression of one input, checked before anything is computed."""
     with job.naming_errors():
         found = Expressions.of(job.source, **request.where)
+        if isinstance(request.majority_voting, str):
+            obs_column(job.source.obs, request.majority_voting, "majority_voting", "adata.obs")
         if request.saved is not None:
             request.saved.panel.match(found.first)
     return AnnotationInput(job, found)
@@ -131,7 +136,13 @@ def fit_annotator(
         examples = within(found, labels, batches, seed)
     return FitTask(
         examples, request.n_top_genes, seed, request.training or AnnotationTraining()
-    ).fit(request.start, request.mode, request.max_error, request.ood_fpr)
+    ).fit(
+        request.start,
+        request.mode,
+        request.max_error,
+        request.ood_fpr,
+        by_class=request.class_thresholds,
+    )
 
 
 def for_annotator(one: AnnotationInput, annotator: Annotator) -> tuple[Expressions, GeneMatch]:
@@ -152,11 +163,14 @@ def n_found(annotator: Annotator, match: GeneMatch) -> int:
 
 
 def annotate_block(
-    annotator: Annotator, values: Expression, match: GeneMatch
+    annotator: Annotator, values: Expression, match: GeneMatch, request: AnnotationRequest
 ) -> dict[str, npt.NDArray[Any]]:
     """Predict the cells of a block; columns by name."""
-    found = annotator._predictions(annotator._aligned(values, match))
+    cells = annotator._aligned(values, match)
+    found = annotator._predictions(cells)
     kept = {name: getattr(found, name) for name in _KEPT}
+    if request.majority_voting is True:
+        kept["coordinates"] = annotator.gaussians.coordinates(cells.values)
     return {"best_guess": found.log_proba.argmax(1), **kept}
 
 
@@ -164,41 +178,63 @@ def annotation_results(
     job: Job,
     annotator: Annotator,
     match: GeneMatch,
-    keys: Keys,
+    request: AnnotationRequest,
     cells: LabelledCells | None,
 ) -> Results:
     """Gather what is written for one input."""
+    keys = request.keys
     classes = np.array(annotator.classes, dtype=object)
     best_guess = classes[job.kept("best_guess")]
-    cell_type = np.where(job.kept("unknown"), UNKNOWN, best_guess)
+    reason = np.array(job.kept("reason"))
+    cell_type = np.where(reason >= 0, UNKNOWN, best_guess)
     own = None if cells is None else cells.own_labels
     if own is not None:
         cell_type[own.rows] = classes[own.codes[own.rows]]
+        reason[own.rows] = -1
     colors = {} if cells is None else cells.colors
     results = Results()
     results.add_labels(keys.cell_type, cell_type, annotator.classes, colors)
     results.add_labels(keys.best_guess, best_guess, annotator.classes, colors)
+    if request.majority_voting:
+        voted = majority(cell_type, _clusters(job, request))
+        results.add_labels(keys.majority_voting, voted, annotator.classes, colors)
     results.obs[keys.confidence] = np.array(job.kept("confidence"))
     results.obs[keys.ood_score] = np.array(job.kept("ood_score"))
+    results.obs[keys.reason] = reason_column(reason)
     flag_empty(results, keys, job.kept("empty"), job.source.obs)
     results.obsm[keys.embedding] = job.kept("embedding")
     results.uns[keys.uns] = about(
         "annotate",
-        confidence_threshold=annotator.confidence_threshold,
+        thresholds=dict(zip(annotator.classes, annotator.thresholds.tolist(), strict=True)),
         ood_threshold=annotator.ood_threshold,
         neural_weight=annotator.fusion.neural_weight,
-        validation=annotator.validation,
+        scores=annotator.scores,
         genes_matched=n_found(annotator, match),
         genes_given=match.n_names,
         **annotator.about,
     )
+    results.uns[keys.validation] = annotator.validation
     return results
+
+
+def _clusters(job: Job, request: AnnotationRequest) -> npt.NDArray[Any]:
+    """(n,) cluster of each cell: a column of ``obs``, or made from principal components."""
+    if isinstance(request.majority_voting, str):
+        texts, missing = label_texts(job.source.obs[request.majority_voting])
+        texts[missing] = None
+        return texts
+    return over_cluster(np.array(job.kept("coordinates")), request.seed)
 
 
 def call_digest(request: AnnotationRequest, jobs: Jobs) -> str:
     """Return one text that stands for all that decides the results."""
     if request.saved is not None:
-        return digest(task="annotate", annotator=_known(request.saved), keys=request.keys.prefix)
+        return digest(
+            task="annotate",
+            annotator=_known(request.saved),
+            keys=request.keys.prefix,
+            majority_voting=request.majority_voting,
+        )
     how = {f.name: getattr(request, f.name) for f in fields(request)}
     how |= {"model": identity(how["model"]), "reference": identity(how["reference"])}
     return digest(task="annotate", files=jobs.stamp(), **how)

@@ -18,6 +18,7 @@ from scmamba.models import CellModel
 from scmamba.pp.expression import check_shape
 from scmamba.stream.source import as_path, check_file
 from scmamba.tasks._annotation.annotator import Annotator, is_annotator
+from scmamba.tasks._annotation.voting import check_clustering
 from scmamba.tasks._checks import check_at_least, check_folder
 
 
@@ -45,6 +46,8 @@ class AnnotationRequest:
     n_top_genes: int | None
     max_error: float
     ood_fpr: float
+    class_thresholds: bool
+    majority_voting: bool | str
     training: AnnotationTraining | None
     keys: Keys
     seed: int
@@ -95,6 +98,8 @@ class AnnotationRequest:
             if not 0 <= value < 1:
                 raise ScmambaError(f"{name}={value}; give a share in [0, 1)")
         check_at_least({"seed": 0, "n_top_genes": 1}, seed=self.seed, n_top_genes=self.n_top_genes)
+        if self.majority_voting is True:
+            check_clustering()
         if self.training is not None:
             self._check_training()
         if self.saved is not None:

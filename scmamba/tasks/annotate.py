@@ -44,6 +44,8 @@ def annotate(
     n_top_genes: int | None = 2000,
     max_error: float = 0.05,
     ood_fpr: float = 0.01,
+    class_thresholds: bool = True,
+    majority_voting: bool | str = False,
     training: AnnotationTraining | None = None,
     key_added: str = PREFIX,
     copy: Literal[False] = False,
@@ -68,6 +70,8 @@ def annotate(
     n_top_genes: int | None = 2000,
     max_error: float = 0.05,
     ood_fpr: float = 0.01,
+    class_thresholds: bool = True,
+    majority_voting: bool | str = False,
     training: AnnotationTraining | None = None,
     key_added: str = PREFIX,
     copy: Literal[True],
@@ -91,6 +95,8 @@ def annotate(
     n_top_genes: int | None = 2000,
     max_error: float = 0.05,
     ood_fpr: float = 0.01,
+    class_thresholds: bool = True,
+    majority_voting: bool | str = False,
     training: AnnotationTraining | None = None,
     key_added: str = PREFIX,
     copy: bool = False,
@@ -133,9 +139,18 @@ def annotate(
     n_top_genes
         Highly variable genes to learn from; None: all.
     max_error
-        Fraction of wrong labels allowed among held-out cells that are not called ``unknown``.
+        Fraction of wrong labels allowed among cells that are not called ``unknown``. Thresholds
+        are the lowest with which, at a confidence of 80 %, it holds for held-out cells.
     ood_fpr
         False positive rate: fraction of held-out cells that may be taken for out of distribution.
+    class_thresholds
+        Whether each cell type has a threshold of its own, so that ``max_error`` holds for the
+        cells predicted to be of each type, whatever the frequencies of types are. False: one
+        threshold for all types.
+    majority_voting
+        Name of an ``obs`` column with clusters, or True, which clusters the cells finely by Leiden
+        on principal components (needs igraph): the type that more than half of a cluster's cells
+        have is written too.
     training
         How the neural component is trained; None: chosen by the number of labelled cells.
     key_added
@@ -155,8 +170,11 @@ def annotate(
     -------
     The annotator, or (copy, annotator) with ``copy=True``. Written are, in ``obs``,
     ``scmamba_cell_type`` (with ``unknown``; cells that carry a label keep it),
-    ``scmamba_best_guess`` (never unknown), ``scmamba_confidence`` in [0, 1] and
-    ``scmamba_ood_score``; ``obsm["X_scmamba"]`` (n_obs, D); ``uns["scmamba"]``.
+    ``scmamba_best_guess`` (never unknown), ``scmamba_confidence`` in [0, 1],
+    ``scmamba_ood_score`` and ``scmamba_reason`` (why a cell is unknown: ``low confidence``,
+    ``out of distribution``, ``type not validated`` or ``no gene expressed``), with
+    ``majority_voting`` also ``scmamba_majority_voting``; ``obsm["X_scmamba"]`` (n_obs, D);
+    ``uns["scmamba"]``, and ``uns["scmamba_validation"]``, the table ``annotator.validation``.
 
     Raises
     ------
@@ -177,7 +195,8 @@ def annotate(
         adata, reference=reference, labels_key=labels_key, unlabeled_category=unlabeled_category,
         model=model, batch_key=batch_key, layer=layer, use_raw=use_raw, gene_key=gene_key,
         mode=mode, n_top_genes=n_top_genes, max_error=max_error, ood_fpr=ood_fpr,
-        training=training, key_added=key_added, seed=seed,
+        class_thresholds=class_thresholds, majority_voting=majority_voting, training=training,
+        key_added=key_added, seed=seed,
     )  # fmt: skip
     with (
         open_jobs(adata, output, copy=copy) as jobs,
@@ -194,7 +213,7 @@ def annotate(
         for one in inputs:
             found, match = for_annotator(one, annotator)
             for rows, values in one.job.blocks(found, key):
-                one.job.keep(rows, annotate_block(annotator, values, match))
-            results = annotation_results(one.job, annotator, match, request.keys, cells)
+                one.job.keep(rows, annotate_block(annotator, values, match, request))
+            results = annotation_results(one.job, annotator, match, request, cells)
             one.job.write(results, key)
     return (jobs.result, annotator) if copy else annotator

@@ -29,7 +29,7 @@ def test_an_annotator_of_version_1(cells, tmp_path) -> None:
     annotator = Annotator.load(V1 / "annotator")
     proba = annotator.predict_proba(cells)
     np.testing.assert_allclose(proba, EXPECTED["annotator"], atol=2e-5)
-    assert annotator.validation["both_accuracy"] == annotator.validation_table.loc["both"].iloc[0]
+    assert annotator.scores["both_accuracy"] == annotator.component_scores.loc["both"].iloc[0]
     assert annotator.about["ood_fpr"] == 0.01
     annotator.save(tmp_path / "new")
     pd.testing.assert_frame_equal(Annotator.load(tmp_path / "new").predict_proba(cells), proba)

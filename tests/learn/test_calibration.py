@@ -5,14 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sklearn.metrics
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.special import softmax
 
 from scmamba.learn.calibration import (
     base_rates,
     best_temperature,
-    confidence_threshold,
     floor_logits,
     held_back,
     log_loss,
@@ -86,26 +83,3 @@ def test_base_rates() -> None:
     rates = base_rates("multilabel", np.array([[1, 0], [1, 0], [1, 1]]), 2)
     assert rates == (3.5 / 4, 1.5 / 4)
     assert base_rates("regression", np.zeros((3, 1)), 1) == ()
-
-
-def test_threshold_by_hand() -> None:
-    confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
-    correct = np.array([True, True, False, True, True])
-    assert confidence_threshold(confidence, correct, 0.0) == 0.8
-    assert confidence_threshold(confidence, correct, 0.25) == 0.5  # one of five is wrong
-    assert confidence_threshold(confidence, correct, 0.1) == 0.8
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from([0.3, 0.5, 0.7, 0.9, 1.0]), st.booleans()), min_size=1),
-    st.sampled_from([0.0, 0.05, 0.2, 0.5]),
-)
-def test_at_most_max_error_are_wrong_above_the_threshold(pairs, max_error) -> None:
-    """Also where many cells are equally sure, up to the surest."""
-    confidence = np.array([c for c, _ in pairs])
-    correct = np.array([c for _, c in pairs])
-    threshold = confidence_threshold(confidence, correct, max_error)
-    kept = confidence >= threshold  # as the annotator decides
-    assert kept.sum() == 0 or (~correct[kept]).mean() <= max_error
-    looser = [t for t in np.unique(confidence) if t < threshold]
-    assert all((~correct[confidence >= t]).mean() > max_error for t in looser)

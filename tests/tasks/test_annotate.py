@@ -24,7 +24,7 @@ from scmamba.tasks._forward import cell_data
 from scmamba.tasks._pretrained import model_genes
 from tests.tasks.tiny import TINY, annotate
 
-WRITTEN = ["cell_type", "best_guess", "confidence", "ood_score"]
+WRITTEN = ["cell_type", "best_guess", "confidence", "ood_score", "reason"]
 
 
 def forbid_training(monkeypatch) -> None:
@@ -46,8 +46,8 @@ def test_partly_labelled_cells(fitted) -> None:
     assert set(obs["scmamba_best_guess"]) <= set(annotator.classes)
     assert obs["scmamba_confidence"].between(1 / 3, 1).all()
     assert adata.obsm["X_scmamba"].shape == (90, 16)
-    assert annotator.validation["n_cells"] == 60
-    assert {"linear_accuracy", "neural_accuracy", "both_accuracy"} <= annotator.validation.keys()
+    assert annotator.scores["n_cells"] == 60
+    assert {"linear_accuracy", "neural_accuracy", "both_accuracy"} <= annotator.scores.keys()
     assert annotator.history.index[0] == 1 and "train_loss" in annotator.history
 
 
@@ -55,7 +55,8 @@ def test_unknown_where_doubtful_or_strange_and_nowhere_else(fitted) -> None:
     adata, annotator = fitted
     table = annotator.predict(adata)
     said = annotator._predict(adata, {})
-    doubtful = table["confidence"] < annotator.confidence_threshold
+    thresholds = dict(zip(annotator.classes, annotator.thresholds, strict=True))
+    doubtful = table["confidence"] < table["best_guess"].map(thresholds)
     strange = table["ood_score"] > annotator.ood_threshold
     assert ((table["cell_type"] == "unknown") == (doubtful | strange)).all()
     known = table["cell_type"] != "unknown"
@@ -63,6 +64,40 @@ def test_unknown_where_doubtful_or_strange_and_nowhere_else(fitted) -> None:
     assert not said.empty.any()
     new = adata.obs["label"].isna()
     assert (adata.obs["scmamba_cell_type"].astype(str) == table["cell_type"])[new].all()
+
+
+def test_validation_of_each_type(fitted) -> None:
+    adata, annotator = fitted
+    table = annotator.validation
+    assert table.index.tolist() == list(annotator.classes)
+    labelled = adata.obs[adata.obs["label"].notna()]
+    assert table["cells"].tolist() == labelled["label"].value_counts().sort_index().tolist()
+    assert (table["batches"] == 3).all() and table["held_out"].sum() == 60
+    assert table[["recall", "precision"]].stack().between(0.5, 1).all()
+    assert (table["threshold"] == annotator.thresholds).all() and table["validated"].all()
+
+
+def test_a_type_of_one_batch_is_not_validated(cells, quick) -> None:
+    only = (cells.obs["cell_type"] != "type_2") | (cells.obs["batch"] == cells.obs["batch"].iloc[0])
+    reference = cells[only].copy()
+    annotator = annotate(cells, reference, labels_key="cell_type", batch_key="batch")
+    row = annotator.validation.loc["type_2"]
+    assert (row["batches"], row["held_out"], row["validated"]) == (1, 0, False)
+    assert np.isnan(row["threshold"])
+    assert "never predicted  1: type_2 (see .validation)" in repr(annotator)
+    of_it = cells.obs["scmamba_best_guess"] == "type_2"
+    assert of_it.any()
+    known = ["type not validated", "out of distribution"]
+    assert cells.obs["scmamba_reason"][of_it].isin(known).all()
+    assert (cells.obs["scmamba_cell_type"][of_it] == "unknown").all()
+    labelled = cells.obs["scmamba_cell_type"] != "unknown"
+    assert cells.obs["scmamba_reason"].isna().equals(labelled)
+
+
+def test_one_threshold_for_all_types(cells, quick) -> None:
+    annotator = annotate(cells, labels_key="label", batch_key="batch", class_thresholds=False)
+    assert len(set(annotator.thresholds)) == 1
+    assert annotator.about["class_thresholds"] is False
 
 
 def test_probabilities(fitted) -> None:
@@ -86,7 +121,9 @@ def test_saved_and_loaded_it_says_the_same(fitted, tmp_path, assert_untouched) -
     pd.testing.assert_frame_equal(loaded.predict_proba(adata), annotator.predict_proba(adata))
     assert_untouched(adata, before)
     assert loaded.about == annotator.about
-    assert loaded.validation == annotator.validation
+    assert loaded.scores == annotator.scores
+    pd.testing.assert_frame_equal(loaded.validation, annotator.validation)
+    np.testing.assert_array_equal(loaded.thresholds, annotator.thresholds)
     loaded.save(tmp_path / "saved")  # replaces its own
     pd.testing.assert_frame_equal(
         Annotator.load(tmp_path / "saved").predict(adata), annotator.predict(adata)
@@ -104,7 +141,8 @@ def test_a_saved_annotator_trains_nothing(fitted, tmp_path, monkeypatch, way) ->
     annotate(query, labels_key="label", model=model[way])
     table = annotator.predict(query)
     for name in WRITTEN:
-        assert (query.obs[f"scmamba_{name}"].astype(object) == table[name].astype(object)).all()
+        written = query.obs[f"scmamba_{name}"].astype(object)
+        assert written.equals(table[name].astype(object)), name
     assert query.uns["scmamba"] == adata.uns["scmamba"]
 
 
@@ -198,12 +236,12 @@ def test_what_ran_is_told_and_survives_files(fitted, tmp_path) -> None:
         0,
     )
     assert said["n_labelled"] == 60
-    assert said["confidence_threshold"] == annotator.confidence_threshold
+    assert list(said["thresholds"].values()) == annotator.thresholds.tolist()
     adata.write_h5ad(tmp_path / "cells.h5ad")
     adata.write_zarr(tmp_path / "cells.zarr")
     for back in (ad.read_h5ad(tmp_path / "cells.h5ad"), ad.read_zarr(tmp_path / "cells.zarr")):
-        found = {**back.uns["scmamba"], "validation": dict(back.uns["scmamba"]["validation"])}
-        assert found == said
+        assert {**back.uns["scmamba"], "scores": dict(back.uns["scmamba"]["scores"])} == said
+        pd.testing.assert_frame_equal(back.uns["scmamba_validation"], annotator.validation)
         pd.testing.assert_series_equal(
             back.obs["scmamba_cell_type"], adata.obs["scmamba_cell_type"]
         )
@@ -302,7 +340,7 @@ def test_a_reference_with_counts_in_a_layer_of_the_query(reference, query, quick
     query.X = query.X.toarray() * 0 + 1.0
     found = annotate(query, reference, labels_key="cell_type", layer="raw_counts")
     np.testing.assert_allclose(found.linear.coef, expected.linear.coef)
-    assert query.uns["scmamba"]["confidence_threshold"] == expected.confidence_threshold
+    assert list(query.uns["scmamba"]["thresholds"].values()) == expected.thresholds.tolist()
 
 
 def test_a_reference_without_common_genes(reference, query, assert_untouched, monkeypatch) -> None:
@@ -364,7 +402,7 @@ def test_a_class_with_one_cell(cells, quick) -> None:
     annotator = annotate(cells, labels_key="label")
     assert annotator.classes[0] == "lonely"
     assert cells.obs["scmamba_cell_type"].iloc[1] == "lonely"
-    assert annotator.validation["n_cells"] == 59
+    assert annotator.scores["n_cells"] == 59
 
 
 def test_few_labelled_cells(cells, quick) -> None:
@@ -377,7 +415,7 @@ def test_few_labelled_cells(cells, quick) -> None:
         table.obs["label"] = labels
         annotator = annotate(table, labels_key="label")
         assert annotator.classes == ("type_0", "type_1")
-        assert (annotator.validation == {}) == (n == 1)
+        assert (annotator.scores == {}) == (n == 1)
         assert table.obs["scmamba_confidence"].notna().all()
 
 
@@ -396,7 +434,7 @@ def test_one_batch_is_no_batches(cells, quick) -> None:
     cells.obs["one"] = "only"
     a = annotate(cells, labels_key="label", batch_key="one", copy=True)[1]
     b = annotate(cells, labels_key="label", copy=True)[1]
-    assert a.validation == b.validation
+    assert a.scores == b.scores
 
 
 def test_copy_and_key_added(cells, fitted, assert_untouched) -> None:
@@ -620,7 +658,7 @@ def test_a_pretrained_model_with_a_domain_norm(cells, tiny_model, assert_untouch
 def test_many_processes_say_what_one_says(cells, fitted, monkeypatch) -> None:
     monkeypatch.setattr(settings, "n_jobs", 2)
     annotator = annotate(cells, labels_key="label", batch_key="batch")
-    assert annotator.validation == fitted[1].validation
+    assert annotator.scores == fitted[1].scores
     np.testing.assert_array_equal(
         cells.obs["scmamba_confidence"], fitted[0].obs["scmamba_confidence"]
     )
@@ -637,11 +675,11 @@ def test_noise_is_given_no_share(cells, monkeypatch) -> None:
             torch.nn.init.zeros_(component.model.heads["class"].out.bias)
         return found
 
-    expected = annotate(cells, labels_key="label", copy=True)[1].validation
+    expected = annotate(cells, labels_key="label", copy=True)[1].scores
     monkeypatch.setattr(cell_module.CellExamples, "from_scratch", noisy)
     found = annotate(cells, labels_key="label", copy=True, training=replace(TINY, n_members=1))[1]
     assert found.fusion.neural_weight == 0
-    assert found.validation["both_accuracy"] >= expected["linear_accuracy"]
+    assert found.scores["both_accuracy"] >= expected["linear_accuracy"]
 
 
 def test_order_of_genes_is_no_matter_for_what_is_learned(reference, query) -> None:

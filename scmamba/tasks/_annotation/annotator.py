@@ -19,6 +19,7 @@ from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN
 from scmamba._log import logger
 from scmamba.learn.artifact import Artifact, Saved, flattened, unflattened
+from scmamba.learn.discriminant import BatchAwareLinear
 from scmamba.learn.fusion import Fusion
 from scmamba.learn.linear import Linear
 from scmamba.learn.neural import NeuralComponent
@@ -28,7 +29,8 @@ from scmamba.pp.expression import Expression, expression
 from scmamba.pp.genes import find_genes
 from scmamba.tasks._annotation.cells import mean_logits
 from scmamba.tasks._annotation.networks import panel_outputs
-from scmamba.tasks._annotation.validation import validation_table
+from scmamba.tasks._annotation.reasons import reason_column, reasons
+from scmamba.tasks._annotation.validation import component_table, table_from_json, table_to_json
 from scmamba.tasks._forward import Forward, cell_data, forward
 from scmamba.tasks._panel import Panel
 from scmamba.tokens.genes import GeneMatch
@@ -49,8 +51,8 @@ class Prediction:
         (n, n_classes) calibrated log-probabilities.
     ood_score
         (n,) out-of-distribution score in [0, 1]; higher is further from the known cell types.
-    unknown
-        (n,) True where the annotator abstains.
+    reason
+        (n,) why the annotator abstains, a position in ``REASONS``; -1 where it does not.
     embedding
         (n, D) cell embeddings.
     empty
@@ -59,10 +61,15 @@ class Prediction:
 
     log_proba: Floats
     ood_score: Floats
-    unknown: npt.NDArray[np.bool_]
+    reason: npt.NDArray[np.int8]
     embedding: npt.NDArray[np.float32]
     empty: npt.NDArray[np.bool_]
     classes: tuple[str, ...]
+
+    @property
+    def unknown(self) -> npt.NDArray[np.bool_]:
+        """(n,) True where the annotator abstains."""
+        return self.reason >= 0
 
     @property
     def best_guess(self) -> list[str]:
@@ -122,12 +129,18 @@ class Annotator(Described):
         How both become calibrated probabilities.
     gaussians, ood_scorer
         Distance to the known cell types, and the out-of-distribution score with its threshold.
-    confidence_threshold
-        Cells with a lower confidence are ``unknown``.
+    thresholds
+        (n_classes,) confidence from which a prediction of each type counts; cells with a lower one
+        are ``unknown``. inf: the type is never predicted.
     about
         How it was made: mode, seed, rates, genes.
-    validation
+    scores
         Accuracy and macro-F1 on held-out labelled cells, of each component and of both together.
+    validation
+        How each type was validated, one row per type: labelled ``cells``, their ``batches`` (0:
+        not known), ``held_out`` cells, their ``recall``, the ``precision`` of its predictions, the
+        ``threshold`` (NaN: never predicted), and whether it was ``validated``: held-out cells show
+        that labels above the threshold are wrong no more often than ``max_error``.
     history
         Training curve of the first network, one row per epoch.
 
@@ -145,7 +158,7 @@ class Annotator(Described):
     >>> annotator.classes
     ('type_0', 'type_1')
     >>> annotator.predict(adata).columns.tolist()
-    ['cell_type', 'best_guess', 'confidence', 'ood_score']
+    ['cell_type', 'best_guess', 'confidence', 'ood_score', 'reason']
     """
 
     classes: tuple[str, ...]
@@ -156,9 +169,10 @@ class Annotator(Described):
     fusion: Fusion
     gaussians: ClassGaussians
     ood_scorer: OODScorer
-    confidence_threshold: float
+    thresholds: Floats
     about: dict[str, Any]
-    validation: dict[str, float]
+    scores: dict[str, float]
+    validation: pd.DataFrame
     history: pd.DataFrame
 
     def _summary(self) -> tuple[str, Mapping[str, str]]:
@@ -169,14 +183,20 @@ class Annotator(Described):
             "trained on": f"{about['n_labelled']:,} labelled cells, seed {about['seed']}",
             "network": f"{about['model']}, {about['mode']}, {len(self.neural.members)} member(s)",
             "neural weight": f"{self.fusion.neural_weight:.1f}",
-            "unknown if": f"confidence < {self.confidence_threshold:.3f} or "
+            "unknown if": f"confidence < {_ranged(self.thresholds)} or "
             f"ood_score > {self.ood_threshold:.3f}",
             "held-out cells": "none: not validated",
         }
-        if self.validation:
-            n = self.validation["n_cells"]
-            entries["held-out cells"] = f"{n:,.0f}: {scored(self.validation, 'both')}"
+        if self.scores:
+            n = self.scores["n_cells"]
+            entries["held-out cells"] = f"{n:,.0f}: {scored(self.scores, 'both')}"
+            if never := [name for name, one in zip(*self._by_class, strict=True) if np.isinf(one)]:
+                entries["never predicted"] = f"{listed(never)} (see .validation)"
         return "Annotator", entries
+
+    @property
+    def _by_class(self) -> tuple[tuple[str, ...], list[float]]:
+        return self.classes, self.thresholds.tolist()
 
     @property
     def ood_threshold(self) -> float:
@@ -184,9 +204,9 @@ class Annotator(Described):
         return self.ood_scorer.threshold
 
     @property
-    def validation_table(self) -> pd.DataFrame:
+    def component_scores(self) -> pd.DataFrame:
         """Scores on held-out cells: components by ``accuracy`` and ``macro_f1``."""
-        return validation_table(self.validation)
+        return component_table(self.scores)
 
     def predict(self, adata: AnnData, **where: Any) -> pd.DataFrame:
         """Annotate cells without writing to them.
@@ -200,8 +220,8 @@ class Annotator(Described):
 
         Returns
         -------
-        Columns ``cell_type`` (with ``unknown``), ``best_guess``, ``confidence`` in [0, 1] and
-        ``ood_score``, one row per cell.
+        Columns ``cell_type`` (with ``unknown``), ``best_guess``, ``confidence`` in [0, 1],
+        ``ood_score`` and ``reason`` (why a cell is ``unknown``), one row per cell.
 
         Raises
         ------
@@ -214,6 +234,7 @@ class Annotator(Described):
             "best_guess": predictions.best_guess,
             "confidence": predictions.confidence,
             "ood_score": predictions.ood_score,
+            "reason": reason_column(predictions.reason),
         }
         return pd.DataFrame(table, index=adata.obs_names)
 
@@ -248,9 +269,8 @@ class Annotator(Described):
         if parts != "both":
             linear, neural = (linear, None) if parts == "linear" else (None, neural)
         log_proba = self.fusion.log_proba(linear, neural)
-        uncertain = np.exp(log_proba.max(1)) < self.confidence_threshold
-        unknown = uncertain | (score > self.ood_threshold) | cells.empty
-        return Prediction(log_proba, score, unknown, embedding, cells.empty, self.classes)
+        reason = reasons(log_proba, self.thresholds, score > self.ood_threshold, cells.empty)
+        return Prediction(log_proba, score, reason, embedding, cells.empty, self.classes)
 
     def _outputs(self, model: CellModel, cells: Cells) -> Forward:
         """What one network gives for the panel, or for a pretrained model's own vocabulary."""
@@ -275,6 +295,7 @@ class Annotator(Described):
             **({} if head is None else flattened("head", head)),
             **flattened("gaussians", self.gaussians),
             "ood.quantiles": self.ood_scorer.quantiles,
+            "thresholds": self.thresholds,
         }
         content = {
             "classes": self.classes,
@@ -282,9 +303,9 @@ class Annotator(Described):
             "reads_panel": self.reads_panel,
             "fusion": asdict(self.fusion),
             "ood_threshold": self.ood_threshold,
-            "confidence_threshold": self.confidence_threshold,
             "about": self.about,
-            "validation": self.validation,
+            "validation": self.scores,
+            "types": table_to_json(self.validation),
         }
         return ARTIFACT.save(path, content, arrays, self.neural.members, self.history)
 
@@ -302,20 +323,37 @@ class Annotator(Described):
                 _upgrade(saved)
             content, arrays = saved.content, saved.arrays
             head = unflattened(Linear, "head", arrays) if "head.coef" in arrays else None
+            linear = BatchAwareLinear if "linear.single_batch" in arrays else Linear
+            classes = tuple(content["classes"])
+            thresholds = arrays.get("thresholds")
+            if thresholds is None:  # one for all types, in folders of earlier versions
+                thresholds = np.full(len(classes), content["confidence_threshold"])
             return cls(
-                classes=tuple(content["classes"]),
+                classes=classes,
                 panel=Panel(tuple(content["genes"]), arrays["chosen"]),
-                linear=unflattened(Linear, "linear", arrays),
+                linear=unflattened(linear, "linear", arrays),
                 neural=NeuralComponent(saved.networks, head),
                 reads_panel=content["reads_panel"],
                 fusion=Fusion.from_dict(content["fusion"]),
                 gaussians=unflattened(ClassGaussians, "gaussians", arrays),
                 ood_scorer=OODScorer(arrays["ood.quantiles"], content["ood_threshold"]),
-                confidence_threshold=content["confidence_threshold"],
+                thresholds=thresholds,
                 about=content["about"],
-                validation=content["validation"],
+                scores=content["validation"],
+                validation=table_from_json(
+                    content.get("types", {"threshold": thresholds.tolist()}), classes
+                ),
                 history=saved.history,
             )
+
+
+def _ranged(thresholds: Floats) -> str:
+    """The lowest and the highest of the finite thresholds."""
+    finite = thresholds[np.isfinite(thresholds)]
+    if not len(finite):
+        return "inf"
+    low, high = finite.min(), finite.max()
+    return f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}, by type,"
 
 
 def is_annotator(path: str | os.PathLike[str]) -> bool:

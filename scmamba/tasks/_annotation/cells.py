@@ -13,6 +13,7 @@ from torch import nn
 
 from scmamba.learn.bag import LabelledMatrix
 from scmamba.learn.calibration import Kind
+from scmamba.learn.discriminant import with_discriminant
 from scmamba.learn.linear import Linear, fit_linear
 from scmamba.learn.neural import NeuralComponent, NeuralFit, member_seed
 from scmamba.learn.ood import fit_class_gaussians
@@ -53,6 +54,8 @@ class CellExamples:
         Names of the panel's genes, and the vectors from which networks of them start.
     model, data
         The pretrained model to start from, and the cells as it reads them; None without one.
+    batches
+        (n,) batch of each cell, or None.
     """
 
     values: sparse.csr_matrix
@@ -63,6 +66,7 @@ class CellExamples:
     vectors: npt.NDArray[np.float32] | None = None
     model: CellModel | None = None
     data: CellData | None = None
+    batches: npt.NDArray[np.object_] | None = None
     kind: Kind = "classification"
     _embedding: npt.NDArray[np.float32] | None = field(default=None, init=False)
 
@@ -81,8 +85,11 @@ class CellExamples:
         return self.codes[rows]
 
     def fit_linear(self, rows: Rows) -> Linear:
-        """Class-balanced logistic regression."""
-        return fit_linear(self.values[rows], self.codes[rows], self.n_outputs, balanced=True)
+        """Class-balanced logistic regression, with a discriminant that looks past batches."""
+        x, codes = self.values[rows], self.codes[rows]
+        logistic = fit_linear(x, codes, self.n_outputs, balanced=True)
+        batches = None if self.batches is None else self.batches[rows]
+        return with_discriminant(logistic, x, codes, batches, self.seed)
 
     def linear_logits(self, linear: Linear, rows: Rows) -> Floats:
         """(n, n_classes) logits."""

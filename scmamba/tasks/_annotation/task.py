@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
-from scmamba.learn.calibration import confidence_threshold
 from scmamba.learn.folds import cross_validation_folds
 from scmamba.learn.neural import Finetune, FromScratch, NeuralFitter, Probe
 from scmamba.learn.ood import NO_REJECTION, fit_class_gaussians, fit_ood_scorer
@@ -25,7 +25,12 @@ from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation.cells import CellExamples
 from scmamba.tasks._annotation.examples import Examples
 from scmamba.tasks._annotation.networks import gene_vectors
-from scmamba.tasks._annotation.validation import format_scores, validation_scores
+from scmamba.tasks._annotation.validation import (
+    class_table,
+    format_scores,
+    thresholds_of,
+    validation_scores,
+)
 from scmamba.tasks._forward import cell_data
 from scmamba.tasks._panel import Panel, aligned, choose_panel
 from scmamba.tasks._pretrained import model_genes, pretrained
@@ -49,6 +54,8 @@ class FitTask:
         mode: str,
         max_error: float,
         ood_fpr: float,
+        *,
+        by_class: bool = True,
     ) -> Annotator:
         """Fit an annotator to the labelled cells."""
         labels, learn_from, others = self.given.labels, self.given.learn_from, self.given.query
@@ -64,9 +71,8 @@ class FitTask:
             mode = "scratch"
         else:
             examples, fitter, mode = self._from_pretrained(pretrained(model), mode, chosen[0])
-        groups = None if self.given.groups is None else self.given.groups[labels.rows]
         splits = cross_validation_folds(
-            examples.codes, groups, seed=self.seed, n_folds=self.training.n_folds
+            examples.codes, self._batches, seed=self.seed, n_folds=self.training.n_folds
         )
         found = fit_supervised(examples, fitter, splits, refit=True)
         about = {
@@ -76,11 +82,18 @@ class FitTask:
             "seed": self.seed,
             "max_error": max_error,
             "ood_fpr": ood_fpr,
+            "class_thresholds": by_class,
             "n_labelled": len(examples),
             "n_genes": len(panel.chosen),
             "unit": str(learn_from.unit),
         }
-        return self._annotator(found, examples, panel, max_error, ood_fpr, about)
+        return self._annotator(found, examples, panel, max_error, ood_fpr, by_class, about)
+
+    @property
+    def _batches(self) -> npt.NDArray[np.object_] | None:
+        """(n_labelled,) batch of each labelled cell, or None."""
+        groups = self.given.groups
+        return None if groups is None else groups[self.given.labels.rows]
 
     def _from_scratch(
         self, panel: Panel, chosen: list[sparse.csr_matrix]
@@ -94,6 +107,7 @@ class FitTask:
             len(self.given.labels.classes),
             self.seed,
             names=panel.names,
+            batches=self._batches,
             vectors=gene_vectors(sparse.vstack(chosen).tocsr(), training.width, self.seed),
         )
         return examples, FromScratch(training, parallel=examples.on_cpu and training.n_layer != 0)
@@ -116,7 +130,15 @@ class FitTask:
         data = cell_data(model, learn_from, match).take(labels.rows)
         data = replace(data, labels=codes)
         n_classes = len(labels.classes)
-        examples = CellExamples(values, codes, n_classes, self.seed, model=model, data=data)
+        examples = CellExamples(
+            values,
+            codes,
+            n_classes,
+            self.seed,
+            model=model,
+            data=data,
+            batches=self._batches,
+        )
         if mode == "auto":
             mode = "probe" if examples.on_cpu else "finetune"
         if mode == "probe":
@@ -131,22 +153,24 @@ class FitTask:
         panel: Panel,
         max_error: float,
         ood_fpr: float,
+        by_class: bool,
         about: dict[str, Any],
     ) -> Annotator:
         """Thresholds from held-out cells, and all of it together."""
         fusion, out = found.fusion, found.out_of_fold
-        scorer, threshold = NO_REJECTION, 0.0
-        validation: dict[str, float] = {}
+        classes = self.given.labels.classes
+        scorer, thresholds, log_proba = NO_REJECTION, np.zeros(len(classes)), None
+        scores: dict[str, float] = {}
         if out is not None:
             log_proba = fusion.log_proba(out.linear, out.neural)
-            correct = log_proba.argmax(1) == out.target
-            threshold = confidence_threshold(np.exp(log_proba.max(1)), correct, max_error)
+            thresholds = thresholds_of(out, log_proba, max_error, by_class=by_class)
             assert out.distance is not None
             scorer = fit_ood_scorer(fusion.mixed(out.linear, out.neural), out.distance, ood_fpr)
-            validation = validation_scores(out, log_proba)
-            logger.info(format_scores(validation, fusion.neural_weight))
+            scores = validation_scores(out, log_proba)
+            logger.info(format_scores(scores, fusion.neural_weight))
+        table = class_table(classes, examples.codes, self._batches, out, log_proba, thresholds)
         return Annotator(
-            classes=self.given.labels.classes,
+            classes=classes,
             panel=panel,
             linear=found.linear,
             neural=found.neural,
@@ -156,9 +180,10 @@ class FitTask:
                 examples.values, examples.codes, examples.n_outputs, seed=self.seed
             ),
             ood_scorer=scorer,
-            confidence_threshold=threshold,
+            thresholds=thresholds,
             about=about,
-            validation=validation,
+            scores=scores,
+            validation=table,
             history=found.history,
         )
 
