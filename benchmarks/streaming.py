@@ -39,7 +39,7 @@ def tokens(path: Path) -> None:
     from scmamba.stream.expressions import Expressions
     from scmamba.stream.source import open_cells
     from scmamba.tokens import Vocab, tokenize
-    from scmamba.tokens.genes import resolve
+    from scmamba.tokens.cells.genes import resolve
 
     keep_freed_memory()
     with open_cells(path) as cells:

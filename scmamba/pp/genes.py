@@ -10,8 +10,8 @@ from anndata import AnnData
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.pp.expression import Expression, gene_names
-from scmamba.tokens.genes import GeneMatch, resolve
-from scmamba.tokens.vocab import Vocab
+from scmamba.tokens.cells.genes import GeneMatch, resolve
+from scmamba.tokens.cells.vocab import Vocab
 
 
 def match_genes(

@@ -12,7 +12,7 @@ from torch import Tensor
 from scmamba.models import CellModel, CellOutput
 from scmamba.stream.batches import WHOLE, BucketedBatches, Draws, Ints, Shard
 from scmamba.stream.data import CellData
-from scmamba.tokens.masking import mask_values
+from scmamba.tokens.cells.masking import mask_values
 
 
 @dataclass(frozen=True)

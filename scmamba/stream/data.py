@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from scmamba.tokens.cells import CellTokens
-from scmamba.tokens.collate import CellBatch, collate
-from scmamba.tokens.vocab import Vocab
+from scmamba.tokens.cells.collate import CellBatch, collate
+from scmamba.tokens.cells.tokenize import CellTokens
+from scmamba.tokens.cells.vocab import Vocab
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class CellData:
         max_tokens: int | None = None,
         rng: np.random.Generator | None = None,
     ) -> CellBatch:
-        """Pad the cells ``rows``; see :func:`~scmamba.tokens.collate.collate`."""
+        """Pad the cells ``rows``; see :func:`~scmamba.tokens.cells.collate`."""
         return collate(
             self.tokens,
             rows,

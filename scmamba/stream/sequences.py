@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from scmamba.stream.batches import WHOLE, BucketedBatches, Draws, Ints, Shard, pad
-from scmamba.tokens.sequence_masking import IGNORED, TokenMasking, TokenNoise
+from scmamba.tokens.nucleotides.masking import IGNORED, TokenMasking, TokenNoise
 
 Strands = Literal["given", "either", "both"]
 

@@ -31,7 +31,7 @@ from scmamba.tasks._annotation_request import AnnotationRequest
 from scmamba.tasks._checks import flag_empty
 from scmamba.tasks._forward import block_values
 from scmamba.tasks._labels import Labels, read_batches, read_labels
-from scmamba.tokens.genes import GeneMatch
+from scmamba.tokens.cells.genes import GeneMatch
 
 _KEPT = ("confidence", "ood_score", "reason", "empty", "embedding")
 

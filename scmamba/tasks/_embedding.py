@@ -19,7 +19,7 @@ from scmamba.tasks._checks import check_at_least, flag_empty
 from scmamba.tasks._forward import block_values, cell_data, forward
 from scmamba.tasks._labels import read_batches
 from scmamba.tasks._pretrained import model_genes
-from scmamba.tokens.genes import GeneMatch, resolve
+from scmamba.tokens.cells.genes import GeneMatch, resolve
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from scmamba.stream import CellBatches
 from scmamba.stream.buckets import TOKEN_BUDGET
 from scmamba.stream.data import CellData
 from scmamba.stream.matrix import BLOCK_VALUES
-from scmamba.tokens.cells import tokenize
-from scmamba.tokens.genes import GeneMatch
+from scmamba.tokens.cells.genes import GeneMatch
+from scmamba.tokens.cells.tokenize import tokenize
 
 _WEIGHTS = 1 << 24
 """Of a model that reads whole blocks."""

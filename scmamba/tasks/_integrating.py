@@ -24,7 +24,7 @@ from scmamba.tasks._integration.integrator import Integrator, Mapped, check_batc
 from scmamba.tasks._integration.task import FitTask
 from scmamba.tasks._integration_request import IntegrationRequest
 from scmamba.tasks._labels import Labels, read_batches, read_labels
-from scmamba.tokens.genes import resolve
+from scmamba.tokens.cells.genes import resolve
 
 
 @dataclass(frozen=True)

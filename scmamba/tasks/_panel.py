@@ -14,7 +14,7 @@ from scmamba._errors import ScmambaError
 from scmamba.pp.expression import Expression
 from scmamba.pp.genes import find_genes
 from scmamba.pp.normalize import log_scale
-from scmamba.tokens.genes import GeneMatch
+from scmamba.tokens.cells.genes import GeneMatch
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from scmamba.models import CellModel, load
 from scmamba.models.loading import is_sequence_model
 from scmamba.pp.expression import Expression
 from scmamba.pp.genes import find_genes
-from scmamba.tokens.genes import GeneMatch
+from scmamba.tokens.cells.genes import GeneMatch
 
 
 def pretrained(model: CellModel | str | os.PathLike[str], **changes: Any) -> CellModel:

@@ -1,12 +1,12 @@
 """Expression and sequences to tokens: vocabularies, ids, bins, padded batches, masks."""
 
-from scmamba.tokens.binning import bin_values
-from scmamba.tokens.cells import CellTokens, tokenize
-from scmamba.tokens.collate import CellBatch, collate
-from scmamba.tokens.genes import GeneMatch, resolve
-from scmamba.tokens.masking import mask_values
-from scmamba.tokens.nucleotides import NucleotideTokenizer, SequenceBatch
-from scmamba.tokens.vocab import Vocab
+from scmamba.tokens.cells.binning import bin_values
+from scmamba.tokens.cells.collate import CellBatch, collate
+from scmamba.tokens.cells.genes import GeneMatch, resolve
+from scmamba.tokens.cells.masking import mask_values
+from scmamba.tokens.cells.tokenize import CellTokens, tokenize
+from scmamba.tokens.cells.vocab import Vocab
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer, SequenceBatch
 
 __all__ = [
     "CellBatch",

@@ -14,7 +14,7 @@ from scmamba.models import CellModel
 from scmamba.stream.batches import Ints
 from scmamba.stream.data import CellData
 from scmamba.stream.sequences import SequenceData
-from scmamba.tokens.sequence_masking import TokenMasking
+from scmamba.tokens.nucleotides.masking import TokenMasking
 from scmamba.train.budget import TimeBudget
 from scmamba.train.config import FitConfig, SequenceFitConfig, TrainConfig
 from scmamba.train.data import CellEpochs, EpochBatches, SequenceEpochs

@@ -8,7 +8,7 @@ import torch
 
 from scmamba import models
 from scmamba.models import CellModel, SequenceModel, preset
-from scmamba.tokens.vocab import Vocab
+from scmamba.tokens.cells.vocab import Vocab
 
 
 def test_a_cell_model_shows_itself(tmp_path: Path) -> None:

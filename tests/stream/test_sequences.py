@@ -8,7 +8,7 @@ import torch
 
 from scmamba.stream.sequences import SequenceBatches, SequenceData, SequenceTrainBatch
 from scmamba.tokens import NucleotideTokenizer
-from scmamba.tokens.sequence_masking import IGNORED, TokenMasking
+from scmamba.tokens.nucleotides.masking import IGNORED, TokenMasking
 
 TOKENIZER = NucleotideTokenizer.caduceus()
 COMPLEMENT = TOKENIZER.complement

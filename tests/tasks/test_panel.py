@@ -9,7 +9,7 @@ from scipy import sparse
 from scmamba._errors import ScmambaError
 from scmamba.pp.expression import expression
 from scmamba.tasks._panel import Panel, aligned, choose_panel
-from scmamba.tokens.genes import resolve
+from scmamba.tokens.cells.genes import resolve
 
 UNITS = {
     "counts": lambda x: x,

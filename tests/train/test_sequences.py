@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from scmamba import ScmambaError
 from scmamba.stream.sequences import SequenceBatches, SequenceData, SequenceOutput
 from scmamba.tokens import NucleotideTokenizer
-from scmamba.tokens.sequence_masking import IGNORED, TokenMasking, known_tokens
+from scmamba.tokens.nucleotides.masking import IGNORED, TokenMasking, known_tokens
 from scmamba.train import (
     CLS,
     MultiLabel,

@@ -19,7 +19,7 @@ from scmamba.learn.folds import fold_of
 from scmamba.tasks.sequence._inputs import read_sequences
 from scmamba.tasks.sequence._supervised.split import groups
 from scmamba.tasks.sequence._supervised.targets import read_labels
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 _VALIDATION = ("dev", "val", "validation", "valid")
 _HELD = 10

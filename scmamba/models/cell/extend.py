@@ -23,7 +23,7 @@ from scmamba.models.cell.model import CellModel
 from scmamba.models.cell.ridge import Ridge, fit_ridge
 from scmamba.models.checkpoint.weights import fill
 from scmamba.nn.lora import merged_state_dict
-from scmamba.tokens.vocab import Vocab
+from scmamba.tokens.cells.vocab import Vocab
 
 FEWEST = 20
 """Genes that model and table must share for a map to be fitted."""

@@ -22,7 +22,7 @@ from scmamba.nn.pool import BagPool
 
 if TYPE_CHECKING:
     from scmamba.models.checkpoint.report import LoadReport
-    from scmamba.tokens.vocab import Vocab
+    from scmamba.tokens.cells.vocab import Vocab
 
 
 H = TypeVar("H", bound=Head)

@@ -21,7 +21,7 @@ from scmamba.models.checkpoint.report import LoadReport
 from scmamba.models.checkpoint.tensors import SUFFIXES, read_tensors
 from scmamba.models.checkpoint.weights import BACKBONE, fill
 from scmamba.nn.heads import ClassConfig
-from scmamba.tokens.vocab import Vocab
+from scmamba.tokens.cells.vocab import Vocab
 
 KEYS: tuple[tuple[str, str], ...] = (
     # ours <- published; the first pair that fits is taken

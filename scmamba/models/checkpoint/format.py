@@ -31,8 +31,8 @@ from scmamba.models.sequence.config import SequenceConfig
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.models.sequence.published import is_published_sequence, sequence_report
 from scmamba.nn.lora import merged_state_dict
-from scmamba.tokens.nucleotides import NucleotideTokenizer
-from scmamba.tokens.vocab import Vocab
+from scmamba.tokens.cells.vocab import Vocab
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 CONFIG, VOCAB, WEIGHTS = "config.json", "vocab.json", "model.safetensors"
 TOKENIZER = "nucleotides.json"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scmamba.models.sequence.config import SequenceConfig
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from scmamba._config import DEEPEST, WIDEST, Config, one_of
 from scmamba._errors import ScmambaError
-from scmamba.tokens._layouts import MOST_IDS
+from scmamba.tokens.nucleotides.layouts import MOST_IDS
 
 FAMILIES = ("caduceus", "plantcad", "mamba2-mrna", "plant-dnamamba", "scmamba")
 MIXERS = ("mamba1", "mamba2")

@@ -14,7 +14,7 @@ from scmamba._errors import ScmambaError
 from scmamba.models.sequence.config import SequenceConfig, sequence_preset
 from scmamba.nn.reverse_complement import ReverseComplementEmbedding, ReverseComplementHead
 from scmamba.nn.sequence_stack import SequenceStack
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 if TYPE_CHECKING:
     from scmamba.models.checkpoint.report import LoadReport

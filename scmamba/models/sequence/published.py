@@ -19,7 +19,7 @@ from scmamba.models.checkpoint.weights import Filled, fill
 from scmamba.models.sequence.config import SequenceConfig
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.models.sequence.structure import infer
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 MODEL_TYPES = ("caduceus", "mamba", "mamba2")
 """What ``model_type`` in config.json says in the layouts that are known."""

@@ -33,7 +33,7 @@ from scmamba.tasks._annotation.reasons import reason_column, reasons
 from scmamba.tasks._annotation.validation import component_table, table_from_json, table_to_json
 from scmamba.tasks._forward import Forward, cell_data, forward
 from scmamba.tasks._panel import Panel
-from scmamba.tokens.genes import GeneMatch
+from scmamba.tokens.cells.genes import GeneMatch
 
 PARTS = ("both", "linear", "neural")
 ARTIFACT = Artifact("annotator")

@@ -17,8 +17,8 @@ from scmamba.models import CellModel, preset
 from scmamba.models.device import resolve_device
 from scmamba.stream.data import CellData
 from scmamba.tasks._forward import Forward, forward
-from scmamba.tokens.cells import tokenize
-from scmamba.tokens.vocab import Vocab
+from scmamba.tokens.cells.tokenize import tokenize
+from scmamba.tokens.cells.vocab import Vocab
 from scmamba.train import CLS, FitConfig, class_weights, fit
 from scmamba.train.result import FitResult
 

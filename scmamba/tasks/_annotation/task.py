@@ -34,7 +34,7 @@ from scmamba.tasks._annotation.validation import (
 from scmamba.tasks._forward import cell_data
 from scmamba.tasks._panel import Panel, aligned, choose_panel
 from scmamba.tasks._pretrained import model_genes, pretrained
-from scmamba.tokens.genes import resolve
+from scmamba.tokens.cells.genes import resolve
 
 _PROBE_PENALTY = 10.0
 

@@ -32,9 +32,9 @@ from scmamba.tasks._integration.reference import Near, Reference
 from scmamba.tasks._labels import read_batches
 from scmamba.tasks._panel import Panel
 from scmamba.tasks._pretrained import model_genes
-from scmamba.tokens.cells import tokenize
-from scmamba.tokens.genes import GeneMatch, resolve
-from scmamba.tokens.vocab import Vocab
+from scmamba.tokens.cells.genes import GeneMatch, resolve
+from scmamba.tokens.cells.tokenize import tokenize
+from scmamba.tokens.cells.vocab import Vocab
 
 ARTIFACT = Artifact("integrator")
 _OLD_NAMES = {"unit": "likelihood", "own_genes": "reads_panel", "usual": "median_knn_distance"}

@@ -24,8 +24,8 @@ from scmamba.tasks._integration.reference import Reference
 from scmamba.tasks._labels import Labels
 from scmamba.tasks._panel import Panel, aligned, choose_panel
 from scmamba.tasks._pretrained import model_genes, pretrained
-from scmamba.tokens.genes import resolve
-from scmamba.tokens.vocab import Vocab
+from scmamba.tokens.cells.genes import resolve
+from scmamba.tokens.cells.vocab import Vocab
 
 _VARIES = 20  # cells of a batch in which it can be seen which genes vary
 

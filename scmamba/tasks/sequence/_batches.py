@@ -15,7 +15,7 @@ from scmamba._progress import progress_bar
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.stream.buckets import TOKEN_BUDGET, length_buckets
 from scmamba.tasks.sequence._inputs import Sequences
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 _NUMBERS = 1 << 24
 """Numbers in the widest tensor of a batch, about, so that memory does not grow with the work."""

@@ -7,9 +7,9 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from scmamba.tokens._alphabet import ALPHABETS
-from scmamba.tokens.nucleotides import NucleotideTokenizer
-from scmamba.tokens.sequence_masking import known_tokens
+from scmamba.tokens.nucleotides.alphabet import ALPHABETS
+from scmamba.tokens.nucleotides.masking import known_tokens
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 _COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 

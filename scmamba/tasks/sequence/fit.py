@@ -19,7 +19,7 @@ from scmamba.tasks.sequence._supervised.components import ComponentsFitter
 from scmamba.tasks.sequence._supervised.split import groups
 from scmamba.tasks.sequence._supervised.targets import TASKS, learn_targets, read_labels
 from scmamba.tasks.sequence.fitted import SequencePredictor
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 _HELD = 7
 """One in so many sequences is held out where no validation data are given."""

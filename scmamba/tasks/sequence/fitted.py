@@ -27,7 +27,7 @@ from scmamba.tasks.sequence._supervised.forward import outputs, sequence_data
 from scmamba.tasks.sequence._supervised.linear import SequenceLinear
 from scmamba.tasks.sequence._supervised.scores import score
 from scmamba.tasks.sequence._supervised.targets import Targets, read_labels
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 PARTS = ("both", "linear", "neural")
 ARTIFACT = Artifact("predictor")

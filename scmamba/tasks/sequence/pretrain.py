@@ -30,8 +30,8 @@ from scmamba.tasks.sequence._model import (
 )
 from scmamba.tasks.sequence._supervised.forward import sequence_data
 from scmamba.tasks.sequence._supervised.split import groups
-from scmamba.tokens.nucleotides import NucleotideTokenizer
-from scmamba.tokens.sequence_masking import TokenMasking, known_tokens
+from scmamba.tokens.nucleotides.masking import TokenMasking, known_tokens
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 from scmamba.train import NextToken, Objective, SequenceFitConfig, TokenClasses, fit_sequences
 
 OBJECTIVES = ("auto", "masked", "causal")

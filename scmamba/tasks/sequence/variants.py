@@ -19,7 +19,7 @@ from scmamba.tasks.sequence._effects import likelihood_effects
 from scmamba.tasks.sequence._genome import chromosomes
 from scmamba.tasks.sequence._model import Model, language_model, needs_both_strands
 from scmamba.tasks.sequence._vcf import Variant, read_vcf
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 _AT_ONCE = 4096
 """Windows that are held at a time."""

@@ -10,7 +10,7 @@ from scmamba._errors import ScmambaError
 from scmamba.stream.batches import WHOLE, Ints, Shard
 from scmamba.stream.buckets import TOKEN_BUDGET
 from scmamba.stream.sequences import SequenceBatches, SequenceData, SequenceTrainBatch
-from scmamba.tokens.sequence_masking import TokenMasking, TokenNoise
+from scmamba.tokens.nucleotides.masking import TokenMasking, TokenNoise
 from scmamba.train.config import SequenceFitConfig
 from scmamba.train.data.epochs import RowEpochs
 

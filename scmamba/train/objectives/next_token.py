@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scmamba.stream.sequences import SequenceOutput, SequenceTrainBatch
-from scmamba.tokens.sequence_masking import IGNORED
+from scmamba.tokens.nucleotides.masking import IGNORED
 from scmamba.train.objectives.tokens import token_cross_entropy
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scmamba.stream.sequences import SequenceOutput, SequenceTrainBatch
-from scmamba.tokens.sequence_masking import IGNORED
+from scmamba.tokens.nucleotides.masking import IGNORED
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from scmamba import models
 from scmamba._errors import ScmambaError
 from scmamba.models.checkpoint import format as checkpoint
 from scmamba.nn.lora import add_lora
-from scmamba.tokens.vocab import Vocab
+from scmamba.tokens.cells.vocab import Vocab
 
 
 def model(**changes):

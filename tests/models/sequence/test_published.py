@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from scmamba import models
 from scmamba._errors import ScmambaError
-from tests.tokens.test_nucleotides import kmer_folder
+from tests.tokens.nucleotides.test_tokenizer import kmer_folder
 
 GOLDEN = (
     "caduceus_ph_tiny",

@@ -9,8 +9,8 @@ import torch
 
 from scmamba._settings import settings
 from scmamba.models import SequenceConfig, SequenceModel
-from scmamba.tokens._layouts import TokenLayout
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.layouts import TokenLayout
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 from tests.tasks.sequence.oracle import KINDS, random_sequences
 
 COMPLEMENT = (0, 1, 2, 3, 4, 5, 6, 10, 9, 8, 7, 11, 12, 13, 14, 15)

@@ -21,7 +21,7 @@ from scmamba.benchmark._sequence.tasks import SequenceTask
 from scmamba.models.device import precision, resolve_device
 from scmamba.models.sequence.baselines import BASELINES
 from scmamba.tasks.sequence._supervised.forward import outputs, sequence_data
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 from scmamba.train import CLS, SequenceFitConfig, fit_sequences
 
 LOOK_EVERY = 2

@@ -19,7 +19,7 @@ from scmamba.learn.training import SequenceTraining
 from scmamba.models.device import resolve_device
 from scmamba.models.sequence.compact import CompactConfig, CompactModel
 from scmamba.tasks.sequence._supervised.examples import SequenceExamples
-from scmamba.tokens.sequence_masking import known_tokens
+from scmamba.tokens.nucleotides.masking import known_tokens
 
 _TRIAL_EPOCHS, _SURE, _N_LAYER = 2, 2.0, 2
 """Of the trial of a Mamba layer: epochs, standard errors that it must gain; layers if it does."""

@@ -25,7 +25,7 @@ from scmamba.tasks.sequence._supervised.compact import CompactExamples, planned,
 from scmamba.tasks.sequence._supervised.examples import SequenceExamples
 from scmamba.tasks.sequence._supervised.scores import format_scores, validation_scores
 from scmamba.tasks.sequence._supervised.targets import Targets
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 from scmamba.train import TimeBudget
 
 _PENALTIES = (1.0, 10.0, 100.0, 1000.0)

@@ -26,8 +26,8 @@ from scmamba.tasks.sequence._supervised.choice import Choice
 from scmamba.tasks.sequence._supervised.forward import outputs, sequence_data
 from scmamba.tasks.sequence._supervised.linear import SequenceLinear, fit_sequence_linear
 from scmamba.tasks.sequence.embed import embed
-from scmamba.tokens.nucleotides import NucleotideTokenizer
-from scmamba.tokens.sequence_masking import IGNORED
+from scmamba.tokens.nucleotides.masking import IGNORED
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 from scmamba.train import (
     CLS,
     FitResult,

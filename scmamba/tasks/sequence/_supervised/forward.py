@@ -15,7 +15,7 @@ from scmamba.stream.buckets import TOKEN_BUDGET
 from scmamba.stream.sequences import SequenceBatches, SequenceData
 from scmamba.tasks.sequence._batches import encode
 from scmamba.tasks.sequence._nucleotides import reverse_complement
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 _EVAL_TOKENS = TOKEN_BUDGET // 4
 

@@ -17,7 +17,7 @@ from scmamba.metrics import (
     regression,
 )
 from scmamba.tasks.sequence._supervised.targets import Targets
-from scmamba.tokens.sequence_masking import IGNORED
+from scmamba.tokens.nucleotides.masking import IGNORED
 
 Floats = npt.NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from scmamba._errors import ScmambaError
 from scmamba._text import holds_measurements, label_text, label_texts
 from scmamba.learn.calibration import Kind
 from scmamba.tasks.sequence._inputs import Sequences
-from scmamba.tokens.sequence_masking import IGNORED
+from scmamba.tokens.nucleotides.masking import IGNORED
 
 TASKS = ("classification", "multilabel", "regression", "token")
 _FEW = 10

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from scmamba._compiled import compiled, for_rows
 from scmamba._errors import ScmambaError
-from scmamba.tokens._ranks import as_keys, bin_row, scratch
+from scmamba.tokens.cells.ranks import as_keys, bin_row, scratch
 
 MAX_BINS = 32_767  # bins are held as int16
 

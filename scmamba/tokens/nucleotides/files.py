@@ -7,9 +7,9 @@ from typing import Any
 
 from scmamba._errors import ScmambaError
 from scmamba._read import Fields, read_json, read_text
-from scmamba.tokens import _layouts
-from scmamba.tokens._layouts import MOST_IDS, ROLES, TokenLayout, complements
-from scmamba.tokens._splitters import read_library
+from scmamba.tokens.nucleotides import layouts
+from scmamba.tokens.nucleotides.layouts import MOST_IDS, ROLES, TokenLayout, complements
+from scmamba.tokens.nucleotides.splitters import read_library
 
 FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json")
 _NO_LIMIT = 10**9  # what transformers writes for "no limit" is larger
@@ -103,7 +103,7 @@ def _characters(folder: Path, settings: Fields, kind: str) -> TokenLayout:
     usual = ("A", "C", "G", "T" if kind == "CaduceusTokenizer" else "U", "N")
     characters = tuple(settings.strings("characters", usual))
     size = _config(folder).integer("vocab_size", 7 + len(characters), low=1, high=MOST_IDS)
-    layout = _layouts.caduceus(
+    layout = layouts.caduceus(
         characters,
         size=max(size, 7 + len(characters)),
         alphabet="RNA" if "U" in characters else "DNA",
@@ -129,7 +129,7 @@ def _by_complement(folder: Path) -> TokenLayout:
     ids = [str(i) for i in range(len(given.content))]
     if ids and set(ids) == set(given.content):
         pairs = tuple(given.integer(i, low=0, high=MOST_IDS) for i in ids)
-        for make in (_layouts.caduceus, _layouts.plantcad):
+        for make in (layouts.caduceus, layouts.plantcad):
             tokens = make().tokens
             if len(pairs) >= len([t for t in tokens if t]):
                 layout = make(size=max(len(pairs), len(tokens)))

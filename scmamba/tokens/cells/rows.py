@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from scmamba._compiled import compiled
-from scmamba.tokens._ranks import bin_row
-from scmamba.tokens._sampling import choose, mix
+from scmamba.tokens.cells.ranks import bin_row
+from scmamba.tokens.cells.sampling import choose, mix
 
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
 _BIT = np.zeros(64, dtype=np.int64)  # (lowest bit * _DE_BRUIJN) >> 58 -> its place

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba._errors import ScmambaError
-from scmamba.tokens._layouts import TokenLayout
+from scmamba.tokens.nucleotides.layouts import TokenLayout
 
 Ints = npt.NDArray[np.int64]
 

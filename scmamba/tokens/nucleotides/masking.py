@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba._errors import ScmambaError
-from scmamba.tokens._alphabet import ALPHABETS
-from scmamba.tokens.nucleotides import NucleotideTokenizer
+from scmamba.tokens.nucleotides.alphabet import ALPHABETS
+from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 Ints = npt.NDArray[np.int64]
 IGNORED = -100

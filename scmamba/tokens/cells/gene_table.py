@@ -101,6 +101,6 @@ def _split(cell: str) -> list[str]:
 @cache
 def human_genes() -> GeneTable:
     """Return the packaged table, read once."""
-    path = resources.files("scmamba.tokens") / "_table" / "human_genes.txt.gz"
+    path = resources.files("scmamba.tokens.cells") / "table" / "human_genes.txt.gz"
     lines = gzip.decompress(path.read_bytes()).decode().splitlines()
     return GeneTable([line.split("\t") for line in lines[2:]])

@@ -7,7 +7,7 @@ import pytest
 
 from scmamba import ScmambaError
 from scmamba.tokens import Vocab, resolve
-from scmamba.tokens._gene_table import GeneTable, human_genes
+from scmamba.tokens.cells.gene_table import GeneTable, human_genes
 
 SYMBOLS = ["GAPDH", "CD3E", "HLA-DRA", "KMT2A", "SEPTIN2", "C1orf112", "MATR3"]
 IDS = ["ENSG00000111640", "ENSG00000198851", "ENSG00000204287", "ENSG00000118058"]

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from scmamba._errors import ScmambaError
 from scmamba._files import atomic
 from scmamba._read import read_json, reading
-from scmamba.tokens import _layouts
-from scmamba.tokens._alphabet import ALPHABETS, clean
-from scmamba.tokens._layouts import TokenLayout, complements
-from scmamba.tokens._sequence_batch import SequenceBatch, pad
-from scmamba.tokens._splitters import SPLITTERS
-from scmamba.tokens._tokenizer_files import read_layout
+from scmamba.tokens.nucleotides import layouts
+from scmamba.tokens.nucleotides.alphabet import ALPHABETS, clean
+from scmamba.tokens.nucleotides.batch import SequenceBatch, pad
+from scmamba.tokens.nucleotides.files import read_layout
+from scmamba.tokens.nucleotides.layouts import TokenLayout, complements
+from scmamba.tokens.nucleotides.splitters import SPLITTERS
 
 TRUNCATIONS = ("error", "right", "left")
 
@@ -77,24 +77,24 @@ class NucleotideTokenizer:
     @classmethod
     def caduceus(cls, size: int = 16, *, max_length: int | None = None) -> NucleotideTokenizer:
         """Caduceus' vocabulary, padded to ``size`` ids."""
-        return cls(_layouts.caduceus(size=size, max_length=max_length))
+        return cls(layouts.caduceus(size=size, max_length=max_length))
 
     @classmethod
     def plantcad(cls, size: int = 8, *, max_length: int | None = None) -> NucleotideTokenizer:
         """The vocabulary of PlantCaduceus and PlantCAD2, padded to ``size`` ids."""
-        return cls(_layouts.plantcad(size, max_length=max_length))
+        return cls(layouts.plantcad(size, max_length=max_length))
 
     @classmethod
     def mrna(cls, size: int = 12, *, max_length: int | None = 8192) -> NucleotideTokenizer:
         """Mamba2-mRNA's vocabulary, padded to ``size`` ids; T is read as U."""
-        return cls(_layouts.mrna(size, max_length=max_length))
+        return cls(layouts.mrna(size, max_length=max_length))
 
     @classmethod
     def benchmark(
         cls, alphabet: str = "DNA", *, max_length: int | None = None
     ) -> NucleotideTokenizer:
         """The vocabulary of the 18-task benchmark: padding 0, A 1, C 2, G 3, T (or U) 4, N 5."""
-        return cls(_layouts.benchmark(alphabet, max_length=max_length))
+        return cls(layouts.benchmark(alphabet, max_length=max_length))
 
     @classmethod
     def from_folder(cls, folder: str | os.PathLike[str]) -> NucleotideTokenizer:

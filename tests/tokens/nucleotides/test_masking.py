@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from scmamba import ScmambaError
 from scmamba.tokens import NucleotideTokenizer
-from scmamba.tokens.sequence_masking import IGNORED, TokenMasking, TokenNoise, known_tokens
+from scmamba.tokens.nucleotides.masking import (
+    IGNORED,
+    TokenMasking,
+    TokenNoise,
+    known_tokens,
+)
 
 CADUCEUS = NucleotideTokenizer.caduceus()
 MASKING = TokenMasking.of(CADUCEUS, 0.15)

@@ -7,8 +7,8 @@ import torch
 
 from scmamba._compiled import compiled, for_rows
 from scmamba._errors import ScmambaError
-from scmamba.tokens._sampling import draw
-from scmamba.tokens.collate import CellBatch
+from scmamba.tokens.cells.collate import CellBatch
+from scmamba.tokens.cells.sampling import draw
 
 
 def mask_values(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba._compiled import compiled
-from scmamba.tokens._radix import radix_order
+from scmamba.tokens.cells.radix import radix_order
 
 _TABLE = 2048  # slots of the hash table; the one behind them stands for zero
 _TABLE_SHIFT = np.uint64(64 - 11)

@@ -10,10 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba._errors import ScmambaError
-from scmamba.tokens._affixes import strip_affixes
-from scmamba.tokens._gene_table import AMBIGUOUS, ensembl_number, fold, human_genes, unique
-from scmamba.tokens._species import looks_like_mouse, orthologue_advice, species_hint
-from scmamba.tokens.vocab import SPECIAL
+from scmamba.tokens.cells.affixes import strip_affixes
+from scmamba.tokens.cells.gene_table import (
+    AMBIGUOUS,
+    ensembl_number,
+    fold,
+    human_genes,
+    unique,
+)
+from scmamba.tokens.cells.species import looks_like_mouse, orthologue_advice, species_hint
+from scmamba.tokens.cells.vocab import SPECIAL
 
 WAYS = ("exact", "ensembl", "case", "previous_or_alias")  # the best first
 

@@ -11,9 +11,9 @@ from scipy import sparse
 from scmamba._compiled import for_rows
 from scmamba._errors import ScmambaError
 from scmamba._sparse import check_indices, check_pointers
-from scmamba.tokens._ranks import as_keys, scratch
-from scmamba.tokens._rows import copy_rows, tokenize_rows
-from scmamba.tokens.binning import as_float, quantile_positions
+from scmamba.tokens.cells.binning import as_float, quantile_positions
+from scmamba.tokens.cells.ranks import as_keys, scratch
+from scmamba.tokens.cells.rows import copy_rows, tokenize_rows
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def tokenize(
     columns
         Vocabulary id of each column, -1 where it has none; shape (n_columns,).
     n_bins
-        Number of value bins with the zero bin (see :func:`~scmamba.tokens.binning.bin_values`);
+        Number of value bins with the zero bin (see :func:`~scmamba.tokens.bin_values`);
         None keeps the values as they are, in float32.
     include_zero_genes
         Give every cell a token for each vocabulary id in ``columns``, with value 0 where the cell

@@ -10,8 +10,8 @@ import torch
 
 from scmamba._compiled import compiled, for_rows
 from scmamba._errors import ScmambaError
-from scmamba.tokens._sampling import choose
-from scmamba.tokens.cells import CellTokens
+from scmamba.tokens.cells.sampling import choose
+from scmamba.tokens.cells.tokenize import CellTokens
 
 
 @dataclass(frozen=True)

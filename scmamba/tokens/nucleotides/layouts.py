@@ -8,7 +8,7 @@ from typing import Any
 
 from scmamba._errors import ScmambaError
 from scmamba._read import Fields
-from scmamba.tokens._alphabet import ALPHABETS
+from scmamba.tokens.nucleotides.alphabet import ALPHABETS
 
 MOST_IDS = 2**20
 """Largest vocabulary that is read, in ids."""

@@ -1,0 +1,1 @@
+"""Cells as tokens: gene names matched, values binned, padded batches, masks."""

@@ -1,0 +1,1 @@
+"""DNA and RNA as tokens: tokenizers of published models, padded batches, masks."""
