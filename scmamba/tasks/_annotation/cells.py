@@ -26,7 +26,7 @@ from scmamba.nn.lora import add_lora
 from scmamba.stream.data import CellData
 from scmamba.tasks._annotation.networks import LabelStages, label_objective, panel_outputs
 from scmamba.tasks._forward import Forward, forward
-from scmamba.train import FitConfig, fit
+from scmamba.train import FitConfig, TimeBudget, fit
 from scmamba.train.fit import FitResult
 
 Floats = npt.NDArray[np.float64]
@@ -56,6 +56,8 @@ class CellExamples:
         The pretrained model to start from, and the cells as it reads them; None without one.
     batches
         (n,) batch of each cell, or None.
+    budget, n_fits
+        Time that is left for so many fits and what follows them.
     """
 
     values: sparse.csr_matrix
@@ -67,6 +69,8 @@ class CellExamples:
     model: CellModel | None = None
     data: CellData | None = None
     batches: npt.NDArray[np.object_] | None = None
+    budget: TimeBudget = field(default_factory=TimeBudget)
+    n_fits: int = 1
     kind: Kind = "classification"
     _embedding: npt.NDArray[np.float32] | None = field(default=None, init=False)
 
@@ -117,6 +121,7 @@ class CellExamples:
             training,
             member_seed(self.seed, member),
             text,
+            self._next_budget(),
         )
         staged = train_staged(stages, training.n_layer or 0 if training.mamba_epochs else 0)
         bag = None if staged.bag is staged.full else NeuralComponent((staged.bag,))
@@ -159,7 +164,25 @@ class CellExamples:
             seed=self.seed,
         )
         objective = label_objective(self.codes[train], self.n_outputs)
-        return fit(network, self.data, train, [objective], config, val_rows=val, text=text)
+        budget = self._next_budget()
+        result = fit(
+            network,
+            self.data,
+            train,
+            [objective],
+            config,
+            val_rows=val,
+            text=text,
+            budget=budget,
+        )
+        budget.extend(result.cuts)
+        return result
+
+    def _next_budget(self) -> TimeBudget:
+        """Time for the next of the fits that are left; as much is kept for all that follows."""
+        part = self.budget.part(1 / (self.n_fits + 1))
+        self.n_fits = max(self.n_fits - 1, 1)
+        return part
 
     def embed(self, rows: Rows) -> Floats:
         """(n, D) embeddings of the pretrained model, computed once."""

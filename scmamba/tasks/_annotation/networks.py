@@ -20,6 +20,7 @@ from scmamba.tasks._forward import Forward, forward
 from scmamba.tokens.cells.tokenize import tokenize
 from scmamba.tokens.cells.vocab import Vocab
 from scmamba.train import CLS, FitConfig, class_weights, fit
+from scmamba.train.budget import TimeBudget
 from scmamba.train.result import FitResult
 
 Rows = npt.NDArray[np.int64]
@@ -29,6 +30,8 @@ _SMOOTHING, _CLASS_POWER = 0.05, 0.25
 _VECTOR_SCALE = 0.1
 """Of the loadings of genes: small vectors are moved by what is learned."""
 _TOKEN_BATCH = 16
+_BAG_FRACTION = 0.2
+"""Fraction of the time for the stage without Mamba layers, where another one follows."""
 _COMPACT = {
     "value_type": "lognorm",
     "value_encoding": "product",
@@ -131,6 +134,8 @@ class LabelStages:
         Seed of this network.
     text
         Text of the progress bar.
+    budget
+        Time for both stages.
     """
 
     cells: LabelledMatrix
@@ -142,6 +147,7 @@ class LabelStages:
     training: AnnotationTraining
     seed: int
     text: str
+    budget: TimeBudget
 
     def build(self, n_layer: int) -> CellModel:
         """A network that starts from the gene vectors."""
@@ -151,9 +157,9 @@ class LabelStages:
 
     def train_stage(self, network: CellModel, stage: str) -> FitResult:
         """Learn labels: of the matrix, or of tokens with Mamba layers at half the rate."""
-        training, val = self.training, self.val
-        assert training.epochs and training.mamba_epochs is not None
-        assert training.batch_size and training.learning_rate and training.ema is not None
+        training = self.training
+        assert training.epochs and training.batch_size
+        assert training.learning_rate and training.ema is not None
         objective = label_objective(self.cells.codes[self.train], self.n_classes)
         config = FitConfig(
             epochs=training.epochs,
@@ -165,19 +171,45 @@ class LabelStages:
             seed=self.seed,
         )
         if stage == BAG:
-            held = None if val is None else self.cells.take(val)
-            cells = self.cells.take(self.train)
-            return fit_bag(network, cells, objective, config, held=held, text=self.text)
+            result = self._fit_matrix(network, objective, config)
+        else:
+            result = self._fit_tokens(network, objective, config)
+        self.budget.extend(result.cuts)
+        return result
+
+    def _fit_matrix(self, network: CellModel, objective: CLS, config: FitConfig) -> FitResult:
+        held = None if self.val is None else self.cells.take(self.val)
+        return fit_bag(
+            network,
+            self.cells.take(self.train),
+            objective,
+            config,
+            held=held,
+            text=self.text,
+            budget=self.budget.part(_BAG_FRACTION) if self.training.n_layer else self.budget,
+        )
+
+    def _fit_tokens(self, network: CellModel, objective: CLS, config: FitConfig) -> FitResult:
+        """Learn of whole cells: the network knows sums over all of their genes."""
+        training = self.training
+        assert training.mamba_epochs
         config = replace(
             config,
             epochs=training.mamba_epochs,
-            batch_size=min(training.batch_size, _TOKEN_BATCH),
+            batch_size=min(config.batch_size, _TOKEN_BATCH),
             lr=config.lr / 2,
             mask_ratio=0.0,
             max_tokens=None,
             last_max_tokens=None,
             patience=training.patience,
         )
-        data = compact_data(self.cells.values, self.names, self.cells.codes)
-        text = f"{self.text}: Mamba layers"
-        return fit(network, data, self.train, [objective], config, val_rows=val, text=text)
+        return fit(
+            network,
+            compact_data(self.cells.values, self.names, self.cells.codes),
+            self.train,
+            [objective],
+            config,
+            val_rows=self.val,
+            text=f"{self.text}: Mamba layers",
+            budget=self.budget,
+        )

@@ -35,6 +35,7 @@ from scmamba.tasks._forward import cell_data
 from scmamba.tasks._panel import Panel, aligned, choose_panel
 from scmamba.tasks._pretrained import model_genes, pretrained
 from scmamba.tokens.cells.genes import resolve
+from scmamba.train import TimeBudget
 
 _PROBE_PENALTY = 10.0
 
@@ -58,6 +59,7 @@ class FitTask:
         by_class: bool = True,
     ) -> Annotator:
         """Fit an annotator to the labelled cells."""
+        budget = TimeBudget(self.training.max_minutes)
         labels, learn_from, others = self.given.labels, self.given.learn_from, self.given.query
         genes, values, other_values = _common(learn_from, others)
         labelled = values[labels.rows]
@@ -74,6 +76,7 @@ class FitTask:
         splits = cross_validation_folds(
             examples.codes, self._batches, seed=self.seed, n_folds=self.training.n_folds
         )
+        examples.budget, examples.n_fits = budget, len(splits) + fitter.n_members
         found = fit_supervised(examples, fitter, splits, refit=True)
         about = {
             "model": found.neural.model.name or "compact",
@@ -86,6 +89,7 @@ class FitTask:
             "n_labelled": len(examples),
             "n_genes": len(panel.chosen),
             "unit": str(learn_from.unit),
+            **budget.about,
         }
         return self._annotator(found, examples, panel, max_error, ood_fpr, by_class, about)
 
@@ -110,7 +114,9 @@ class FitTask:
             batches=self._batches,
             vectors=gene_vectors(sparse.vstack(chosen).tocsr(), training.width, self.seed),
         )
-        return examples, FromScratch(training, parallel=examples.on_cpu and training.n_layer != 0)
+        # Processes take longer to start than networks without Mamba layers take to learn
+        parallel = examples.on_cpu and training.n_layer != 0 and training.max_minutes is None
+        return examples, FromScratch(training, parallel=parallel)
 
     def _from_pretrained(
         self, net: CellModel, mode: str, values: sparse.csr_matrix
