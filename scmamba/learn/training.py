@@ -119,7 +119,7 @@ class AnnotationTraining(_Training):
 
     n_layer: int | None = 0
     mamba_epochs: int | None = None
-    gene_dropout: float = 0.5
+    gene_dropout: float = 0.7
     n_members: int = 3
     n_folds: int = 3
     patience: int | None = None

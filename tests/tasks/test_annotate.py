@@ -15,6 +15,7 @@ from scmamba import models, tasks
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
 from scmamba.datasets import synthetic
+from scmamba.learn import supervised
 from scmamba.learn.neural import Finetune
 from scmamba.pp.expression import expression
 from scmamba.tasks import AnnotationTraining, Annotator
@@ -708,3 +709,35 @@ def test_reference_and_query_in_other_units_are_brought_to_one(reference, query,
     first, second = fitted.predict(query), fitted.predict(other)
     np.testing.assert_allclose(first["confidence"], second["confidence"], atol=1e-3)
     assert fitted.about["unit"] == "counts"
+
+
+def test_the_time_limit_is_kept_and_what_it_cut_is_told(cells, tmp_path) -> None:
+    training = AnnotationTraining(epochs=100_000, max_minutes=0.02, n_members=2, width=16)
+    annotator = annotate(cells, labels_key="label", training=training)
+    assert annotator.about["max_minutes"] == 0.02
+    assert "of 100000 epochs" in annotator.about["cut"]
+    assert annotator.about["minutes"] < 1
+    annotator.save(tmp_path / "saved")
+    assert Annotator.load(tmp_path / "saved").about == annotator.about
+
+
+def test_mamba_layers_are_tried_in_the_first_fold_alone(cells, monkeypatch) -> None:
+    """Where they do not help there, no other network has them."""
+    stages = []
+    usual = networks.LabelStages.train_stage
+
+    def train_stage(self, network, stage):
+        stages.append(stage)
+        return usual(self, network, stage)
+
+    monkeypatch.setattr(networks.LabelStages, "train_stage", train_stage)
+    monkeypatch.setattr(supervised.OutOfFold, "mamba_helps", False)
+    annotator = annotate(cells, labels_key="label", training=TINY)
+    assert stages == ["bag", "full", *["bag"] * 4]
+    assert annotator.neural.model.config.encoder.n_layer == 0
+    stages.clear()
+    monkeypatch.setattr(supervised.OutOfFold, "mamba_helps", True)
+    annotator = annotate(cells, labels_key="label", training=TINY)
+    assert stages == ["bag", "full"] * 5
+    assert annotator.neural.model.config.encoder.n_layer == 1
+    assert "no_mamba_accuracy" in annotator.scores
