@@ -80,7 +80,7 @@ def test_padding_is_told(cells, model, monkeypatch, caplog) -> None:
     with caplog.at_level("DEBUG", logger="scmamba"):
         embed(cells, model, copy=True)
     (told,) = {r.message for r in caplog.records if "padding" in r.message}
-    assert re.fullmatch(r"embedding cells: 90 in \d batches, padding [1-9]\.\d%", told)
+    assert re.fullmatch(r"Embedding cells: 90 in \d batches, padding [1-9]\.\d%", told)
 
 
 def test_order_and_company_of_cells_change_nothing(cells, model) -> None:
