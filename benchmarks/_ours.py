@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from scmamba.benchmark import AnnotationSplit, Predictions
 from scmamba.benchmark._annotation.split import UNLABELED
+from scmamba.benchmark._cost import measure_cost
 from scmamba.pp.expression import expression
 from scmamba.tasks import AnnotationTraining, annotate
 
@@ -24,45 +24,44 @@ class Ours:
     ----------
     rows
         Both components, the one that counts, has the seconds of the whole call; then each alone.
-    strangeness
+    ood
         The out-of-distribution score, and what was called unknown.
     about
         What held-out labelled cells showed and chose.
     """
 
     rows: dict[str, Predictions]
-    strangeness: Predictions
+    ood: Predictions
     about: dict[str, Any]
 
 
-def ours(split: AnnotationSplit, seed: int, *, layers: bool = True) -> Ours:
-    """Annotate the query as a user would; without Mamba layers where ``layers`` is False."""
+def ours(split: AnnotationSplit, seed: int, *, layers: bool = False) -> Ours:
+    """Annotate the query as a user would; with Mamba layers to try where ``layers`` is True."""
     query = split.query.copy()
-    start = time.perf_counter()
-    annotator = annotate(
-        query,
-        split.train,
-        labels_key=split.labels_key,
-        unlabeled_category=UNLABELED,
-        batch_key=split.batch_key,
-        training=AnnotationTraining(mamba_epochs=None if layers else 0),
-        seed=seed,
-    )
-    seconds = time.perf_counter() - start
+    with measure_cost() as cost:
+        annotator = annotate(
+            query,
+            split.train,
+            labels_key=split.labels_key,
+            unlabeled_category=UNLABELED,
+            batch_key=split.batch_key,
+            training=AnnotationTraining(n_layer=2) if layers else None,
+            seed=seed,
+        )
     cells = annotator._aligned(expression(query))
     rows = {}
     for part in ("both", "linear", "neural"):
         found = annotator._predictions(cells, parts=part)
         rows[part] = Predictions(np.array(found.best_guess), found.confidence, found.unknown)
-    whole = replace(rows["both"], seconds=seconds)
+    whole = replace(rows["both"], **vars(cost))
     written = query.obs["scmamba_best_guess"].to_numpy(dtype=str)
     assert (whole.guess == written).all(), "the annotator says other than it wrote"
     score = query.obs["scmamba_ood_score"].to_numpy()
-    name = OURS if layers else f"{OURS} without Mamba layers"
+    name = f"{OURS} with Mamba layers to try" if layers else OURS
     rows = {name: whole} | {f"{name}, {part} alone": rows[part] for part in ("linear", "neural")}
     about = {
         "validation": annotator.scores,
         "neural_weight": annotator.fusion.neural_weight,
         "mamba_layers": annotator.neural.model.config.encoder.n_layer,
     }
-    return Ours(rows, Predictions(score, None, whole.unknown, seconds), about)
+    return Ours(rows, Predictions(score, None, whole.unknown, **vars(cost)), about)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.decomposition import PCA
 
 from scmamba.benchmark import ANNOTATION_METHODS, Predictions
 from scmamba.benchmark._annotation.methods.logistic import logistic
+from scmamba.benchmark._cost import measure_cost
 
 Labels = np.ndarray[Any, np.dtype[np.str_]]
 
@@ -21,12 +21,12 @@ def detect(
     key: str, train: sparse.csr_matrix, labels: Labels, query: sparse.csr_matrix, seed: int
 ) -> Predictions:
     """Out-of-distribution score of each cell of the query, by one of DETECTORS."""
-    start = time.perf_counter()
-    score = DETECTORS[key][1](train, labels, query, seed)
-    return Predictions(score, seconds=time.perf_counter() - start)
+    with measure_cost() as cost:
+        score = DETECTORS[key][1](train, labels, query, seed)
+    return Predictions(score, **vars(cost))
 
 
-def _doubt(
+def _uncertainty(
     train: sparse.csr_matrix, labels: Labels, query: sparse.csr_matrix, seed: int
 ) -> np.ndarray:
     """One less the largest probability of logistic regression, (n_query,)."""
@@ -49,6 +49,6 @@ def _mahalanobis(
 
 
 DETECTORS = {
-    "doubt": (f"doubt of {LR}", _doubt),
+    "uncertainty": (f"uncertainty of {LR}", _uncertainty),
     "mahalanobis": ("Mahalanobis distance on 50 PCs", _mahalanobis),
 }

@@ -56,23 +56,27 @@ def auroc(truth: Array, score: Array, weight: Array) -> float:
 
 
 LABELS: dict[str, Metric] = {"accuracy": accuracy, "macro_f1": macro_f1}
-STRANGERS: dict[str, Metric] = {"auroc": auroc}
+UNSEEN: dict[str, Metric] = {"auroc": auroc}
 
 
 def score_labels(truth: Array, row: Predictions) -> dict[str, float | None]:
     """Scores of one row with :mod:`scmamba.metrics`."""
     found = annotation(truth, row.guess, proba=row.confidence, abstained=row.unknown)
     names = ("accuracy", "macro_f1", "ece", "coverage", "selective_accuracy")
-    return {name: getattr(found, name) for name in names} | {"seconds": row.seconds}
+    return {name: getattr(found, name) for name in names} | _cost(row)
 
 
-def score_strangers(truth: Array, row: Predictions) -> dict[str, float | None]:
-    """AUROC, and the share of strangers and of the others that were called unknown."""
+def _cost(row: Predictions) -> dict[str, float | None]:
+    return {"seconds": row.seconds, "cpu_seconds": row.cpu_seconds}
+
+
+def score_unseen(truth: Array, row: Predictions) -> dict[str, float | None]:
+    """AUROC, and which fractions of the unseen type and of the others were called unknown."""
     found: dict[str, float | None] = {"auroc": auroc(truth, row.guess, np.ones(len(truth)))}
     if row.unknown is not None:
-        found["strangers_unknown"] = float(row.unknown[truth == 1].mean())
-        found["others_unknown"] = float(row.unknown[truth == 0].mean())
-    return found | {"seconds": row.seconds}
+        found["unseen_unknown"] = float(row.unknown[truth == 1].mean())
+        found["seen_unknown"] = float(row.unknown[truth == 0].mean())
+    return found | _cost(row)
 
 
 def summarise(
@@ -92,7 +96,7 @@ def summarise(
         ``"cells"``: percentiles over 2,000 resamplings of the query's cells within each split,
         the same cells for both methods and all seeds. ``"splits"``: t over splits.
     """
-    score = score_labels if metrics is LABELS else score_strangers
+    score = score_labels if metrics is LABELS else score_unseen
     scores = [{name: score(run.truth, row) for name, row in run.rows.items()} for run in runs]
     names = list(runs[0].rows)
     means = {name: _mean([s[name] for s in scores]) for name in names}

@@ -15,10 +15,13 @@ from scmamba.cli import demo
 FILES = {
     "kang": "cells/kang_ctrl_8donors.h5ad",
     "pbmc4": "cells/pbmc_4batch.h5ad",
+    "baron": "cells/pancreas_baron.h5ad",
     "ood": "cells/kang_ctrl_8donors.h5ad",
 }
 KANG_QUERY = ("p101", "p1039", "p1244")
-STRANGER = "Dendritic cells"
+UNSEEN = "Dendritic cells"
+_HELD_OUT_IN_TURN = {"pbmc4": "batch", "baron": "donor"}
+"""Column of obs whose values are held out one after the other."""
 
 
 def splits(
@@ -31,22 +34,23 @@ def splits(
             yield split_of(train, query, demo._LABELS, name=f"split {seed}")
         return
     every = _read(data / FILES[name], cells)
-    if name == "pbmc4":
-        for batch in every.obs["batch"].unique():
-            held = (every.obs["batch"] == batch).to_numpy()
+    if name in _HELD_OUT_IN_TURN:
+        key = _HELD_OUT_IN_TURN[name]
+        for batch in every.obs[key].unique():
+            held = (every.obs[key] == batch).to_numpy()
             yield split_of(
                 every[~held],
                 every[held],
                 "cell_type",
-                name=batch,
-                batch_key="batch",
+                name=str(batch),
+                batch_key=key,
                 n_top_genes=2000,
             )
         return
     held = every.obs["donor"].isin(KANG_QUERY).to_numpy()
     learn = ~held
     if name == "ood":
-        learn &= (every.obs["cell_type"] != STRANGER).to_numpy()
+        learn &= (every.obs["cell_type"] != UNSEEN).to_numpy()
     name = ", ".join(KANG_QUERY)
     yield split_of(every[learn], every[held], "cell_type", name=name, batch_key="donor")
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from _overview import HEAD, overview
+
 HERE = Path(__file__).parent
 SCORES = {
     "accuracy": "accuracy",
@@ -16,9 +18,13 @@ SCORES = {
     "coverage": "coverage",
     "selective_accuracy": "accuracy where labelled",
     "auroc": "AUROC",
-    "strangers_unknown": "strangers called unknown",
-    "others_unknown": "others called unknown",
+    "unseen_unknown": "cells of the unseen type called unknown",
+    "seen_unknown": "other cells called unknown",
 }
+_EARLIER = {"strangers_unknown": "unseen_unknown", "others_unknown": "seen_unknown"}
+"""How results before this version name scores."""
+_WORDS = (("wide alone", "linear alone"), ("deep alone", "neural alone"), ("doubt", "uncertainty"))
+"""Names of rows in results before this version, and the present ones."""
 INTERVALS = {
     "cells": "Intervals: 95 %, 2,000 paired resamplings of the query's cells within each split; "
     "they do not speak of other donors or studies.",
@@ -28,6 +34,7 @@ INTERVALS = {
 
 def annotation_table(results: dict[str, Any], n_reads: int) -> str:
     """Means of every method, its difference to the reference, and the ablation."""
+    results = _in_present_words(results)
     means, runs = results["mean"], results["runs"]
     (to_reference, against), (to_ours, from_ours) = results["differences"].items()
     scores = [name for name in SCORES if any(name in row for row in means.values())]
@@ -37,8 +44,9 @@ def annotation_table(results: dict[str, Any], n_reads: int) -> str:
     for name, row in means.items():
         numbers = [_number(row.get(s)) for s in scores]
         numbers += [_difference(against.get(name, {}).get(c)) for c in compared]
-        body.append([name, *numbers, _number(row["seconds"], 1)])
-    parts = [markdown(["", *head, "seconds"], body)]
+        costs = [_number(row["seconds"], 1), _number(row.get("cpu_seconds"), 1)]
+        body.append([name, *numbers, *costs])
+    parts = [markdown(["", *head, "seconds", "processor seconds"], body)]
     parts.append(f"{to_ours}:")
     body = [[name, *(_difference(row[c]) for c in compared)] for name, row in from_ours.items()]
     parts.append(markdown(["", *(SCORES[c] for c in compared)], body))
@@ -51,6 +59,14 @@ def annotation_table(results: dict[str, Any], n_reads: int) -> str:
         ]
     parts += [INTERVALS[results["interval"]], _provenance(results, n_reads)]
     return "\n\n".join(parts)
+
+
+def _in_present_words(results: dict[str, Any]) -> dict[str, Any]:
+    """Results in which every row and score has its present name."""
+    text = json.dumps(results)
+    for before, now in (*_WORDS, *_EARLIER.items()):
+        text = text.replace(before, now)
+    return dict(json.loads(text))
 
 
 def _by_split(runs: Sequence[dict[str, Any]]) -> str:
@@ -106,7 +122,8 @@ def _provenance(results: dict[str, Any], n_reads: int) -> str:
         f"{machine['cores']} cores ({machine['cpu']}), torch {results['versions']['torch']}, "
         f"scikit-learn {results['versions']['scikit-learn']}; seeds {seeds}; cells scored: "
         f"{', '.join(sizes)}. Seconds are of fitting and predicting, means over runs; one call of "
-        f"scmamba gives its views too. Test labels read by {n_reads} run(s) so far.{skipped}"
+        f"scmamba gives its components too. Processor seconds are user and system time, worker "
+        f"processes included. Test labels read by {n_reads} run(s) so far.{skipped}"
     )
 
 
@@ -304,7 +321,7 @@ def classify_table(content: dict[str, Any]) -> str:
 
 def _classifiers(found: dict[str, Any]) -> list[str]:
     scores = ["accuracy", "macro-F1", "MCC", "scmamba's MCC less this"]
-    head = ["", *scores, "parameters", "seconds", "seeds"]
+    head = ["", *scores, "parameters", "seconds", "processor seconds", "seeds"]
     body = []
     for name, row in found["summary"].items():
         minus = None
@@ -313,8 +330,9 @@ def _classifiers(found: dict[str, Any]) -> list[str]:
             minus = dict(zip(("mean", "low", "high"), (-row[key] for key in turned), strict=True))
         spread = f"{row['mcc']:.3f} [{row['mcc_low']:.3f}, {row['mcc_high']:.3f}]"
         scores = [_number(row["accuracy"]), _number(row["macro_f1"]), spread, _difference(minus)]
-        costs = [f"{row['n_parameters']:,.0f}", _number(row["seconds"], 0), str(row["n_seeds"])]
-        body.append([name, *scores, *costs])
+        times = [_number(row.get(key), 0) for key in ("seconds", "cpu_seconds")]
+        costs = [f"{row['n_parameters']:,.0f}", *times, str(row["n_seeds"])]
+        body.append([_word(name), *scores, *costs])
     tasks = list(dict.fromkeys(row["task"] for row in found["by_task"]))
     mcc = {(row["method"], row["task"]): row for row in found["by_task"]}
     by_task = []
@@ -324,7 +342,7 @@ def _classifiers(found: dict[str, Any]) -> list[str]:
             row and f"{row['mcc']:.3f}" + (f" ({row['mcc_sd']:.3f})" if row["mcc_sd"] else "")
             for row in rows
         ]
-        by_task.append([name, *(text or "" for text in spread)])
+        by_task.append([_word(name), *(text or "" for text in spread)])
     return [
         markdown(head, body),
         "MCC task by task, means (standard deviations) over seeds:",
@@ -341,8 +359,10 @@ def mrfp_table(content: dict[str, Any]) -> str:
         spread = f"{rho['mean']:.3f} [{rho['low']:.3f}, {rho['high']:.3f}]"
         seeds = ", ".join(f"{value:.3f}" for value in row["by_seed"])
         numbers = [_difference(row["minus"]), _number(row["pearson"]), seeds]
-        body.append([name, spread, *numbers, _number(row["seconds"], 0)])
-    head = ["", "Spearman", "less ridge on k-mers", "Pearson", "seed by seed", "seconds"]
+        times = [_number(row.get(key), 0) for key in ("seconds", "cpu_seconds")]
+        body.append([_word(name), spread, *numbers, *times])
+    head = ["", "Spearman", "less ridge on k-mers", "Pearson", "seed by seed"]
+    head += ["seconds", "processor seconds"]
     sizes = results["sizes"]
     published = ", ".join(f"{name} {rho:.2f}" for name, rho in results["published"].items())
     return (
@@ -436,11 +456,37 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
+def growth_table(content: dict[str, Any]) -> str:
+    """Seconds and memory against cells, genes and classes, and how they grow."""
+    results, body = content["results"], []
+    for name, found in results["growth"].items():
+        times, peaks = (found["exponents"][key] for key in ("cpu_seconds", "peak_bytes"))
+        for i, row in enumerate(found["rows"]):
+            sizes = [f"{row[key]:,}" for key in ("cells", "genes", "classes")]
+            costs = [_number(row.get(key), 1) for key in ("seconds", "cpu_seconds")]
+            peak = [_number(row[k] / 2**30, 2) if k in row else "" for k in _MEMORY]
+            grown = [_number(one[i - 1], 2) if i else "" for one in (times, peaks)]
+            body.append([name, *sizes, *costs, *peak, *grown, row.get("stopped", "")])
+    head = ["cells", "genes", "classes", "seconds", "processor seconds", "GiB when read"]
+    head += ["GiB, peak", "GiB, largest worker", "exponent of time", "exponent of peak", "stopped"]
+    machine = results["machine"]
+    return (
+        f"{markdown(['', *head], body)}\n\nExponents: log of the ratio to the row above over log "
+        f"of the ratio of sizes. {results['date'][:10]}, commit {results['commit']}, "
+        f"{machine['cores']} cores ({machine['cpu']}), torch {results['versions']['torch']}."
+    )
+
+
+_MEMORY = ("bytes_before", "peak_bytes", "worker_bytes")
+
+
 def demo_table(content: dict[str, Any]) -> str:
     """One sentence: how long, and where."""
     machine = content["machine"]
+    seconds, cpu = (content["results"].get(key) for key in ("seconds", "cpu_seconds"))
+    processor = "" if cpu is None else f" ({cpu:.0f} processor seconds)"
     return (
-        f"{content['results']['seconds'] / 60:.1f} minutes with {machine['cores']} cores "
+        f"{seconds:.0f} seconds{processor} with {machine['cores']} cores "
         f"({machine['cpu']}), torch {machine['torch']}."
     )
 
@@ -449,6 +495,12 @@ def markdown(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     """A table whose columns after the first are set to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _word(name: str) -> str:
+    for before, now in _WORDS:
+        name = name.replace(before, now)
+    return name
 
 
 def _number(value: float | None, digits: int = 3) -> str:
@@ -479,6 +531,7 @@ def render() -> str:
         "tokens": tokens_table,
         "streaming": streaming_table,
         "demo": demo_table,
+        "growth": growth_table,
         "bridge": bridge_table,
         "integration": integration_table,
         "sequence_classify": classify_table,
@@ -488,6 +541,9 @@ def render() -> str:
 
     def block(found: re.Match[str]) -> str:
         name = found[1]
+        if name == "overview":
+            table = markdown(HEAD, overview(HERE / "results"))
+            return f"<!-- results: {name} -->\n\n{table}\n\n<!-- end -->"
         path = HERE / "results" / f"{name}.json"
         text = "Not run yet."
         if path.exists():

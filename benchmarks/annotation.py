@@ -3,6 +3,7 @@
     python benchmarks/annotation.py demo     # splits 0 to 9 of the demo's cells
     python benchmarks/annotation.py kang     # three of eight donors held out
     python benchmarks/annotation.py pbmc4    # each of four studies held out in turn
+    python benchmarks/annotation.py baron    # each of two donors of islets held out in turn
     python benchmarks/annotation.py ood      # dendritic cells that training never saw
 
 Every method learns from the same labelled cells in the same run. scmamba, like scANVI, also sees
@@ -22,8 +23,9 @@ import torch
 from _ours import OURS, ours
 from _peers import DETECTORS, LR, detect
 from _results import note_read, provenance, write
-from _scores import LABELS, STRANGERS, Run, summarise
-from _splits import FILES, STRANGER, splits
+from _scores import LABELS, Run, summarise
+from _scores import UNSEEN as UNSEEN_METRICS
+from _splits import FILES, UNSEEN, splits
 from _tables import annotation_table
 from threadpoolctl import threadpool_limits
 
@@ -31,20 +33,21 @@ from scmamba.benchmark import ANNOTATION_METHODS, AnnotationSplit
 from scmamba.benchmark._annotation.split import UNLABELED
 
 PEERS = {
-    "demo": ["lr", "knn_pca"],
-    "kang": ["lr", "lr_balanced", "svm", "mlp", "knn"],
-    "pbmc4": ["lr", "lr_balanced", "mlp", "knn"],
+    "demo": ["lr", "lr_balanced", "celltypist", "knn_pca"],
+    "kang": ["lr", "lr_balanced", "celltypist", "svm", "mlp", "knn"],
+    "pbmc4": ["lr", "lr_balanced", "celltypist", "mlp", "knn"],
+    "baron": ["lr", "lr_balanced", "celltypist", "svm", "mlp", "knn"],
     "ood": list(DETECTORS),
 }
-PACKAGES = ("torch", "numpy", "scikit-learn", "scanpy", "anndata", "scvi-tools")
+PACKAGES = ("torch", "numpy", "scikit-learn", "scanpy", "anndata", "celltypist", "scvi-tools")
 
 
 def labels_run(split: AnnotationSplit, seed: int, arguments: argparse.Namespace) -> Run:
     """Every method's labels of one query; cells whose label nobody knows are not scored."""
     got = ours(split, seed)
     rows = dict(got.rows)
-    if arguments.without_mamba:
-        rows |= ours(split, seed, layers=False).rows
+    if arguments.with_mamba:
+        rows |= ours(split, seed, layers=True).rows
     for key in (*arguments.peers, *(["scanvi"] if arguments.scanvi else [])):
         method = ANNOTATION_METHODS[key]
         rows[method.title] = method.run(split, seed)
@@ -53,14 +56,14 @@ def labels_run(split: AnnotationSplit, seed: int, arguments: argparse.Namespace)
     return Run(split.name, seed, split.truth[known], rows, got.about)
 
 
-def strangers_run(split: AnnotationSplit, seed: int, arguments: argparse.Namespace) -> Run:
-    """Every method's score of how strange the query's cells are."""
+def unseen_run(split: AnnotationSplit, seed: int, arguments: argparse.Namespace) -> Run:
+    """Every method's score of how unlike the training cells those of the query are."""
     train, query, _ = split.values()
     got = ours(split, seed)
-    rows = {OURS: got.strangeness}
+    rows = {OURS: got.ood}
     for key in arguments.peers:
         rows[DETECTORS[key][0]] = detect(key, train, split.labels, query, seed)
-    return Run(split.name, seed, (split.truth == STRANGER).astype(int), rows, got.about)
+    return Run(split.name, seed, (split.truth == UNSEEN).astype(int), rows, got.about)
 
 
 def benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -68,14 +71,14 @@ def benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
     name, runs = arguments.name, []
     for split in splits(name, arguments.data, arguments.seeds, arguments.cells):
         for seed in [int(split.name.split()[1])] if name == "demo" else arguments.seeds:
-            go = strangers_run if name == "ood" else labels_run
+            go = unseen_run if name == "ood" else labels_run
             runs.append(go(split, seed, arguments))
             print(f"{split.name}, seed {seed}: done", flush=True)
     summary = summarise(
         runs,
-        STRANGERS if name == "ood" else LABELS,
+        UNSEEN_METRICS if name == "ood" else LABELS,
         ours=OURS,
-        reference=DETECTORS["doubt"][0] if name == "ood" else LR,
+        reference=DETECTORS["uncertainty"][0] if name == "ood" else LR,
         interval="splits" if name == "demo" else "cells",
     )
     return {
@@ -102,8 +105,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared/data")
     parser.add_argument("--out", type=Path, help="results/annotation_<name>.json by default")
     parser.add_argument("--peers", nargs="*", help="fewer than all; the first is always there")
-    parser.add_argument("--scanvi", action="store_true", help="kang, pbmc4: needs scvi-tools")
-    parser.add_argument("--without-mamba", action="store_true", help="fit ours twice")
+    parser.add_argument("--scanvi", action="store_true", help="not demo, ood: needs scvi-tools")
+    parser.add_argument("--with-mamba", action="store_true", help="fit ours again, layers tried")
     parser.add_argument("--cells", type=int, help="a trial on about so many; kept apart")
     parser.add_argument("--threads", type=int, default=4, help="of the peers")
     arguments = parser.parse_args(argv)

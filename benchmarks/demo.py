@@ -10,20 +10,19 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
 
 import _timing
+
+from scmamba.benchmark._cost import measure_cost
 
 COMMAND = "import sys; from scmamba.cli.main import console; sys.exit(console())"
 
 
 def main() -> None:
     """Run the command once, in a process and a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder, measure_cost() as cost:
         subprocess.run([sys.executable, "-c", COMMAND, "demo", "--output", folder], check=True)
-        seconds = time.perf_counter() - start
-    print(f"{seconds:.0f} s, written: {_timing.save('demo', {'seconds': seconds})}")
+    print(f"{cost.seconds:.0f} s, written: {_timing.save('demo', vars(cost))}")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,14 @@ from anndata.io import write_elem
 ROWS = 5_000
 
 
-def make(path: Path, n_cells: int, n_genes: int, n_non_zero: int, seed: int = 0) -> None:
-    """Write ``n_cells`` cells with about ``n_non_zero`` counts each, the same for one seed."""
+def make(
+    path: Path, n_cells: int, n_genes: int, n_non_zero: int, seed: int = 0, *, n_classes: int = 0
+) -> None:
+    """Write ``n_cells`` cells with about ``n_non_zero`` counts each, the same for one seed.
+
+    With ``n_classes``, each cell has a class in ``obs["cell_type"]``, whose counts are eight times
+    as high in a tenth of the genes.
+    """
     rng = np.random.default_rng(seed)
     lengths = rng.integers(n_non_zero * 2 // 3, n_non_zero * 4 // 3 + 1, n_cells)
     lengths = np.minimum(lengths, n_genes)
@@ -26,7 +32,16 @@ def make(path: Path, n_cells: int, n_genes: int, n_non_zero: int, seed: int = 0)
     with h5py.File(path, "w") as file:
         file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
         names = pd.Index([f"C{i}" for i in range(n_cells)], dtype=object)
-        write_elem(file, "obs", pd.DataFrame({"sample": rng.integers(0, 9, n_cells)}, index=names))
+        obs = pd.DataFrame({"sample": rng.integers(0, 9, n_cells)}, index=names)
+        classes, high = np.zeros(n_cells, np.int64), np.zeros((1, n_genes), bool)
+        if n_classes:
+            apart = np.random.default_rng([seed, n_classes])
+            classes = apart.integers(0, n_classes, n_cells)
+            high = apart.random((n_classes, n_genes)) < 0.1
+            obs["cell_type"] = pd.Categorical.from_codes(
+                classes, [f"type {i}" for i in range(n_classes)]
+            )
+        write_elem(file, "obs", obs)
         genes = pd.Index([f"G{i}" for i in range(n_genes)], dtype=object)
         write_elem(file, "var", pd.DataFrame(index=genes))
         for name in ("obsm", "varm", "layers", "uns"):
@@ -41,10 +56,12 @@ def make(path: Path, n_cells: int, n_genes: int, n_non_zero: int, seed: int = 0)
         for start in range(0, n_cells, ROWS):
             rows = lengths[start : start + ROWS]
             place = slice(int(indptr[start]), int(indptr[start] + rows.sum()))
-            indices[place] = _ascending(rng, rows, n_genes)
+            columns = _ascending(rng, rows, n_genes)
+            indices[place] = columns
             counts = rng.geometric(0.35, rows.sum())
             counts[rng.random(len(counts)) < 0.01] *= 20  # abundant transcripts
-            data[place] = counts
+            own = np.repeat(classes[start : start + ROWS], rows)
+            data[place] = counts * np.where(high[own, columns], 8, 1)
 
 
 def _ascending(rng: np.random.Generator, lengths: np.ndarray, n_genes: int) -> np.ndarray:

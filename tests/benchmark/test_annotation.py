@@ -62,3 +62,13 @@ def test_wrong_arguments_are_named(cells, tmp_path, changes, message) -> None:
     given = {"labels_key": "cell_type", "output": tmp_path, "methods": ["lr"], **changes}
     with pytest.raises(ScmambaError, match=message):
         benchmark.annotation(cells[:80], cells[80:], **given)
+
+
+def test_celltypist_is_trained_on_the_labeled_cells(cells, tmp_path: Path) -> None:
+    pytest.importorskip("celltypist")
+    found = benchmark.annotation(
+        cells[:80], cells[80:], "cell_type", output=tmp_path, methods=["celltypist"], seeds=[0]
+    )
+    (row,) = found.runs.to_dict("records")
+    assert row["method"] == "CellTypist (SGD)" and row["accuracy"] > 0.9
+    assert row["cpu_seconds"] > 0 and 0 <= row["ece"] <= 1

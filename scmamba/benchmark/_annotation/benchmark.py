@@ -35,7 +35,8 @@ class AnnotationBenchmark:
     Attributes
     ----------
     runs
-        One row per method and seed: scores and seconds.
+        One row per method and seed: scores, seconds, and ``cpu_seconds``, those of all processors
+        together, worker processes included.
     """
 
     runs: pd.DataFrame
@@ -76,7 +77,8 @@ def annotation(
         Folder for the runs.
     methods
         Names in :data:`~scmamba.benchmark.ANNOTATION_METHODS`: ``"scmamba"``, ``"lr"``,
-        ``"lr_balanced"``, ``"svm"``, ``"mlp"``, ``"knn_pca"``, ``"knn"``, ``"scanvi"``.
+        ``"lr_balanced"``, ``"svm"``, ``"mlp"``, ``"knn_pca"``, ``"knn"``, ``"celltypist"``,
+        ``"scanvi"``.
     seeds
         Each method is run once with each.
     batch_key
@@ -128,6 +130,7 @@ def annotation(
                 logger.info("%s, seed %d: %.0f s", method.title, seed, made.seconds or 0)
             found = score_predictions(split, _predictions(kept))
             row = {"method": method.title, "seed": seed, "seconds": kept["seconds"]}
+            row["cpu_seconds"] = kept.get("cpu_seconds")
             rows.append(row | {one: getattr(found, one) for one in _SCORES})
     return AnnotationBenchmark(pd.DataFrame(rows).astype(dict.fromkeys(_SCORES, float)))
 
@@ -140,6 +143,7 @@ def _predictions(kept: dict[str, Any]) -> Predictions:
         None if confidence is None else np.array(confidence, dtype=float),
         None if unknown is None else np.array(unknown, dtype=bool),
         kept["seconds"],
+        kept.get("cpu_seconds"),
     )
 
 

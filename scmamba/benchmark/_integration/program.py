@@ -8,10 +8,9 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
+from scmamba.benchmark._cost import measure_cost, peak_bytes, peak_bytes_of_workers
 from scmamba.benchmark._integration.methods import INTEGRATION_METHODS, IntegrationMethod
 
 
@@ -34,31 +33,14 @@ def main(methods: Mapping[str, IntegrationMethod], arguments: Sequence[str]) -> 
     method = methods[name]
     importlib.import_module(method.package)
     adata = anndata.read_h5ad(cells)
-    start, cpu_start = time.perf_counter(), time.process_time()
-    embedding = method.run(adata, int(seed))
-    took = {
-        "seconds": time.perf_counter() - start,
-        "cpu_seconds": time.process_time() - cpu_start,  # tells what other programs cost
-    }
+    with measure_cost() as cost:
+        embedding = method.run(adata, int(seed))
     np.save(output, np.asarray(embedding, dtype=np.float32))
     about = adata.uns.get("scmamba", {})
-    found = {**took, "peak_bytes": _peak_bytes(), "about": about}
+    peak = max(peak_bytes(), peak_bytes_of_workers())
+    found = {**vars(cost), "peak_bytes": peak, "about": about}
     text = json.dumps(found, default=lambda value: np.asarray(value).tolist())
     sys.stdout.write(f"{text}\n")
-
-
-def _peak_bytes() -> int:
-    """Most resident memory of this process, 0 where that is not known."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage would count the process that started this one
-        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 if __name__ == "__main__":

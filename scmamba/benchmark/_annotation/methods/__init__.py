@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scmamba.benchmark._annotation.methods.base import AnnotationMethod, Predictions
+from scmamba.benchmark._annotation.methods.celltypist import CELLTYPIST
 from scmamba.benchmark._annotation.methods.knn import KNN_PCA, KNN_SVD
 from scmamba.benchmark._annotation.methods.logistic import LOGISTIC, LOGISTIC_BALANCED
 from scmamba.benchmark._annotation.methods.mlp import MLP
@@ -18,6 +19,7 @@ ANNOTATION_METHODS: dict[str, AnnotationMethod] = {
     "mlp": MLP,
     "knn_pca": KNN_PCA,
     "knn": KNN_SVD,
+    "celltypist": CELLTYPIST,
     "scanvi": SCANVI,
 }
 """Methods by name, each with the settings that its authors suggest."""

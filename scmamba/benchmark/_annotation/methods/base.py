@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba.benchmark._annotation.split import AnnotationSplit
+from scmamba.benchmark._cost import measure_cost
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -32,19 +32,22 @@ class Predictions:
         (n,) True where it abstains, where it can.
     seconds
         Seconds to fit and predict; None where the method is part of another.
+    cpu_seconds
+        Seconds of all processors for it, worker processes included; None likewise.
     """
 
     guess: Array
     confidence: Array | None = None
     unknown: Array | None = None
     seconds: float | None = None
+    cpu_seconds: float | None = None
 
     def take(self, cells: Array) -> Predictions:
         """Return the predictions of some cells."""
         parts = (self.guess, self.confidence, self.unknown)
         guess, confidence, unknown = (None if x is None else x[cells] for x in parts)
         assert guess is not None
-        return Predictions(guess, confidence, unknown, self.seconds)
+        return Predictions(guess, confidence, unknown, self.seconds, self.cpu_seconds)
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,11 @@ class Classifier:
     def __call__(self, split: AnnotationSplit, seed: int) -> Predictions:
         """Fit the labelled cells, predict the query."""
         train, query, _ = split.values()
-        start = time.perf_counter()
-        model: Any = self.make(seed).fit(train, split.known_labels)
-        if not hasattr(model, "predict_proba"):
-            guess = model.predict(query)
-            return Predictions(guess, seconds=time.perf_counter() - start)
-        proba = model.predict_proba(query)
-        seconds = time.perf_counter() - start
-        guess = np.asarray(model.classes_)[proba.argmax(1)]
-        return Predictions(guess, proba.max(1), seconds=seconds)
+        with measure_cost() as cost:
+            model: Any = self.make(seed).fit(train, split.known_labels)
+            probable = hasattr(model, "predict_proba")
+            found = model.predict_proba(query) if probable else model.predict(query)
+        if not probable:
+            return Predictions(found, **vars(cost))
+        guess = np.asarray(model.classes_)[found.argmax(1)]
+        return Predictions(guess, found.max(1), **vars(cost))

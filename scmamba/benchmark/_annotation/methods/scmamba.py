@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from scmamba.benchmark._annotation.methods.base import AnnotationMethod, Predictions
 from scmamba.benchmark._annotation.split import UNLABELED, AnnotationSplit
+from scmamba.benchmark._cost import measure_cost
 
 
 def scmamba(split: AnnotationSplit, seed: int, **options: Any) -> Predictions:
@@ -14,21 +14,20 @@ def scmamba(split: AnnotationSplit, seed: int, **options: Any) -> Predictions:
     from scmamba.tasks import annotate
 
     query = split.query.copy()
-    start = time.perf_counter()
-    annotate(
-        query,
-        split.train,
-        labels_key=split.labels_key,
-        unlabeled_category=UNLABELED,
-        batch_key=split.batch_key,
-        seed=seed,
-        **options,
-    )
-    seconds = time.perf_counter() - start
+    with measure_cost() as cost:
+        annotate(
+            query,
+            split.train,
+            labels_key=split.labels_key,
+            unlabeled_category=UNLABELED,
+            batch_key=split.batch_key,
+            seed=seed,
+            **options,
+        )
     guess = query.obs["scmamba_best_guess"].to_numpy(dtype=str)
     confidence = query.obs["scmamba_confidence"].to_numpy(dtype=float)
     unknown = query.obs["scmamba_cell_type"].to_numpy(dtype=str) == "unknown"
-    return Predictions(guess, confidence, unknown, seconds)
+    return Predictions(guess, confidence, unknown, **vars(cost))
 
 
 SCMAMBA = AnnotationMethod(scmamba, "scmamba", package="scmamba.tasks")

@@ -1,0 +1,162 @@
+"""The first screen of README.md: our figure and the best peer's, their difference, and costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+OURS = "scmamba"
+ANNOTATION = {
+    "annotation_kang": "cell types, three new donors (Kang)",
+    "annotation_pbmc4": "cell types, a new study (four PBMC studies)",
+    "annotation_baron": "cell types, a new donor (pancreas, Baron)",
+    "annotation_demo": "cell types, the demo's 700 PBMC",
+}
+HEAD = (
+    "task",
+    "figure",
+    OURS,
+    "best peer",
+    "its figure",
+    "difference",
+    f"seconds (processor), {OURS}",
+    "seconds (processor), peer",
+)
+
+
+class Line(NamedTuple):
+    """One row: figures, and the difference with its interval."""
+
+    task: str
+    figure: str
+    ours: float
+    peer: str
+    theirs: float
+    difference: tuple[float, float | None, float | None]
+    costs: tuple[Mapping[str, Any], Mapping[str, Any]]
+
+
+def overview(folder: Path) -> list[list[str]]:
+    """Rows of the first screen, of those results that are in ``folder``."""
+    readers: dict[str, Callable[[dict[str, Any], str], list[Line]]] = {
+        **dict.fromkeys(ANNOTATION, annotation_lines),
+        "integration": integration_lines,
+        "sequence_classify": classify_lines,
+        "sequence_mrfp": mrfp_lines,
+    }
+    rows = []
+    for name, read in readers.items():
+        path = folder / f"{name}.json"
+        if not path.exists():
+            continue
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if "results" in content:
+            rows += [_row(line) for line in read(content["results"], name)]
+    return rows
+
+
+def annotation_lines(results: dict[str, Any], name: str) -> list[Line]:
+    """Macro-F1 against the peer that has the highest."""
+    means = results["mean"]
+    peer = max(_peers(means), key=lambda one: means[one]["macro_f1"])
+    minus = results["differences"][f"{OURS} minus"][peer]["macro_f1"]
+    figures = means[OURS]["macro_f1"], peer, means[peer]["macro_f1"]
+    spread = minus["mean"], minus["low"], minus["high"]
+    costs = means[OURS], means[peer]
+    return [Line(ANNOTATION[name], "macro-F1", *figures, spread, costs)]
+
+
+def integration_lines(results: dict[str, Any], name: str) -> list[Line]:
+    """Total score with and without labels; the interval is the lowest and the highest seed."""
+    methods, lines = results["methods"], []
+    for ours, what in (("scmamba", ""), ("scmamba_labels", ", with labels")):
+        if ours not in methods:
+            continue
+        peers = [
+            key
+            for key, row in methods.items()
+            if row["labels"] == methods[ours]["labels"] and not key.startswith(OURS)
+        ]
+        if not peers:
+            continue
+        peer = max(peers, key=lambda key: _mean(methods[key]["scores"]["Total"]))
+        totals = [
+            dict(zip(methods[key]["seeds"], methods[key]["scores"]["Total"], strict=True))
+            for key in (ours, peer)
+        ]
+        minus = [value - totals[1][seed] for seed, value in totals[0].items() if seed in totals[1]]
+        spread = (_mean(minus), min(minus), max(minus))
+        figures = _mean(list(totals[0].values())), methods[peer]["title"]
+        lines.append(
+            Line(
+                f"batch correction, four PBMC studies{what}",
+                "scib total",
+                *figures,
+                _mean(list(totals[1].values())),
+                spread,
+                (methods[ours], methods[peer]),
+            )
+        )
+    return lines
+
+
+def classify_lines(results: dict[str, Any], name: str) -> list[Line]:
+    """Mean Matthews correlation over tasks; rows chosen on test data are no peers."""
+    rows = results["published"]["summary"]
+    honest = [one for one in _peers(rows) if "test-selected" not in one]
+    peers = [one for one in honest if not one.startswith("bag")]
+    peer = max(peers, key=lambda one: rows[one]["mcc"])
+    turned = [rows[peer][key] for key in ("mcc_minus", "mcc_minus_high", "mcc_minus_low")]
+    mean, low, high = (None if value is None else -value for value in turned)
+    figures = rows[OURS]["mcc"], peer, rows[peer]["mcc"]
+    costs = rows[OURS], rows[peer]
+    task = f"DNA classifiers, {len(results['tasks'])} tasks"
+    return [Line(task, "MCC", *figures, (mean or 0.0, low, high), costs)]
+
+
+def mrfp_lines(results: dict[str, Any], name: str) -> list[Line]:
+    """Spearman correlation; the difference is that to ridge, the reference of the table."""
+    rows = results["rows"]
+    peer = max(_peers(rows), key=lambda one: rows[one]["spearman"]["mean"])
+    figures = rows[OURS]["spearman"]["mean"], peer, rows[peer]["spearman"]["mean"]
+    minus = rows[OURS].get("minus") or {}
+    spread = (figures[0] - figures[2], None, None)
+    if minus and not rows[peer].get("minus"):  # the peer is the reference itself
+        spread = minus["mean"], minus["low"], minus["high"]
+    costs = rows[OURS], rows[peer]
+    return [Line("expression of mRFP variants", "Spearman", *figures, spread, costs)]
+
+
+def _peers(rows: Mapping[str, Any]) -> list[str]:
+    return [name for name in rows if not name.startswith(OURS)]
+
+
+def _row(line: Line) -> list[str]:
+    mean, low, high = line.difference
+    spread = "" if low is None or high is None else f" [{low:+.3f}, {high:+.3f}]"
+    return [
+        line.task,
+        line.figure,
+        f"{line.ours:.3f}",
+        line.peer,
+        f"{line.theirs:.3f}",
+        f"{mean:+.3f}{spread}",
+        *map(_cost, line.costs),
+    ]
+
+
+def _cost(row: Mapping[str, Any]) -> str:
+    """Seconds, and processor seconds where they were measured."""
+    seconds, cpu = row.get("seconds"), row.get("cpu_seconds")
+    text = "" if seconds is None else _seconds(seconds)
+    return text if cpu is None else f"{text} ({_seconds(cpu)})"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{value:,.0f}"
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,72 @@
+"""Tables of benchmarks/README.md are drawn from results, earlier ones too."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    names = ("_overview", "_tables", "growth")
+    yield {name: importlib.import_module(name) for name in names}
+    for name in ("_overview", "_tables", "growth", "_results", "_timing", "make_cells"):
+        sys.modules.pop(name, None)
+
+
+def annotation_results() -> dict:
+    peer = {"accuracy": 0.9, "macro_f1": 0.84, "ece": 0.04, "seconds": 14.1}
+    ours = {"accuracy": 0.95, "macro_f1": 0.86, "ece": 0.01, "seconds": 40.0, "cpu_seconds": 61.0}
+    minus = {"mean": 0.02, "low": 0.01, "high": 0.03}
+    other = {**peer, "macro_f1": 0.7}
+    return {
+        "results": {
+            "mean": {"scmamba": ours, "scmamba, wide alone": ours, "balanced": peer, "kNN": other},
+            "differences": {
+                "minus kNN": {},
+                "scmamba minus": {"balanced": {"macro_f1": minus}, "kNN": {"macro_f1": minus}},
+            },
+        }
+    }
+
+
+def test_the_first_screen_names_the_best_peer(scripts, tmp_path: Path) -> None:
+    (tmp_path / "annotation_kang.json").write_text(json.dumps(annotation_results()))
+    (tmp_path / "annotation_demo.json").write_text(json.dumps({"reads": []}))  # not run yet
+    (row,) = scripts["_overview"].overview(tmp_path)
+    assert row[1:] == [
+        "macro-F1",
+        "0.860",
+        "balanced",
+        "0.840",
+        "+0.020 [+0.010, +0.030]",
+        "40 (61)",
+        "14",
+    ]
+    assert len(row) == len(scripts["_overview"].HEAD)
+
+
+def test_results_that_are_there_are_drawn_in_present_words(scripts) -> None:
+    page = scripts["_tables"].render()
+    assert "wide alone" not in page.split("-->", 1)[1].replace("*", "").split("## Sequence")[0]
+    assert "strangers" not in page and "| ECE |" in page
+    assert "processor seconds" in page
+
+
+def test_growth_is_the_slope_between_sizes(scripts) -> None:
+    rows = [
+        {"cells": 1_000, "cpu_seconds": 2.0},
+        {"cells": 10_000, "cpu_seconds": 20.0},
+        {"cells": 100_000, "cpu_seconds": 2000.0},
+        {"cells": 1_000_000, "stopped": "after 60 s"},
+    ]
+    found = scripts["growth"].exponents(rows, "cells", "cpu_seconds")
+    assert found[:2] == pytest.approx([1, 2]) and found[2] is None
