@@ -25,8 +25,9 @@ import numpy as np
 from _results import provenance, write
 from make_cells import make
 
+from scmamba._memory import peak_bytes, peak_bytes_of_workers
 from scmamba.benchmark import Runs
-from scmamba.benchmark._cost import measure_cost, peak_bytes, peak_bytes_of_workers
+from scmamba.benchmark._cost import measure_cost
 
 RESULTS = Path(__file__).parent / "results"
 TASKS = ("annotate", "integrate")

@@ -11,9 +11,12 @@ from typing import Any, TypeAlias
 from tqdm import tqdm
 
 from scmamba._log import logger
+from scmamba._memory import peak_bytes
 
 LOG_EVERY = 30.0
 """Seconds between two lines of a log."""
+_TIMED, _LONG = 5.0, 60.0
+"""Seconds after which the whole is estimated, and from which on the estimate is logged."""
 Report: TypeAlias = Callable[[float, float], None]
 """Takes the steps that were done and the steps that there will be."""
 
@@ -39,7 +42,8 @@ def progress_bar(
 
     It is shown at verbosity ``"info"`` and above and removed when it is closed; nothing of it stays
     in a saved notebook. Where standard error is no terminal, such as a log file, there is a line
-    every ``log_every`` seconds.
+    every ``log_every`` seconds. After a few seconds, work that will take more than a minute is
+    announced in one log line with the time and the memory that it takes.
 
     Parameters
     ----------
@@ -70,7 +74,7 @@ def progress_bar(
     """
     reported = _report is not None
     kind = _ReportedBar if reported else _kind()
-    shape = _UNKNOWN if total is None else _BAR if kind is tqdm else _LINE
+    shape = _UNKNOWN if total is None else _BAR if kind is _Estimated else _LINE
     often = {"mininterval": log_every, "maxinterval": 2 * log_every} if kind is _LogBar else {}
     return kind(
         desc=text,
@@ -82,7 +86,7 @@ def progress_bar(
         delay=delay,
         leave=False,
         disable=not shown or not (reported and unit == "steps" or _is_verbose()),
-        file=sys.stderr if kind is tqdm else io.StringIO(),
+        file=sys.stderr if kind is _Estimated else io.StringIO(),
         **often,
     )
 
@@ -115,10 +119,44 @@ def _is_verbose() -> bool:
 def _kind() -> type[tqdm[Any]]:
     if in_notebook():
         return _NotebookBar
-    return tqdm if sys.stderr is not None and sys.stderr.isatty() else _LogBar
+    return _Estimated if sys.stderr is not None and sys.stderr.isatty() else _LogBar
 
 
-class _LogBar(tqdm):  # type: ignore[type-arg]
+class _Estimated(tqdm):  # type: ignore[type-arg]
+    """Says once how long the whole will take, if that is long."""
+
+    estimated = False
+
+    def update(self, n: float | None = 1) -> bool | None:
+        """Move on, and estimate the rest once a few steps were timed."""
+        if not (self.disable or self.estimated or self.total is None or self.n <= self.initial):
+            elapsed = self._time() - self.start_t
+            if elapsed >= _TIMED:
+                self.estimated = True
+                self._estimate(elapsed / (self.n - self.initial))
+        return super().update(n)
+
+    def _estimate(self, seconds: float) -> None:
+        rest = seconds * (self.total - self.n)
+        if rest >= _LONG:
+            self.clear()
+            logger.info(
+                "%s: about %s for %s%s of %.2g s each; memory so far %.1f GB",
+                self.desc.removesuffix(": "),
+                _duration(rest),
+                f"{self.total:,}",
+                self.unit,
+                seconds,
+                peak_bytes() / 1e9,
+            )
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+
+
+class _LogBar(_Estimated):
     """Writes a line to the log each time that it would be drawn again."""
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
@@ -130,7 +168,7 @@ class _LogBar(tqdm):  # type: ignore[type-arg]
         """Lines of a log stay."""
 
 
-class _NotebookBar(tqdm):  # type: ignore[type-arg]
+class _NotebookBar(_Estimated):
     """One output of a cell, which is emptied in the end; widgets would stay in the saved file."""
 
     handle: Any = None

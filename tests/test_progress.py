@@ -130,3 +130,23 @@ def test_a_worker_reports_the_sum_of_its_bars(monkeypatch) -> None:
         report_progress_to(None)
     assert told[0] == (0, 4) and (4, 4) in told and told[-1] == (7, 10)
     assert _progress._report is None
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "said"),
+    [
+        (60.0, ["Fitting: about 9 min for 10 steps of 60 s each; memory so far"]),
+        (6.0, []),  # the rest takes less than a minute
+        (1.0, []),  # too early to say
+    ],
+)
+def test_long_work_is_announced_once(lines, monkeypatch, elapsed, said) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress_bar("Fitting", 10) as bar:
+        bar.update()
+        bar.start_t -= elapsed
+        for _ in range(3):
+            bar.update()
+    assert len(lines) == len(said)
+    for line, start in zip(lines, said, strict=True):
+        assert line.startswith(start) and line.endswith(" GB")

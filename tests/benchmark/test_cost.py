@@ -8,8 +8,9 @@ import time
 
 import pytest
 
+from scmamba._memory import peak_bytes, peak_bytes_of_workers
 from scmamba._settings import settings
-from scmamba.benchmark._cost import measure_cost, peak_bytes, peak_bytes_of_workers
+from scmamba.benchmark._cost import measure_cost
 from scmamba.learn.parallel import run
 
 

@@ -10,7 +10,8 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 
-from scmamba.benchmark._cost import measure_cost, peak_bytes, peak_bytes_of_workers
+from scmamba._memory import peak_bytes, peak_bytes_of_workers
+from scmamba.benchmark._cost import measure_cost
 from scmamba.benchmark._integration.methods import INTEGRATION_METHODS, IntegrationMethod
 
 
