@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from scipy import sparse
 Floats = npt.NDArray[np.float64]
 
 _CLIP = 10.0  # standard deviations
+_SHIFT_MARGIN = 0.02
+"""Difference of mean scores that counts."""
 
 
 @dataclass(frozen=True)
@@ -133,3 +136,29 @@ def fit_ood_scorer(log_proba: Floats, distance: Floats, ood_fpr: float) -> OODSc
 
 def _features(log_proba: Floats, distance: Floats) -> tuple[Floats, Floats]:
     return -log_proba.max(1), np.log(distance + 1e-6)
+
+
+def shift_by_batch(score: Floats, batches: npt.NDArray[np.object_] | None) -> dict[str, float]:
+    """Mean out-of-distribution score of the held-out cells of each batch.
+
+    Cells of a batch that is no further from the training cells than the others have about 0.5.
+
+    Parameters
+    ----------
+    score
+        (n,) of :meth:`OODScorer.score`, for held-out cells.
+    batches
+        (n,) their batches; None: they count as one, named ``"all"``.
+
+    Examples
+    --------
+    >>> shift_by_batch(np.array([0.2, 0.4, 0.9]), np.array(["a", "a", "b"], dtype=object))
+    {'a': 0.3, 'b': 0.9}
+    """
+    names = np.full(len(score), "all") if batches is None else batches.astype(str)
+    return {str(name): float(score[names == name].mean().round(4)) for name in np.unique(names)}
+
+
+def larger_shift(shift: float, held_out: Mapping[str, float]) -> bool:
+    """Whether cells are clearly further from the training cells than any held-out batch was."""
+    return bool(held_out) and shift > max(held_out.values()) + _SHIFT_MARGIN

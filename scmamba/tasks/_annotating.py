@@ -18,6 +18,7 @@ from scmamba._keys import UNKNOWN
 from scmamba._log import logger
 from scmamba._text import label_texts, obs_column
 from scmamba.jobs import Job, Jobs, Results, about, digest, identity, label_colors
+from scmamba.learn.ood import larger_shift
 from scmamba.learn.training import AnnotationTraining
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
@@ -131,6 +132,12 @@ def fit_annotator(
         raise ScmambaError("no labelled cells were given; name them with labels_key=")
     labels, batches, seed = cells.labels, cells.batches, request.seed
     if cells.from_reference:
+        if batches is None:
+            logger.warning(
+                "without batch_key=, labels are validated on cells of the batches that they are "
+                "learned from: on another study more of them may be wrong than max_error=%g",
+                request.max_error,
+            )
         examples = beside(found, cells.source, labels, batches, request.where, seed)
     else:
         examples = within(found, labels, batches, seed)
@@ -205,6 +212,7 @@ def annotation_results(
     results.obsm[keys.embedding] = job.kept("embedding")
     results.uns[keys.uns] = about(
         "annotate",
+        shift=_shift(annotator, job.kept("ood_score"), cells),
         thresholds=dict(zip(annotator.classes, annotator.thresholds.tolist(), strict=True)),
         ood_threshold=annotator.ood_threshold,
         neural_weight=annotator.fusion.neural_weight,
@@ -215,6 +223,27 @@ def annotation_results(
     )
     results.uns[keys.validation] = annotator.validation
     return results
+
+
+def _shift(
+    annotator: Annotator, score: npt.NDArray[Any], cells: LabelledCells | None
+) -> float | None:
+    """Mean out-of-distribution score; logged where no held-out batch had such a high one."""
+    held_out = annotator.about.get("held_out_shift", {})
+    labels = None if cells is None else cells.own_labels
+    new = score if labels is None else score[labels.codes < 0]
+    if not held_out or not len(new):
+        return None
+    shift = float(np.mean(new))
+    if larger_shift(shift, held_out):
+        logger.warning(
+            "these cells differ more from the labelled cells (mean OOD score %.2f) than held-out "
+            "cells did (at most %.2f in a batch): more labels may be wrong than max_error=%g",
+            shift,
+            max(held_out.values()),
+            annotator.about["max_error"],
+        )
+    return shift
 
 
 def _clusters(job: Job, request: AnnotationRequest) -> npt.NDArray[Any]:

@@ -9,7 +9,13 @@ from sklearn.metrics import roc_auc_score
 
 from scmamba.datasets import synthetic
 from scmamba.learn.linear import fit_linear
-from scmamba.learn.ood import fit_class_gaussians, fit_ood_scorer, moments
+from scmamba.learn.ood import (
+    fit_class_gaussians,
+    fit_ood_scorer,
+    larger_shift,
+    moments,
+    shift_by_batch,
+)
 from scmamba.pp import log_normalize
 
 
@@ -83,3 +89,13 @@ def test_confident_logits_are_less_strange() -> None:
     score = found.score(logits, np.ones(3))
     assert np.isfinite(score).all()
     assert score[0] < score[1] < score[2]
+
+
+@pytest.mark.parametrize(("shift", "expected"), [(0.5, False), (0.61, False), (0.7, True)])
+def test_shift_is_compared_with_held_out_batches(shift, expected) -> None:
+    assert larger_shift(shift, {"a": 0.4, "b": 0.6}) is expected
+    assert not larger_shift(shift, {})  # nothing was held out
+
+
+def test_shift_without_batches() -> None:
+    assert shift_by_batch(np.array([0.25, 0.75]), None) == {"all": 0.5}

@@ -95,6 +95,26 @@ def test_a_type_of_one_batch_is_not_validated(cells, quick) -> None:
     assert cells.obs["scmamba_reason"].isna().equals(labelled)
 
 
+@pytest.mark.parametrize("strange", [False, True])
+def test_a_larger_shift_than_between_batches_is_told(fitted, cells, caplog, strange) -> None:
+    caplog.set_level("WARNING", "scmamba")
+    query = cells.copy()
+    if strange:
+        query.X = np.random.default_rng(0).permuted(cells.X.toarray(), axis=1)
+    annotate(query, model=fitted[1])
+    held_out = query.uns["scmamba"]["held_out_shift"]
+    assert set(held_out) == set(cells.obs["batch"])
+    assert ("differ more from the labelled cells" in caplog.text) is strange
+    assert (query.uns["scmamba"]["shift"] > max(held_out.values()) + 0.02) is strange
+
+
+@pytest.mark.parametrize("batch_key", [None, "batch"])
+def test_validation_without_batches_is_told(cells, quick, caplog, batch_key) -> None:
+    caplog.set_level("WARNING", "scmamba")
+    annotate(cells[:20].copy(), cells, labels_key="cell_type", batch_key=batch_key)
+    assert ("without batch_key=" in caplog.text) is (batch_key is None)
+
+
 def test_one_threshold_for_all_types(cells, quick) -> None:
     annotator = annotate(cells, labels_key="label", batch_key="batch", class_thresholds=False)
     assert len(set(annotator.thresholds)) == 1
@@ -144,7 +164,8 @@ def test_a_saved_annotator_trains_nothing(fitted, tmp_path, monkeypatch, way) ->
     for name in WRITTEN:
         written = query.obs[f"scmamba_{name}"].astype(object)
         assert written.equals(table[name].astype(object)), name
-    assert query.uns["scmamba"] == adata.uns["scmamba"]
+    own = {"shift": query.uns["scmamba"]["shift"]}  # of all cells, not of the unlabelled ones
+    assert query.uns["scmamba"] == {**adata.uns["scmamba"], **own}
 
 
 def test_order_of_cells_and_genes_changes_nothing(fitted) -> None:

@@ -15,7 +15,7 @@ from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.learn.folds import cross_validation_folds
 from scmamba.learn.neural import Finetune, FromScratch, NeuralFitter, Probe
-from scmamba.learn.ood import NO_REJECTION, fit_class_gaussians, fit_ood_scorer
+from scmamba.learn.ood import NO_REJECTION, fit_class_gaussians, fit_ood_scorer, shift_by_batch
 from scmamba.learn.supervised import SupervisedFit, fit_supervised
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
@@ -171,7 +171,10 @@ class FitTask:
             log_proba = fusion.log_proba(out.linear, out.neural)
             thresholds = thresholds_of(out, log_proba, max_error, by_class=by_class)
             assert out.distance is not None
-            scorer = fit_ood_scorer(fusion.mixed(out.linear, out.neural), out.distance, ood_fpr)
+            mixed = fusion.mixed(out.linear, out.neural)
+            scorer = fit_ood_scorer(mixed, out.distance, ood_fpr)
+            held = None if self._batches is None else self._batches[out.rows]
+            about["held_out_shift"] = shift_by_batch(scorer.score(mixed, out.distance), held)
             scores = validation_scores(out, log_proba)
             logger.info(format_scores(scores, fusion.neural_weight))
         table = class_table(classes, examples.codes, self._batches, out, log_proba, thresholds)
