@@ -32,6 +32,8 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from scmamba import metrics, settings
+from scmamba.benchmark import ANNOTATION_METHODS
+from scmamba.benchmark._annotation.split import split_of
 from scmamba.learn.calibration import best_temperature, floor_logits
 from scmamba.learn.folds import cross_validation_folds
 from scmamba.learn.thresholds import class_thresholds, confidence_threshold
@@ -239,24 +241,13 @@ def logistic(one: Query, error: float) -> dict[str, Any]:
 
 
 def celltypist(one: Query) -> dict[str, Any] | None:
-    """CellTypist's own training with its feature selection, and its best match."""
+    """CellTypist's own training, with its feature selection; None where it is not installed."""
+    method = ANNOTATION_METHODS["celltypist"]
     if find_spec("celltypist") is None:
         return None
-    import celltypist as package
-
-    used = time.process_time()
-    known = (one.reference.obs[one.labels_key] != UNLABELED).to_numpy()
-    reference, query = one.reference[known].copy(), one.query.copy()
-    for cells in (reference, query):
-        sc.pp.normalize_total(cells, target_sum=1e4)
-        sc.pp.log1p(cells)
-    model = package.train(
-        reference, labels=one.labels_key, feature_selection=True, n_jobs=1, check_expression=False
-    )
-    found = package.annotate(query, model=model)
-    guess = found.predicted_labels["predicted_labels"].to_numpy(dtype=str)
-    confidence = found.probability_matrix.max(1).to_numpy()
-    return scores(one.truth, guess, confidence) | {"processor_seconds": time.process_time() - used}
+    split = split_of(one.reference, one.query, one.labels_key, batch_key=one.batch_key)
+    found = method.run(split, 0)
+    return scores(one.truth, found.guess, found.confidence)
 
 
 def run(one: Query, path: Path) -> None:
