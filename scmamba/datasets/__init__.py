@@ -1,4 +1,4 @@
-"""Things to try models on: cells in scanpy's wheel, made ones, and files fetched by a manifest."""
+"""Example data: cells from scanpy, synthetic cells, and files downloaded by a manifest."""
 
 from scmamba.datasets.fetch import fetch
 from scmamba.datasets.nucleotide_transformer import (

@@ -1,4 +1,4 @@
-"""Files fetched once, by a manifest that says where they are and what they must be."""
+"""Download and cache of files listed in a manifest with addresses and hashes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba._settings import settings
 
-_TIMEOUT = 30  # seconds without a byte
+_TIMEOUT = 30  # seconds without data
 
 
 def fetch(
@@ -25,26 +25,36 @@ def fetch(
     folder: str | os.PathLike[str] | None = None,
     progressbar: bool = True,
 ) -> Path:
-    """Return the path of a file named in a manifest, downloaded where it is not there yet.
+    """Return the path of a file listed in a manifest; it is downloaded once.
 
     Parameters
     ----------
     name
-        Which entry.
+        Name of an entry of the manifest.
     manifest
-        ``{name: {"url": ..., "sha256": ..., "licence": ..., ...}}``, or a JSON file that holds it.
-        ``sha256`` None means that nobody has seen the file: it is fetched with a warning that
-        tells its hash, and held against nothing.
+        Mapping ``{name: {"url": ..., "sha256": ..., "licence": ..., ...}}``, or path of a JSON file
+        with it. With ``sha256`` None the file is not verified, and a warning reports its hash.
     folder
-        Where files are kept; None for ``datasets`` in ``scmamba.settings.cache_dir``.
+        Folder of downloaded files; None for ``datasets`` in ``scmamba.settings.cache_dir``.
     progressbar
-        Show how far a download is.
+        Whether to show the progress of the download.
+
+    Returns
+    -------
+    Path of the file.
 
     Raises
     ------
     ScmambaError
-        If the manifest or the entry is missing or wrong, the download fails, or the file is not
-        what the manifest says; nothing half downloaded stays.
+        If the manifest or the entry is missing or invalid, the download fails, or the hash of the
+        file differs; no partial file remains.
+
+    Examples
+    --------
+    >>> from scmamba.datasets import fetch
+    >>> manifest = {"cells": {"url": "https://example.org/cells.h5ad", "sha256": None}}
+    >>> fetch("cells", manifest)  # doctest: +SKIP
+    PosixPath('.../datasets/cells/cells.h5ad')
     """
     entry = _entry(name, manifest)
     url, sha256 = entry["url"], entry.get("sha256")
@@ -57,9 +67,9 @@ def fetch(
                 url, known, fname=_file_name(url), path=target / name, downloader=downloader
             )
         )
-    except ValueError as error:  # pooch's word for another hash
+    except ValueError as error:  # pooch reports a different hash so
         raise ScmambaError(
-            f"{name}: what {url} sends is not the file that the manifest describes ({error}); "
+            f"{name}: the file at {url} is not the one that the manifest describes ({error}); "
             "delete the file and try again, and do not use it if that fails"
         ) from error
     except (requests.RequestException, OSError) as error:
@@ -69,12 +79,12 @@ def fetch(
         ) from error
     if sha256 is None:
         logger.warning(
-            "%s is unverified: %s has sha256 %s; put it into the manifest once you trust the file",
+            "%s is unverified: %s has sha256 %s; add it to the manifest once you trust the file",
             name,
             path.name,
             pooch.file_hash(str(path)),
         )
-    logger.info("%s: licence %s", name, entry.get("licence") or "not stated")
+    logger.info("%s: license %s", name, entry.get("licence") or "not stated")
     return path
 
 
@@ -90,7 +100,7 @@ def _entry(
     url = entry.get("url") if isinstance(entry, Mapping) else None
     if not isinstance(url, str) or not url.startswith(("https://", "http://")):
         raise ScmambaError(
-            f"{name}: the manifest's url is {url!r}; allowed: an address beginning with https://"
+            f"{name}: the manifest's url is {url!r}; allowed: an address that begins with https://"
         )
     return entry
 

@@ -1,4 +1,4 @@
-"""The 18 tasks of the Nucleotide Transformer, fetched by a manifest and locked by hash."""
+"""The 18 classification tasks of the Nucleotide Transformer, downloaded and verified by hash."""
 
 from __future__ import annotations
 
@@ -24,18 +24,25 @@ _LOCK = "lock.json"
 
 @dataclass(frozen=True)
 class NTTask:
-    """One of the tasks.
+    """Classification task of the Nucleotide Transformer benchmark.
 
     Attributes
     ----------
     name
-        Its folder in the repository.
+        Name of the task, and of its folder in the repository.
     category
-        ``"promoter"``, ``"enhancer"``, ``"splice site"`` or ``"histone"``.
+        Category: ``"promoter"``, ``"enhancer"``, ``"splice site"`` or ``"histone"``.
     length
-        Nucleotides of a sequence, about.
+        Approximate length of the sequences, in nucleotides.
     classes
-        How many there are.
+        Number of classes.
+
+    Examples
+    --------
+    >>> from scmamba.datasets import nucleotide_transformer_tasks
+    >>> task = nucleotide_transformer_tasks()["splice_sites_all"]
+    >>> task.category, task.classes
+    ('splice site', 3)
     """
 
     name: str
@@ -45,7 +52,14 @@ class NTTask:
 
 
 def nucleotide_transformer_tasks() -> dict[str, NTTask]:
-    """The tasks by name, in the order of the manifest."""
+    """Return the 18 tasks by name.
+
+    Examples
+    --------
+    >>> from scmamba.datasets import nucleotide_transformer_tasks
+    >>> len(nucleotide_transformer_tasks())
+    18
+    """
     return {name: NTTask(name, **entry) for name, entry in _manifest()["tasks"].items()}
 
 
@@ -56,32 +70,44 @@ def nucleotide_transformer(
     base_url: str | None = None,
     progressbar: bool = True,
 ) -> dict[str, pd.DataFrame]:
-    """Fetch one of the 18 classification tasks of the Nucleotide Transformer's first release.
+    """Download one of the 18 classification tasks of the Nucleotide Transformer's first release.
 
-    Files are kept, and what the first download gave is noted in ``lock.json`` beside them: later
-    ones are held against it.
+    Files are cached. The hashes of the first download are stored in ``lock.json`` next to them, and
+    later downloads are verified against it.
 
     Parameters
     ----------
     task
-        One of :func:`nucleotide_transformer_tasks`.
+        Name of a task; see :func:`nucleotide_transformer_tasks`.
     folder
-        Where files are kept; None: ``datasets/nucleotide_transformer`` in
+        Folder of downloaded files; None for ``datasets/nucleotide_transformer`` in
         ``scmamba.settings.cache_dir``.
     base_url
-        Where Hugging Face is; None: ``HF_ENDPOINT`` in the environment, else itself.
+        Address of Hugging Face or a mirror; None uses ``HF_ENDPOINT`` in the environment, else
+        huggingface.co.
     progressbar
-        Show how far a download is.
+        Whether to show the progress of downloads.
 
     Returns
     -------
-    ``"train"`` and ``"test"``: tables with the columns ``sequence`` and ``label`` (int), indexed
-    by the record's name.
+    Tables ``"train"`` and ``"test"`` with the columns ``sequence`` and ``label`` (int), indexed by
+    record name.
 
     Raises
     ------
     ScmambaError
-        There is no such task, a download fails, or a file is not what it was or cannot be read.
+        If there is no such task, a download fails, or a file has changed or cannot be read.
+
+    References
+    ----------
+    Dalla-Torre et al., Nucleotide Transformer, Nature Methods 2025.
+
+    Examples
+    --------
+    >>> from scmamba.datasets import nucleotide_transformer
+    >>> tables = nucleotide_transformer("promoter_tata")  # doctest: +SKIP
+    >>> tables["train"].columns.tolist()  # doctest: +SKIP
+    ['sequence', 'label']
     """
     manifest, tasks = _manifest(), nucleotide_transformer_tasks()
     if task not in tasks:
@@ -120,12 +146,14 @@ def _read_lock(path: Path) -> dict[str, str]:
     try:
         found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ScmambaError(f"{path} is not JSON ({error}); delete it to fetch anew") from error
+        raise ScmambaError(
+            f"{path} is not JSON ({error}); delete it to download the files again"
+        ) from error
     return found
 
 
 def _read(path: Path, n_classes: int) -> pd.DataFrame:
-    """FASTA with ``>name|label`` above each sequence."""
+    """Read a FASTA file with headers ``>name|label``."""
     names: list[str] = []
     labels: list[int] = []
     parts: list[list[str]] = []
@@ -135,8 +163,8 @@ def _read(path: Path, n_classes: int) -> pd.DataFrame:
             if not label.isdigit() or int(label) >= n_classes:
                 raise ScmambaError(
                     f"{path}: the record {line[:80]!r} should end with '|' and a class from 0 to "
-                    f"{n_classes - 1}; the file is not of the layout that this version reads: save "
-                    "the task as csv (sequence,label) and give its folder"
+                    f"{n_classes - 1}; this version cannot read the file: save the task as csv "
+                    "(sequence,label) and pass its folder"
                 )
             names.append(name)
             labels.append(int(label))
@@ -144,6 +172,6 @@ def _read(path: Path, n_classes: int) -> pd.DataFrame:
         elif names:
             parts[-1].append(line.strip())
     if not names:
-        raise ScmambaError(f"{path} holds no sequence; delete it and fetch it again")
+        raise ScmambaError(f"{path} holds no sequence; delete it and download it again")
     sequences = ["".join(part) for part in parts]
     return pd.DataFrame({"sequence": sequences, "label": labels}, pd.Index(names, name="name"))

@@ -1,4 +1,4 @@
-"""Real blood cells that need no download: they come inside scanpy's wheel."""
+"""Blood cells shipped with scanpy, which need no download."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ from anndata import AnnData
 
 
 def pbmc68k_reduced() -> AnnData:
-    """Return 700 human blood cells of 10x Genomics' PBMC 68k set, with labels.
+    """Load 700 human blood cells of 10x Genomics' PBMC 68k data set, with cell types.
 
     Returns
     -------
-    AnnData, 700 x 765: scaled values in X, log-normalised ones in ``raw.X`` (which scmamba takes),
-    ten cell types in ``obs["bulk_labels"]``, a UMAP in ``obsm["X_umap"]``. Copyright 10x Genomics,
-    distributed by scanpy.
+    AnnData of 700 cells and 765 genes: scaled values in X, log-normalized values in ``raw.X``
+    (which scmamba reads), ten cell types in ``obs["bulk_labels"]``, a UMAP in ``obsm["X_umap"]``.
+    Copyright 10x Genomics, distributed by scanpy.
+
+    Examples
+    --------
+    >>> from scmamba.datasets import pbmc68k_reduced
+    >>> adata = pbmc68k_reduced()
+    >>> adata.shape, adata.obs["bulk_labels"].nunique()
+    ((700, 765), 10)
     """
     import scanpy as sc
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning)  # of the file's age
+        warnings.filterwarnings("ignore", category=FutureWarning)  # about the age of the file
         return sc.datasets.pbmc68k_reduced()

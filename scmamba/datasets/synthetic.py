@@ -1,4 +1,4 @@
-"""Made-up counts with known cell types, markers and batches, for tests and documentation."""
+"""Synthetic counts with known cell types, marker genes and batches."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from scmamba._errors import ScmambaError
 from scmamba.tokens.cells.genes import human_symbols
 
 _BLOCK = 1024  # cells drawn at once
-_DISPERSION = 2.0  # of the negative binomial: variance = mean + mean^2 / 2
-_MARKER_SHARE = 0.5  # of the genes, divided among the types
+_DISPERSION = 2.0  # negative binomial: variance = mean + mean^2 / 2
+_MARKER_SHARE = 0.5  # fraction of genes that are markers
 _MARKER_FOLD = 6.0
 _BATCH_SPREAD = 0.25  # standard deviation of the log fold change of a gene in a batch
-_DEPTH = 0.8  # mean counts a gene and cell
+_DEPTH = 0.8  # mean counts per gene and cell
 
 
 def synthetic(
@@ -28,32 +28,39 @@ def synthetic(
     *,
     human: bool = False,
 ) -> AnnData:
-    """Draw counts of cells whose types differ in marker genes and whose batches differ a little.
+    """Simulate counts of cells with marker genes for each type and small batch effects.
 
-    Counts are negative binomial, more than half of them zeros. Half the genes are markers, shared
-    out evenly, each six times as high in its type. Types and batches are balanced and independent
-    of one another.
+    Counts are negative binomial, and more than half of them are zero. Half of the genes are
+    markers, divided evenly among the types, with six-fold expression in their type. Types and
+    batches are balanced and independent.
 
     Parameters
     ----------
     n_cells, n_genes
-        Shape of the result, at least 1 each.
+        Numbers of cells and genes, at least 1 each.
     n_types, n_batches
-        How many cell types and batches, at least 1 each; at most ``n_cells`` each.
+        Numbers of cell types and batches, at least 1 and at most ``n_cells`` each.
     seed
-        Seed of everything random.
+        Seed of the random number generator.
     human
-        Name the genes by symbols of human genes, drawn at random, instead of ``gene_0`` ...
+        Whether to name the genes with random human gene symbols instead of ``gene_0``, ...
 
     Returns
     -------
-    AnnData with float32 counts in CSR; ``obs["cell_type"]`` and ``obs["batch"]``, categorical;
-    ``var["marker_of"]``, the type that a gene marks, missing for the others.
+    AnnData with float32 counts as CSR, categorical ``obs["cell_type"]`` and ``obs["batch"]``, and
+    ``var["marker_of"]``, the type of which a gene is a marker (missing for other genes).
 
     Raises
     ------
     ScmambaError
-        If a number is out of range, or more human genes are asked for than there are.
+        If a number is out of range, or exceeds the number of human genes.
+
+    Examples
+    --------
+    >>> from scmamba.datasets import synthetic
+    >>> adata = synthetic(n_cells=60, n_genes=40, n_types=3, n_batches=2)
+    >>> adata.shape, adata.obs["cell_type"].cat.categories.tolist()
+    ((60, 40), ['type_0', 'type_1', 'type_2'])
     """
     sizes = {"n_cells": n_cells, "n_genes": n_genes, "n_types": n_types, "n_batches": n_batches}
     if wrong := next((name for name, size in sizes.items() if size < 1), None):
@@ -91,7 +98,7 @@ def synthetic(
 
 
 def _markers(n_genes: int, n_types: int) -> npt.NDArray[np.int64]:
-    """Type that each gene marks, -1 for none, shape (n_genes,)."""
+    """Type of which each gene is a marker, -1 for none, shape (n_genes,)."""
     marker_of = np.full(n_genes, -1)
     n_markers = int(n_genes * _MARKER_SHARE)
     marker_of[:n_markers] = np.arange(n_markers) % n_types

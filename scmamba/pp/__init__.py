@@ -1,4 +1,4 @@
-"""What happens before the model: expression found and checked, genes matched, counts normalised."""
+"""Preprocessing: reading expression and its unit, matching genes, normalizing counts."""
 
 from scmamba.pp.expression import Expression, expression
 from scmamba.pp.genes import match_genes

@@ -1,4 +1,4 @@
-"""Whether what was given as cells is an AnnData with cells and genes."""
+"""Checks that an input is an AnnData with cells and genes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from anndata import AnnData
 from scmamba._errors import ScmambaError
 
 RNA = "rna"
-"""Modality of a MuData with gene expression."""
+"""Name of the MuData modality with gene expression."""
 
 
 def check_shape(adata: Any) -> None:
@@ -25,17 +25,17 @@ def check_shape(adata: Any) -> None:
         empty = "cells" if adata.n_obs == 0 else "genes"
         raise ScmambaError(
             f"adata has no {empty} (shape {adata.n_obs} x {adata.n_vars}); at least one cell and "
-            "one gene are needed: look at the filters that came before"
+            "one gene are needed: check the filters applied before"
         )
 
 
 def rna_of(cells: Any) -> Any:
-    """The modality ``rna`` of a MuData; anything else as it is.
+    """Return the modality ``rna`` of a MuData, and anything else unchanged.
 
     Raises
     ------
     ScmambaError
-        A MuData has no modality of that name.
+        If a MuData has no modality of that name.
     """
     modalities = getattr(cells, "mod", None)
     if modalities is None or isinstance(cells, AnnData):

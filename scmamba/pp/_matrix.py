@@ -1,4 +1,4 @@
-"""Whatever AnnData holds as a matrix, in memory or on disk, as checked float32 CSR."""
+"""Conversion of any matrix of AnnData, in memory or on disk, to checked float32 CSR."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MANY_ROWS, _FEW_ODD = 30, 2
 
 
 def to_csr(matrix: Any, name: str) -> sparse.csr_matrix:
-    """Return ``matrix`` as canonical float32 CSR (indices ascending, none twice).
+    """Return ``matrix`` as canonical float32 CSR (sorted indices, no duplicates).
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ def to_csr(matrix: Any, name: str) -> sparse.csr_matrix:
 
     Returns
     -------
-    CSR that may share memory with ``matrix`` where that was canonical float32 CSR in memory.
+    CSR matrix, which shares memory with ``matrix`` where that is canonical float32 CSR already.
 
     Raises
     ------
     ScmambaError
-        The values are no real numbers, or the index arrays of a sparse matrix contradict its
+        If the values are not real numbers, or the index arrays of a sparse matrix contradict its
         shape.
     """
     check_numeric(matrix.dtype, name)
@@ -56,7 +56,7 @@ def check_numeric(dtype: Any, name: str) -> None:
 
 
 def checked(matrix: Any, name: str) -> Any:
-    """A scipy CSR or CSC matrix whose index arrays were found valid; others as they are."""
+    """Check the index arrays of a scipy CSR or CSC matrix, and return the matrix."""
     if getattr(matrix, "format", None) in ("csr", "csc"):
         n_rows, n_columns = matrix.shape if matrix.format == "csr" else matrix.shape[::-1]
         n_values, n_indices = len(matrix.data), len(matrix.indices)
@@ -71,7 +71,7 @@ def _in_memory(matrix: Any, name: str) -> sparse.csr_matrix:
     found = checked(matrix, name)
     if found.format == "csc":
         parts = (found.data, found.indices, found.indptr)
-        found = sparse.csc_matrix(parts, shape=found.shape)  # whose flags are up to date
+        found = sparse.csc_matrix(parts, shape=found.shape)  # with up-to-date flags
         if not found.has_canonical_format:
             _refuse_odd_rows(found, name)
     found = found.tocsr()
@@ -80,7 +80,7 @@ def _in_memory(matrix: Any, name: str) -> sparse.csr_matrix:
 
 
 def _in_blocks(matrix: Any, name: str) -> sparse.csr_matrix:
-    """Read some rows at a time, so that no second copy of a large matrix is held."""
+    """Convert block by block, so that no second copy of a large matrix is in memory."""
     n_obs, n_vars = matrix.shape
     rows = max(1, _BLOCK // max(1, n_vars))
     blocks = []
@@ -95,10 +95,10 @@ def _in_blocks(matrix: Any, name: str) -> sparse.csr_matrix:
 
 
 def _refuse_odd_rows(matrix: sparse.csr_matrix | sparse.csc_matrix, name: str) -> None:
-    """Raise ScmambaError where one or two rows are out of order and very many are not.
+    """Raise ScmambaError where indices are unsorted in only one or two rows of many.
 
-    Tools that leave columns unsorted do so in all rows; a single such row is what a damaged byte
-    looks like. Of a CSC matrix, read columns for rows.
+    Tools that leave indices unsorted do so in all rows; a single unsorted row suggests a damaged
+    byte. For CSC, the same holds for columns.
     """
     if matrix.nnz < 2:
         return
@@ -108,8 +108,8 @@ def _refuse_odd_rows(matrix: sparse.csr_matrix | sparse.csc_matrix, name: str) -
     n_telling = int((np.diff(matrix.indptr) > 1).sum())
     if len(odd) <= _FEW_ODD and n_telling >= _MANY_ROWS:
         raise ScmambaError(
-            f"{name} has its indices in ascending order, none twice, in all "
-            f"{'rows' if matrix.format == 'csr' else 'columns'} but "
-            f"{', '.join(map(str, odd))}: a byte of it is probably damaged. Read it again from its "
-            "source; if it is right, call X.sum_duplicates() on the matrix and pass it again"
+            f"{name} has sorted, unique indices in all "
+            f"{'rows' if matrix.format == 'csr' else 'columns'} except "
+            f"{', '.join(map(str, odd))}: a byte is probably damaged. Read the matrix again from "
+            "its source; if it is correct, call X.sum_duplicates() on it first"
         )

@@ -1,4 +1,4 @@
-"""The one door through which every task takes expression: found, checked, its unit told."""
+"""Reading of expression from AnnData, the same for every task: location, checks, unit."""
 
 from __future__ import annotations
 
@@ -25,23 +25,29 @@ __all__ = ["Cells", "Expression", "check_shape", "expression", "gene_names", "re
 
 @dataclass(frozen=True)
 class Expression:
-    """Expression values of cells, where they were found and their unit.
+    """Expression values of cells, with their source and unit.
 
     Attributes
     ----------
     X
         (n_cells, n_genes) non-negative, finite values; canonical float32 CSR without stored zeros.
-        May share memory with the AnnData: do not write to it. Counts that were nearly whole are
-        rounded.
+        May share memory with the AnnData: do not write to it. Nearly whole counts are rounded.
     var_names
-        (n_genes,) name of each column; str. Names may come twice: their columns are added up when
-        cells are turned into tokens. Columns of other feature types are left out.
+        (n_genes,) gene names, str. Names may repeat: such columns are summed when cells are turned
+        into tokens. Columns of other feature types are left out.
     source
-        ``"layers['...']"``, ``"X"`` or ``"raw.X"``.
+        Location in the AnnData: ``"layers['...']"``, ``"X"`` or ``"raw.X"``.
     unit
-        What the values are; see :class:`~scmamba.pp.Unit`.
+        Unit of the values, such as counts or log1p; see :class:`~scmamba.pp.Unit`.
     obs_names
         (n_cells,) names of the cells.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> found = scmamba.pp.expression(scmamba.datasets.synthetic(30, 20, 2))
+    >>> found.source, found.integer, len(found.var_names)
+    ('X', True, 20)
     """
 
     X: sparse.csr_matrix
@@ -63,33 +69,36 @@ def expression(
     use_raw: bool | None = None,
     gene_key: str | None = None,
 ) -> Expression:
-    """Take the expression out of an AnnData, check it and tell its unit.
+    """Read expression from an AnnData, check it and detect its unit.
 
-    It comes from ``layer``; else from X where X is non-negative; else from ``.raw`` (a scaled X
-    with ``.raw`` is scanpy's usual state), which is logged; else there is an error.
+    The values are those of ``layer`` if given, else of X if it is non-negative, else of ``.raw``
+    (scanpy workflows often leave a scaled X with the original values in ``.raw``), which is logged.
+    Otherwise an error is raised.
 
     Parameters
     ----------
     adata
-        Cells by genes, in memory or backed; left as it is. X may be dense, CSR or CSC, of any
-        real or integer dtype; a backed one is read in blocks. Of a MuData, ``rna`` is taken.
+        Cells by genes, in memory or backed; not modified. X may be dense, CSR or CSC, of any real
+        or integer dtype; backed matrices are read in blocks. For a MuData, the modality ``rna`` is
+        used.
     layer
-        Name of a layer to take instead.
+        Name of a layer to use instead of X.
     use_raw
-        True: take ``.raw``; False: never take it; None: take it where X holds negative values.
+        Whether to use ``.raw``; None uses it where X holds negative values.
     gene_key
-        Column of ``var`` (of ``raw.var`` where ``.raw`` is taken) that holds gene names; None for
+        Column of ``var`` (of ``raw.var`` where ``.raw`` is used) with gene names; None for
         ``var_names``.
 
     Returns
     -------
-    Values of genes alone where ``var["feature_types"]`` tells genes from antibodies or peaks.
+    Expression of the genes; antibodies, peaks and other features are left out where
+    ``var["feature_types"]`` identifies them.
 
     Raises
     ------
     ScmambaError
         If there are no cells or no genes, the layer, ``.raw`` or column is missing, a sparse
-        matrix is damaged, the values taken are negative, NaN or infinite, or cells differ in unit.
+        matrix is damaged, values are negative, NaN or infinite, or cells differ in unit.
 
     Examples
     --------
@@ -108,28 +117,28 @@ def expression(
 
 
 def log_what_was_read(found: Expression, cells: Cells, obs_names: pd.Index) -> None:
-    """Log columns left out, names that repeat, and a unit other than counts.
+    """Log features left out, repeated names, and units other than counts.
 
     Parameters
     ----------
     found
-        As :func:`read` gave it.
+        Result of :func:`read`.
     cells
-        What it was taken from.
+        Source of the expression.
     obs_names
-        (n_obs,) names of all cells, of which ``found`` may hold some.
+        (n_obs,) names of all cells; ``found`` may hold only some of them.
     """
     var = cells.raw.var if found.source == "raw.X" else cells.var
     log_left_out(var, is_gene(var))
     log_repeated(obs_names, found.var_names)
     if found.unit.kind != "counts":
         level = logging.INFO if found.unit.sure else logging.WARNING
-        doubt = "" if found.unit.sure else "; if that is wrong, name a layer with counts: layer="
+        doubt = "" if found.unit.sure else "; if that is wrong, pass a layer with counts: layer="
         logger.log(level, "%s is read as %s%s", found.source, found.unit, doubt)
 
 
 class Cells(Protocol):
-    """What expression is taken from: an AnnData, or some cells of a file that look like one."""
+    """Protocol of an AnnData, or of cells of a file with the same attributes."""
 
     @property
     def obs_names(self) -> pd.Index:
@@ -145,11 +154,11 @@ class Cells(Protocol):
 
     @property
     def layers(self) -> Mapping[str, Any]:
-        """Other matrices of that shape."""
+        """Further matrices of the same shape, by name."""
 
     @property
     def raw(self) -> Any:
-        """Another ``X`` and ``var``, or None."""
+        """Object with another ``X`` and ``var``, or None."""
 
 
 def read(
@@ -160,12 +169,14 @@ def read(
     gene_key: str | None = None,
     first_row: int = 0,
 ) -> Expression:
-    """What :func:`expression` does, without a word on what was read, for cells of a block.
+    """Read expression of a block of cells as :func:`expression` does, without logging.
 
-    ``first_row`` is the position of the block's first cell, for errors.
+    ``first_row`` is the position of the first cell of the block, for error messages.
     """
     if layer is not None and use_raw:
-        raise ScmambaError(f"layer={layer!r} and use_raw=True ask for two things; pass one of them")
+        raise ScmambaError(
+            f"layer={layer!r} and use_raw=True contradict each other; pass one of them"
+        )
     if use_raw and adata.raw is None:
         raise ScmambaError("use_raw=True, but adata.raw is None; " + _ways(adata))
     if layer is not None:
@@ -179,7 +190,7 @@ def read(
     X = to_csr(matrix, _name(adata, source))
     values = _look(X)
     if source == "X" and use_raw is None and values.n_negative and adata.raw is not None:
-        logger.info("X holds negative values (scaled?): expression is taken from adata.raw")
+        logger.info("X holds negative values (scaled?): expression is read from adata.raw")
         source = "raw.X"
         X = to_csr(adata.raw.X, _name(adata, source))
         values = _look(X)
@@ -187,8 +198,8 @@ def read(
     var, where = (adata.raw.var, "adata.raw.var") if source == "raw.X" else (adata.var, "adata.var")
     if X.shape != (named := (len(adata.obs_names), len(var))):
         raise ScmambaError(
-            f"{_name(adata, source)} has shape {X.shape}, but {named[0]} cells and {named[1]} "
-            "genes are named; read the data again from its source"
+            f"{_name(adata, source)} has shape {X.shape}, but there are names of {named[0]} cells "
+            f"and {named[1]} genes; read the data again from its source"
         )
     names = gene_names(var, gene_key, where)
     genes = is_gene(var, where)
@@ -202,20 +213,20 @@ def read(
 
 
 def _name(adata: Cells, source: str) -> str:
-    """What an error calls the matrix: of a file, with its name."""
+    """Return the name of the matrix in errors, with the name of its file."""
     file = getattr(adata, "name", None)
     return source if file is None else f"{source} of {file}"
 
 
 def _without_zeros(X: sparse.csr_matrix) -> sparse.csr_matrix:
-    """A copy in which a gene is stored only where it is expressed."""
+    """Return a copy without stored zeros."""
     X = X.copy()
     X.eliminate_zeros()
     return X
 
 
 class _Look(NamedTuple):
-    """What one pass over the values saw; positions are -1 where there is none."""
+    """Summary of the values of a matrix; positions are -1 where there are none."""
 
     n_negative: int
     first_negative: int
@@ -240,23 +251,23 @@ def _look(X: sparse.csr_matrix) -> _Look:
 
 
 def _ways(adata: Cells) -> str:
-    """Where else expression might be, for the end of an error."""
+    """Advice for errors: other places where expression may be stored."""
     layers = ", ".join(map(repr, adata.layers.keys())) or "none"
     raw = "present" if adata.raw is not None else "absent"
     return (
-        'counts or log-normalised counts are needed: name a layer that holds them (layer="counts") '
+        'counts or log-normalized counts are needed: pass a layer that holds them (layer="counts") '
         f"or put them in adata.X; layers here: {layers}; adata.raw: {raw}"
     )
 
 
 def ways_to_counts(adata: Cells) -> str:
-    """Say where a data set holds counts: in ``.raw``, in a layer, or nowhere that was found."""
+    """Return advice on where a data set holds counts: in ``.raw``, in a layer, or nowhere found."""
     if adata.raw is not None and _are_counts(adata.raw.X):
-        return "adata.raw holds counts: pass use_raw=True to take them"
+        return "adata.raw holds counts: pass use_raw=True to use them"
     layers = [name for name in adata.layers if _are_counts(adata.layers[name])]
     if layers:
-        return f"a layer holds counts: pass layer={layers[0]!r} to take them"
-    return 'if you have counts, put them in a layer and name it: layer="counts"'
+        return f"a layer holds counts: pass layer={layers[0]!r} to use them"
+    return 'if you have counts, put them in a layer and pass it: layer="counts"'
 
 
 def _are_counts(matrix: Any, rows: int = 200) -> bool:
@@ -282,8 +293,8 @@ def _refuse_bad_values(
         place = _place(adata, X, found.first_non_finite, first_row)
         raise ScmambaError(
             f"{name} holds {found.n_non_finite} NaN or infinite values, the first {place}; "
-            "allowed: finite values from 0: find out where they come from, then drop the cells or "
-            "set the values to 0"
+            "allowed: finite, non-negative values: find out where they come from, then drop the "
+            "cells or set the values to 0"
         )
     if found.n_negative:
         place = _place(adata, X, found.first_negative, first_row)

@@ -1,4 +1,4 @@
-"""Columns of a data set: their names, and which of them are genes."""
+"""Features of a data set: names, and which of them are genes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scmamba._errors import ScmambaError
 from scmamba._log import logger
 
 FEATURE_TYPES = "feature_types"
-"""Column of ``var`` in which Cell Ranger, scanpy and muon say what was measured."""
+"""Column of ``var`` in which Cell Ranger, scanpy and muon store the type of each feature."""
 
 _GENES = {"gene expression", "gene", "genes", "gex", "rna", "mrna", "transcript", "expression"}
 _OTHERS = re.compile(
@@ -22,7 +22,7 @@ _OTHERS = re.compile(
 
 
 def is_gene(var: pd.DataFrame, name: str = "adata.var") -> npt.NDArray[np.bool_] | None:
-    """Which columns are genes by ``var["feature_types"]``; None where all are, or nothing says so.
+    """Find features that are genes by ``var["feature_types"]``; None where all are, or unknown.
 
     Parameters
     ----------
@@ -33,13 +33,13 @@ def is_gene(var: pd.DataFrame, name: str = "adata.var") -> npt.NDArray[np.bool_]
 
     Returns
     -------
-    (n_vars,) True for genes. Antibodies, hashtags, guides and peaks are none. A column without a
-    type is taken for a gene.
+    (n_vars,) True for genes, False for antibodies, hashtags, guides, peaks and the like. Features
+    without a type are taken for genes.
 
     Raises
     ------
     ScmambaError
-        None of the columns is a gene.
+        If none of the features is a gene.
     """
     if FEATURE_TYPES not in var.columns:
         return None
@@ -53,13 +53,13 @@ def is_gene(var: pd.DataFrame, name: str = "adata.var") -> npt.NDArray[np.bool_]
     if not found.any():
         raise ScmambaError(
             f"{name}[{FEATURE_TYPES!r}] names no genes: {_counts(types)}; allowed: data with "
-            "'Gene Expression', of a MuData the modality 'rna'"
+            "'Gene Expression'; for a MuData, the modality 'rna'"
         )
     return None if found.all() else found
 
 
 def log_left_out(var: pd.DataFrame, genes: npt.NDArray[np.bool_] | None) -> None:
-    """Log how many columns of other feature types are left out."""
+    """Log the number of features of other types that are left out."""
     if genes is not None:
         logger.warning(
             "var[%r]: %s genes are read; left out: %s",
@@ -70,7 +70,7 @@ def log_left_out(var: pd.DataFrame, genes: npt.NDArray[np.bool_] | None) -> None
 
 
 def gene_names(var: pd.DataFrame, gene_key: str | None, name: str) -> npt.NDArray[np.object_]:
-    """Return the gene name of each column: "" where it is missing or the column is no gene.
+    """Return the gene name of each column, "" where it is missing or the column is not a gene.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def gene_names(var: pd.DataFrame, gene_key: str | None, name: str) -> npt.NDArra
     Raises
     ------
     ScmambaError
-        ``gene_key`` is no column, or none of the columns is a gene.
+        If ``gene_key`` is not a column, or none of the features is a gene.
     """
     if gene_key is None:
         names = np.array([str(one) for one in var.index], dtype=object)
@@ -103,14 +103,14 @@ def gene_names(var: pd.DataFrame, gene_key: str | None, name: str) -> npt.NDArra
 
 
 def log_repeated(obs_names: pd.Index, names: npt.NDArray[np.object_]) -> None:
-    """Log names of cells and genes that come more than once."""
+    """Log names of cells and genes that occur more than once."""
     if not obs_names.is_unique:
-        logger.warning("cell names come more than once: results go to cells by position")
+        logger.warning("cell names are not unique: results are assigned to cells by position")
     given = [name for name in names if name]
     n_repeated = len(given) - len(set(given))
     if n_repeated:
         logger.info(
-            "%d of %d gene names repeat an earlier one: their values are added up",
+            "%d of %d gene names repeat an earlier one: their values are summed",
             n_repeated,
             len(given),
         )

@@ -1,4 +1,4 @@
-"""How a data set's gene names meet a model's."""
+"""Matching of the genes of a data set to those of a model."""
 
 from __future__ import annotations
 
@@ -17,26 +17,25 @@ from scmamba.tokens.cells.vocab import Vocab
 def match_genes(
     adata: AnnData, model: Vocab | Sequence[str] | Any, *, gene_key: str | None = None
 ) -> GeneMatch:
-    """Resolve the gene names of an AnnData against a model's, and log what was found.
+    """Match the gene names of an AnnData to those of a model, and log the result.
 
     Parameters
     ----------
     adata
-        Cells by genes; left as it is.
+        Cells by genes; not modified.
     model
-        A model (its ``vocab`` is taken), a :class:`~scmamba.tokens.Vocab`, or gene names.
+        Model (its ``vocab`` is used), :class:`~scmamba.tokens.Vocab`, or gene names.
     gene_key
-        Column of ``adata.var`` that holds gene names; None for ``var_names``.
+        Column of ``adata.var`` with gene names; None for ``var_names``.
 
     Returns
     -------
-    The match (see :class:`~scmamba.tokens.GeneMatch`); nothing is refused: call its ``require()``
-    for that.
+    Result of the match; call its ``require()`` to raise an error where too few genes match.
 
     Raises
     ------
     ScmambaError
-        If ``gene_key`` is no column of ``adata.var``, or the model knows no genes.
+        If ``gene_key`` is not a column of ``adata.var``, or the model has no genes.
 
     Examples
     --------
@@ -59,19 +58,19 @@ def match_genes(
 
 
 def find_genes(found: Expression, targets: Sequence[str]) -> GeneMatch:
-    """Find a model's genes in a data set.
+    """Find the genes of a model in a data set.
 
     Parameters
     ----------
     found
-        Expression of cells; its columns are matched.
+        Expression of cells.
     targets
-        Genes that the model reads.
+        Genes of the model.
 
     Raises
     ------
     ScmambaError
-        Fewer than half match. The message says so where the genes are in rows.
+        If fewer than half match, or genes are in rows.
     """
     match = resolve(found.var_names.tolist(), targets)
     if match.fraction < 0.5 or not match.n_matched:

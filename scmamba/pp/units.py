@@ -1,11 +1,11 @@
-"""The unit of expression values, told by what the values are, and the way back to linear values.
+"""Detection of the unit of expression values, and conversion to linear values.
 
-Counts are whole numbers. Counts that were divided by a library size are no longer whole, but in
-each cell they are still multiples of that cell's smallest value, and in a whole transcriptome they
-add up to the same total in every cell. Both hold for logarithms once they are undone, and only if
-they are undone with the right base: that is how log1p, log2, log10 and log1p applied twice are told
-apart. Values without either trait (ambient RNA removed, reads shared among genes, imputed values)
-are told by how many are nearly whole and how far the largest is from the usual one.
+Counts are whole numbers. Counts divided by a library size are not, but within a cell they remain
+multiples of the smallest value, and over a whole transcriptome they sum to the same total in every
+cell. Both hold for logarithms after they are undone, and only with the correct base; this
+distinguishes log1p, log2, log10 and log1p applied twice. Values with neither property (ambient RNA
+removed, reads shared among genes, imputed values) are classified by the fraction of nearly whole
+values and by how far the largest value is from the median.
 """
 
 from __future__ import annotations
@@ -34,36 +34,50 @@ _INVERSE: dict[Kind, Callable[[Floats], Floats]] = {
     "log10": lambda x: np.expm1(x * np.log(10)),
     "log1p twice": lambda x: np.expm1(np.expm1(x)),
 }
-"""Back to linear values, for each scale that values may be on."""
+"""Inverse transformation to linear values, for each scale."""
 
-_CELLS, _VALUES = 256, 2048  # that decide: cells, and values of each
-_WHOLE, _WHOLE_MOST = 1e-3, 0.4  # how far a nearly whole number is from one: relative, at most
-_LARGEST_LOG = 25.0  # log2 of the counts per ten million and of anything larger
-_LARGEST = {"log1p": 17.4, "log2": 25.0, "log10": 7.6, "log1p twice": 2.92}  # of a total of 4e7
-_LARGEST_TOTAL = 1.5e6  # that cells are normalized to
+_CELLS, _VALUES = 256, 2048  # largest numbers of cells, and of values per cell, examined
+_WHOLE, _WHOLE_MOST = 1e-3, 0.4  # tolerance of nearly whole numbers: relative, and absolute
+_LARGEST_LOG = 25.0  # no logarithm is larger: log2 of counts per ten million is 23
+_LARGEST = {
+    "log1p": 17.4,
+    "log2": 25.0,
+    "log10": 7.6,
+    "log1p twice": 2.92,
+}  # logarithms of a total of 4e7
+_LARGEST_TOTAL = 1.5e6  # largest total that cells are normalized to
 _STEPS, _NEAR, _RATIO = (1, 2, 3), 0.025, 12.0
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What expression values are.
+    """Unit of expression values.
 
     Attributes
     ----------
     kind
-        ``"counts"``: whole numbers. ``"fractional counts"``: counts with parts taken off or shared
-        among genes. ``"normalized counts"``: counts per a total (CPM, TPM), not logarithmic.
-        ``"log1p"``, ``"log2"``, ``"log10"``: logarithm of 1 + normalized counts.
-        ``"log1p twice"``: log1p of that log1p.
+        Kind of values. ``"counts"``: whole numbers. ``"fractional counts"``: counts after removal
+        of ambient RNA or with reads shared among genes. ``"normalized counts"``: counts per total
+        (CPM, TPM), without logarithm. ``"log1p"``, ``"log2"``, ``"log10"``: logarithm of 1 +
+        normalized counts. ``"log1p twice"``: log1p applied twice.
     total
-        What the linear values of each cell add up to, where that is the same in all cells; else
-        None: counts, or some of the genes alone.
+        Sum of the linear values of each cell where it is the same in all cells, else None (counts,
+        or a subset of the genes).
     counted
-        True for logarithms of counts that were not normalized.
+        Whether the values are logarithms of counts that were not normalized.
     sure
-        False where neither whole multiples nor totals tell the unit.
+        Whether whole multiples or totals identified the unit.
     counts_share
-        Share of the cells that hold counts although the others hold logarithms, in [0, 1].
+        Fraction of cells that hold counts although the others hold logarithms, in [0, 1].
+
+    Examples
+    --------
+    >>> from scmamba.pp import Unit
+    >>> unit = Unit("log1p", total=1e4)
+    >>> print(unit)
+    log1p values (total per cell 1e+04)
+    >>> unit.is_counts, unit.is_linear
+    (False, False)
     """
 
     kind: Kind
@@ -77,35 +91,39 @@ class Unit:
         if self.counts_share:
             raise ScmambaError(
                 f"{name} holds counts in about {self.counts_share:.0%} of the cells and {self} in "
-                "the others; give all cells the same unit, or name a layer with counts: "
+                "the others; give all cells the same unit, or pass a layer with counts: "
                 'layer="counts"'
             )
 
     @property
     def is_counts(self) -> bool:
-        """Whether values are counts, whole or not: a count likelihood applies to them."""
+        """Whether values are counts, whole or fractional, so that a count likelihood applies."""
         return self.kind in ("counts", "fractional counts")
 
     @property
     def is_linear(self) -> bool:
-        """Whether values are no logarithms."""
+        """Whether values are linear, not logarithms."""
         return self.kind in LINEAR
 
     @property
     def is_whole_library(self) -> bool:
-        """Whether a cell's linear values may be divided by their sum.
+        """Whether linear values may be divided by their sum in each cell.
 
-        Logarithms of some genes alone, normalized over all, are to stay as they are.
+        This is not the case for logarithms of a subset of genes that were normalized over all.
         """
         return self.is_linear or self.counted or self.total is not None
 
     def linear(self, X: sparse.csr_matrix) -> sparse.csr_matrix:
-        """Values with logarithms undone, float32, of ``X``'s sparsity; ``X`` where there are none.
+        """Undo logarithms; linear values are returned as they are.
 
         Parameters
         ----------
         X
-            (n_cells, n_genes) values in this unit, CSR.
+            Values in this unit as CSR, shape (n_cells, n_genes).
+
+        Returns
+        -------
+        Linear values as float32, with the sparsity of ``X``.
         """
         if self.is_linear:
             return X
@@ -113,6 +131,7 @@ class Unit:
         return sparse.csr_matrix((data, X.indices, X.indptr), shape=X.shape)
 
     def __str__(self) -> str:
+        """Return the unit in words."""
         names = {
             "log1p": "log1p values",
             "log2": "log2(1 + x) values",
@@ -129,13 +148,17 @@ COUNTS = Unit("counts")
 
 
 def unit_of(X: sparse.csr_matrix) -> Unit:
-    """Tell the unit of non-negative, finite values.
+    """Detect the unit of non-negative, finite values.
 
     Parameters
     ----------
     X
-        (n_cells, n_genes) values, canonical CSR without stored zeros. At most 256 cells, spread
-        evenly over all, decide, but whole numbers are looked for in all cells.
+        Values as canonical CSR without stored zeros, shape (n_cells, n_genes). All cells are
+        checked for whole numbers, and at most 256 cells, evenly spaced, for other units.
+
+    Returns
+    -------
+    The unit; ``sure`` is False where the values do not identify it.
 
     Examples
     --------
@@ -165,9 +188,9 @@ def unit_of(X: sparse.csr_matrix) -> Unit:
 def whole_numbers(
     data: npt.NDArray[np.float32], block: int = 1 << 16
 ) -> Literal["all", "nearly", "no"]:
-    """Whether every value is a whole number, or nearly one.
+    """Whether all values are whole numbers, or nearly whole.
 
-    The first block with another value ends the search.
+    The search stops at the first block with another value.
     """
     found: Literal["all", "nearly"] = "all"
     for start in range(0, len(data), block):
@@ -181,13 +204,13 @@ def whole_numbers(
 
 
 def nearly_whole(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Which values are within one in a thousand of a whole number from 1 on (0.9999)."""
+    """Mark values within 0.1 % of a positive whole number, such as 0.9999."""
     whole = np.maximum(np.rint(values), 1)
     return np.abs(values - whole) <= np.minimum(_WHOLE * whole, _WHOLE_MOST)
 
 
 def _sample(X: sparse.csr_matrix) -> list[Floats]:
-    """Values of some cells that have any, spread evenly over all cells."""
+    """Values of evenly spaced cells that are not empty."""
     rows = np.flatnonzero(np.diff(X.indptr))
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _CELLS)).astype(np.int64)]
     parts = (X.data[X.indptr[row] : X.indptr[row + 1]] for row in rows)
@@ -195,7 +218,7 @@ def _sample(X: sparse.csr_matrix) -> list[Floats]:
 
 
 def _unit_of_cells(cells: list[Floats]) -> Unit:
-    """Unit of cells that do not hold whole numbers alone."""
+    """Detect the unit of cells that hold other values than whole numbers."""
     largest = max(float(cell.max()) for cell in cells)
     possible = [k for k in _INVERSE if largest <= _LARGEST.get(k, np.inf)]
     totals = {kind: _total(cells, kind) for kind in possible}
@@ -217,7 +240,7 @@ def _unit_of_cells(cells: list[Floats]) -> Unit:
 
 
 def _total(cells: list[Floats], kind: Kind) -> float | None:
-    """What the linear values of each cell add up to, None where that differs."""
+    """Return the sum of the linear values of each cell, None where it differs among cells."""
     if len(cells) < 3:
         return None
     sums = np.array([_INVERSE[kind](cell).sum() for cell in cells])
@@ -226,7 +249,7 @@ def _total(cells: list[Floats], kind: Kind) -> float | None:
 
 
 def _multiples(cells: list[Floats], kind: Kind) -> float:
-    """Share of the linear values that are whole multiples of their cell's smallest one."""
+    """Fraction of linear values that are whole multiples of the smallest in their cell."""
     n_whole = n_values = 0
     for cell in cells:
         ratios = _ratios(_INVERSE[kind](cell[:_VALUES]))
@@ -237,7 +260,7 @@ def _multiples(cells: list[Floats], kind: Kind) -> float:
 
 
 def _ratios(linear: Floats) -> Floats:
-    """Values over the smallest, those that tell something: neither 1 nor large."""
+    """Ratios to the smallest value that are informative: neither 1 nor large."""
     ratios = linear / linear.min()
     return ratios[(ratios > 1.05) & (ratios < _RATIO)]
 
@@ -249,7 +272,7 @@ def _one_step(cells: list[Floats]) -> bool:
 
 
 def _by_shape(cells: list[Floats], largest: float) -> Unit:
-    """Of values that are no multiples and add up to no total: logarithms or not."""
+    """Classify values without common multiples and totals as linear or logarithms."""
     together = np.concatenate(cells)
     some = together[(together >= 0.5) & (together < 20)]
     if len(some) and nearly_whole(some).mean() > 0.25:

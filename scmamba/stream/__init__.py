@@ -1,4 +1,4 @@
-"""Cells and sequences to batches of tensors: which rows, in what order, padded how far."""
+"""Batches of cells and sequences: selection and order of rows, length buckets, padding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chunks that a zarr store lacks, which zarr itself reads as zeros."""
+"""Detection of chunks missing from a zarr store, which zarr itself reads as zeros."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import zarr
 from scmamba._errors import ScmambaError
 
 _EXPECTED = 30.0
-"""So many values other than zero are expected in a dense chunk before its absence is a fault."""
+"""Number of non-zero values expected in a dense chunk above which its absence is an error."""
 
 
 def check_chunks(array: Any, stored: slice, name: str) -> None:
-    """Raise ScmambaError where chunks with entries of a sparse matrix are missing.
+    """Raise ScmambaError where chunks of a sparse matrix are missing.
 
-    A chunk that is zero throughout need not be stored, but neither ``data`` nor ``indices`` of a
-    sparse matrix has one.
+    Zarr does not store chunks of zeros, but ``data`` and ``indices`` of a sparse matrix have no
+    such chunk.
 
     Parameters
     ----------
     array
         ``data`` or ``indices``, (n_stored,); nothing is checked unless it is a zarr array.
     stored
-        Entries that are about to be read.
+        Range of entries about to be read.
     name
         Name of the matrix in errors.
     """
@@ -43,11 +43,11 @@ def check_chunks(array: Any, stored: slice, name: str) -> None:
 
 
 def check_dense_chunks(array: Any, rows: slice, name: str) -> None:
-    """Raise ScmambaError where chunks of a dense matrix are missing that cannot be zeros alone.
+    """Raise ScmambaError where chunks of a dense matrix are missing that are unlikely to be zero.
 
-    Zarr does not store a chunk of zeros, so that its absence alone is no fault. It is one where
-    the same cells express so many other genes, and other cells these genes, that about 30 values
-    are to be expected in the chunk.
+    Zarr does not store chunks of zeros, so a missing chunk is not in itself an error. It is one
+    where, judging by other genes of these cells and other cells of these genes, more than 30
+    non-zero values are expected in the chunk.
     """
     if not isinstance(array, zarr.Array) or rows.stop <= rows.start:
         return
@@ -60,7 +60,7 @@ def check_dense_chunks(array: Any, rows: slice, name: str) -> None:
             if (expected := _expected(array, row, column, len(columns))) > _EXPECTED:
                 raise ScmambaError(
                     f"{name}: chunk {row}.{column} of {array.path} is missing from the zarr store, "
-                    f"where about {expected:,.0f} values other than zero are to be expected; copy "
+                    f"where about {expected:,.0f} non-zero values are expected; copy "
                     "the store again, whole, or write it again"
                 )
 
@@ -68,8 +68,8 @@ def check_dense_chunks(array: Any, rows: slice, name: str) -> None:
 def check_table_chunks(table: Any, name: str) -> None:
     """Raise ScmambaError where chunks of the names or categories of a table are missing.
 
-    Zarr reads them as empty texts. These differ from each other, so that a chunk with two or more
-    of them is never empty throughout. A chunk of codes or numbers may be: its absence is no fault.
+    Zarr reads a missing chunk as empty strings. Names and categories are unique, so a chunk with
+    two or more of them is never empty. Chunks of codes or numbers may be zero and are not checked.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def check_table_chunks(table: Any, name: str) -> None:
 
 
 def _missing(array: Any, wanted: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """Positions of chunks that a store in a folder lacks."""
+    """Positions of chunks missing from a store in a folder."""
     root = getattr(getattr(array.store, "root", None), "joinpath", None)
     if root is None:
         return []
@@ -103,7 +103,7 @@ def _missing(array: Any, wanted: Iterable[tuple[int, ...]]) -> list[tuple[int, .
 
 
 def _expected(array: Any, row: int, column: int, n_columns: int) -> float:
-    """Values other than zero that a chunk is expected to have, by its neighbors."""
+    """Estimate the number of non-zero values in a chunk from neighboring chunks."""
     height, width = array.shards or array.chunks
     here = slice(row * height, (row + 1) * height)
     genes = slice(column * width, (column + 1) * width)

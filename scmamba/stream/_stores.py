@@ -1,4 +1,4 @@
-"""Zarr stores that would run code when they are read."""
+"""Refusal of zarr stores that would run code when read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _METADATA = (".zarray", "zarr.json")
 def refuse_pickles(store: Path) -> None:
     """Raise ScmambaError where an array of a zarr folder is filtered through pickle.
 
-    Metadata alone are read. Unpickling runs whatever code the writer of the store chose.
+    Only metadata are read. Unpickling can run arbitrary code.
     """
     for folder, below, files in os.walk(store):
         for name in set(files).intersection(_METADATA):
@@ -24,8 +24,8 @@ def refuse_pickles(store: Path) -> None:
             if "pickle" in json.dumps(codecs).casefold():
                 raise ScmambaError(
                     f"{store}: the array {os.path.relpath(folder, store)} is stored as pickles, "
-                    "which run code when they are read; it was not read. Ask for the data without "
-                    "them: adata.write_zarr of a recent anndata writes none"
+                    "which run code when they are read; it was not read. Write the data "
+                    "again with adata.write_zarr of a recent anndata, which uses no pickles"
                 )
             if name == ".zarray" or content.get("node_type") == "array":
                 below.clear()  # chunks

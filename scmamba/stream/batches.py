@@ -1,4 +1,4 @@
-"""One pass over some rows, batch by batch: what passes over cells and over sequences share."""
+"""Base classes of batches of cells and of sequences: one pass over rows, batch by batch."""
 
 from __future__ import annotations
 
@@ -21,14 +21,20 @@ B_co = TypeVar("B_co", covariant=True)
 
 @dataclass(frozen=True)
 class Shard:
-    """Which of several processes this one is; each reads its own part of every batch.
+    """Part of the data that one of several processes reads: rows of every batch.
 
     Parameters
     ----------
     rank
-        Number of the process, from 0.
+        Index of the process, from 0.
     world_size
         Number of processes.
+
+    Examples
+    --------
+    >>> from scmamba.stream import Shard
+    >>> Shard(rank=1, world_size=4)
+    Shard(rank=1, world_size=4)
     """
 
     rank: int = 0
@@ -36,18 +42,18 @@ class Shard:
 
 
 WHOLE = Shard()
-"""The only process."""
+"""All rows, for a single process."""
 
 
 class Draws:
-    """Random numbers of one pass; they depend on seed, epoch and process alone.
+    """Random number generators of one pass, seeded by seed, epoch and process.
 
     Attributes
     ----------
     rng
-        NumPy's generator.
+        NumPy generator.
     masks
-        PyTorch's generator, which hides values. It is seeded from ``rng`` when first used.
+        PyTorch generator for masks, seeded from ``rng`` when first used.
     """
 
     def __init__(self, seed: int, epoch: int, shard: Shard) -> None:
@@ -56,21 +62,21 @@ class Draws:
 
     @cached_property
     def masks(self) -> torch.Generator:
-        """Generator of PyTorch that hides values."""
+        """PyTorch generator for masks."""
         return torch.Generator().manual_seed(int(self.rng.integers(2**62)))
 
 
 class Batches(ABC, Generic[B_co]):
-    """One pass over some rows; order and draws come from seed and epoch alone.
+    """Base class of one pass over rows; random draws depend only on seed, epoch and process.
 
     Parameters
     ----------
     parts
         Rows of each batch, over all processes.
     seed, epoch
-        Seeds of the draws, together.
+        Seeds of the random draws.
     shard
-        The part of each batch that this process reads.
+        Part of each batch that this process reads.
 
     Attributes
     ----------
@@ -78,6 +84,12 @@ class Batches(ABC, Generic[B_co]):
         Rows of each batch of this process.
     mean_size
         Mean number of rows in a batch of one process.
+
+    Examples
+    --------
+    >>> from scmamba.stream import Batches, CellBatches, SequenceBatches
+    >>> issubclass(CellBatches, Batches), issubclass(SequenceBatches, Batches)
+    (True, True)
     """
 
     def __init__(self, parts: Sequence[Ints], *, seed: int, epoch: int, shard: Shard) -> None:
@@ -87,17 +99,17 @@ class Batches(ABC, Generic[B_co]):
         self.seed, self.epoch, self.shard = seed, epoch, shard
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of batches."""
         return len(self.parts)
 
     def __iter__(self) -> Iterator[B_co]:
-        """Go through the batches."""
+        """Iterate over the batches."""
         return self.starting_at(0)
 
     def starting_at(self, first: int) -> Iterator[B_co]:
-        """Return the batches from number ``first`` on, as the whole pass would give them.
+        """Iterate over the batches from index ``first``, exactly as in the whole pass.
 
-        Earlier ones are made and dropped, since the draws of each batch follow those before it.
+        Earlier batches are made and discarded, because random draws depend on those before them.
         """
         draws = Draws(self.seed, self.epoch, self.shard)
         for number, rows in enumerate(self.parts):
@@ -108,7 +120,7 @@ class Batches(ABC, Generic[B_co]):
     @property
     @abstractmethod
     def padding_share(self) -> float:
-        """Fraction of padding among the tokens of all batches, in [0, 1)."""
+        """Fraction of tokens that are padding, over all batches, in [0, 1)."""
 
     @abstractmethod
     def _batch(self, rows: Ints, draws: Draws) -> B_co:
@@ -116,25 +128,31 @@ class Batches(ABC, Generic[B_co]):
 
 
 class BucketedBatches(Batches[B_co]):
-    """Batches of rows of similar length.
+    """Base class of batches of rows of similar length.
 
     Parameters
     ----------
     rows
-        (n,) which rows to go through.
+        (n,) positions of the rows.
     lengths
-        (n,) tokens of each of them.
+        (n,) number of tokens of each row.
     batch_size
         Rows per batch and process.
     token_budget
-        Most padded tokens per batch and process; in place of ``batch_size``, see
-        :func:`~scmamba.stream.buckets.length_buckets`.
+        Largest number of tokens per batch and process, padding included; alternative to
+        ``batch_size``. See :func:`~scmamba.stream.length_buckets`.
     shuffle
-        Whether the order is random, for training; otherwise rows come sorted by length.
+        Whether the order is random, for training; otherwise rows are sorted by length.
     seed, epoch
-        Seeds of order and draws, together.
+        Seeds of the order and the random draws.
     shard
-        The part that this process reads. In training all processes have as many batches.
+        Part of each batch that this process reads; all processes have the same number of batches.
+
+    Examples
+    --------
+    >>> from scmamba.stream import BucketedBatches, CellBatches
+    >>> issubclass(CellBatches, BucketedBatches)
+    True
     """
 
     def __init__(
@@ -163,19 +181,19 @@ class BucketedBatches(Batches[B_co]):
 
     @property
     def padding_share(self) -> float:
-        """Fraction of padding among the tokens of all batches, in [0, 1)."""
+        """Fraction of tokens that are padding, over all batches, in [0, 1)."""
         return self._padding_share
 
 
 def pad(
     rows: Sequence[Ints], fill: int, device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor | None]:
-    """Bring sequences to one length by padding on the right.
+    """Pad sequences on the right to a common length.
 
     Parameters
     ----------
     rows
-        (length,) int64 ids of each of B sequences.
+        Ids of each of B sequences, (length,) int64.
     fill
         Id of padding.
     device
@@ -186,7 +204,7 @@ def pad(
     ids
         (B, L) int64.
     padding_mask
-        (B, L) True where padded; None where nothing is.
+        (B, L) bool, True at padding; None where there is none.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Batches of rows of similar length, so that little of what is computed is padding."""
+"""Grouping of rows of similar length into batches, which keeps padding small."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy.typing as npt
 from scmamba._errors import ScmambaError
 
 TOKEN_BUDGET = 65_536
-"""Padded tokens per batch where nothing is trained: memory does not grow with the rows' length."""
+"""Tokens per batch, padding included, at inference; memory does not grow with row length."""
 
 _JITTER = 0.03
-"""Rows are shuffled by sorting them by lengths that are off by up to this fraction."""
+"""Relative noise on lengths by which rows are sorted in training."""
 
 _ROOM = 3
-"""Rows of any length that a training batch has room for, so that none is left alone."""
+"""Rows of the largest length that a training batch must hold, so that no batch has one row."""
 
 
 def length_buckets(
@@ -25,34 +25,34 @@ def length_buckets(
     rng: np.random.Generator | None = None,
     n_shares: int = 1,
 ) -> list[npt.NDArray[np.int64]]:
-    """Group rows of similar length into batches of so many rows, or of so many tokens.
+    """Group rows of similar length into batches of a given number of rows or of tokens.
 
     Parameters
     ----------
     lengths
         (n,) length of each row, at least 1.
     batch_size
-        Rows per share of a batch. With ``rng`` a last smaller batch is spread over the others, as
-        batch statistics of a handful of rows are poor.
+        Rows per batch and process. With ``rng``, rows of a smaller last batch are distributed over
+        the others, because batch statistics of few rows are unreliable.
     token_budget
-        Most padded tokens per share: rows times the length of the longest; in place of
-        ``batch_size``. Without ``rng`` a row that is longer yet makes a batch of its own; with it
-        no batch is of one row, unless there is but one.
+        Largest number of tokens per batch and process, padding included: number of rows times the
+        largest length. Alternative to ``batch_size``. Without ``rng``, a row longer than the budget
+        forms its own batch; with ``rng``, no batch has a single row unless there is only one.
     rng
-        For training: rows are sorted by lengths with a little noise, drawn anew each time, and
-        batches are shuffled. None: one sort by length, for prediction.
+        Random number generator, for training: rows are sorted by lengths with a little noise, and
+        batches are shuffled. None sorts rows by length, for prediction.
     n_shares
-        Processes among which each batch is divided, in training.
+        Number of processes among which each batch is divided.
 
     Returns
     -------
-    Positions of the rows of each batch; every row is in exactly one, and no batch is empty.
+    Positions of the rows of each batch. Each row is in exactly one batch, and no batch is empty.
 
     Raises
     ------
     ScmambaError
-        Not exactly one of ``batch_size`` and ``token_budget`` is given, it is below 1, there are
-        fewer rows than shares, or, with ``rng``, the budget does not hold three rows of the
+        If not exactly one of ``batch_size`` and ``token_budget`` is given, it is below 1, there are
+        fewer rows than processes, or, with ``rng``, the budget does not hold three rows of the
         largest length.
 
     Examples
@@ -88,14 +88,34 @@ def length_buckets(
 
 
 def n_batches(n: int, batch_size: int, n_shares: int = 1) -> int:
-    """Training batches that :func:`length_buckets` makes of ``n`` rows, without making them."""
+    """Return the number of training batches of ``n`` rows, without making them.
+
+    Parameters
+    ----------
+    n
+        Number of rows.
+    batch_size
+        Rows per batch and process.
+    n_shares
+        Number of processes.
+
+    Returns
+    -------
+    Number of batches that :func:`length_buckets` makes with ``rng``.
+
+    Examples
+    --------
+    >>> from scmamba.stream import n_batches
+    >>> n_batches(70, batch_size=32)
+    2
+    """
     return max(n // (batch_size * n_shares), 1) if n else 0
 
 
 def _within(
     token_budget: int, order: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], n_shares: int
 ) -> list[npt.NDArray[np.int64]]:
-    """Cut ``order`` into stretches as long as the budget allows, in equal shares."""
+    """Split ``order`` into batches as large as the budget allows, divisible by the processes."""
     batches = []
     while len(order):
         most = max(token_budget // int(lengths[order[0]]), 1)
@@ -110,7 +130,7 @@ def _within(
 def _leave_none_alone(
     batches: list[npt.NDArray[np.int64]], token_budget: int, longest: int, n_shares: int
 ) -> None:
-    """Fill a last batch of fewer than two rows per share from the batch before it."""
+    """Fill a last batch of fewer than two rows per process from the batch before it."""
     if len(batches) < 2:
         return
     if token_budget < _ROOM * longest:
@@ -125,7 +145,23 @@ def _leave_none_alone(
 
 
 def padding_share(lengths: npt.NDArray[np.int64], batches: list[npt.NDArray[np.int64]]) -> float:
-    """Fraction of padding among all tokens of ``batches``, in [0, 1)."""
+    """Fraction of tokens that are padding, in [0, 1).
+
+    Parameters
+    ----------
+    lengths
+        (n,) length of each row.
+    batches
+        Positions of the rows of each batch, see :func:`length_buckets`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba.stream import length_buckets, padding_share
+    >>> lengths = np.array([9, 2, 8, 3])
+    >>> round(padding_share(lengths, length_buckets(lengths, batch_size=2)), 3)
+    0.083
+    """
     total = sum(len(rows) * int(lengths[rows].max()) for rows in batches)
     real = sum(int(lengths[rows].sum()) for rows in batches)
     return 1 - real / total if total else 0.0

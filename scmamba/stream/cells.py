@@ -17,23 +17,35 @@ from scmamba.tokens.cells.masking import mask_values
 
 @dataclass(frozen=True)
 class CellTrainBatch:
-    """B cells of L tokens, with what the objectives compare with.
+    """Batch of B cells of L tokens, with the targets of training objectives.
 
     Attributes
     ----------
     rows
         (B,) int64 positions of the cells in their :class:`CellData`.
     gene_ids, values, padding_mask
-        (B, L) what the model sees; hidden values are replaced.
+        (B, L) input of the model; masked values are replaced.
     target
-        (B, L) the values before masking.
+        (B, L) values before masking.
     masked
-        (B, L) True where a value was hidden.
+        (B, L) bool, True where a value is masked.
     labels, batch_ids
-        (B,) int64, labels below 0 where unknown; or None.
+        (B,) int64 classes (negative where unknown) and batches of the cells, or None.
     weight
-        Factor of the loss, which is a mean over cells: B over the mean B of the pass, so that
-        every cell counts alike however many share its batch.
+        Weight of the loss, which is a mean over cells: B over the mean B of the pass, so that all
+        cells have equal weight whatever the size of their batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import sparse
+    >>> from scmamba.stream import CellBatches, CellData
+    >>> from scmamba.tokens import Vocab, tokenize
+    >>> tokens = tokenize(sparse.csr_matrix(np.eye(6, 4)), np.arange(4), n_bins=None)
+    >>> data = CellData(tokens, Vocab(list("abcd")), cls_value=0.0, pad_value=-2.0)
+    >>> batch = next(iter(CellBatches(data, np.arange(6), batch_size=6)))
+    >>> len(batch), batch.values.shape, bool(batch.masked.any())
+    (6, torch.Size([6, 2]), False)
     """
 
     rows: Tensor
@@ -47,15 +59,15 @@ class CellTrainBatch:
     weight: float
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of cells."""
         return len(self.rows)
 
     def run(self, model: CellModel, heads: set[str]) -> CellOutput:
-        """Output of ``model`` for these cells, from the named heads."""
+        """Run ``model`` on these cells and return the output of the named heads."""
         return model(self.gene_ids, self.values, self.padding_mask, self.batch_ids, heads=heads)
 
     def to(self, device: torch.device) -> Self:
-        """Return the batch on ``device``."""
+        """Copy the batch to ``device``."""
         moved: dict[str, Any] = {
             name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
             for name, value in vars(self).items()
@@ -64,29 +76,29 @@ class CellTrainBatch:
 
 
 class CellBatches(BucketedBatches[CellTrainBatch]):
-    """Batches of cells of similar length; order and draws come from seed and epoch alone.
+    """Batches of cells of similar length; random draws depend only on seed, epoch and process.
 
     Parameters
     ----------
     data
         All cells.
     rows
-        Which of them to go through.
+        Positions of the cells of this pass.
     batch_size
         Cells per batch.
     token_budget
-        Most padded tokens per batch; in place of ``batch_size``, see
-        :func:`~scmamba.stream.buckets.length_buckets`.
+        Largest number of tokens per batch, padding included; alternative to ``batch_size``. See
+        :func:`~scmamba.stream.length_buckets`.
     shuffle
-        Whether the order is random, for training; otherwise cells come sorted by length.
+        Whether the order is random, for training; otherwise cells are sorted by length.
     max_tokens
-        Most genes per cell, chosen at random; None: all.
+        Largest number of genes per cell, chosen at random; None for all.
     mask_ratio, mask_value
-        Fraction of values to hide, and what stands in their place.
+        Fraction of values to mask, and the value at masked positions.
     seed, epoch
-        Seeds of order, draws and masks, together.
+        Seeds of the order, the random draws and the masks.
     shard
-        The part of each batch that this process reads.
+        Part of each batch that this process reads.
 
     Examples
     --------
@@ -130,9 +142,9 @@ class CellBatches(BucketedBatches[CellTrainBatch]):
         )
 
     def _batch(self, rows: Ints, draws: Draws) -> CellTrainBatch:
-        masks = draws.masks  # before any other draw, so that both depend on the seed alone
+        masks = draws.masks  # before any other draw, so that both depend only on the seed
         cells = self.data.batch(rows, max_tokens=self.max_tokens, rng=draws.rng)
-        # zeros by NumPy, which waits for no threads of PyTorch's while those of tokens are awake
+        # zeros made by NumPy, which does not compete with the threads of tokenization for cores
         values, masked = cells.values, torch.from_numpy(np.zeros(cells.values.shape, np.bool_))
         if self.mask_ratio:
             values, masked = mask_values(
@@ -152,11 +164,11 @@ class CellBatches(BucketedBatches[CellTrainBatch]):
 
 
 def drawn_lengths(data: CellData, rows: Ints, max_tokens: int | None) -> Ints:
-    """(n,) tokens of each of ``rows``, ``<cls>`` counted, when at most ``max_tokens`` are drawn."""
+    """(n,) tokens of each row, ``<cls>`` included, if at most ``max_tokens`` genes are drawn."""
     lengths = data.lengths[np.asarray(rows, dtype=np.int64)]
     return lengths if max_tokens is None else np.minimum(lengths, max_tokens + 1)
 
 
 def taken(column: Ints | None, rows: Ints) -> Tensor | None:
-    """Entries ``rows`` of a column as a tensor, or None."""
+    """Entries ``rows`` of a column as a tensor; None where there is no column."""
     return None if column is None else torch.from_numpy(column[rows])

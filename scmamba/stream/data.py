@@ -1,4 +1,4 @@
-"""Tokens of cells with what is known of each cell."""
+"""Tokens of cells with their labels and batches."""
 
 from __future__ import annotations
 
@@ -14,20 +14,31 @@ from scmamba.tokens.cells.vocab import Vocab
 
 @dataclass(frozen=True)
 class CellData:
-    """Cells ready for a model: their tokens, and how to pad them.
+    """Tokens of cells, with labels, batches and padding values.
 
     Attributes
     ----------
     tokens
-        Genes and values of each cell.
+        Gene ids and values of the cells.
     vocab
-        Whose ids the tokens carry; names ``<pad>`` and ``<cls>``.
+        Vocabulary of the gene ids, with the ids of ``<pad>`` and ``<cls>``.
     cls_value, pad_value
-        Values that stand at ``<cls>`` and at padding.
+        Values at ``<cls>`` and at padding.
     labels
         (n_cells,) int64 class of each cell, or None.
     batch_ids
         (n_cells,) int64 batch of each cell, or None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import sparse
+    >>> from scmamba.stream import CellData
+    >>> from scmamba.tokens import Vocab, tokenize
+    >>> tokens = tokenize(sparse.csr_matrix(np.eye(3)), np.arange(3), n_bins=None)
+    >>> data = CellData(tokens, Vocab(list("abc")), cls_value=0.0, pad_value=-2.0)
+    >>> len(data), data.lengths.tolist(), data.batch(np.array([2])).gene_ids.tolist()
+    (3, [2, 2, 2], [[4, 2]])
     """
 
     tokens: CellTokens
@@ -38,16 +49,16 @@ class CellData:
     batch_ids: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of cells."""
         return len(self.tokens)
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """(n_cells,) tokens of each cell, ``<cls>`` counted."""
+        """(n_cells,) number of tokens of each cell, ``<cls>`` included."""
         return self.tokens.lengths + 1
 
     def take(self, rows: npt.NDArray[np.int64]) -> CellData:
-        """Return the cells ``rows`` alone, in that order."""
+        """Return the cells at positions ``rows``, in that order."""
 
         def of(column: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64] | None:
             return None if column is None else column[rows]
@@ -66,7 +77,7 @@ class CellData:
         max_tokens: int | None = None,
         rng: np.random.Generator | None = None,
     ) -> CellBatch:
-        """Pad the cells ``rows``; see :func:`~scmamba.tokens.cells.collate`."""
+        """Pad the cells ``rows``; see :func:`~scmamba.tokens.collate`."""
         return collate(
             self.tokens,
             rows,

@@ -1,4 +1,4 @@
-"""Expression of many cells, block by block, each checked as that of a few would be."""
+"""Checked expression of many cells, block by block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scmamba.stream.matrix import BLOCK_VALUES
 from scmamba.stream.source import CellSource
 
 _PROBE = 1_000
-"""Cells that decide where expression is and in which unit."""
+"""Number of cells that determine where expression is stored and in which unit."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Expressions:
     source
         The cells.
     first
-        Expression of the first of them (of all where they are in memory): where it was found,
-        its genes and its unit hold for all.
+        Expression of the first cells (of all cells where they are in memory); its source, genes
+        and unit apply to all.
     layer, gene_key
-        As the user gave them.
+        Arguments of the user; see :func:`scmamba.pp.expression`.
     block_values
-        Stored values of a block, about.
+        Approximate number of stored values per block.
     one_unit
-        Whether all cells must be in one unit, as they must be unless ranks alone are read.
+        Whether all cells must be in the same unit, which is needed unless only ranks are used.
     """
 
     source: CellSource
@@ -52,11 +52,11 @@ class Expressions:
         block_values: int | None = None,
         one_unit: bool = True,
     ) -> Expressions:
-        """Look where the expression is; see :func:`scmamba.pp.expression`."""
+        """Find the expression of a source; see :func:`scmamba.pp.expression`."""
         where = {"layer": layer, "use_raw": use_raw, "gene_key": gene_key}
         n_cells = source.n_obs if source.in_memory else min(_PROBE, source.n_obs)
         first = read(source.take(slice(0, n_cells)), **where)  # type: ignore[arg-type]
-        while not first.X.nnz and n_cells < source.n_obs:  # empty cells say nothing of the unit
+        while not first.X.nnz and n_cells < source.n_obs:  # the unit of empty cells is unknown
             n_cells = min(4 * n_cells, source.n_obs)
             first = read(source.take(slice(0, n_cells)), **where)  # type: ignore[arg-type]
         if one_unit:
@@ -65,12 +65,14 @@ class Expressions:
         return cls(source, first, layer, gene_key, block_values or BLOCK_VALUES, one_unit)
 
     def blocks(self, start: int = 0) -> Iterator[tuple[slice, Expression]]:
-        """Rows and their expression, from row ``start`` to the last; of cells in memory, all.
+        """Iterate over blocks of rows and their expression from row ``start``.
+
+        Cells in memory form a single block.
 
         Raises
         ------
         ScmambaError
-            A block holds values that cannot be used, or another unit than the first cells.
+            If a block holds invalid values, or values in another unit than the first cells.
         """
         if self.source.in_memory:
             yield slice(0, self.source.n_obs), self.first
@@ -102,7 +104,7 @@ class Expressions:
 
 
 def _differ(first: Unit, later: Unit) -> bool:
-    """Whether blocks of cells are certainly in different units."""
+    """Whether two blocks of cells are certainly in different units."""
     if first.kind == "counts":
         return later.kind != "counts"
     if later.kind == "counts":  # a block of reads that no two genes share

@@ -1,4 +1,4 @@
-"""Files of cells by their format: which are read as they are, and how others are brought to one."""
+"""File formats of cells: detection, conversion advice, and the formats of Cell Ranger."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _TENX = "write it with Cell Ranger again, or read it with scanpy.read_10x_{0} an
 
 
 def format_of(path: Path) -> Format:
-    """Format of a file or folder of cells.
+    """Return the format of a file or folder of cells.
 
     Raises
     ------
     ScmambaError
-        It does not exist or is of a format that is not read; the message says what to do.
+        If it does not exist or its format is not supported; the message says how to convert it.
     """
     ending = path.suffix.lower()
     if ending in (".h5ad", ".zarr", ".h5mu", ".h5"):
@@ -69,11 +69,11 @@ def format_of(path: Path) -> Format:
     if name.endswith(".mtx.gz"):
         ending = ".mtx"
     way = _WAYS.get(ending, "convert it with anndata or scanpy and write_h5ad")
-    raise ScmambaError(f"{path} is no file of cells that is read; {way}; allowed: {_ALLOWED}")
+    raise ScmambaError(f"{path} is not a supported file of cells; {way}; allowed: {_ALLOWED}")
 
 
 def output_endings(path: Path) -> tuple[str, ...]:
-    """Endings that a copy of ``path`` with results may have."""
+    """Return the file extensions that a copy of ``path`` with results may have."""
     ending = path.suffix.lower()
     if ending in (".h5ad", ".zarr"):
         return tuple(dict.fromkeys((path.suffix, ending)))
@@ -81,7 +81,7 @@ def output_endings(path: Path) -> tuple[str, ...]:
 
 
 def write_copy(path: Path, copy: Path) -> None:
-    """Write the cells of ``path`` to ``copy``, in the format that its ending names."""
+    """Write the cells of ``path`` to ``copy``, in the format of its extension."""
     if path.is_dir() and copy.suffix.lower() == ".zarr":
         shutil.copytree(path, copy)
     elif path.suffix.lower() == copy.suffix.lower():
@@ -94,22 +94,22 @@ def write_copy(path: Path, copy: Path) -> None:
 
 
 def read_10x(path: Path) -> AnnData:
-    """Read what Cell Ranger wrote: an ``.h5`` file or a folder with ``matrix.mtx``.
+    """Read output of Cell Ranger: an ``.h5`` file or a folder with ``matrix.mtx``.
 
     Parameters
     ----------
     path
-        File of version 2 or 3 of the format, or folder, its files gzipped or not.
+        File in version 2 or 3 of the format, or folder with files gzipped or not.
 
     Returns
     -------
-    Cells by all features, counts as CSR; symbols as names, ``var`` with ``gene_ids`` and, where
-    they are given, ``feature_types`` and ``genome``.
+    Counts of all features as CSR, with gene symbols as ``var_names`` and, in ``var``, ``gene_ids``
+    and, where present, ``feature_types`` and ``genome``.
 
     Raises
     ------
     ScmambaError
-        The file is damaged or another one.
+        If the file is damaged or not in this format.
     """
     folder = path.is_dir()
     damage = (KeyError, ValueError, TypeError, IndexError, RuntimeError, OverflowError)
@@ -136,7 +136,7 @@ def _from_h5(path: Path) -> AnnData:
         indptr, indices, data = (group[part][:] for part in ("indptr", "indices", "data"))
         obs_names = _text(group["barcodes"])
     if len(indptr) != n_cells + 1 or len(indices) != len(data):
-        raise ValueError("its arrays are not of the shape that it names")
+        raise ValueError("its arrays do not match the shape that it states")
     X = sparse.csr_matrix((n_cells, n_genes), dtype=data.dtype)
     X.indptr, X.indices, X.data = indptr, indices, data
     return _anndata(checked(X, str(path)), obs_names, names, var)
@@ -168,7 +168,7 @@ def _anndata(X: Any, obs_names: list[str], names: list[str], var: dict[str, list
 
 
 def _matrix_file(folder: Path) -> Path | None:
-    """``matrix.mtx`` in a folder, gzipped or not, with a prefix perhaps if it is the only one."""
+    """Find ``matrix.mtx`` in a folder, gzipped or not; with a prefix if there is only one."""
     found = [name for name in os.listdir(folder) if name.endswith(("matrix.mtx", "matrix.mtx.gz"))]
     exact = [name for name in found if name.startswith("matrix.mtx")]
     chosen = sorted(exact or found)

@@ -1,7 +1,7 @@
-"""Training batches in which every cell comes several times, each time as another gene subset.
+"""Training batches that contain each cell several times, each time as another gene subset.
 
-Batches are random draws, not sorted by length as elsewhere: norms per batch and comparisons
-between cells need batches that look like the whole.
+Unlike elsewhere, batches are drawn at random rather than grouped by length: batch normalization and
+contrastive losses need batches that are representative of the data.
 """
 
 from __future__ import annotations
@@ -22,12 +22,24 @@ from scmamba.stream.data import CellData
 
 @dataclass(frozen=True)
 class GeneSubsetBatch(CellTrainBatch):
-    """Gene subsets of cells; those of the same cell carry the same ``rows``.
+    """Batch of gene subsets of cells; subsets of the same cell have the same entry in ``rows``.
 
     Attributes
     ----------
     counts
-        (B, n_counts) float32 counts of the whole cell, to be decoded; or None.
+        (B, n_counts) float32 counts of the whole cell, the target of the count decoder, or None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import sparse
+    >>> from scmamba.stream import CellData, GeneSubsetBatches, GeneSubsets
+    >>> from scmamba.tokens import Vocab, tokenize
+    >>> tokens = tokenize(sparse.csr_matrix(np.ones((4, 3))), np.arange(3), n_bins=None)
+    >>> data = CellData(tokens, Vocab(list("abc")), cls_value=0.0, pad_value=-2.0)
+    >>> batch = next(iter(GeneSubsetBatches(data, np.arange(4), GeneSubsets(), batch_size=4)))
+    >>> len(batch), batch.counts is None
+    (8, True)
     """
 
     counts: Tensor | None
@@ -35,16 +47,22 @@ class GeneSubsetBatch(CellTrainBatch):
 
 @dataclass(frozen=True)
 class GeneSubsets:
-    """How gene subsets are drawn.
+    """Settings of random gene subsets.
 
     Parameters
     ----------
     n_subsets
-        Subsets of each cell in a batch.
+        Number of subsets of each cell in a batch.
     keep_prob
-        Probability that a gene of the cell is in a subset, in (0, 1].
+        Probability that an expressed gene is in a subset, in (0, 1].
     max_tokens
-        Most genes in a subset, on average; None: no limit.
+        Largest expected number of genes in a subset; None for no limit.
+
+    Examples
+    --------
+    >>> from scmamba.stream import GeneSubsets
+    >>> GeneSubsets(n_subsets=2, keep_prob=0.5)
+    GeneSubsets(n_subsets=2, keep_prob=0.5, max_tokens=1024)
     """
 
     n_subsets: int = 2
@@ -53,28 +71,40 @@ class GeneSubsets:
 
 
 class GeneSubsetBatches(Batches[GeneSubsetBatch]):
-    """One pass over gene subsets of some cells; order and draws come from seed and epoch alone.
+    """Batches of gene subsets of cells; random draws depend only on seed, epoch and process.
 
     Parameters
     ----------
     data
         All cells.
     rows
-        Which of them to go through.
+        Positions of the cells of this pass.
     subsets
-        How subsets are drawn.
+        Settings of the subsets.
     batch_size
-        Cells per batch; a last smaller batch is spread over the others.
+        Cells per batch; cells of a smaller last batch are distributed over the others.
     counts
-        (n_cells, n_counts) counts to be decoded, or None.
+        (n_cells, n_counts) counts, the target of the count decoder, or None.
     mask_ratio, mask_value
-        Fraction of a subset's values to hide, and what stands in their place. As many genes of the
-        panel that the cell does not express are added, hidden too: a model that is asked for a gene
-        cannot tell the answer from the question.
+        Fraction of a subset's values to mask, and the value at masked positions. For each masked
+        gene, a gene that the cell does not express is added and masked too, so that being masked
+        does not reveal that a gene is expressed.
     seed, epoch
-        Seeds of order and draws, together.
+        Seeds of the order and the random draws.
     shard
-        The part of each batch that this process reads.
+        Part of each batch that this process reads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import sparse
+    >>> from scmamba.stream import CellData, GeneSubsetBatches, GeneSubsets
+    >>> from scmamba.tokens import Vocab, tokenize
+    >>> tokens = tokenize(sparse.csr_matrix(np.ones((4, 3))), np.arange(3), n_bins=None)
+    >>> data = CellData(tokens, Vocab(list("abc")), cls_value=0.0, pad_value=-2.0)
+    >>> batches = GeneSubsetBatches(data, np.arange(4), GeneSubsets(n_subsets=3), batch_size=2)
+    >>> [len(batch) for batch in batches]
+    [6, 6]
     """
 
     def __init__(
@@ -102,7 +132,7 @@ class GeneSubsetBatches(Batches[GeneSubsetBatch]):
 
     @property
     def padding_share(self) -> float:
-        """Fraction of padding among the tokens of the batches given so far, in [0, 1)."""
+        """Fraction of tokens that are padding, over the batches made so far, in [0, 1)."""
         return self._padding / max(self._tokens, 1)
 
     def _batch(self, rows: Ints, draws: Draws) -> GeneSubsetBatch:
@@ -138,7 +168,7 @@ class GeneSubsetBatches(Batches[GeneSubsetBatch]):
     def _draw(
         self, rows: Ints, rng: np.random.Generator
     ) -> tuple[Ints, Ints, npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        """Subset, gene, value and whether it is hidden, of every token, in order."""
+        """Draw subsets: subset, gene, value and mask of every token, sorted by subset and gene."""
         cells = self.data.tokens.take(rows)
         keep_prob = np.full(len(rows), self.subsets.keep_prob)
         if self.subsets.max_tokens is not None:
@@ -162,7 +192,7 @@ class GeneSubsetBatches(Batches[GeneSubsetBatch]):
     def _unexpressed(
         self, subset: Ints, gene: Ints, asked: Ints, rng: np.random.Generator
     ) -> tuple[Ints, Ints]:
-        """Return a random gene of the panel for each of ``asked``, but those that are expressed."""
+        """Draw a gene of the panel for each of ``asked``, and drop those that are expressed."""
         width = int(self.panel[-1]) + 1 if len(self.panel) else 1
         drawn = rng.choice(self.panel, len(asked)) if len(asked) else asked
         pairs = np.unique(asked * width + drawn)
@@ -173,7 +203,7 @@ class GeneSubsetBatches(Batches[GeneSubsetBatch]):
 def _padded(
     tokens: npt.NDArray[np.generic], real: npt.NDArray[np.bool_], first: float, behind: float
 ) -> Tensor:
-    """(B, L) ``tokens`` where ``real``, ``first`` at position 0 and ``behind`` at padding."""
+    """(B, L) tensor: ``tokens`` where ``real``, ``first`` at position 0, ``behind`` at padding."""
     filled = np.full(real.shape, behind, tokens.dtype)
     filled[:, 0] = first
     filled[real] = tokens

@@ -1,4 +1,4 @@
-"""Matrices of which some rows at a time are taken, on disk or in memory."""
+"""Matrices on disk or in memory that are read a block of rows at a time."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from scmamba.pp._matrix import check_numeric, to_csr
 from scmamba.stream._chunks import check_chunks, check_dense_chunks
 
 BLOCK_VALUES = 1 << 23
-"""Stored values of a block, about: what is held of a large matrix at once."""
+"""Approximate number of stored values per block, which bounds memory."""
 
 MAX_ROWS = 1 << 15
-"""Rows of a block at most, however few values they store: results have a size too."""
+"""Largest number of rows per block, which bounds the memory of results."""
 
 _CSC_VALUES = 1 << 27
-"""Stored values of a matrix by columns on disk that is read whole for want of rows."""
+"""Largest number of stored values of a CSC matrix on disk that is read whole."""
 
 
 class RowMatrix(ABC):
-    """A matrix whose rows can be taken into memory block by block.
+    """Matrix whose rows can be read into memory block by block.
 
     Attributes
     ----------
     shape
-        Rows and columns.
+        Numbers of rows and columns.
     """
 
     shape: tuple[int, int]
 
     @abstractmethod
     def take(self, rows: slice) -> npt.NDArray[Any] | sparse.csr_matrix:
-        """Consecutive rows in memory."""
+        """Read consecutive rows into memory."""
 
     @abstractmethod
     def _stop(self, start: int, n_values: int) -> int:
-        """The row before which ``n_values`` values from row ``start`` on end, about."""
+        """Return the row at which about ``n_values`` values from row ``start`` end (exclusive)."""
 
     def block(self, start: int, n_values: int) -> slice:
-        """Rows from ``start`` on that store about ``n_values`` values, one row at least."""
+        """Return the rows from ``start`` that hold about ``n_values`` values, at least one row."""
         stop = min(self._stop(start, n_values), start + MAX_ROWS, self.shape[0])
         return slice(start, max(stop, start + 1))
 
 
 class _Dense(RowMatrix):
-    """A NumPy array, or one of h5py or zarr."""
+    """Dense array of NumPy, h5py or zarr."""
 
     def __init__(self, array: Any, name: str) -> None:
         if len(array.shape) != 2:
@@ -66,14 +66,14 @@ class _Dense(RowMatrix):
     def _stop(self, start: int, n_values: int) -> int:
         rows = max(n_values // max(self.shape[1], 1), 1)
         chunk = (getattr(self._array, "chunks", None) or (1,))[0]
-        if chunk <= 4 * rows:  # a chunk is decoded whole: take whole ones
+        if chunk <= 4 * rows:  # chunks are decoded as a whole: read whole chunks
             rows = -(-rows // chunk) * chunk
             return start - start % chunk + rows
         return start + rows
 
 
 class _Rows(RowMatrix):
-    """CSR: what an h5ad or zarr group holds, or a matrix in memory."""
+    """CSR matrix in an h5ad or zarr group or in memory."""
 
     def __init__(
         self, indptr: Any, indices: Any, data: Any, shape: tuple[int, int], name: str
@@ -100,7 +100,7 @@ class _Rows(RowMatrix):
 
 
 class _Columns(RowMatrix):
-    """CSC, of which no rows can be read: it is turned whole when it is first asked for some."""
+    """CSC matrix, whose rows cannot be read: it is converted to CSR as a whole on first use."""
 
     def __init__(self, matrix: Any, n_stored: int, where: str) -> None:
         self._matrix, self._n_stored, self._where = matrix, n_stored, where
@@ -114,8 +114,8 @@ class _Columns(RowMatrix):
                 self._check_size()
                 _check_columns(matrix, self._where)
                 logger.warning(
-                    "%s is stored by columns (CSC): it is read whole, as its rows cannot be read "
-                    "some at a time",
+                    "%s is stored by columns (CSC): it is read as a whole, because its rows cannot "
+                    "be read in blocks",
                     self._where,
                 )
                 matrix = matrix.to_memory()
@@ -125,9 +125,9 @@ class _Columns(RowMatrix):
     def _check_size(self) -> None:
         if self._n_stored > _CSC_VALUES:
             raise ScmambaError(
-                f"{self._where} is stored by columns (CSC), so that no rows of it can be read, and "
-                f"it is too large to be read whole ({self._n_stored:,} values); write it by rows "
-                "once, on a machine with memory for it: adata = anndata.read_h5ad(path); "
+                f"{self._where} is stored by columns (CSC), so its rows cannot be read in blocks, "
+                f"and it is too large to be read as a whole ({self._n_stored:,} values); convert it "
+                "once to CSR on a machine with enough memory: adata = anndata.read_h5ad(path); "
                 "adata.X = adata.X.tocsr(); adata.write_h5ad(path)"
             )
 
@@ -139,14 +139,15 @@ class _Columns(RowMatrix):
 
 
 def row_matrix(element: Any, where: str) -> RowMatrix:
-    """What rows of ``element`` can be taken from.
+    """Wrap ``element`` so that blocks of its rows can be read.
 
     Parameters
     ----------
     element
-        A NumPy or scipy matrix; an array or a sparse group of h5py or zarr; AnnData's backed X.
+        NumPy or scipy matrix, array or sparse group of h5py or zarr, or X of a backed AnnData. A
+        large CSC matrix on disk is refused when its rows are read.
     where
-        What a message calls it. A large matrix by columns is refused when rows are asked for.
+        Name of the matrix in messages.
     """
     if sparse.issparse(element):
         if element.format == "csr":
@@ -164,17 +165,17 @@ def row_matrix(element: Any, where: str) -> RowMatrix:
 
 
 def check_encoding(element: Any, name: str) -> None:
-    """Raise ScmambaError where anndata encoded a matrix on disk in a way unknown here."""
+    """Raise ScmambaError where a matrix on disk has an unknown anndata encoding."""
     encoding = element.attrs.get("encoding-type") if hasattr(element, "attrs") else None
     if encoding not in (None, "", "array", "csr_matrix", "csc_matrix"):
         raise ScmambaError(
-            f"{name} is encoded as {encoding!r}, which is unknown here: the file was written by a "
-            "newer version of anndata; update it: pip install -U anndata"
+            f"{name} has the unknown encoding {encoding!r}: the file was written by a "
+            "newer version of anndata; update anndata: pip install -U anndata"
         )
 
 
 def _check_columns(matrix: Any, name: str) -> None:
-    """Raise ScmambaError unless the arrays of a CSC group fit together, before scipy reads them."""
+    """Raise ScmambaError unless the arrays of a CSC group are consistent; scipy trusts them."""
     indptr, indices, data = (matrix.group[part] for part in ("indptr", "indices", "data"))
     n_rows, n_columns = matrix.shape
     check_numeric(data.dtype, name)

@@ -1,4 +1,4 @@
-"""Tokens of sequences with what is known of each, and batches of them."""
+"""Tokens of sequences with their targets, and batches of them."""
 
 from __future__ import annotations
 
@@ -18,20 +18,28 @@ Strands = Literal["given", "either", "both"]
 
 @dataclass(frozen=True)
 class SequenceData:
-    """Sequences ready for a network.
+    """Tokens of sequences, with targets and padding.
 
     Attributes
     ----------
     ids
-        (length,) int64 token ids of each sequence.
+        Token ids of each sequence, (length,) int64.
     pad_id
-        What stands at padding.
+        Id of padding.
     other
-        The same of the other strand of each, or None where there is none.
+        Token ids of the opposite strand of each sequence, or None.
     target
-        What is to be predicted: (n,) int64 classes, (n, n_labels) float32 of 0 and 1,
-        (n, n_numbers) float32, or (n,) objects, each (length,) int64 classes of its tokens
-        (-100: not known); None: nothing.
+        Target of prediction: (n,) int64 classes, (n, n_labels) float32 of 0 and 1, (n, n_numbers)
+        float32, or (n,) objects with the int64 class of each token, (length,), -100 where unknown;
+        None without a target.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba.stream import SequenceData
+    >>> data = SequenceData((np.array([7, 8, 9]), np.array([7])), pad_id=4)
+    >>> len(data), data.lengths.tolist()
+    (2, [3, 1])
     """
 
     ids: tuple[Ints, ...]
@@ -40,16 +48,16 @@ class SequenceData:
     target: npt.NDArray[Any] | None = None
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of sequences."""
         return len(self.ids)
 
     @property
     def lengths(self) -> Ints:
-        """(n,) tokens of each sequence."""
+        """(n,) number of tokens of each sequence."""
         return np.array([len(row) for row in self.ids], dtype=np.int64)
 
     def take(self, rows: Ints) -> SequenceData:
-        """Return the sequences ``rows`` alone, in that order."""
+        """Return the sequences at positions ``rows``, in that order."""
         return replace(
             self,
             ids=tuple(self.ids[i] for i in rows),
@@ -65,9 +73,16 @@ class SequenceOutput:
     Attributes
     ----------
     logits
-        (B, n_outputs), or (B, L, n_outputs) of every token.
+        (B, n_outputs), or (B, L, n_outputs) for each token.
     class_logits
-        The same where each sequence is of one class, else None.
+        Same as ``logits`` where each sequence has one class, else None.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.stream import SequenceOutput
+    >>> SequenceOutput(torch.zeros(2, 3)).logits.shape
+    torch.Size([2, 3])
     """
 
     logits: Tensor
@@ -76,20 +91,30 @@ class SequenceOutput:
 
 @dataclass(frozen=True)
 class SequenceTrainBatch:
-    """B sequences of L tokens, with what they are compared with.
+    """Batch of B sequences of L tokens, with their targets.
 
     Attributes
     ----------
     rows
         (B,) int64 positions in their :class:`SequenceData`.
     input_ids, padding_mask
-        (B, L); masked tokens are replaced. The mask is None where nothing is padded.
+        (B, L) token ids, masked tokens replaced, and True at padding. The mask is None where there
+        is no padding.
     other_ids, other_mask
-        (B, L') the other strand, where both are to be averaged; else None.
+        (B, L') the opposite strand, where both are averaged; else None.
     target
-        As in :class:`SequenceData`, of tokens (B, L); None: nothing is known.
+        Targets as in :class:`SequenceData`, (B, L) for tokens; None without targets.
     weight
-        Factor of the loss: B over the mean B of the pass.
+        Weight of the loss: B over the mean B of the pass.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba.stream import SequenceBatches, SequenceData
+    >>> data = SequenceData((np.array([7, 8]), np.array([7])), pad_id=4, target=np.array([1, 0]))
+    >>> batch = next(iter(SequenceBatches(data, np.arange(2), batch_size=2)))
+    >>> batch.input_ids.tolist(), batch.labels.tolist()
+    ([[7, 4], [7, 8]], [0, 1])
     """
 
     rows: Tensor
@@ -101,7 +126,7 @@ class SequenceTrainBatch:
     weight: float
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of sequences."""
         return len(self.rows)
 
     @property
@@ -112,7 +137,7 @@ class SequenceTrainBatch:
         return target if whole else None
 
     def to(self, device: torch.device) -> SequenceTrainBatch:
-        """Return the batch on ``device``."""
+        """Copy the batch to ``device``."""
         moved: dict[str, Any] = {
             name: value.to(device, non_blocking=True)
             for name, value in vars(self).items()
@@ -121,7 +146,7 @@ class SequenceTrainBatch:
         return replace(self, **moved)
 
     def run(self, model: Any, heads: set[str]) -> SequenceOutput:
-        """Output of ``model`` for these sequences; of both strands the mean."""
+        """Run ``model`` on these sequences; outputs are averaged where both strands are given."""
         ask = model.logits if "language" in heads else model
         logits = ask(self.input_ids, self.padding_mask)
         if self.other_ids is not None:
@@ -131,28 +156,28 @@ class SequenceTrainBatch:
 
 
 class SequenceBatches(BucketedBatches[SequenceTrainBatch]):
-    """Batches of sequences of similar length; order and draws come from seed and epoch alone.
+    """Batches of sequences of similar length; random draws depend only on seed, epoch and process.
 
     Parameters
     ----------
     data
         All sequences.
     rows
-        Which of them to go through.
+        Positions of the sequences of this pass.
     batch_size, token_budget
-        One of them; see :func:`~scmamba.stream.buckets.length_buckets`.
+        Size of batches, exactly one of them; see :func:`~scmamba.stream.length_buckets`.
     shuffle
-        Whether the order is random, for training; otherwise sequences come sorted by length.
+        Whether the order is random, for training; otherwise sequences are sorted by length.
     strands
-        ``"given"``; ``"either"``, one of both at random; or ``"both"``, which are averaged.
+        Strands to use: ``"given"``, ``"either"`` (one of both at random) or ``"both"`` (averaged).
     masking
-        Tokens to hide, which become the target; None: none.
+        Masking of tokens, which become the target; None for none.
     noise
-        Tokens to replace; None: none.
+        Random replacement of tokens; None for none.
     seed, epoch
-        Seeds of order, draws and masks, together.
+        Seeds of the order, the random draws and the masks.
     shard
-        The part of each batch that this process reads.
+        Part of each batch that this process reads.
 
     Examples
     --------

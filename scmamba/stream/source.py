@@ -1,4 +1,4 @@
-"""Cells wherever they are, taken some rows at a time: in memory, backed, an h5ad or zarr file."""
+"""Sources of cells that are read in blocks: AnnData in memory or backed, h5ad or zarr files."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ DAMAGED = (
     ValueError,
     IORegistryError,
 )
-"""What anndata, h5py and zarr raise for content that they cannot read."""
+"""Errors that anndata, h5py and zarr raise for content that they cannot read."""
 
 Group = Any  # h5py.Group or zarr.Group: they read alike
 
 
 class CellSource(ABC):
-    """Cells of which any consecutive rows can be taken into memory.
+    """Cells of which any consecutive rows can be read into memory.
 
     Attributes
     ----------
     obs, var
-        What is known of each cell and of each gene, in memory.
+        Annotations of cells and of genes, in memory.
     uns
-        Unstructured annotation; of a file the colours of labels alone.
+        Unstructured annotations; for a file only the colors of labels.
     matrices
-        As stored, by place: ``"X"``, ``"raw.X"`` and ``"layers['name']"``, like
-        :attr:`scmamba.pp.expression.Expression.source`.
+        Stored matrices by name: ``"X"``, ``"raw.X"`` and ``"layers['name']"``, as in
+        :attr:`scmamba.pp.Expression.source`.
     name
-        What a message calls it.
+        Name of the source in messages.
     """
 
     obs: pd.DataFrame
@@ -64,7 +64,7 @@ class CellSource(ABC):
     matrices: Mapping[str, Any]
     name: str
     in_memory = False
-    """Whether nothing has to be read, so that all cells are one block."""
+    """Whether all cells are in memory and form a single block."""
 
     @property
     def n_obs(self) -> int:
@@ -77,7 +77,7 @@ class CellSource(ABC):
         """``var`` of ``raw``."""
 
     def rows_of(self, place: str) -> RowMatrix:
-        """The matrix at a place, to take rows from."""
+        """Return the matrix with the name ``place``, whose rows can be read in blocks."""
         if place not in self._row_matrices:
             name = f"{place} of {self.name}"
             with _readable(name):
@@ -90,11 +90,11 @@ class CellSource(ABC):
         return {}
 
     def take(self, rows: slice) -> Cells:
-        """Consecutive cells; each matrix is read when it is asked for."""
+        """Select consecutive cells; matrices are read when accessed."""
         return _Taken(self, rows)
 
     def rows(self, place: str, rows: slice) -> Any:
-        """Consecutive rows of the matrix at a place."""
+        """Read consecutive rows of the matrix with the name ``place``."""
         matrix = self.rows_of(place)
         with _readable(f"{place} of {self.name}"):
             return matrix.take(rows)
@@ -116,24 +116,24 @@ class InMemory(CellSource):
 
     @cached_property
     def matrices(self) -> dict[str, Any]:  # type: ignore[override]
-        """Of the AnnData."""
+        """Matrices of the AnnData by name."""
         raw = self.adata.raw
         found = {"X": self.adata.X, "raw.X": None if raw is None else raw.X}
         found |= {layer_place(name): matrix for name, matrix in self.adata.layers.items()}
         return {place: matrix for place, matrix in found.items() if matrix is not None}
 
     def take(self, rows: slice) -> Cells:
-        """The AnnData itself: all its cells are one block."""
+        """Return the AnnData itself: all its cells form one block."""
         return self.adata
 
 
 class Backed(InMemory):
-    """An AnnData with matrices that stay on disk: a backed one, or one of zarr or h5py parts."""
+    """AnnData with matrices on disk: backed, or made of zarr or h5py arrays."""
 
     in_memory = False
 
     def take(self, rows: slice) -> Cells:
-        """Some of its cells."""
+        """Select consecutive cells; matrices are read when accessed."""
         return _Taken(self, rows)
 
 
@@ -146,7 +146,7 @@ class OnDisk(CellSource):
             check_table_chunks(group[table], name)
         self.obs, self.var = read_elem(group["obs"]), read_elem(group["var"])
         if not isinstance(self.obs, pd.DataFrame):
-            raise TypeError("obs is no table: an old version of anndata wrote it")
+            raise TypeError("obs is not a table: the file was written by an old version of anndata")
         stored = group.get("uns", {})
         names = [name for name in stored if name.endswith("_colors")]
         self.uns = {name: read_elem(stored[name]) for name in names}
@@ -162,7 +162,7 @@ class OnDisk(CellSource):
 
 @dataclass(frozen=True)
 class _Taken:
-    """Some cells of a source, with what :func:`scmamba.pp.expression.read` asks of an AnnData."""
+    """Consecutive cells of a source, with the attributes of AnnData that expression needs."""
 
     source: CellSource
     rows: slice
@@ -226,18 +226,18 @@ class _Layers(Mapping[str, Any]):
 
 
 def layer_place(name: object) -> str:
-    """What the place of a layer is called."""
+    """Return the name of a layer among the matrices of a source."""
     return f"layers['{name}']"
 
 
 @contextmanager
 def open_cells(cells: AnnData | Path) -> Iterator[CellSource]:
-    """Give the cells of an AnnData or of a file, checked to have cells and genes.
+    """Open an AnnData or a file, and check that it has cells and genes.
 
     Raises
     ------
     ScmambaError
-        The file is missing, damaged or of a format that is not read, or there are no cells or
+        If the file is missing, damaged or in an unsupported format, or there are no cells or
         genes.
     """
     if isinstance(cells, Path) and format_of(cells).startswith("10x"):
@@ -254,7 +254,7 @@ def open_cells(cells: AnnData | Path) -> Iterator[CellSource]:
             yield stored
     else:
         check_shape(cells)
-        # Of a view of a backed one no rows can be taken, so that it is read whole.
+        # Rows of a view of a backed AnnData cannot be read in blocks, so it is read as a whole.
         yield (Backed if not cells.is_view and _is_on_disk(cells) else InMemory)(cells)
 
 
@@ -264,12 +264,12 @@ def _is_on_disk(adata: AnnData) -> bool:
 
 
 def check_file(path: Path) -> Path:
-    """``path`` if it is there and of a format that is read.
+    """Return ``path`` if it exists and its format is supported.
 
     Raises
     ------
     ScmambaError
-        It is not; see :func:`scmamba.stream.formats.format_of`.
+        If not; see :func:`scmamba.stream.formats.format_of`.
     """
     format_of(path)
     return path
@@ -282,13 +282,13 @@ def open_group(path: Path, mode: Literal["r", "r+", "a"] = "r") -> Iterator[Grou
     Raises
     ------
     ScmambaError
-        It is none of these.
+        If it is none of these.
     """
     way = "adata.write_zarr" if path.is_dir() else "adata.write_h5ad"
     if path.suffix.lower() == ".h5mu":
         way = "mudata.write_h5mu"
     with _readable(str(path), way):
-        if path.is_dir():  # metadata gathered in one place cannot be written to
+        if path.is_dir():  # consolidated metadata cannot be written to
             refuse_pickles(path)
             group = zarr.open_group(path, mode=mode, use_consolidated=False)
         else:
@@ -313,7 +313,7 @@ def _rna(file: h5py.File, path: Path) -> h5py.Group:
 
 @contextmanager
 def _readable(name: str, way: str = "adata.write_h5ad or adata.write_zarr") -> Iterator[None]:
-    """Turn whatever a damaged file makes its readers raise into one error that names it."""
+    """Turn any error of reading a damaged file into a ScmambaError that names the file."""
     try:
         yield
     except (ScmambaError, MemoryError):
@@ -326,18 +326,18 @@ def _readable(name: str, way: str = "adata.write_h5ad or adata.write_zarr") -> I
                 "install -U anndata"
             ) from error
         raise ScmambaError(
-            f"{name} cannot be read ({reason}): it is damaged or no AnnData file; write it again "
-            f"with {way}"
+            f"{name} cannot be read ({reason}): it is damaged or not an AnnData file; write it "
+            f"again with {way}"
         ) from error
 
 
 def as_path(cells: Any) -> Any:
-    """A path where ``cells`` names one (text or path-like), else what was given."""
+    """Return ``cells`` as a Path where it is a string or path-like, else unchanged."""
     return Path(cells) if isinstance(cells, str) or hasattr(cells, "__fspath__") else cells
 
 
 def sample(n: int, most: int, seed: int) -> np.ndarray:
-    """At most ``most`` of ``n`` positions, ascending, drawn by ``seed``."""
+    """Draw at most ``most`` of ``n`` positions at random, in ascending order."""
     if n <= most:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))

@@ -1,4 +1,4 @@
-"""Expression and sequences to tokens: vocabularies, ids, bins, padded batches, masks."""
+"""Tokens of cells and sequences: vocabularies, ids, value bins, padded batches, masks."""
 
 from scmamba.tokens.cells.binning import bin_values
 from scmamba.tokens.cells.collate import CellBatch, collate

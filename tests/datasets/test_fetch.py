@@ -66,7 +66,7 @@ def test_cache_folder_of_the_settings(
 
 def test_another_file_is_refused_and_not_kept(served: tuple[Path, str], tmp_path: Path) -> None:
     wrong = manifest(served[1], "0" * 64)
-    with pytest.raises(ScmambaError, match="not the file that the manifest describes"):
+    with pytest.raises(ScmambaError, match="not the one that the manifest describes"):
         datasets.fetch("cells", wrong, folder=tmp_path / "c", progressbar=False)
     assert not [path for path in (tmp_path / "c").rglob("*") if path.is_file()]
 

@@ -81,7 +81,7 @@ def test_a_file_that_changed_is_refused(hub: tuple[Path, str], tmp_path: Path) -
     nucleotide_transformer("H3", **options)
     (folder / "train.fna").write_text(TRAIN.replace("TTTT", "AAAA"))
     (tmp_path / "kept" / "H3" / "train" / "train.fna").unlink()
-    with pytest.raises(ScmambaError, match="not the file that the manifest describes"):
+    with pytest.raises(ScmambaError, match="not the one that the manifest describes"):
         nucleotide_transformer("H3", **options)
 
 

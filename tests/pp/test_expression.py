@@ -137,7 +137,7 @@ def test_repeated_names_are_told(log: pytest.LogCaptureFixture) -> None:
     adata.obs_names = ["c"] * 7
     adata.var_names = ["a", "a", "b", "c", "d"]
     assert pp.expression(adata).var_names.tolist() == ["a", "a", "b", "c", "d"]
-    assert "cell names come more than once" in log.text
+    assert "cell names are not unique" in log.text
     assert "1 of 5 gene names repeat" in log.text
 
 

@@ -146,7 +146,7 @@ def test_names_that_repeat_are_told_once(cells, tmp_path, caplog) -> None:
     caplog.set_level("INFO", "scmamba")
     with open_cells(path) as source:
         assert len(list(Expressions.of(source).blocks())) > 3
-    assert caplog.text.count("come more than once") == caplog.text.count("repeat an earlier") == 1
+    assert caplog.text.count("are not unique") == caplog.text.count("repeat an earlier") == 1
 
 
 def test_what_is_no_file_of_cells_is_told(cells, tmp_path) -> None:

@@ -1,4 +1,4 @@
-"""What tools write before or behind every gene name: genomes, chromosomes, panels."""
+"""Prefixes and suffixes that tools add to gene names: genomes, chromosomes, panels."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 _ENDS = "_-.:|"
-"""A prefix or suffix that all names share counts only up to one of these."""
+"""Separators at which a prefix or suffix shared by all names must end."""
 
 _GENOME = re.compile(
     r"(GRCh\d+|hg\d+|T2T-?CHM13|chm13|human|homo_sapiens|hsapiens)[A-Za-z0-9.]*?[_\-:|]+",
     re.IGNORECASE,
 )
-"""Human genome before a name; of a mixture of species not all names have it."""
+"""Name of a human genome before a gene name; in mixed-species data not all genes have one."""
 
 _CHROMOSOME = re.compile(r"__chr[\w.]+$")
 _LEAST = 3
 
 
 class Stripped(NamedTuple):
-    """Names without what was written around them.
+    """Gene names without prefixes and suffixes.
 
-    ``affix`` says what was taken off, for a log line.
+    ``affix`` describes what was removed, for a log line.
     """
 
     names: list[str]
@@ -31,17 +31,17 @@ class Stripped(NamedTuple):
 
 
 def strip_affixes(names: Sequence[str]) -> Stripped | None:
-    """Take off what all names share at either end, the human genome's name, and ``__chr1``.
+    """Remove prefixes and suffixes shared by all names, genome names, and ``__chr1``.
 
     Parameters
     ----------
     names
-        Gene names, some empty perhaps.
+        Gene names; some may be empty.
 
     Returns
     -------
-    As many names in the same order; None where nothing is to be taken off. Nothing is taken off
-    that would leave a name empty, or most of them numbers alone.
+    The same number of names in the same order, or None where there is nothing to remove. Nothing
+    is removed that would leave a name empty, or leave mostly bare numbers.
     """
     given = [name for name in names if name]
     if len(set(given)) < _LEAST:
@@ -59,7 +59,7 @@ def strip_affixes(names: Sequence[str]) -> Stripped | None:
             example = next(a for a, b in zip(found, cut, strict=True) if a != b and b)
             parts.append(f"{what} {_shown(pattern, example)!r} of {n_cut:,} names")
             found = [b or a for a, b in zip(found, cut, strict=True)]
-    numbers = sum(name.isdecimal() for name in found)  # gene_1, of which nothing is to be taken off
+    numbers = sum(name.isdecimal() for name in found)  # such as gene_1, where "gene_" must stay
     return Stripped(found, " and ".join(parts)) if parts and 2 * numbers < len(given) else None
 
 

@@ -1,4 +1,4 @@
-"""Expression values to quantile bins of a cell's own non-zero values, straight from CSR rows."""
+"""Quantile bins of each cell's non-zero expression values, computed on CSR rows."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ def bin_values(
 
     For a row's non-zero values ``v`` the bins are exactly
     ``numpy.digitize(v, numpy.quantile(v, numpy.linspace(0, 1, n_bins - 1)))``, in the arithmetic
-    of ``data``'s dtype; zeros stored in the row stay 0. Rows are independent of one another and
-    the number of threads changes nothing.
+    of ``data``'s dtype; stored zeros stay 0. Rows are binned independently of one another, and
+    results do not depend on the number of threads.
 
     Parameters
     ----------
     data
-        Values of all rows, shape (n_values,): at least 0, finite; float32, float64 or integers.
+        Values of all rows, non-negative and finite; float32, float64 or integers, shape
+        (n_values,).
     indptr
-        Row ``i`` holds ``data[indptr[i]:indptr[i + 1]]``; shape (n_rows + 1,).
+        Row pointers: row ``i`` holds ``data[indptr[i]:indptr[i + 1]]``; shape (n_rows + 1,).
     n_bins
-        Number of bins with the zero bin, 2 to 32,767.
+        Number of bins including the zero bin, 2 to 32,767.
 
     Returns
     -------
@@ -39,6 +40,12 @@ def bin_values(
     ------
     ScmambaError
         If ``n_bins`` is out of range, or a value is negative, NaN or infinite.
+
+    Examples
+    --------
+    >>> from scmamba.tokens import bin_values
+    >>> bin_values([5.0, 1.0, 9.0, 2.0, 2.0], [0, 3, 5], n_bins=4).tolist()
+    [2, 1, 3, 3, 3]
     """
     values = as_float(np.asarray(data))
     pointers = np.ascontiguousarray(indptr, dtype=np.int64)
@@ -55,7 +62,7 @@ def bin_values(
 
 
 def quantile_positions(n_bins: int) -> npt.NDArray[np.float64]:
-    """Return the quantiles that part the bins, shape (n_bins - 1,), from 0 to 1."""
+    """Return the quantiles at the bin edges, from 0 to 1, shape (n_bins - 1,)."""
     if not 2 <= n_bins <= MAX_BINS:
         raise ScmambaError(f"n_bins={n_bins}; allowed: 2 to {MAX_BINS}, 51 in published models")
     return np.linspace(0, 1, n_bins - 1)
@@ -80,8 +87,9 @@ def as_float(data: npt.NDArray[np.generic]) -> npt.NDArray[np.floating]:
     for_rows(work, len(values), len(values))
     if wrong:
         raise ScmambaError(
-            "there are negative or non-finite values; tokens are made of counts or log-normalised "
-            "counts: take them with scmamba.pp.expression, which says where the trouble is"
+            "there are negative or non-finite values; tokens are made from counts or "
+            "log-normalized counts: read them with scmamba.pp.expression, which reports the first "
+            "such value"
         )
     return values
 

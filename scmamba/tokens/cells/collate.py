@@ -1,4 +1,4 @@
-"""Tokens of some cells to one padded batch of tensors, ``<cls>`` first."""
+"""Padded batches of cells as tensors, with ``<cls>`` at the first position."""
 
 from __future__ import annotations
 
@@ -25,7 +25,16 @@ class CellBatch:
     values
         Bins or values; float32, shape (B, L).
     padding_mask
-        True where padded, which is behind a cell's genes; bool, shape (B, L).
+        True at padding, which follows a cell's genes; bool, shape (B, L).
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> from scmamba.tokens import collate, tokenize
+    >>> tokens = tokenize(sparse.csr_matrix([[1.0, 2.0], [0.0, 3.0]]), [0, 1], n_bins=None)
+    >>> batch = collate(tokens, pad_id=8, cls_id=9, cls_value=0.0, pad_value=-2.0)
+    >>> len(batch), batch.padding_mask.tolist()
+    (2, [[False, False, False], [False, False, True]])
     """
 
     gene_ids: torch.Tensor
@@ -33,10 +42,11 @@ class CellBatch:
     padding_mask: torch.Tensor
 
     def __len__(self) -> int:
+        """Return the number of cells."""
         return len(self.gene_ids)
 
     def to(self, device: str | torch.device) -> CellBatch:
-        """Return the batch on ``device``."""
+        """Copy the batch to ``device``."""
         return CellBatch(
             self.gene_ids.to(device, non_blocking=True),
             self.values.to(device, non_blocking=True),
@@ -55,23 +65,23 @@ def collate(
     max_tokens: int | None = None,
     rng: np.random.Generator | None = None,
 ) -> CellBatch:
-    """Pad the tokens of some cells to one length, with ``<cls>`` in front.
+    """Pad the tokens of cells to a common length, with ``<cls>`` at the first position.
 
     Parameters
     ----------
     tokens
-        Cells to choose from.
+        Tokens of all cells.
     rows
-        Which of them, in the order of the batch; None for all.
+        Positions of the cells of the batch, in its order; None for all.
     pad_id, cls_id
         Ids of ``<pad>`` and ``<cls>``.
     cls_value, pad_value
-        Values that stand at ``<cls>`` and at padding.
+        Values at ``<cls>`` and at padding.
     max_tokens
-        At most this many genes a cell (``<cls>`` is not counted): a random subset, in order, drawn
-        from ``rng``; for training.
+        Largest number of genes per cell, ``<cls>`` not counted. Cells with more keep a random
+        subset in the original order, drawn from ``rng``; for training.
     rng
-        Needed with ``max_tokens``.
+        Random number generator; required with ``max_tokens``.
 
     Returns
     -------
@@ -80,7 +90,15 @@ def collate(
     Raises
     ------
     ScmambaError
-        If ``max_tokens`` is less than 1 or comes without ``rng``, or a row does not exist.
+        If ``max_tokens`` is less than 1 or given without ``rng``, or a row does not exist.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> from scmamba.tokens import collate, tokenize
+    >>> tokens = tokenize(sparse.csr_matrix([[1.0, 2.0], [0.0, 3.0]]), [0, 1], n_bins=None)
+    >>> collate(tokens, pad_id=8, cls_id=9, cls_value=0.0, pad_value=-2.0).gene_ids.tolist()
+    [[9, 0, 1], [9, 1, 8]]
     """
     if max_tokens is not None and (max_tokens < 1 or rng is None):
         raise ScmambaError(
@@ -140,6 +158,6 @@ def _fill(  # type: ignore[no-untyped-def]
 
 @compiled
 def _copy(source, target):  # type: ignore[no-untyped-def]
-    """Write ``source`` to ``target``, of another dtype; a loop so plain is compiled to vectors."""
+    """Copy ``source`` to ``target``, of another dtype; a plain loop, so that it is vectorized."""
     for i in range(len(target)):
         target[i] = source[i]

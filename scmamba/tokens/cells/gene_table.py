@@ -1,4 +1,4 @@
-"""The packaged table of human genes, as look-ups from a name to the gene that it means."""
+"""Table of human genes shipped with the package, and look-ups from names to genes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ AMBIGUOUS = -1
 
 
 class Identity(NamedTuple):
-    """A gene (its place in the table) and how well a name stands for it.
+    """A gene (its row in the table) and the kind of name that identified it.
 
-    ``rank``: 0 its symbol or main Ensembl id, 1 another Ensembl id or other case, 2 a previous
-    symbol, 3 an alias.
+    ``rank``: 0 for its symbol or main Ensembl id, 1 for another Ensembl id or different case, 2 for
+    a previous symbol, 3 for an alias.
     """
 
     gene: int
@@ -31,12 +31,12 @@ def ensembl_number(name: str) -> int | None:
 
 
 def fold(name: str) -> str:
-    """Return ``name`` without what tools change: case, and ``.`` or ``_`` written for ``-``."""
+    """Return ``name`` in upper case, with ``-`` for the ``.`` and ``_`` that tools write."""
     return name.upper().replace(".", "-").replace("_", "-")
 
 
 def unique(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Map each key to its one value, to AMBIGUOUS where it comes with several."""
+    """Map each key to its value, or to AMBIGUOUS where it has several."""
     found: dict[str, int] = {}
     for key, value in pairs:
         if found.setdefault(key, value) != value:
@@ -50,8 +50,8 @@ class GeneTable:
     Parameters
     ----------
     rows
-        For each gene the five columns of the packaged table: symbol, main Ensembl number (may be
-        empty), others, previous symbols and aliases, the last three joined by ``|``.
+        The five columns of the table for each gene: symbol, main Ensembl number (may be empty),
+        other Ensembl numbers, previous symbols and aliases, the last three joined by ``|``.
     """
 
     def __init__(self, rows: list[list[str]]) -> None:
@@ -75,10 +75,10 @@ class GeneTable:
         return [symbol for symbol, gene in self._symbol.items() if gene in main]
 
     def identify(self, name: str) -> Identity | None:
-        """Return the gene that ``name`` stands for, None where there is none or no single one.
+        """Return the gene that ``name`` refers to, or None where there is none or more than one.
 
-        A symbol in use wins over the same name as another gene's previous symbol, and that over an
-        alias: data sets carry what was once official, seldom an alias.
+        A current symbol takes precedence over another gene's previous symbol of the same name, and
+        a previous symbol over an alias: data sets use once official names more often than aliases.
         """
         if (gene := self._symbol.get(name)) is not None:
             return Identity(gene, 0)
@@ -100,7 +100,7 @@ def _split(cell: str) -> list[str]:
 
 @cache
 def human_genes() -> GeneTable:
-    """Return the packaged table, read once."""
+    """Return the table shipped with the package; it is read once."""
     path = resources.files("scmamba.tokens.cells") / "table" / "human_genes.txt.gz"
     lines = gzip.decompress(path.read_bytes()).decode().splitlines()
     return GeneTable([line.split("\t") for line in lines[2:]])

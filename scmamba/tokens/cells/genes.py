@@ -1,4 +1,4 @@
-"""Gene names to the genes of a vocabulary, whatever names either of them uses."""
+"""Matching of gene names to the genes of a vocabulary: symbols, Ensembl ids, aliases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scmamba.tokens.cells.gene_table import (
     human_genes,
     unique,
 )
-from scmamba.tokens.cells.species import looks_like_mouse, orthologue_advice, species_hint
+from scmamba.tokens.cells.species import looks_like_mouse, ortholog_advice, species_hint
 from scmamba.tokens.cells.vocab import SPECIAL
 
 WAYS = ("exact", "ensembl", "case", "previous_or_alias")  # the best first
@@ -26,33 +26,40 @@ WAYS = ("exact", "ensembl", "case", "previous_or_alias")  # the best first
 
 @dataclass(frozen=True)
 class GeneMatch:
-    """Which target each gene name stands for, and how that was found.
+    """Result of matching gene names to target genes.
 
     Attributes
     ----------
     index
-        Place in the targets, -1 where there is none; int64, shape (n_names,).
+        Position of each name's target, -1 where there is none; int64, shape (n_names,).
     how
-        Names matched in each way: ``exact``; ``ensembl`` (by an Ensembl id, with or without
-        version); ``case`` (but for case, or ``.`` and ``_`` in place of ``-``);
+        Number of names matched in each way: ``exact``; ``ensembl`` (by Ensembl id, with or without
+        version); ``case`` (up to case, or ``.`` and ``_`` in place of ``-``);
         ``previous_or_alias``.
     n_names, n_matched
-        Number of names, and of those with a target.
+        Number of names, and number of names with a target.
     n_shadowed
-        Names left out because a better name of the same target is there too.
+        Number of names left out because a better match of the same target is present.
     missing
         Names without a target, in the order given.
     n_targets
         Number of targets that are genes.
     fraction
-        Share of targets found, or of names matched where there are fewer names than targets: in
-        [0, 1], 1 where nothing that could match is missed.
+        Number of distinct targets found over the smaller of the numbers of names and of targets, in
+        [0, 1].
     species_hint
-        ``"mouse"`` or the like where most names look like another species' genes.
+        Species that most names seem to come from, such as ``"mouse"``, where it is not human.
     examples
-        Some targets.
+        A few targets, for error messages.
     affix
-        What was taken off the names before they were matched, such as ``"prefix 'GRCh38_'"``.
+        Prefix or suffix removed from the names before matching, such as ``"prefix 'GRCh38_'"``.
+
+    Examples
+    --------
+    >>> from scmamba.tokens import resolve
+    >>> match = resolve(["CD3E", "ENSG00000105374", "unheard_of"], ["NKG7", "CD3E"])
+    >>> match.n_matched, match.missing
+    (2, ('unheard_of',))
     """
 
     index: npt.NDArray[np.int64]
@@ -68,61 +75,62 @@ class GeneMatch:
     affix: str = ""
 
     def report(self) -> str:
-        """Return one line: how many matched, in which ways, and some that did not."""
+        """Return one line: number of genes matched, in which ways, and some that did not match."""
         ways = ", ".join(f"{way.replace('_', ' ')} {n:,}" for way, n in self.how.items() if n)
         text = f"{self.n_matched:,} of {self.n_names:,} genes matched"
         text += f" ({ways})" if ways else ""
-        text += f", {self.affix} taken off" if self.affix else ""
+        text += f", {self.affix} removed" if self.affix else ""
         if self.n_shadowed:
-            text += f"; {self.n_shadowed:,} left out beside a better name of the same gene"
+            text += f"; {self.n_shadowed:,} left out, as another name matches the same gene better"
         if self.missing:
-            text += f"; {len(self.missing):,} not known, such as {_some(self.missing)}"
+            text += f"; {len(self.missing):,} unknown, such as {_some(self.missing)}"
         return text
 
     def require(self, fraction: float = 0.5) -> GeneMatch:
-        """Return this match, or raise where less than ``fraction`` matched.
+        """Return this match, or raise an error where less than ``fraction`` of the genes matched.
 
         Raises
         ------
         ScmambaError
-            With examples of the names given and of the targets, and the way to mend it.
+            If too few genes match; the message shows names, targets and a remedy.
         """
         if self.fraction >= fraction and self.n_matched:
             return self
         if self.species_hint:
-            advice = orthologue_advice(self.species_hint)
+            advice = ortholog_advice(self.species_hint)
         else:
             advice = (
-                "symbols or Ensembl ids of human genes are allowed; if a column of adata.var "
-                "holds them, name it with gene_key"
+                "allowed: symbols or Ensembl ids of human genes; if a column of adata.var holds "
+                "them, pass its name as gene_key"
             )
         raise ScmambaError(
             f"only {self.n_matched:,} of {self.n_names:,} genes match the {self.n_targets:,} that "
-            f"are known here; given: {_some(self.missing)}; known: {_some(self.examples)}; "
+            f"are known; given: {_some(self.missing)}; known: {_some(self.examples)}; "
             f"{advice}"
         )
 
 
 def resolve(names: Iterable[str], targets: Sequence[str]) -> GeneMatch:
-    """Find the target that each gene name stands for.
+    """Match gene names to target genes.
 
-    Either side may hold symbols, previous symbols, aliases or Ensembl ids with or without version,
-    in any case. A previous symbol or alias counts only where it belongs to one gene, a previous
-    symbol before an alias. If several names stand for one target, those found in the best way are
-    kept (all of them: their values are added up) and the others left out.
+    Names and targets may be symbols, previous symbols, aliases or Ensembl ids with or without
+    version, in upper or lower case. A previous symbol or alias is used only where it belongs to a
+    single gene, and previous symbols take precedence over aliases. Where several names match one
+    target, all names matched in the best way are kept (their values are summed) and the others are
+    left out.
 
-    Where few names match as they are, a prefix or suffix that all of them share (``GRCh38_``,
-    ``_TotalSeqB``), the human genome's name and ``__chr1`` are taken off, on either side. Where
-    most names look like another species', those that do (``Cd3e``) match exactly or not at all:
-    the same letters would find a human gene, but not the one that was meant.
+    Where few names match, a shared prefix or suffix (``GRCh38_``, ``_TotalSeqB``), the name of the
+    human genome and ``__chr1`` are removed, from names and targets. Where most names look like
+    those of another species, names written that way (``Cd3e``) are matched exactly or not at all,
+    because a human gene with the same letters is not the gene that was measured.
 
     Parameters
     ----------
     names
-        Gene names of a data set; an empty one matches nothing.
+        Gene names of a data set; an empty name matches nothing.
     targets
-        Genes to be found, such as a vocabulary's tokens (special tokens are passed over); of a
-        target that comes twice the first counts.
+        Genes to match, such as the tokens of a vocabulary (special tokens are skipped). If a target
+        occurs twice, the first one is used.
 
     Examples
     --------
@@ -131,7 +139,7 @@ def resolve(names: Iterable[str], targets: Sequence[str]) -> GeneMatch:
     >>> match.index.tolist()
     [1, 2, 0]
     >>> match.report()
-    "3 of 3 genes matched (exact 3), prefix 'GRCh38_' taken off"
+    "3 of 3 genes matched (exact 3), prefix 'GRCh38_' removed"
     """
     names = [str(name) for name in names]
     exact = _places(targets)
@@ -164,7 +172,7 @@ _Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], str | None]
 
 
 def _places(targets: Sequence[str], known: Sequence[str] | None = None) -> dict[str, int]:
-    """Place of each target that is a gene, by the name that it has in ``known``."""
+    """Position of each target that is a gene, by its name in ``known``."""
     places: dict[str, int] = {}
     for i, (target, name) in enumerate(zip(targets, known or targets, strict=True)):
         if target not in SPECIAL:
@@ -173,12 +181,12 @@ def _places(targets: Sequence[str], known: Sequence[str] | None = None) -> dict[
 
 
 def _few(index: npt.NDArray[np.int64], names: Sequence[str], exact: dict[str, int]) -> bool:
-    """Whether so few names match that something is written around them."""
+    """Whether so few names match that they may carry a prefix or suffix."""
     return bool(2 * (index >= 0).sum() < min(len(names), len(exact)))
 
 
 def _find(names: Sequence[str], exact: dict[str, int]) -> _Found:
-    """Place and way of the target of each name, and the species of names that match none."""
+    """Target and kind of match of each name, and the species that unmatched names suggest."""
     index = np.fromiter((exact.get(name, -1) for name in names), np.int64, len(names))
     ways = np.where(index >= 0, 0, -1)
     hint = species_hint(names) if _few(index, names, exact) else None
@@ -193,7 +201,7 @@ def _find(names: Sequence[str], exact: dict[str, int]) -> _Found:
 def _best_without_affixes(
     names: Sequence[str], targets: Sequence[str], found: _Found
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], str | None, str]:
-    """The match with affixes taken off names, targets or both that finds the most."""
+    """Return the best match among those without affixes of names, targets or both."""
     best = (*found, "")
     genes = [target if target not in SPECIAL else "" for target in targets]
     bare, bare_targets = strip_affixes(names), strip_affixes(genes)
@@ -210,17 +218,17 @@ def _best_without_affixes(
         if (index >= 0).sum() > (best[0] >= 0).sum():
             best = (index, ways, hint, affix)
         elif bare is not None and given is bare.names and not (best[0] >= 0).any():
-            best = (best[0], best[1], hint, best[3])  # the species, by what is a name
+            best = (best[0], best[1], hint, best[3])  # the species suggested by the bare names
     return best
 
 
 def human_symbols() -> list[str]:
-    """Return the symbols in use of human genes with one main Ensembl id, in alphabetical order."""
+    """Return current symbols of human genes that have a main Ensembl id, alphabetically."""
     return human_genes().symbols
 
 
 class _OtherNames:
-    """The targets, found by other names than their own."""
+    """Look-up of targets by Ensembl id, case-insensitive symbol, previous symbol and alias."""
 
     def __init__(self, exact: dict[str, int]) -> None:
         self._folded = unique((fold(target), i) for target, i in exact.items())
@@ -239,7 +247,7 @@ class _OtherNames:
         self._with_number = set(self._numbers.values())
 
     def find(self, name: str) -> tuple[int, int]:
-        """Return place and way (of WAYS) of the target that ``name`` stands for, or -1, -1."""
+        """Return position and kind of match (index into WAYS) of a name's target, or -1, -1."""
         if not name:
             return -1, -1
         number = ensembl_number(name)
@@ -255,7 +263,7 @@ class _OtherNames:
 
 
 def _drop_worse(index: npt.NDArray[np.int64], ways: npt.NDArray[np.int64]) -> None:
-    """Of names with one target keep those found in the best way, in place."""
+    """Keep the best-matching names of each target, in place."""
     found = np.flatnonzero(index >= 0)
     best = np.full(int(index.max(initial=-1)) + 1, len(WAYS))
     np.minimum.at(best, index[found], ways[found])

@@ -1,4 +1,4 @@
-"""Hide a share of each cell's values, for masked gene expression."""
+"""Masking of expression values, for masked value prediction."""
 
 from __future__ import annotations
 
@@ -18,37 +18,47 @@ def mask_values(
     mask_value: float = -1.0,
     generator: torch.Generator | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Replace the values of randomly chosen genes by ``mask_value``.
+    """Replace the values of randomly chosen genes with ``mask_value``.
 
-    Never ``<cls>`` (position 0), never padding. In each cell ``round(ratio * n_genes)`` genes are
-    hidden, every set of them equally likely, at least one where the cell has a gene and ``ratio``
-    is not 0.
+    ``<cls>`` (position 0) and padding are never masked. In each cell ``round(ratio * n_genes)``
+    genes are masked, chosen uniformly without replacement; at least one where the cell has a gene
+    and ``ratio`` is not 0.
 
     Parameters
     ----------
     batch
-        Padded cells; left as it is.
+        Padded cells; not modified.
     ratio
-        Share of a cell's genes to hide, 0 to 1.
+        Fraction of a cell's genes to mask, in [0, 1].
     mask_value
-        What stands in place of a hidden value.
+        Value at masked positions.
     generator
-        PyTorch's CPU generator; None for the global one.
+        PyTorch generator on the CPU; None for the global one.
 
     Returns
     -------
     values
-        Like ``batch.values``, hidden ones replaced; float32, shape (B, L).
+        Copy of ``batch.values`` with masked values replaced; float32, shape (B, L).
     masked
-        True where hidden; bool, shape (B, L).
+        True where masked; bool, shape (B, L).
 
     Raises
     ------
     ScmambaError
         If ``ratio`` is not in [0, 1].
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> from scmamba.tokens import collate, mask_values, tokenize
+    >>> tokens = tokenize(sparse.csr_matrix([[1.0, 2.0, 3.0, 4.0]]), [0, 1, 2, 3])
+    >>> batch = collate(tokens, pad_id=4, cls_id=5, cls_value=0.0, pad_value=-2.0)
+    >>> values, masked = mask_values(batch, ratio=0.5)
+    >>> int(masked.sum()), values[masked].tolist()
+    (2, [-1.0, -1.0])
     """
     if not 0 <= ratio <= 1:
-        raise ScmambaError(f"ratio={ratio}; allowed: 0 to 1, the share of genes to hide")
+        raise ScmambaError(f"ratio={ratio}; allowed: 0 to 1, the fraction of genes to mask")
     limits = torch.iinfo(torch.int64)
     n_cells, device = len(batch), batch.values.device
     seeds = torch.randint(limits.min, limits.max, (n_cells,), generator=generator).numpy()
@@ -82,6 +92,6 @@ def _mask_rows(  # type: ignore[no-untyped-def]
 
 @compiled
 def _hide(values, masked, mask_value, hidden):  # type: ignore[no-untyped-def]
-    """Write ``values`` with some replaced; a loop so plain is compiled to vectors."""
+    """Copy ``values``, masked ones replaced; a plain loop, so that it is vectorized."""
     for i in range(len(hidden)):
         hidden[i] = mask_value if masked[i] else values[i]

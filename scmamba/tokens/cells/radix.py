@@ -1,4 +1,4 @@
-"""Order of unsigned integers by radix, inside compiled loops."""
+"""Radix sort of unsigned integers, for compiled loops."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from scmamba._compiled import compiled
 
 @compiled
 def radix_order(keys, n_bits, order, other, digits):  # type: ignore[no-untyped-def]
-    """Return the places of ``keys`` in ascending order; equal ones stay as they were.
+    """Return the indices that sort ``keys``; equal keys keep their order.
 
     Parameters
     ----------
     keys
         Unsigned integers, shape (n,).
     n_bits
-        How many of their low bits count; what stands above them is passed over.
+        Number of low bits to sort by; higher bits are ignored.
     order, other
-        Working space, at least (n,); the first n of one of them are returned.
+        Working space, at least (n,); the first n entries of one of them are returned.
     digits
-        Working space whose length, a power of two, is the base of a digit.
+        Working space; its length, a power of two, is the base of the digits.
     """
     n = len(keys)
     order, other = order[:n], other[:n]

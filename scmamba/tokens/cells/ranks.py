@@ -1,4 +1,4 @@
-"""One cell's values to quantile bins: counted where few are distinct, else sorted by radix."""
+"""Quantile bins of one cell: by counting where few values are distinct, else by radix sort."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy.typing as npt
 from scmamba._compiled import compiled
 from scmamba.tokens.cells.radix import radix_order
 
-_TABLE = 2048  # slots of the hash table; the one behind them stands for zero
+_TABLE = 2048  # slots of the hash table; one more slot stands for zero
 _TABLE_SHIFT = np.uint64(64 - 11)
-_FEW = 256  # distinct values that are counted rather than sorted
+_FEW = 256  # most distinct values that are counted rather than sorted
 _DIGITS = 2048  # of the radix sort
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Scratch(NamedTuple):
-    """Working space for cells of up to ``n`` values of one dtype; :func:`scratch` makes it.
+    """Working space for cells of up to ``n`` values of one dtype; :func:`scratch` creates it.
 
-    ``table``, ``counts`` and ``value_of`` are the hash table: keys (0: a free slot), how often each
-    came, and its value. Both first ones hold zeros between cells.
+    ``table``, ``counts`` and ``value_of`` are the hash table: keys (0 in a free slot), the
+    number of occurrences of each, and its value. ``table`` and ``counts`` are zero between cells.
     """
 
     edges: npt.NDArray[np.float64]
@@ -49,7 +49,7 @@ def scratch(n: int, n_edges: int, dtype: npt.DTypeLike) -> Scratch:
 
 
 def as_keys(values: npt.NDArray[np.floating]) -> npt.NDArray[np.unsignedinteger]:
-    """Return the bits of non-negative ``values``: unsigned integers in the same order."""
+    """Return the bits of non-negative ``values`` as unsigned integers, which sort alike."""
     return values.view(np.uint32 if values.dtype == np.float32 else np.uint64)
 
 
@@ -57,8 +57,9 @@ def as_keys(values: npt.NDArray[np.floating]) -> npt.NDArray[np.unsignedinteger]
 def bin_row(values, keys, positions, work, bins):  # type: ignore[no-untyped-def]
     """Write the bins of one cell's ``values`` to ``bins``, both of shape (n,).
 
-    ``values`` are finite and at least 0; zeros get bin 0 and count for nothing. ``keys`` are their
-    bits, ``positions`` the quantiles at the bins' edges, ``work`` the working space.
+    ``values`` are finite and non-negative; zeros get bin 0 and are ignored by the quantiles.
+    ``keys`` are their bits, ``positions`` the quantiles at the bin edges, ``work`` the working
+    space.
     """
     edges, table, counts, value_of, used, slots, order, digits = work
     n_distinct = _count(values, keys, table, counts, value_of, used, slots)
@@ -82,7 +83,7 @@ def bin_row(values, keys, positions, work, bins):  # type: ignore[no-untyped-def
 
 @compiled
 def _count(values, keys, table, counts, value_of, used, slots):  # type: ignore[no-untyped-def]
-    """Count equal values by hashing; return how many are distinct, -1 where they are many."""
+    """Count equal values in a hash table; return the number of distinct ones, -1 if too many."""
     n_distinct = 0
     unsigned = _unsigned(keys)
     for i in range(len(values)):
@@ -116,7 +117,7 @@ def _clear(slots, table, counts):  # type: ignore[no-untyped-def]
 
 @compiled
 def _unsigned(keys):  # type: ignore[no-untyped-def]
-    """Bits of a key without the sign, which is set in minus zero alone."""
+    """Mask of the bits of a key without the sign bit, which only minus zero has set."""
     return (np.uint64(1) << np.uint64(8 * keys.itemsize - 1)) - np.uint64(1)
 
 
@@ -144,12 +145,12 @@ def _bin_sorted(values, places, positions, edges, bins):  # type: ignore[no-unty
 
 @compiled
 def _edges_of_counts(slots, value_of, counts, positions, edges):  # type: ignore[no-untyped-def]
-    """Quantiles of ``counts[slot]`` times ``value_of[slot]`` for slots of ascending value."""
+    """Compute quantiles of ``counts[slot]`` copies of ``value_of[slot]``, slots sorted by value."""
     last = -1
     for slot in slots:
         last += counts[slot]
-    low = high = 0  # which distinct value stands at the places below and above
-    low_end = high_end = counts[slots[0]]  # how many values are <= it
+    low = high = 0  # distinct values at the positions below and above
+    low_end = high_end = counts[slots[0]]  # number of values <= it
     for k in range(len(positions)):
         place = last * positions[k]
         below = min(int(np.floor(place)), last)

@@ -1,4 +1,4 @@
-"""Rows of a CSR matrix to tokens, inside compiled loops."""
+"""Tokens of the rows of a CSR matrix, in compiled loops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scmamba.tokens.cells.ranks import bin_row
 from scmamba.tokens.cells.sampling import choose, mix
 
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
-_BIT = np.zeros(64, dtype=np.int64)  # (lowest bit * _DE_BRUIJN) >> 58 -> its place
+_BIT = np.zeros(64, dtype=np.int64)  # (lowest bit * _DE_BRUIJN) >> 58 -> its position
 for _place in range(64):
     _BIT[(int(_DE_BRUIJN) << _place & 0xFFFFFFFFFFFFFFFF) >> 58] = _place
 
@@ -19,16 +19,16 @@ def tokenize_rows(  # type: ignore[no-untyped-def]
     indptr, indices, data, slot_of_column, in_order, gene_ids, positions, binned, include_zeros,
     limit, seed, offsets, start, stop, values, keys, work, out_ids, out_values, lengths,
 ):  # fmt: skip
-    """Write the tokens of rows ``start`` to ``stop`` to their room in the ``out`` arrays.
+    """Write the tokens of rows ``start`` to ``stop`` to the ``out`` arrays.
 
-    ``slot_of_column``: each column's place in ``gene_ids``, the ids in use, or -1. ``in_order``:
-    a row's columns stand in the order of their slots, none twice. ``values`` with its bits
-    ``keys``, and ``work``, are working space. Row ``r`` starts at ``offsets[r]`` and gets
-    ``lengths[r]`` tokens, ``limit`` at most.
+    ``slot_of_column`` is the position of each column in ``gene_ids`` (the ids in use), or -1.
+    ``in_order`` says that the columns of a row are sorted by slot, without duplicates. ``values``,
+    its bits ``keys``, and ``work`` are working space. Row ``r`` starts at ``offsets[r]`` and gets
+    ``lengths[r]`` tokens, at most ``limit``.
     """
     n_slots = len(gene_ids)
     sums = np.zeros(n_slots, dtype=np.float64)
-    touched = np.zeros((n_slots + 63) // 64, dtype=np.uint64)  # one bit a slot
+    touched = np.zeros((n_slots + 63) // 64, dtype=np.uint64)  # one bit per slot
     slots = np.empty(n_slots, dtype=np.int64)
     kept = np.empty(n_slots, dtype=np.int64)
     bins = np.empty(n_slots, dtype=np.int16)
@@ -65,7 +65,7 @@ def tokenize_rows(  # type: ignore[no-untyped-def]
 
 @compiled
 def _read(indices, data, slot_of_column, slots, values):  # type: ignore[no-untyped-def]
-    """List the non-zero values and their slots as they stand; return how many."""
+    """Collect the non-zero values and their slots in order; return their number."""
     n = 0
     for i in range(len(indices)):
         slot = slot_of_column[indices[i]]
@@ -87,7 +87,7 @@ def _add_up(indices, data, slot_of_column, sums, touched):  # type: ignore[no-un
 
 @compiled
 def _gather(touched, sums, slots, values):  # type: ignore[no-untyped-def]
-    """List the non-zero sums by slot, ascending, and clear both working arrays."""
+    """Collect the non-zero sums in ascending order of slots, and clear both working arrays."""
     n = 0
     for w in range(len(touched)):
         word = touched[w]
@@ -106,7 +106,7 @@ def _gather(touched, sums, slots, values):  # type: ignore[no-untyped-def]
 
 @compiled
 def _spread(n, n_slots, slots, values, bins):  # type: ignore[no-untyped-def]
-    """Move the first ``n`` entries to their slots, from the back, with zeros between them."""
+    """Move the first ``n`` entries to their slots, last first, with zeros between them."""
     source = n - 1
     for slot in range(n_slots - 1, -1, -1):
         if source >= 0 and slots[source] == slot:
@@ -121,7 +121,7 @@ def _spread(n, n_slots, slots, values, bins):  # type: ignore[no-untyped-def]
 
 @compiled
 def _cell_seed(n, slots, gene_ids, values, bins, binned, seed):  # type: ignore[no-untyped-def]
-    """Hash of a cell's ids and values, so that the draw is the cell's own."""
+    """Hash a cell's ids and values, so that its random draw depends on nothing else."""
     number = np.empty(1, dtype=np.float32)
     bits = number.view(np.uint32)
     state = mix(seed)
@@ -134,7 +134,7 @@ def _cell_seed(n, slots, gene_ids, values, bins, binned, seed):  # type: ignore[
 
 @compiled
 def copy_rows(offsets, indptr, from_ids, from_values, start, stop, ids, values):  # type: ignore[no-untyped-def]
-    """Copy the tokens of each row from its room, at ``offsets``, to where ``indptr`` says."""
+    """Copy the tokens of each row from ``offsets[row]`` to ``indptr[row]``."""
     for row in range(start, stop):
         gap = offsets[row] - indptr[row]
         for i in range(indptr[row], indptr[row + 1]):

@@ -1,4 +1,4 @@
-"""A random subset in order, drawn inside compiled loops from a seed of one's own."""
+"""Seeded random subsets in ascending order, for compiled loops."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def mix(state: np.uint64) -> np.uint64:
 
 @compiled
 def draw(n: int, k: int, seed: np.uint64, drawn: npt.NDArray[np.bool_]) -> None:
-    """Set ``k`` of the first ``n`` of ``drawn`` to True, the others to False; ``k`` <= ``n``.
+    """Set ``k`` of the first ``n`` entries of ``drawn`` to True, the others to False; ``k <= n``.
 
-    Every subset is equally likely, but for 2^-32 n (Fisher and Yates' shuffle, cut short, of what
-    is drawn or of what is not, whichever is less).
+    All subsets are equally likely up to 2^-32 n. A partial Fisher-Yates shuffle draws the entries
+    that are True or those that are False, whichever are fewer.
     """
     few = min(k, n - k)
     drawn[:n] = few < k
@@ -43,9 +43,9 @@ def draw(n: int, k: int, seed: np.uint64, drawn: npt.NDArray[np.bool_]) -> None:
 
 @compiled
 def choose(n: int, k: int, seed: np.uint64, chosen: npt.NDArray[np.int64]) -> int:
-    """Write ``min(k, n)`` of ``range(n)``, drawn at random, ascending to ``chosen``.
+    """Write ``min(k, n)`` random elements of ``range(n)``, ascending, to ``chosen``.
 
-    ``chosen`` has room for as many; how many is returned.
+    Returns the number written; ``chosen`` must have at least that many entries.
     """
     if k >= n:
         for i in range(n):

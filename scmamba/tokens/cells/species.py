@@ -1,4 +1,4 @@
-"""Which species gene names seem to be of, where it is not human."""
+"""Detection of gene names of species other than human."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _ORF = re.compile(r"C(\d+|X|Y)orf\d+.*")
 
 
 def species_hint(names: Sequence[str]) -> str | None:
-    """Return the species that most of ``names`` look like, None for human or unknown ones.
+    """Return the species that most of ``names`` suggest, or None for human or unknown names.
 
-    Ensembl ids tell by their prefix. Symbols of which the first letter alone is a capital
-    (``Cd3e``, ``mt-Co1``) are read as mouse, though rat's look alike. Open reading frames
-    (``C1orf112``) are human.
+    Ensembl ids are recognized by their prefix. Symbols with only the first letter in upper case
+    (``Cd3e``, ``mt-Co1``) are taken for mouse, although rat symbols look the same. Open reading
+    frames (``C1orf112``) are human.
     """
     prefixes = Counter(found[1] for name in names if (found := _ENSEMBL.fullmatch(name)))
     prefix, n_ids = prefixes.most_common(1)[0] if prefixes else (None, 0)
@@ -41,18 +41,18 @@ def species_hint(names: Sequence[str]) -> str | None:
 
 
 def looks_like_mouse(name: str) -> bool:
-    """Whether a symbol is written as mouse genes are."""
+    """Whether a symbol is written in the style of mouse genes."""
     if _ORF.fullmatch(name) or name == name.lower():
         return False
     return bool(_TITLE.fullmatch(name) or _RIKEN.fullmatch(name))
 
 
-def orthologue_advice(species: str) -> str:
-    """Say how to bring genes of ``species`` to human ones."""
+def ortholog_advice(species: str) -> str:
+    """Return advice on mapping genes of ``species`` to human orthologs."""
     organism = _ORGANISM.get(species, "...")
     return (
-        f"these look like {species} genes: map them to human orthologues first, for example with "
+        f"these look like {species} genes: map them to human orthologs first, for example with "
         "Ensembl BioMart or g:Profiler (pip install gprofiler-official; GProfiler().orth("
-        f"organism={organism!r}, target='hsapiens', query=names)), keep the result in a column of "
-        "adata.var and name it with gene_key"
+        f"organism={organism!r}, target='hsapiens', query=names)), store the result in a column of "
+        "adata.var and pass its name as gene_key"
     )

@@ -1,4 +1,4 @@
-"""Cells to tokens: gene ids and binned values, ragged, in vocabulary order."""
+"""Tokens of cells: gene ids and binned values of varying number, in vocabulary order."""
 
 from __future__ import annotations
 
@@ -18,16 +18,27 @@ from scmamba.tokens.cells.rows import copy_rows, tokenize_rows
 
 @dataclass(frozen=True)
 class CellTokens:
-    """Tokens of cells, one after the other, without ``<cls>`` and padding.
+    """Concatenated tokens of cells, without ``<cls>`` and padding.
 
     Attributes
     ----------
     indptr
-        Cell ``i`` holds the tokens ``indptr[i]:indptr[i + 1]``; int64, shape (n_cells + 1,).
+        Row pointers: cell ``i`` has the tokens ``indptr[i]`` to ``indptr[i + 1] - 1``; int64, shape
+        (n_cells + 1,).
     gene_ids
         Vocabulary ids, ascending within a cell; int32, shape (n_tokens,).
     values
         Bins (int16) or unbinned values (float32), shape (n_tokens,).
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> from scmamba.tokens import tokenize
+    >>> tokens = tokenize(sparse.csr_matrix([[1.0, 2.0], [0.0, 3.0]]), [0, 1], n_bins=None)
+    >>> len(tokens), tokens.indptr.tolist()
+    (2, [0, 2, 3])
+    >>> tokens.take([1]).values.tolist()
+    [3.0]
     """
 
     indptr: npt.NDArray[np.int64]
@@ -35,6 +46,7 @@ class CellTokens:
     values: npt.NDArray[np.int16] | npt.NDArray[np.float32]
 
     def __len__(self) -> int:
+        """Return the number of cells."""
         return len(self.indptr) - 1
 
     @property
@@ -64,9 +76,9 @@ def tokenize(
 ) -> CellTokens:
     """Turn the rows of a sparse matrix into tokens, in vocabulary order.
 
-    A cell's tokens depend on its own values alone: not on the order of cells or genes, nor on the
-    number of threads. Genes outside the vocabulary are dropped before binning. Columns with one
-    id, and entries stored twice, are added up before binning; stored zeros count as zeros.
+    The tokens of a cell depend only on its own values: not on the order of cells or genes, nor on
+    the number of threads. Genes outside the vocabulary are dropped before binning. Columns with
+    the same id, and duplicate entries, are summed before binning; stored zeros count as zeros.
 
     Parameters
     ----------
@@ -74,18 +86,22 @@ def tokenize(
         Expression, shape (n_cells, n_columns), non-negative and finite, in CSR (indices may be
         unsorted).
     columns
-        Vocabulary id of each column, -1 where it has none; shape (n_columns,).
+        Vocabulary id of each column, -1 for none; integers, shape (n_columns,).
     n_bins
-        Number of value bins with the zero bin (see :func:`~scmamba.tokens.bin_values`);
-        None keeps the values as they are, in float32.
+        Number of value bins including the zero bin (see :func:`~scmamba.tokens.bin_values`);
+        None keeps the values, as float32.
     include_zero_genes
         Give every cell a token for each vocabulary id in ``columns``, with value 0 where the cell
         has none.
     max_length
-        At most this many genes a cell (``<cls>`` is not counted); of longer cells that many are
-        drawn at random, by a seed made from the cell's own tokens and ``seed``.
+        Largest number of genes per cell, ``<cls>`` not counted. From cells with more, that many are
+        drawn at random, seeded by the cell's own tokens and ``seed``; None keeps all.
     seed
         Seed of that draw, 0 or more.
+
+    Returns
+    -------
+    Tokens of the cells, in the order of the rows.
 
     Raises
     ------
@@ -93,6 +109,15 @@ def tokenize(
         If ``X`` is not CSR, its index arrays contradict its shape, it holds negative or non-finite
         values, or it does not fit ``columns``; if ``n_bins``, ``max_length`` or ``seed`` is out of
         range.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> from scmamba.tokens import tokenize
+    >>> counts = sparse.csr_matrix([[5.0, 0.0, 1.0], [0.0, 2.0, 0.0]])
+    >>> tokens = tokenize(counts, [7, 3, -1], n_bins=None)
+    >>> tokens.gene_ids.tolist(), tokens.values.tolist(), tokens.lengths.tolist()
+    ([7, 3], [5.0, 2.0], [1, 1])
     """
     slot_of_column, gene_ids = _slots(X, columns)
     check_pointers(X.indptr, X.shape[0], len(X.data), len(X.indices), "X")
@@ -135,7 +160,7 @@ def tokenize(
 def _slots(
     X: sparse.csr_matrix | sparse.csr_array, columns: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Place of each column among the ids in use (-1: none), and those ids ascending."""
+    """Position of each column among the ids in use (-1 for none), and those ids, ascending."""
     if not (sparse.issparse(X) and X.format == "csr" and X.ndim == 2):
         raise ScmambaError(
             f"X is a {type(X).__name__}; allowed: a scipy CSR matrix of shape (n_cells, n_genes): "
@@ -145,7 +170,7 @@ def _slots(
     if ids.shape != (X.shape[1],) or not np.issubdtype(ids.dtype, np.integer):
         raise ScmambaError(
             f"columns has shape {ids.shape} and dtype {ids.dtype}; allowed: one integer for each "
-            f"of X's {X.shape[1]} columns, -1 where the vocabulary does not hold it"
+            f"of X's {X.shape[1]} columns, -1 where it is not in the vocabulary"
         )
     known = ids[ids >= 0]
     present = np.zeros(known.max(initial=-1) + 1, dtype=bool)  # a table of ids: no sort is needed
@@ -156,7 +181,7 @@ def _slots(
 
 
 def _squeeze(tokens: CellTokens, offsets: npt.NDArray[np.int64]) -> CellTokens:
-    """Close the gaps behind rows that needed less than their room."""
+    """Close the gaps after rows with fewer tokens than the space reserved for them."""
     n = tokens.indptr[-1]
     ids, values = np.empty(n, tokens.gene_ids.dtype), np.empty(n, tokens.values.dtype)
 

@@ -1,4 +1,4 @@
-"""The vocabulary of a model: which token has which id."""
+"""Vocabulary of a model: genes and special tokens by id."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SPECIAL = (PAD, CLS, EOC)
 
 
 class Vocab:
-    """Tokens in the order of their ids, with ``<pad>``, ``<cls>`` and ``<eoc>`` among them.
+    """Vocabulary: genes and the special tokens ``<pad>``, ``<cls>`` and ``<eoc>`` by id.
 
     Parameters
     ----------
     tokens
-        Token ``i`` has id ``i``. Special tokens that are missing are appended in the order
+        Tokens in the order of their ids. Missing special tokens are appended in the order
         ``<pad>``, ``<cls>``, ``<eoc>``.
 
     Attributes
@@ -38,7 +38,16 @@ class Vocab:
     Raises
     ------
     ScmambaError
-        If a token comes twice or is not a string.
+        If a token occurs twice or is not a string.
+
+    Examples
+    --------
+    >>> from scmamba.tokens import Vocab
+    >>> vocab = Vocab(["CD3E", "MS4A1"])
+    >>> vocab.tokens
+    ('CD3E', 'MS4A1', '<pad>', '<cls>', '<eoc>')
+    >>> vocab["MS4A1"], vocab.index(["MS4A1", "unknown"]).tolist()
+    (1, [1, -1])
     """
 
     def __init__(self, tokens: Iterable[str]) -> None:
@@ -54,39 +63,46 @@ class Vocab:
         if len(self._ids) < len(self.tokens):
             twice = sorted({t for i, t in enumerate(self.tokens) if self._ids[t] != i})
             raise ScmambaError(
-                f"a vocabulary holds each token once; {len(twice)} come more often, for example "
-                f"{', '.join(twice[:5])}: drop the repetitions"
+                f"a vocabulary holds each token once; {len(twice)} occur more often, for example "
+                f"{', '.join(twice[:5])}: remove the duplicates"
             )
         self.pad_id, self.cls_id, self.eoc_id = (self._ids[token] for token in SPECIAL)
 
     def __len__(self) -> int:
+        """Return the number of tokens, special tokens included."""
         return len(self.tokens)
 
     def __contains__(self, token: object) -> bool:
+        """Whether a token is in the vocabulary."""
         return token in self._ids
 
     def __iter__(self) -> Iterator[str]:
+        """Iterate over the tokens in the order of their ids."""
         return iter(self.tokens)
 
     def __getitem__(self, token: str) -> int:
+        """Return the id of a token."""
         return self._ids[token]
 
     def __eq__(self, other: object) -> bool:
+        """Whether both hold the same tokens with the same ids."""
         return isinstance(other, Vocab) and self.tokens == other.tokens
 
     def __hash__(self) -> int:
+        """Return the hash of the tokens."""
         return hash(self.tokens)
 
     def __repr__(self) -> str:
+        """Return the numbers of tokens and genes as text."""
         return f"Vocab({len(self)} tokens, {len(self.genes)} genes)"
 
     @property
     def genes(self) -> tuple[str, ...]:
-        """The tokens that are genes: all but the special ones, in the order of their ids."""
+        """Tokens that are genes, in the order of their ids."""
         return tuple(token for token in self.tokens if token not in SPECIAL)
 
     def index(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
-        """Return the id of each of ``names``, -1 where it is not in the vocabulary."""
+        """Return the id of each name, -1 where it is not in the vocabulary; shape (n_names,)."""
         ids = self._ids
         return np.fromiter((ids.get(name, -1) for name in names), dtype=np.int64)
 
@@ -101,7 +117,7 @@ class Vocab:
         """
         path = Path(path)
         if not path.exists():
-            raise ScmambaError(f"no vocabulary at {path}: a model's folder holds vocab.json")
+            raise ScmambaError(f"no vocabulary at {path}: the folder of a model holds vocab.json")
         with reading(path):
             return cls(_in_order(read_json_value(path), path))
 
@@ -112,7 +128,7 @@ class Vocab:
 
 
 def _in_order(content: Any, path: Path) -> list[str]:
-    """Tokens of a vocabulary file in the order of their ids."""
+    """Return the tokens of a vocabulary file in the order of their ids."""
     if isinstance(content, list):
         return content
     if not isinstance(content, dict):

@@ -1,4 +1,4 @@
-"""Characters of a sequence checked, brought to one case, and T and U told apart."""
+"""Checks of nucleotide sequences: allowed characters, case, and T versus U."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ _OTHER = {"DNA": "U", "RNA": "T"}
 
 
 def clean(sequence: str, alphabet: str, where: str = "the sequence") -> str:
-    """``sequence`` in upper case, of ``ACGTN`` (DNA) or ``ACGUN`` (RNA) alone.
+    """Return ``sequence`` in upper case, checked to hold only ``ACGTN`` (DNA) or ``ACGUN`` (RNA).
 
-    RNA models read T as U, as published. A DNA model does not read U: DNA and RNA were not
-    mixed in what it learned from.
+    RNA models read T as U, as published. DNA models refuse U, because they were trained on DNA
+    alone.
 
     Parameters
     ----------
     sequence
-        Of any case.
+        Nucleotides in upper or lower case.
     alphabet
         ``"DNA"`` or ``"RNA"``.
     where
-        What to call the sequence in errors.
+        Name of the sequence in errors.
 
     Raises
     ------
     ScmambaError
-        It is no string, it is empty, or it holds another character: the first is named with its
-        position (from 1).
+        If it is not a string, is empty, or holds another character; the message gives the first
+        such character and its position, counted from 1.
     """
     if not isinstance(sequence, str):
         raise ScmambaError(
             f"{where} is a {type(sequence).__name__}; give a string of {_spelled(alphabet)}"
         )
     if not sequence:
-        raise ScmambaError(f"{where} is empty; give at least one nucleotide or leave it out")
+        raise ScmambaError(
+            f"{where} is empty; give at least one nucleotide or leave the sequence out"
+        )
     upper = sequence.upper()
     if alphabet == "RNA":
         upper = upper.replace("T", "U")
@@ -50,7 +52,7 @@ def _refusal(letter: str, index: int, length: int, alphabet: str, where: str) ->
     text = f"{where} holds {letter!r} at position {index + 1} of {length}"
     if letter.upper() == _OTHER[alphabet]:
         return f'{text}, but this model reads {alphabet}; give sequence.replace("U", "T")'
-    return f"{text}; allowed: {_spelled(alphabet)}, in either case. Write what is unknown as N"
+    return f"{text}; allowed: {_spelled(alphabet)}, in either case. Write unknown nucleotides as N"
 
 
 def _spelled(alphabet: str) -> str:

@@ -1,4 +1,4 @@
-"""Tokens of some sequences as one padded batch of tensors."""
+"""Padded batches of tokenized sequences."""
 
 from __future__ import annotations
 
@@ -20,14 +20,23 @@ class SequenceBatch:
     Attributes
     ----------
     input_ids
-        (B, L) int64.
+        (B, L) int64 token ids.
     padding_mask
-        (B, L) bool, True where padded.
+        (B, L) bool, True at padding.
     special_mask
         (B, L) bool, True at special tokens and at padding.
     spans
-        (B, L, 2) int64: first nucleotide of each token and the one behind its last, counted from
-        0 in the sequence as given; -1 at special tokens and at padding.
+        (B, L, 2) int64 start and end (exclusive) of each token in the original sequence, counted in
+        nucleotides from 0; -1 at special tokens and at padding.
+
+    Examples
+    --------
+    >>> from scmamba.tokens import NucleotideTokenizer
+    >>> batch = NucleotideTokenizer.caduceus().batch(["ACG", "T"])
+    >>> batch.input_ids.tolist()  # padded on the left
+    [[7, 8, 9], [4, 4, 10]]
+    >>> batch.spans[0].tolist()
+    [[0, 1], [1, 2], [2, 3]]
     """
 
     input_ids: torch.Tensor
@@ -36,10 +45,11 @@ class SequenceBatch:
     spans: torch.Tensor
 
     def __len__(self) -> int:
+        """Return the number of sequences."""
         return len(self.input_ids)
 
     def to(self, device: str | torch.device) -> SequenceBatch:
-        """Return the batch on ``device``."""
+        """Copy the batch to ``device``."""
         return SequenceBatch(
             *(getattr(self, field.name).to(device) for field in dataclasses.fields(self))
         )
@@ -48,18 +58,18 @@ class SequenceBatch:
 def pad(
     rows: Sequence[tuple[Ints, Ints]], before: Ints, behind: Ints, *, pad_id: int, side: str
 ) -> SequenceBatch:
-    """Bring sequences to one length.
+    """Pad sequences to a common length.
 
     Parameters
     ----------
     rows
         Ids (n,) and spans (n, 2) of each sequence.
     before, behind
-        Ids of the special tokens around each.
+        Ids of the special tokens before and after each sequence.
     pad_id
-        What stands at padding.
+        Id of padding.
     side
-        Where it stands: ``"left"`` or ``"right"``.
+        Side of the padding: ``"left"`` or ``"right"``.
     """
     around = len(before) + len(behind)
     longest = max(len(ids) for ids, _ in rows) + around

@@ -1,4 +1,4 @@
-"""Tokenizer files of published sequence models, read without running their code."""
+"""Readers of the tokenizer files of published sequence models; their code is not run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NO_LIMIT = 10**9  # what transformers writes for "no limit" is larger
 
 
 def read_layout(folder: Path) -> TokenLayout:
-    """The tokenizer of ``folder``; see :meth:`NucleotideTokenizer.from_folder`."""
+    """Read the tokenizer of ``folder``; see :meth:`NucleotideTokenizer.from_folder`."""
     settings = _settings(folder)
     if (path := folder / "tokenizer.json").is_file():
         return _library(path, settings)
@@ -28,13 +28,13 @@ def read_layout(folder: Path) -> TokenLayout:
     if kind:
         raise ScmambaError(
             f"{folder / 'tokenizer_config.json'} says tokenizer_class={kind!r}, whose code is not "
-            "run; known without a tokenizer.json or vocab.txt: CaduceusTokenizer, CharTokenizer"
+            "run; without tokenizer.json or vocab.txt, allowed: CaduceusTokenizer, CharTokenizer"
         )
     return _by_complement(folder)
 
 
 def _settings(folder: Path) -> Fields:
-    """``special_tokens_map.json`` and ``tokenizer_config.json`` in one, where they are there."""
+    """Merge ``special_tokens_map.json`` and ``tokenizer_config.json``, as far as they exist."""
     found: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / name).is_file():
@@ -64,7 +64,7 @@ def _library(path: Path, settings: Fields) -> TokenLayout:
 
 
 def _is_characters(content: Fields, tokens: tuple[str, ...]) -> bool:
-    """Whether every nucleotide is one token and nothing is put around a sequence."""
+    """Whether each nucleotide is one token and no special tokens surround a sequence."""
     model = content.nested("model")
     words = {token for token in tokens if token.isalpha()}
     plain = model.string("type", "") == "BPE" and not model.values("merges", ())
@@ -75,8 +75,8 @@ def _kmers(path: Path, settings: Fields) -> TokenLayout:
     kind = settings.string("tokenizer_class", "EsmTokenizer")
     if kind != "EsmTokenizer":
         raise ScmambaError(
-            f"{path.parent / 'tokenizer_config.json'} says tokenizer_class={kind!r}; a vocab.txt "
-            "is known as EsmTokenizer's (k-mers that do not overlap)"
+            f"{path.parent / 'tokenizer_config.json'} says tokenizer_class={kind!r}; with "
+            "vocab.txt, allowed: EsmTokenizer (k-mers that do not overlap)"
         )
     lines = read_text(path).split("\n")
     tokens = tuple(line.strip() for line in lines if line.strip())
@@ -99,7 +99,7 @@ def _kmers(path: Path, settings: Fields) -> TokenLayout:
 
 
 def _characters(folder: Path, settings: Fields, kind: str) -> TokenLayout:
-    """``CaduceusTokenizer`` or Mamba2-mRNA's ``CharTokenizer``, whose ids are in their code."""
+    """Return the layout of ``CaduceusTokenizer`` or Mamba2-mRNA's ``CharTokenizer``."""
     usual = ("A", "C", "G", "T" if kind == "CaduceusTokenizer" else "U", "N")
     characters = tuple(settings.strings("characters", usual))
     size = _config(folder).integer("vocab_size", 7 + len(characters), low=1, high=MOST_IDS)
@@ -123,7 +123,7 @@ def _characters(folder: Path, settings: Fields, kind: str) -> TokenLayout:
 
 
 def _by_complement(folder: Path) -> TokenLayout:
-    """Without a tokenizer file: the known layout that ``complement_map`` belongs to."""
+    """Return the known layout that matches ``complement_map``, where no tokenizer file exists."""
     config = _config(folder)
     given = config.nested("complement_map", {})
     ids = [str(i) for i in range(len(given.content))]
@@ -137,8 +137,8 @@ def _by_complement(folder: Path) -> TokenLayout:
                     return layout
     raise ScmambaError(
         f"{folder} holds no tokenizer file ({', '.join(FILES[:3])}), and complement_map in "
-        "config.json is missing or of no known vocabulary; copy the tokenizer files beside the "
-        "weights"
+        "config.json is missing or matches no known vocabulary; copy the tokenizer files to the "
+        "folder of the weights"
     )
 
 
@@ -153,13 +153,13 @@ def _limit(settings: Fields) -> int | None:
 
 
 def _specials(settings: Fields, tokens: tuple[str, ...]) -> dict[str, int]:
-    """Ids of special tokens by role, where the vocabulary has what the settings name."""
+    """Ids by role of the special tokens in the settings that the vocabulary holds."""
     named = {role: _text(settings, f"{role}_token") for role in ROLES}
     return {role: tokens.index(name) for role, name in named.items() if name and name in tokens}
 
 
 def _text(settings: Fields, name: str) -> str:
-    """A token as written, or inside ``{"content": ...}``; empty where there is none."""
+    """Return a token given as text or as ``{"content": ...}``; empty where there is none."""
     if isinstance(settings.content.get(name), dict):
         return settings.nested(name).string("content", "")
     return settings.string(name, "")
@@ -184,7 +184,7 @@ def _added(content: Fields) -> dict[str, int]:
 
 
 def _by_id(vocab: dict[str, int], path: Path) -> tuple[str, ...]:
-    """Tokens in the order of their ids; ids without a token are empty."""
+    """Tokens in the order of their ids; empty for ids without a token."""
     if not vocab:
         raise ScmambaError(f"{path} holds no vocabulary; fetch the file again")
     tokens = [""] * (max(vocab.values()) + 1)

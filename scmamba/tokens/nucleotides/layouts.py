@@ -1,4 +1,4 @@
-"""What a nucleotide tokenizer is, as plain data, and the layouts that need no file."""
+"""Layouts of nucleotide tokenizers as plain data, and those of models without a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scmamba._read import Fields
 from scmamba.tokens.nucleotides.alphabet import ALPHABETS
 
 MOST_IDS = 2**20
-"""Largest vocabulary that is read, in ids."""
+"""Largest number of ids in a vocabulary."""
 
 KINDS = ("characters", "kmers", "library")
 ROLES = ("pad", "mask", "unk", "bos", "sep", "cls")
@@ -20,29 +20,29 @@ _PAIRS = {"A": "TU", "C": "G", "G": "C", "T": "A", "U": "A"}
 
 @dataclass(frozen=True)
 class TokenLayout:
-    """Everything that decides the ids of a sequence.
+    """Layout of a tokenizer: everything that determines the ids of a sequence.
 
     Attributes
     ----------
     kind
-        ``"characters"``, ``"kmers"`` (from the left, the longest token that fits) or
-        ``"library"`` (the ``tokenizers`` library reads ``library``).
+        Kind of tokenizer: ``"characters"``, ``"kmers"`` (the longest matching token, from left to
+        right) or ``"library"`` (the ``tokenizers`` library).
     tokens
-        Token of each id; empty where an id stands for nothing.
+        Token of each id; empty for unused ids.
     specials
-        Id by role: pad, mask, unk, bos, sep, cls, as far as there is one.
+        Ids of special tokens by role: pad, mask, unk, bos, sep, cls, as far as they exist.
     prefix, suffix
-        Ids before and behind a sequence with special tokens (the library knows its own).
+        Ids of the special tokens before and after a sequence.
     special_by_default
-        Whether they are added where nothing is said.
+        Whether they are added by default.
     alphabet
         ``"DNA"`` or ``"RNA"``.
     padding_side
         ``"left"`` or ``"right"``.
     max_length
-        Most tokens that the model was made for, or None.
+        Longest sequence that the model was trained on, in tokens, or None.
     library
-        The text of ``tokenizer.json``, for ``kind="library"``.
+        Text of ``tokenizer.json``, for ``kind="library"``.
     """
 
     kind: str
@@ -57,6 +57,7 @@ class TokenLayout:
     library: str = ""
 
     def __post_init__(self) -> None:
+        """Check the fields against one another."""
         for name in ("tokens", "prefix", "suffix"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _one_of("kind", self.kind, KINDS)
@@ -70,7 +71,7 @@ class TokenLayout:
         if len(set(named)) < len(named):
             twice = sorted(token for token, n in Counter(named).items() if n > 1)
             raise ScmambaError(
-                f"a tokenizer holds each token once; {', '.join(twice[:5])} come more often: use "
+                f"a tokenizer holds each token once; {', '.join(twice[:5])} occur more often: use "
                 "the file that came with the weights"
             )
         given = (*self.specials.values(), *self.prefix, *self.suffix)
@@ -81,12 +82,12 @@ class TokenLayout:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, entries: dict[str, Any], source: str = "the tokenizer") -> TokenLayout:
-        """Read what :meth:`to_dict` gave; ``source`` is the file that it comes from."""
+        """Make a layout from the result of :meth:`to_dict`; errors name ``source``."""
         names = {field.name for field in fields(cls)}
         if set(entries) != names:
             raise ScmambaError(
@@ -110,7 +111,7 @@ class TokenLayout:
 
 
 def complements(tokens: tuple[str, ...]) -> tuple[int, ...]:
-    """Id of each token's complement (A with T or U, C with G); other tokens are their own."""
+    """Id of each token's complement (A with T or U, C with G); other tokens map to themselves."""
     ids = {token.upper(): i for i, token in enumerate(tokens) if token}
     partners = [[x for x in _PAIRS.get(token.upper(), "") if x in ids] for token in tokens]
     return tuple(ids[found[0]] if found else i for i, found in enumerate(partners))
@@ -124,11 +125,10 @@ def caduceus(
     padding_side: str = "left",
     alphabet: str = "DNA",
 ) -> TokenLayout:
-    """Caduceus' ids: seven special tokens, then ``characters`` from 7 on, padded to ``size``.
+    """Caduceus' layout: seven special tokens, then ``characters`` from id 7, padded to ``size``.
 
-    [SEP] goes behind a sequence where special tokens are asked for. The mRNA model always has it
-    there; for Caduceus itself it is left out by default, since it has no place in the reverse
-    complement.
+    With special tokens, [SEP] follows a sequence. The mRNA model always adds it; Caduceus omits it
+    by default, because it has no counterpart in the reverse complement.
     """
     named = ("[CLS]", "[SEP]", "[BOS]", "[MASK]", "[PAD]", "[RESERVED]", "[UNK]", *characters)
     return TokenLayout(
@@ -144,13 +144,13 @@ def caduceus(
 
 
 def mrna(size: int = 12, *, max_length: int | None = 8192) -> TokenLayout:
-    """Mamba2-mRNA's: Caduceus' with U for T; [SEP] last and attended, padding on the left."""
+    """Mamba2-mRNA's layout: Caduceus' with U for T, [SEP] at the end, padding on the left."""
     letters = ("A", "C", "G", "U", "N")
     return caduceus(letters, size=size, max_length=max_length, alphabet="RNA")
 
 
 def plantcad(size: int = 8, *, max_length: int | None = None) -> TokenLayout:
-    """That of PlantCaduceus and PlantCAD2: lower case, N is [UNK], nothing around a sequence."""
+    """Layout of PlantCaduceus and PlantCAD2: lower case, N is [UNK], no tokens at the ends."""
     return TokenLayout(
         kind="characters",
         tokens=_padded(("[PAD]", "[MASK]", "[UNK]", "a", "c", "g", "t"), size),
@@ -160,7 +160,7 @@ def plantcad(size: int = 8, *, max_length: int | None = None) -> TokenLayout:
 
 
 def benchmark(alphabet: str = "DNA", *, max_length: int | None = None) -> TokenLayout:
-    """That of the 18-task benchmark: padding 0, then A, C, G, T (or U) and N; no mask."""
+    """Layout of the 18-task benchmark: padding 0, then A, C, G, T (or U) and N; no mask."""
     tokens = ("[PAD]", *ALPHABETS[alphabet], "N")
     return TokenLayout(
         kind="characters",

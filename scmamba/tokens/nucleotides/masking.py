@@ -1,4 +1,4 @@
-"""Hide a share of each sequence's tokens, for masked language modelling, or replace it."""
+"""Masking of tokens for masked language modeling, and random replacement of tokens."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 Ints = npt.NDArray[np.int64]
 IGNORED = -100
-"""Target of a token that no loss looks at, PyTorch's default."""
+"""Target that losses ignore, as PyTorch does by default."""
 MASKED, RANDOM = 0.8, 0.1
-"""Of the chosen tokens: the share behind the mask token, and that behind another token at random;
-the others stay as they are. Devlin et al., BERT, NAACL 2019."""
+"""Fractions of the chosen tokens replaced with the mask token and with a random token; the others
+stay unchanged (Devlin et al., BERT, NAACL 2019)."""
 
 
 @dataclass(frozen=True)
 class TokenMasking:
-    """How tokens are hidden.
+    """Masking of tokens for masked language modeling.
 
     Attributes
     ----------
     ratio
-        Share of a sequence's tokens to choose, in (0, 1); at least one is.
+        Fraction of a sequence's tokens to choose, in (0, 1); at least one is chosen.
     mask_id
-        What stands in place of a hidden token.
+        Id of the mask token.
     choosable
-        Ids that may be chosen and that stand in at random: of known nucleotides alone.
+        Ids that may be masked or used as random replacements: those of known nucleotides.
     """
 
     ratio: float
@@ -39,42 +39,44 @@ class TokenMasking:
     choosable: Ints
 
     def __post_init__(self) -> None:
+        """Check the ratio."""
         if not 0 < self.ratio < 1:
-            raise ScmambaError(f"mask_ratio={self.ratio}; give a share above 0 and below 1")
+            raise ScmambaError(f"mask_ratio={self.ratio}; give a fraction above 0 and below 1")
 
     @classmethod
     def of(cls, tokenizer: NucleotideTokenizer, ratio: float = 0.15) -> TokenMasking:
-        """Masking with the tokens of ``tokenizer``.
+        """Set up masking with the tokens of ``tokenizer``.
 
         Raises
         ------
         ScmambaError
-            It has no mask token, or the ratio is out of range.
+            If the tokenizer has no mask token, or the ratio is out of range.
         """
         if tokenizer.mask_id is None:
             raise ScmambaError(
-                f"{tokenizer} has no mask token, so nothing can be hidden; train causally"
+                f"{tokenizer} has no mask token, so masked language modeling is not possible; "
+                "use objective='causal'"
             )
         return cls(ratio, tokenizer.mask_id, known_tokens(tokenizer))
 
     def __call__(
         self, sequences: Sequence[Ints], rng: np.random.Generator
     ) -> tuple[list[Ints], list[Ints]]:
-        """Hide tokens of each sequence.
+        """Mask tokens of each sequence.
 
         Parameters
         ----------
         sequences
-            (length,) ids of each; left as they are.
+            Ids of each sequence, (length,); not modified.
         rng
-            Decides which, and what stands in their place.
+            Random number generator.
 
         Returns
         -------
         ids
-            The same with some replaced.
+            Copies of the sequences with some ids replaced.
         target
-            The ids that were chosen, -100 elsewhere.
+            Original ids at the chosen positions, -100 elsewhere.
         """
         hidden, targets = [], []
         for ids in sequences:
@@ -94,21 +96,21 @@ class TokenMasking:
 
 @dataclass(frozen=True)
 class TokenNoise:
-    """Replaces tokens at random, so that no network learns sequences by heart.
+    """Random replacement of tokens, a regularization against memorizing sequences.
 
     Attributes
     ----------
     ratio
-        Share of the tokens to replace, in [0, 1), each by itself.
+        Probability that a token is replaced, in [0, 1).
     choosable
-        Ids that may be replaced and that stand in.
+        Ids that may be replaced and that replace them.
     """
 
     ratio: float
     choosable: Ints
 
     def __call__(self, sequences: Sequence[Ints], rng: np.random.Generator) -> list[Ints]:
-        """Each sequence (length,) with some ids replaced; the originals stay as they are."""
+        """Return copies of the sequences, each (length,), with some ids replaced."""
         noisy = []
         for ids in sequences:
             chosen = (rng.random(len(ids)) < self.ratio) & np.isin(ids, self.choosable)
@@ -119,7 +121,7 @@ class TokenNoise:
 
 
 def known_tokens(tokenizer: NucleotideTokenizer) -> Ints:
-    """Ids that stand for known nucleotides alone: neither special tokens nor any with N."""
+    """Ids of tokens made only of known nucleotides: neither special tokens nor any with N."""
     letters, tokens = set(ALPHABETS[tokenizer.alphabet]), tokenizer.layout.tokens
     known = [i for i, token in enumerate(tokens) if token and set(token.upper()) <= letters]
     return np.array(known, dtype=np.int64)

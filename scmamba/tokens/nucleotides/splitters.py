@@ -1,4 +1,4 @@
-"""Three ways to cut a clean sequence into tokens: characters, longest k-mers, a library's."""
+"""Three ways to split a sequence into tokens: characters, longest k-mers, a library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class Characters:
-    """One token a nucleotide, by a table of 256 bytes."""
+    """One token per nucleotide, looked up in a table of 256 bytes."""
 
     def __init__(self, layout: TokenLayout) -> None:
         self.table = np.full(256, -1, dtype=np.int64)
@@ -24,16 +24,17 @@ class Characters:
         _fill_unknown(self.table, layout)
 
     def split(self, sequence: str) -> tuple[Ints, Ints]:
+        """Return ids (n,) and token boundaries (n + 1,) of a sequence."""
         ids = self.table[np.frombuffer(sequence.encode(), dtype=np.uint8)]
         return ids, np.arange(len(ids) + 1)
 
 
 class Kmers:
-    """From the left, the longest token that fits; what no token fits is unknown, by character.
+    """Longest matching tokens, from left to right; characters that match none are unknown.
 
-    So does ``EsmTokenizer`` of transformers, the tokenizer of the published k-mer vocabularies: a
-    sequence of ``ACGT`` is cut into k-mers that do not overlap, and what is left at its end or
-    before an N into single nucleotides.
+    This is the behavior of ``EsmTokenizer`` of transformers, the tokenizer of the published k-mer
+    vocabularies: a sequence of ``ACGT`` is split into k-mers that do not overlap, and the remainder
+    at its end or before an N into single nucleotides.
     """
 
     def __init__(self, layout: TokenLayout) -> None:
@@ -45,6 +46,7 @@ class Kmers:
         self.lengths = sorted({len(word) for word in self.words}, reverse=True)
 
     def split(self, sequence: str) -> tuple[Ints, Ints]:
+        """Return ids (n,) and token boundaries (n + 1,) of a sequence."""
         ids, ends, start = [], [0], 0
         while start < len(sequence):
             words = (sequence[start : start + length] for length in self.lengths)
@@ -63,6 +65,7 @@ class Library:
         self.upper = "a" not in layout.tokens
 
     def split(self, sequence: str) -> tuple[Ints, Ints]:
+        """Return ids (n,) and token boundaries (n + 1,) of a sequence."""
         given = sequence if self.upper else sequence.lower()
         found = self.tokenizer.encode(given, add_special_tokens=False)
         offsets = np.array(found.offsets, dtype=np.int64).reshape(-1, 2)
@@ -70,28 +73,28 @@ class Library:
         gap = len(offsets) == 0 or ends[0] != 0 or ends[-1] != len(sequence)
         if gap or (offsets[1:, 0] != offsets[:-1, 1]).any():
             raise ScmambaError(
-                "tokenizer.json leaves out a part of the sequence, for it has no token for some "
-                "of A, C, G, T, N and no unknown token; use the file that came with the weights"
+                "tokenizer.json skips a part of the sequence, because it lacks a token for some "
+                "of A, C, G, T, N and an unknown token; use the file that came with the weights"
             )
         return np.array(found.ids, dtype=np.int64), ends
 
 
 def read_library(text: str) -> Any:
-    """A tokenizer of the ``tokenizers`` library from the text of ``tokenizer.json``.
+    """Read a tokenizer of the ``tokenizers`` library from the text of ``tokenizer.json``.
 
-    Truncation and padding that the file asks for are turned off: a sequence is never cut in
-    silence.
+    Truncation and padding set in the file are turned off, so that sequences are never truncated
+    silently.
 
     Raises
     ------
     ScmambaError
-        The library is not installed, or the text is no tokenizer.
+        If the library is not installed, or the text is not a valid tokenizer.
     """
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
         raise ScmambaError(
-            "this model's tokenizer.json is read by the library tokenizers, which is not "
+            "reading tokenizer.json of this model requires the package tokenizers, which is not "
             "installed; pip install 'scmamba[sequence]'"
         ) from error
     try:
@@ -108,7 +111,7 @@ def read_library(text: str) -> Any:
 
 
 def _fill_unknown(table: Ints, layout: TokenLayout) -> None:
-    """Let N be the unknown token where it has no own, and every base of the alphabet be there."""
+    """Map N to the unknown token where it has none, and check that each base has a token."""
     if table[ord("N")] < 0:
         table[ord("N")] = layout.specials.get("unk", -1)
     if layout.alphabet == "RNA" and table[ord("U")] < 0:

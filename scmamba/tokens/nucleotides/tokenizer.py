@@ -1,4 +1,4 @@
-"""DNA and RNA to ids and back, as the tokenizer file of a checkpoint says."""
+"""Tokenizer of DNA and RNA sequences, compatible with published checkpoints."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ TRUNCATIONS = ("error", "right", "left")
 
 
 class NucleotideTokenizer:
-    """Nucleotides to the ids that a model knows.
+    """Tokenizer of DNA or RNA sequences.
 
-    Made by :meth:`from_folder` (the files of a checkpoint), :meth:`from_json` (what
-    :meth:`to_json` wrote), or, for vocabularies that come without a file, :meth:`caduceus`,
-    :meth:`plantcad`, :meth:`mrna` and :meth:`benchmark`.
+    Use :meth:`from_folder` for the files of a checkpoint, :meth:`from_json` for a file written by
+    :meth:`to_json`, or :meth:`caduceus`, :meth:`plantcad`, :meth:`mrna` and :meth:`benchmark` for
+    vocabularies that need no file.
 
     Parameters
     ----------
     layout
-        Tokens, special tokens and the way to cut.
+        Tokens, special tokens and the way to split sequences.
 
     Attributes
     ----------
     vocab_size
-        Number of ids, those that stand for nothing included.
+        Number of ids, including unused ones.
     pad_id
-        Id of padding; 0 where there is no such token (a padding mask hides it in any case).
+        Id of padding; 0 where there is no such token (padding is masked in any case).
     mask_id, unk_id, bos_id, sep_id
         Ids of the other special tokens, or None.
     alphabet
@@ -49,11 +49,21 @@ class NucleotideTokenizer:
     padding_side
         ``"left"`` or ``"right"``.
     max_length
-        Most tokens that the model was made for, or None.
+        Longest sequence that the model was trained on, in tokens, or None.
     complement
-        (vocab_size,) id of each token's complement, where every nucleotide is one token; else None.
+        (vocab_size,) id of each token's complement where each nucleotide is one token, else None.
     nucleotide_ids
-        Id of A, C, G, T (or U) and N, where every nucleotide is one token; else empty.
+        Ids of A, C, G, T (or U) and N where each nucleotide is one token, else empty.
+
+    Examples
+    --------
+    >>> from scmamba.tokens import NucleotideTokenizer
+    >>> tokenizer = NucleotideTokenizer.caduceus()
+    >>> ids = tokenizer.encode("ACGTN")
+    >>> ids.tolist(), tokenizer.decode(ids)
+    ([7, 8, 9, 10, 11], 'ACGTN')
+    >>> tokenizer.decode(tokenizer.complement[ids][::-1])  # reverse complement
+    'NACGT'
     """
 
     def __init__(self, layout: TokenLayout) -> None:
@@ -76,117 +86,122 @@ class NucleotideTokenizer:
 
     @classmethod
     def caduceus(cls, size: int = 16, *, max_length: int | None = None) -> NucleotideTokenizer:
-        """Caduceus' vocabulary, padded to ``size`` ids."""
+        """Create Caduceus' tokenizer, its vocabulary padded to ``size`` ids."""
         return cls(layouts.caduceus(size=size, max_length=max_length))
 
     @classmethod
     def plantcad(cls, size: int = 8, *, max_length: int | None = None) -> NucleotideTokenizer:
-        """The vocabulary of PlantCaduceus and PlantCAD2, padded to ``size`` ids."""
+        """Create the tokenizer of PlantCaduceus and PlantCAD2, padded to ``size`` ids."""
         return cls(layouts.plantcad(size, max_length=max_length))
 
     @classmethod
     def mrna(cls, size: int = 12, *, max_length: int | None = 8192) -> NucleotideTokenizer:
-        """Mamba2-mRNA's vocabulary, padded to ``size`` ids; T is read as U."""
+        """Create Mamba2-mRNA's tokenizer, padded to ``size`` ids; T is read as U."""
         return cls(layouts.mrna(size, max_length=max_length))
 
     @classmethod
     def benchmark(
         cls, alphabet: str = "DNA", *, max_length: int | None = None
     ) -> NucleotideTokenizer:
-        """The vocabulary of the 18-task benchmark: padding 0, A 1, C 2, G 3, T (or U) 4, N 5."""
+        """Create the tokenizer of the 18-task benchmark: padding, A, C, G, T (or U), N."""
         return cls(layouts.benchmark(alphabet, max_length=max_length))
 
     @classmethod
     def from_folder(cls, folder: str | os.PathLike[str]) -> NucleotideTokenizer:
         """Read the tokenizer of a checkpoint's folder.
 
-        In this order: ``tokenizer.json`` (BPE and others; characters need no library),
-        ``vocab.txt`` (k-mers), ``tokenizer_config.json`` of Caduceus or Mamba2-mRNA, and
-        else the ``complement_map`` of ``config.json``, which tells Caduceus from PlantCAD.
+        The first of these is used: ``tokenizer.json`` (BPE and others, which need the package
+        tokenizers; characters do not), ``vocab.txt`` (k-mers), ``tokenizer_config.json`` of
+        Caduceus or Mamba2-mRNA, and ``complement_map`` in ``config.json``, which distinguishes
+        Caduceus from PlantCAD.
 
         Raises
         ------
         ScmambaError
-            There is no such file, or it is of a kind that is not known.
+            If there is no such file, or it is of an unknown kind.
         """
         with reading(folder):
             return cls(read_layout(Path(folder)))
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> NucleotideTokenizer:
-        """Read what :meth:`to_json` wrote."""
+        """Read a file written by :meth:`to_json`."""
         with reading(path):
             return cls(TokenLayout.from_dict(read_json(path), os.fspath(path)))
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Write everything needed to make the tokenizer again atomically."""
+        """Write the tokenizer to a JSON file, atomically."""
         with atomic(path) as temporary:
             temporary.write_text(json.dumps(self.layout.to_dict()), encoding="utf-8")
 
     def __len__(self) -> int:
+        """Return the number of ids."""
         return self.vocab_size
 
     def __eq__(self, other: object) -> bool:
+        """Whether both have the same layout."""
         return isinstance(other, NucleotideTokenizer) and self.layout == other.layout
 
     def __hash__(self) -> int:
+        """Return the hash of the tokens."""
         return hash(self.layout.tokens)
 
     def __repr__(self) -> str:
+        """Return kind, alphabet and number of ids as text."""
         layout = self.layout
         return f"NucleotideTokenizer({layout.kind}, {layout.alphabet}, {self.vocab_size} ids)"
 
     def limited(self, max_length: int | None) -> NucleotideTokenizer:
-        """The same tokenizer for sequences of at most ``max_length`` tokens (None: any)."""
+        """Return a copy for sequences of at most ``max_length`` tokens (None for any length)."""
         return NucleotideTokenizer(dataclasses.replace(self.layout, max_length=max_length))
 
     def clean(self, sequence: str, where: str = "the sequence") -> str:
-        """``sequence`` in upper case, checked; RNA with U for T.
+        """Return ``sequence`` in upper case, checked; in RNA, T becomes U.
 
         Raises
         ------
         ScmambaError
-            It is empty or holds a character outside the alphabet, named with its position.
+            If it is empty or holds a character outside the alphabet.
         """
         return clean(sequence, self.alphabet, where)
 
     def encode(self, sequence: str, *, special: bool | None = None) -> npt.NDArray[np.int64]:
-        """Ids of one sequence.
+        """Turn one sequence into ids.
 
         Parameters
         ----------
         sequence
-            Of A, C, G, T (or U) and N, in either case.
+            Nucleotides A, C, G, T (or U) and N, in upper or lower case.
         special
-            Whether special tokens stand around it; None: as the published tokenizer does it
-            (Caduceus without).
+            Whether to add special tokens; None follows the published tokenizer (Caduceus adds
+            none).
 
         Returns
         -------
-        (n,) int64.
+        (n,) int64 ids.
 
         Raises
         ------
         ScmambaError
-            As :meth:`clean`.
+            If the sequence is empty or holds a character outside the alphabet.
         """
         before, behind = self._ends(special)
         return np.concatenate([before, self._splitter.split(self.clean(sequence))[0], behind])
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The sequence of ``ids``, in upper case; special tokens are left out, unknown is N.
+        """Turn ids into a sequence in upper case; special tokens are omitted, unknown ones are N.
 
         Raises
         ------
         ScmambaError
-            An id stands for no token.
+            If an id has no token.
         """
         tokens, specials = self.layout.tokens, set(self.layout.specials.values()) - {self.unk_id}
         letters = []
         for i in map(int, ids):
             if not 0 <= i < len(tokens) or not tokens[i]:
                 raise ScmambaError(
-                    f"id {i} stands for no token; this tokenizer has {len(tokens)} ids, and "
+                    f"id {i} has no token; this tokenizer has {len(tokens)} ids, and "
                     f"{sum(map(bool, tokens))} of them have a token"
                 )
             if i == self.unk_id:
@@ -203,24 +218,24 @@ class NucleotideTokenizer:
         truncation: str = "error",
         special: bool | None = None,
     ) -> SequenceBatch:
-        """Pad some sequences to one length.
+        """Tokenize sequences and pad them to a common length.
 
         Parameters
         ----------
         sequences
-            At least one.
+            One or more sequences.
         max_length
-            Most tokens of a sequence, special ones included; None: ``self.max_length``.
+            Largest number of tokens, special ones included; None for ``self.max_length``.
         truncation
-            What to do with a longer one: ``"error"``, or keep its first tokens (``"right"`` is cut
-            off) or its last ones (``"left"``). Special tokens stay.
+            Treatment of longer sequences: ``"error"``, ``"right"`` (remove tokens at the end) or
+            ``"left"`` (remove tokens at the start). Special tokens are kept.
         special
-            As in :meth:`encode`.
+            Whether to add special tokens; see :meth:`encode`.
 
         Raises
         ------
         ScmambaError
-            A sequence is empty, holds a character outside the alphabet or is too long.
+            If a sequence is empty, holds a character outside the alphabet or is too long.
         """
         if truncation not in TRUNCATIONS:
             raise ScmambaError(
@@ -240,7 +255,7 @@ class NucleotideTokenizer:
         return pad(rows, before, behind, pad_id=self.pad_id, side=self.padding_side)
 
     def _ends(self, special: bool | None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Ids that stand before and behind a sequence."""
+        """Ids of the special tokens before and after a sequence."""
         layout = self.layout
         wanted = layout.special_by_default if special is None else special
         prefix, suffix = (layout.prefix, layout.suffix) if wanted else ((), ())
@@ -248,7 +263,7 @@ class NucleotideTokenizer:
 
 
 def _room(n: int, limit: int | None, around: int, truncation: str, i: int) -> int:
-    """How many of ``n`` tokens are kept."""
+    """Return the number of tokens that are kept out of ``n``."""
     if limit is None or n + around <= limit:
         return n
     if truncation == "error" or limit <= around:

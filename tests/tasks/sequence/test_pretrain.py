@@ -129,7 +129,7 @@ def test_long_sequences_are_cut() -> None:
         ({"objective": "denoise"}, "objective='denoise'; allowed"),
         ({"objective": "causal"}, "the model is bidirectional; give 'masked'"),
         ({"objective": "masked", "model": "nt-mamba"}, "the model is causal; give 'causal'"),
-        ({"mask_ratio": 0.0}, "mask_ratio=0.0; give a share"),
+        ({"mask_ratio": 0.0}, "mask_ratio=0.0; give a fraction"),
         ({"max_length": 1}, "max_length=1; give a whole number of at least 2"),
         ({"sequences": ["ACGT"]}, r"1 piece\(s\) of sequence"),
         ({"sequences": ["ACGT", "AXGT"]}, "sequence '1' holds 'X' at position 2"),

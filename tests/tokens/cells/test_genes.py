@@ -82,14 +82,14 @@ def test_two_names_of_one_gene() -> None:
     match = resolve(["MLL", "KMT2A", "kmt2a", "CD3E", "CD3E"], SYMBOLS)
     assert match.index.tolist() == [-1, 3, -1, 1, 1]  # exact wins; equals are both kept
     assert match.n_shadowed == 2 and match.n_matched == 3 and match.missing == ()
-    assert "2 left out beside a better name" in match.report()
+    assert "2 left out, as another name matches" in match.report()
 
 
 def test_report_and_counts() -> None:
     match = resolve(["CD3E", "gapdh", "nothing", ""], SYMBOLS)
     assert (match.n_names, match.n_matched, match.missing) == (4, 2, ("nothing", ""))
     assert match.report() == (
-        "2 of 4 genes matched (exact 1, case 1); 2 not known, such as nothing, (empty)"
+        "2 of 4 genes matched (exact 1, case 1); 2 unknown, such as nothing, (empty)"
     )
     assert match.require() is match
 
@@ -118,7 +118,7 @@ def test_share_is_of_the_smaller_side() -> None:
 def test_too_few_matches_are_told_with_examples() -> None:
     with pytest.raises(ScmambaError, match="only 1 of 3 .* given: x1, x2; known: GAPDH"):
         resolve(["CD3E", "x1", "x2"], SYMBOLS).require()
-    with pytest.raises(ScmambaError, match="name it with gene_key"):
+    with pytest.raises(ScmambaError, match="pass its name as gene_key"):
         resolve(["0", "1"], SYMBOLS).require()
 
 
@@ -162,7 +162,7 @@ def test_what_is_around_all_names_is_taken_off(around: str) -> None:
     names = [around.format(name) for name in MANY]
     match = resolve(names, MANY)
     assert match.index.tolist() == list(range(len(MANY)))
-    assert match.species_hint is None and "taken off" in match.report()
+    assert match.species_hint is None and "removed" in match.report()
     back = resolve(MANY, names)  # a model of such names
     assert back.index.tolist() == list(range(len(MANY)))
     assert resolve(names, names).affix == ""

@@ -54,7 +54,7 @@ def test_golden_vocabulary(golden: Path) -> None:
     [
         ('{"A": 0, "B": 2}', "ids of 2 tokens must be 0 to 1"),
         ('{"A": 0, "B": true}', "must be 0 to 1"),
-        ('["A", "A"]', "each token once; 1 come more often, for example A"),
+        ('["A", "A"]', "each token once; 1 occur more often, for example A"),
         ('["A", 3]', "holds strings; got 3"),
         ('"A"', "holds a str"),
         ('{"A": 0', "is not JSON"),

@@ -61,7 +61,7 @@ def test_special_tokens_alone_hide_nothing() -> None:
 def test_refusals() -> None:
     with pytest.raises(ScmambaError, match="has no mask token"):
         TokenMasking.of(NucleotideTokenizer.benchmark())
-    with pytest.raises(ScmambaError, match="mask_ratio=1.0; give a share"):
+    with pytest.raises(ScmambaError, match="mask_ratio=1.0; give a fraction"):
         TokenMasking.of(CADUCEUS, 1.0)
 
 
