@@ -126,8 +126,8 @@ class _Columns(RowMatrix):
         if self._n_stored > _CSC_VALUES:
             raise ScmambaError(
                 f"{self._where} is stored by columns (CSC), so its rows cannot be read in blocks, "
-                f"and it is too large to be read as a whole ({self._n_stored:,} values); convert it "
-                "once to CSR on a machine with enough memory: adata = anndata.read_h5ad(path); "
+                f"and it is too large to be read as a whole ({self._n_stored:,} values); convert "
+                "it once to CSR on a machine with enough memory: adata = anndata.read_h5ad(path); "
                 "adata.X = adata.X.tocsr(); adata.write_h5ad(path)"
             )
 
