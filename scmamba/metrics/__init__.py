@@ -1,4 +1,4 @@
-"""How good a result is: scores of predictions and of batch correction."""
+"""Scores of cell type annotation, batch correction, perturbations and sequence prediction."""
 
 from scmamba.metrics.annotation import AnnotationScores, annotation
 from scmamba.metrics.calibration import calibration_table, expected_calibration_error

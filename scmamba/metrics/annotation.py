@@ -16,28 +16,35 @@ from scmamba.metrics.calibration import expected_calibration_error
 
 @dataclass(frozen=True)
 class AnnotationScores:
-    """How well predicted labels match the true ones.
+    """Scores of predicted cell labels; see :func:`annotation`.
 
     Attributes
     ----------
     n_cells
         Number of cells scored.
     accuracy
-        Share of cells whose best guess is right, in [0, 1].
+        Fraction of cells whose predicted label is correct, in [0, 1].
     balanced_accuracy
-        Mean recall of the labels present in the truth, in [0, 1].
+        Mean recall over the true labels, in [0, 1].
     macro_f1
-        Mean F1 of the labels present in the truth, in [0, 1].
+        Mean F1 over the true labels, in [0, 1].
     ece
         Expected calibration error in [0, 1], 0 is best; None without probabilities.
     coverage
-        Share of cells that were given a label, in [0, 1]; None where nothing could abstain.
+        Fraction of cells that were not called unknown, in [0, 1]; None without ``abstained``.
     selective_accuracy
-        Accuracy over those cells; NaN where there are none, None as ``coverage``.
+        Accuracy over those cells; NaN where there are none, None without ``abstained``.
     per_class
-        One row a label present in the truth: precision, recall, f1, n_cells.
+        Precision, recall, f1 and n_cells, one row per true label.
     confusion
-        Counts; rows are the labels present in the truth, columns those and all predicted ones.
+        Confusion matrix: counts with true labels as rows, true and predicted labels as columns.
+
+    Examples
+    --------
+    >>> from scmamba.metrics import annotation
+    >>> scores = annotation(["T", "T", "B", "B"], ["T", "T", "B", "T"])
+    >>> scores.confusion.to_numpy().tolist()
+    [[1, 1], [0, 2]]
     """
 
     n_cells: int
@@ -51,12 +58,13 @@ class AnnotationScores:
     confusion: pd.DataFrame = field(repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and nested dicts that JSON can hold; tables are keyed by label."""
+        """Return plain numbers and nested dicts for JSON; tables are keyed by label."""
         tables = ("per_class", "confusion")
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in tables}
         return plain | {name: getattr(self, name).to_dict(orient="index") for name in tables}
 
     def __str__(self) -> str:
+        """Return the scores as a table, one per line."""
         rows = [
             ("cells", f"{self.n_cells:,}"),
             ("accuracy", f"{self.accuracy:.3f}"),
@@ -67,7 +75,7 @@ class AnnotationScores:
             rows.append(("calibration error", f"{self.ece:.3f}"))
         if self.coverage is not None:
             rows.append(("coverage", f"{self.coverage:.3f}"))
-            rows.append(("accuracy where labelled", f"{self.selective_accuracy:.3f}"))
+            rows.append(("accuracy where labeled", f"{self.selective_accuracy:.3f}"))
         return "\n".join(f"{name:<24}{value:>8}" for name, value in rows)
 
 
@@ -79,35 +87,49 @@ def annotation(
     classes: ArrayLike | None = None,
     abstained: ArrayLike | None = None,
 ) -> AnnotationScores:
-    """Score predicted labels against the true ones.
+    """Score predicted cell labels against the true ones.
 
     Parameters
     ----------
     y_true : (n_cells,)
         True labels, none missing.
     y_pred : (n_cells,)
-        Best guesses; labels that are not in the truth count as wrong.
+        Predicted labels; labels that are not in the truth count as wrong.
     proba : (n_cells, n_classes) or (n_cells,)
-        Probabilities of ``classes``, or only those of the best guesses; needed for ``ece``.
+        Probabilities of ``classes``, or of the predicted labels only; needed for ``ece``.
     classes : (n_classes,)
         Labels of the columns of a two-dimensional ``proba``.
     abstained : (n_cells,)
-        True where the cell was called unknown; needed for coverage.
+        True for cells called unknown; needed for ``coverage`` and ``selective_accuracy``.
 
     Returns
     -------
-    The scores, with ``ece``, ``coverage`` and ``selective_accuracy`` None where their input is.
+    The scores; those whose input is missing are None.
 
     Raises
     ------
     ScmambaError
-        If lengths differ, there is no cell, a label is missing, or a best guess has no column.
+        If lengths differ, there are no cells, a label is missing, or a predicted label has no
+        column in ``proba``.
+
+    Examples
+    --------
+    >>> from scmamba.metrics import annotation
+    >>> scores = annotation(["T", "T", "B", "B"], ["T", "T", "B", "T"], proba=[0.9, 0.8, 0.7, 0.6])
+    >>> print(scores)
+    cells                          4
+    accuracy                   0.750
+    balanced accuracy          0.750
+    macro-F1                   0.733
+    calibration error          0.300
     """
     from sklearn.metrics import precision_recall_fscore_support
 
     truth, guess = _labels("y_true", y_true), _labels("y_pred", y_pred)
     if len(truth) != len(guess):
-        raise ScmambaError(f"y_true has {len(truth)} cells and y_pred {len(guess)}; give the same")
+        raise ScmambaError(
+            f"y_true has {len(truth)} cells and y_pred {len(guess)}; give equal lengths"
+        )
     if len(truth) == 0:
         raise ScmambaError("y_true and y_pred hold no cells; give at least one")
     correct = truth == guess
@@ -123,9 +145,9 @@ def annotation(
         ece = expected_calibration_error(_confidence(proba, classes, guess), correct)
     coverage = selective_accuracy = None
     if abstained is not None:
-        labelled = ~_abstentions(abstained, len(truth))
-        coverage = float(labelled.mean())
-        selective_accuracy = float(correct[labelled].mean()) if labelled.any() else float("nan")
+        labeled = ~_abstentions(abstained, len(truth))
+        coverage = float(labeled.mean())
+        selective_accuracy = float(correct[labeled].mean()) if labeled.any() else float("nan")
     return AnnotationScores(
         n_cells=len(truth),
         accuracy=float(correct.mean()),
@@ -143,7 +165,7 @@ def _labels(name: str, labels: ArrayLike) -> NDArray[np.str_]:
     texts, missing = label_texts(labels, name=name)
     if missing.any():
         raise ScmambaError(
-            f"{name} misses {missing.sum():,} of {len(missing):,} labels, first at position "
+            f"{name} lacks {missing.sum():,} of {len(missing):,} labels, first at position "
             f"{missing.argmax()}; drop those cells before scoring"
         )
     return texts.astype(str)
@@ -152,23 +174,27 @@ def _labels(name: str, labels: ArrayLike) -> NDArray[np.str_]:
 def _confidence(
     proba: ArrayLike, classes: ArrayLike | None, guess: NDArray[np.str_]
 ) -> NDArray[np.float64]:
-    """Probability of each cell's best guess, (n_cells,)."""
+    """Probability of each cell's predicted label, (n_cells,)."""
     proba = np.asarray(proba, dtype=np.float64)
     if len(proba) != len(guess):
-        raise ScmambaError(f"proba holds {len(proba)} cells and y_pred {len(guess)}; give the same")
+        raise ScmambaError(
+            f"proba has {len(proba)} cells and y_pred {len(guess)}; give equal lengths"
+        )
     if proba.ndim == 1:
         return proba
     if classes is None:
-        raise ScmambaError(f"proba has shape {proba.shape}, but no classes name its columns")
+        raise ScmambaError(
+            f"proba has shape {proba.shape}, but classes is missing; give the label of each column"
+        )
     names = pd.Index(_labels("classes", classes))
     if len(names) != proba.shape[1]:
         raise ScmambaError(f"proba has {proba.shape[1]} columns and classes {len(names)} names")
     column = names.get_indexer(guess)
     if (column < 0).any():
-        strangers = sorted(set(guess[column < 0]))[:5]
+        unnamed = sorted(set(guess[column < 0]))[:5]
         raise ScmambaError(
-            f"y_pred holds {', '.join(strangers)}, which classes does not name; "
-            "name every label that can be predicted"
+            f"y_pred holds {', '.join(unnamed)}, which is not in classes; "
+            "list every label that can be predicted"
         )
     return proba[np.arange(len(guess)), column]
 
@@ -178,6 +204,6 @@ def _abstentions(abstained: ArrayLike, n_cells: int) -> NDArray[np.bool_]:
     if abstained.shape != (n_cells,) or abstained.dtype != bool:
         raise ScmambaError(
             f"abstained has shape {abstained.shape} and dtype {abstained.dtype}; "
-            f"give {n_cells} truth values"
+            f"give {n_cells} booleans"
         )
     return abstained

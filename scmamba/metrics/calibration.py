@@ -1,4 +1,4 @@
-"""Whether a confidence means what it says: of cells given 0.8, eight in ten should be right."""
+"""Calibration of confidences: of cells with confidence 0.8, 80 % should be correct."""
 
 from __future__ import annotations
 
@@ -12,29 +12,35 @@ from scmamba._errors import ScmambaError
 def expected_calibration_error(
     confidence: ArrayLike, correct: ArrayLike, n_bins: int = 15
 ) -> float:
-    """Mean distance between confidence and accuracy over equally wide bins of confidence.
+    """Compute the expected calibration error: mean gap between confidence and accuracy.
 
     Parameters
     ----------
     confidence : (n_cells,)
         Probability of each cell's predicted label, in [0, 1].
     correct : (n_cells,)
-        True where the predicted label is the true one.
+        True where the predicted label is correct.
     n_bins
-        Number of bins in [0, 1], each closed on its left; the last one holds 1 as well.
+        Number of equally wide bins in [0, 1], closed on the left; the last one includes 1.
 
     Returns
     -------
-    Sum over bins of (share of cells) * abs(accuracy - mean confidence), in [0, 1]; 0 is best.
+    Sum over bins of (fraction of cells) * abs(accuracy - mean confidence), in [0, 1]; 0 is best.
 
     Raises
     ------
     ScmambaError
-        If the lengths differ, there is no cell, or a confidence is outside [0, 1].
+        If the lengths differ, there are no cells, or a confidence is outside [0, 1].
 
     Notes
     -----
     Guo et al., On Calibration of Modern Neural Networks, ICML 2017; computed by torchmetrics.
+
+    Examples
+    --------
+    >>> from scmamba.metrics import expected_calibration_error
+    >>> round(expected_calibration_error([0.9, 0.9, 0.6, 0.6], [True, True, True, False]), 3)
+    0.1
     """
     import torch
     from torchmetrics.functional.classification import binary_calibration_error
@@ -48,17 +54,24 @@ def expected_calibration_error(
 
 
 def calibration_table(confidence: ArrayLike, correct: ArrayLike, n_bins: int = 15) -> pd.DataFrame:
-    """What a reliability diagram draws: the bins of :func:`expected_calibration_error`.
+    """Table of a reliability diagram: the bins of :func:`expected_calibration_error`.
 
     Parameters
     ----------
     confidence, correct, n_bins
-        As in :func:`expected_calibration_error`.
+        Confidence, correctness and number of bins; see :func:`expected_calibration_error`.
 
     Returns
     -------
-    One row a bin: ``left`` and ``right`` (its edges), ``n_cells``, ``confidence`` (the mean) and
-    ``accuracy``; the last two are NaN in an empty bin.
+    One row per bin: edges ``left`` and ``right``, ``n_cells``, mean ``confidence`` and
+    ``accuracy``; the last two are NaN in empty bins.
+
+    Examples
+    --------
+    >>> from scmamba.metrics import calibration_table
+    >>> table = calibration_table([0.9, 0.9, 0.2, 0.6], [True, True, False, True], n_bins=2)
+    >>> table["n_cells"].tolist(), table["accuracy"].tolist()
+    ([1, 3], [0.0, 1.0])
     """
     confidence, correct = _checked(confidence, correct, n_bins)
     edges = np.linspace(0, 1, n_bins + 1)
@@ -79,7 +92,7 @@ def calibration_table(confidence: ArrayLike, correct: ArrayLike, n_bins: int = 1
 
 
 def _below_one(confidence: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A confidence of exactly 1 belongs into the last bin, not behind it."""
+    """Move confidences of exactly 1 into the last bin."""
     return np.minimum(confidence, np.nextafter(1.0, 0.0))
 
 
@@ -91,19 +104,19 @@ def _checked(
         given = np.asarray(correct, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ScmambaError(
-            f"confidence and correct hold no plain numbers ({error}); give probabilities in "
+            f"confidence and correct must be plain numbers ({error}); give probabilities in "
             "[0, 1] and True or False for each cell"
         ) from error
     if not np.isin(given, (0, 1)).all():
         raise ScmambaError(
             "correct holds other values than True and False; the order is (confidence, correct): "
-            "the probability of each prediction, then whether it is right"
+            "the probability of each prediction, then whether it is correct"
         )
     correct = given.astype(np.int64)
     if confidence.ndim != 1 or confidence.shape != correct.shape:
         raise ScmambaError(
             f"confidence has shape {confidence.shape} and correct {correct.shape}; "
-            "give one number and one truth value for each cell"
+            "give one number and one boolean for each cell"
         )
     if len(confidence) == 0:
         raise ScmambaError("confidence holds no cells; give at least one")

@@ -1,4 +1,4 @@
-"""Scores of batch correction: scib-metrics' Benchmarker on an AnnData, in one table."""
+"""Scores of batch correction, computed by the Benchmarker of scib-metrics."""
 
 from __future__ import annotations
 
@@ -28,19 +28,29 @@ _TYPE = "Metric Type"
 
 @dataclass(frozen=True)
 class IntegrationScores:
-    """How well batches are mixed and cell types are kept.
+    """Scores of batch mixing and conservation of cell types; see :func:`integration`.
 
     Attributes
     ----------
     table
-        One row an embedding; one column a metric, then ``"Batch correction"`` and ``"Bio
-        conservation"``, their means, and ``"Total"``, 0.4 of the first and 0.6 of the second. All
-        are about in [0, 1], 1 is best, and none is rescaled over the embeddings given: a row does
-        not depend on its neighbours.
+        Scores, one row per embedding and one column per metric, followed by the means ``"Batch
+        correction"`` and ``"Bio conservation"`` and by ``"Total"``, 0.4 of the first plus 0.6 of
+        the second. Scores are about in [0, 1], 1 is best. They are not rescaled across embeddings,
+        so that rows are independent of one another.
     groups
-        ``"Batch correction"`` or ``"Bio conservation"`` for each metric.
+        Group of each metric: ``"Batch correction"`` or ``"Bio conservation"``.
     n_cells, n_scored
-        Cells given, and those scored: with a known label, and at most ``max_cells``.
+        Number of cells given, and number scored: those with a known label, at most ``max_cells``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from scmamba.metrics import IntegrationScores
+    >>> table = pd.DataFrame({"Total": [0.61]}, index=["X_scmamba"])
+    >>> print(IntegrationScores(table, {}, n_cells=500, n_scored=480))
+    480 of 500 cells scored
+           X_scmamba
+    Total      0.610
     """
 
     table: pd.DataFrame = field(repr=False, compare=False)
@@ -49,12 +59,13 @@ class IntegrationScores:
     n_scored: int
 
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
-        """Write the table, with the number of cells scored atomically."""
+        """Write the table and the number of scored cells to a csv file, atomically."""
         with atomic(path) as temporary:
             self.table.assign(**{"Cells scored": self.n_scored}).to_csv(temporary)
         return Path(path)
 
     def __str__(self) -> str:
+        """Return the scores as a table, one column per embedding."""
         head = f"{self.n_scored:,} of {self.n_cells:,} cells scored\n"
         return head + self.table.T.to_string(float_format="{:.3f}".format)
 
@@ -72,48 +83,66 @@ def integration(
     n_jobs: int = 1,
     seed: int = 0,
 ) -> IntegrationScores:
-    """Score embeddings with the metrics of ``scib_metrics.benchmark.Benchmarker``.
+    """Score embeddings for batch correction with the metrics of scib-metrics.
 
     Parameters
     ----------
     adata
-        Cells with their embeddings in ``obsm``; left as it is.
+        Cells with their embeddings in ``obsm``; not modified.
     batch_key, labels_key
-        ``obs`` columns with batch and known cell type. Cells whose label is missing or
-        ``unlabeled_category`` (in any case) are not scored.
+        Columns of ``obs`` with batch and known cell type. Cells without label, or with the label
+        ``unlabeled_category`` (upper or lower case), are not scored.
     embeddings
         Keys of ``obsm``, each (n_obs, d).
     pre_integrated
-        ``obsm`` key of an embedding before correction, with which the share of variance that
-        batches explain is compared; None: 50 principal components of the expression, which is
-        log-normalized first whatever its unit; see :func:`scmamba.pp.expression`.
+        Key of ``obsm`` with an embedding before correction, the reference for the variance
+        explained by batches; None for 50 principal components of the log-normalized expression
+        (see :func:`scmamba.pp.expression`).
+    unlabeled_category
+        Label of cells without a known cell type.
     leiden
-        Also NMI and ARI of Leiden clusters of many resolutions, which the Benchmarker leaves out
-        by default; the total then holds them too.
+        Whether to include NMI and ARI of Leiden clusters at many resolutions, which the Benchmarker
+        omits by default; they then enter the total.
     max_cells
-        Of more cells, that many are drawn at random, which is logged: memory and time stay bounded.
+        Largest number of cells that are scored; from more cells, that many are drawn at random,
+        which is logged.
     n_jobs
-        Threads of the neighbour search.
+        Number of threads of the neighbor search.
     seed
-        Of that draw and of the principal components.
+        Seed of the random cells and of the principal components.
+
+    Returns
+    -------
+    The scores.
 
     Raises
     ------
     ScmambaError
-        scib-metrics is not installed, a key is missing, an embedding is not finite, or fewer than
-        two batches or two labels are left.
+        If scib-metrics is not installed, a key is missing, an embedding is not finite, or fewer
+        than two batches or two labels are left.
 
     Notes
     -----
     Luecken et al., Benchmarking atlas-level data integration in single-cell genomics, Nature
-    Methods 2022. Two metrics rest on k-means, which wobbles between fits: compare several seeds.
+    Methods 2022. Two metrics use k-means, which varies between fits: compare several seeds.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> adata = scmamba.datasets.synthetic(300, 200, n_types=3, n_batches=2)
+    >>> adata.obsm["X_counts"] = adata.X.toarray()
+    >>> scores = scmamba.metrics.integration(
+    ...     adata, "batch", "cell_type", ["X_counts"]
+    ... )  # doctest: +SKIP
+    >>> scores.table.loc["X_counts", "Total"]  # doctest: +SKIP
+    0.63
     """
     rows = _rows(adata, batch_key, labels_key, unlabeled_category, max_cells, seed)
     given = {key: _embedding(adata, key)[rows] for key in dict.fromkeys(embeddings)}
     if not given:
-        raise ScmambaError("embeddings is empty; name at least one key of adata.obsm")
+        raise ScmambaError("embeddings is empty; give at least one key of adata.obsm")
     if pre_integrated is None and adata.X is None:
-        raise ScmambaError("adata.X is None; name an embedding before correction: pre_integrated=")
+        raise ScmambaError("adata.X is None; give an embedding before correction: pre_integrated=")
     if pre_integrated is None:
         before = _components(adata, rows, seed)
     else:
@@ -143,7 +172,7 @@ def integration(
         try:
             run.benchmark()
             found = run.get_results(min_max_scale=False)
-        except Exception as error:  # what a metric raises for cells that it cannot score
+        except Exception as error:  # metrics raise many errors for cells that they cannot score
             raise ScmambaError(
                 f"scib-metrics cannot score these {len(rows):,} cells "
                 f"({type(error).__name__}: {error}); it needs about 100 cells and several of each "
@@ -189,7 +218,7 @@ def _rows(
     )
     rows = np.flatnonzero(~unlabeled)
     if len(rows) > max_cells:
-        logger.warning("scored on %s of %s labelled cells, drawn at random", max_cells, len(rows))
+        logger.warning("scored on %s of %s labeled cells, drawn at random", max_cells, len(rows))
         rows = np.sort(np.random.default_rng(seed).choice(rows, max_cells, replace=False))
     for name, key, texts in (("batches", batch_key, batches), ("labels", labels_key, labels)):
         n = len(set(texts[rows]))
@@ -200,8 +229,8 @@ def _rows(
             )
     if len(set(zip(batches[rows], labels[rows], strict=True))) == len(set(labels[rows])):
         raise ScmambaError(
-            f"each label in adata.obs[{labels_key!r}] occurs in one batch alone, so nothing shows "
-            f"whether batches (adata.obs[{batch_key!r}]) mix; score cells that share labels"
+            f"each label in adata.obs[{labels_key!r}] occurs in a single batch, so mixing of "
+            f"batches (adata.obs[{batch_key!r}]) cannot be scored; use batches that share labels"
         )
     return rows
 

@@ -1,4 +1,4 @@
-"""Scores of predicted perturbations, beside baselines and the ceiling that the data set."""
+"""Scores of predicted perturbation responses, with baselines and a split-half ceiling."""
 
 from __future__ import annotations
 
@@ -27,23 +27,34 @@ _DRAWS = 1000
 
 @dataclass(frozen=True)
 class PerturbationScores:
-    """How well perturbed cells were predicted.
+    """Scores of predicted perturbation responses; see :func:`perturbation`.
 
     Attributes
     ----------
     table
-        One row a context and perturbation, one column a metric.
+        Scores, one row per context and perturbation and one column per metric.
     summary
-        One row a metric: ``mean`` over perturbations, ``low`` and ``high`` ends of its 95 %
-        interval (bootstrap over perturbations), the means of each baseline, and ``ceiling``, the
-        mean that one half of the measured cells reaches as a prediction of the other half. Metrics
-        over all perturbations at once have no interval.
+        Summary, one row per metric: ``mean`` over perturbations, ``low`` and ``high`` bounds of its
+        95 % interval (bootstrap over perturbations), the mean of each baseline, and ``ceiling``,
+        the mean for one half of the measured cells as the prediction of the other half. Metrics
+        computed over all perturbations together have no interval.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from scmamba.metrics import PerturbationScores
+    >>> summary = pd.DataFrame({"mean": [0.25]}, index=["mae"])
+    >>> print(PerturbationScores(pd.DataFrame(index=["A", "B"]), summary))
+    2 perturbations
+         mean
+    mae 0.250
     """
 
     table: pd.DataFrame = field(repr=False, compare=False)
     summary: pd.DataFrame = field(repr=False, compare=False)
 
     def __str__(self) -> str:
+        """Return the summary as a table, one row per metric."""
         head = f"{len(self.table):,} perturbations"
         return head + "\n" + self.summary.to_string(float_format="{:.3f}".format)
 
@@ -63,36 +74,36 @@ def perturbation(
 ) -> PerturbationScores:
     """Score predicted cells, or predicted mean profiles, against measured cells.
 
-    Changes are always taken against the measured controls, on both sides: controls among the
-    predicted cells are not used, so that they cannot flatter a prediction.
+    Changes are computed against the measured controls for both measured and predicted cells;
+    controls among the predicted cells are ignored, so that they cannot improve the scores.
 
     Parameters
     ----------
     real
         Measured cells with their controls, counts or log-normalized counts.
     predicted
-        Predicted cells in the same unit, or a table of predicted mean log-normalized profiles, one
-        row a perturbation (or a pair of context and perturbation), one column a gene. Genes may
-        stand in any order. Every perturbation found here is scored.
+        Predicted cells in the same unit, or a table of predicted mean log-normalized profiles with
+        one row per perturbation (or pair of context and perturbation) and one column per gene, in
+        any order. All perturbations in it are scored.
     pert_key
-        ``obs`` column with the perturbation of each cell; a combination is written ``"A+B"``.
+        Column of ``obs`` with the perturbation of each cell; combinations are written ``"A+B"``.
     control
-        Its value for controls.
+        Value of ``pert_key`` for control cells.
     context_key
-        ``obs`` column with the cell type, cell line or donor, each with controls of its own; None:
-        all cells share one context.
+        Column of ``obs`` with the cell type, cell line or donor, each with its own controls; None
+        if all cells share one context.
     targets
-        Genes that each perturbation targets, left out of ``discrimination_score``; None: the genes
-        that the perturbation is named after.
+        Target genes of each perturbation, excluded from ``discrimination_score``; None for the
+        genes in the name of the perturbation.
     baselines
-        Further predictions by name, scored in the same way and put beside.
+        Further predictions by name, which are scored in the same way.
     n_top
-        Genes with the largest measured change, for ``pearson_delta_top`` and ``mse_top``.
+        Number of genes with the largest measured change, for ``pearson_delta_top`` and ``mse_top``.
     max_cells
-        Cells of a group that distances between clouds of cells are computed on; of more, that many
-        are drawn.
+        Largest number of cells per group for distances between groups of cells; from larger groups,
+        that many are drawn at random.
     seed
-        Seed of that draw, of the halves and of the bootstrap.
+        Seed of the random cells, the halves and the bootstrap.
 
     Returns
     -------
@@ -100,14 +111,14 @@ def perturbation(
     ``discrimination_score_l1``, ``overlap_at_N``, ``precision_at_N``, ``de_direction_match``,
     ``de_spearman_lfc_sig``, ``pearson_edistance`` and so on), Systema's (``pearson_centroid``,
     ``centroid_accuracy``), and ``energy_distance`` and ``mmd`` between predicted and measured
-    cells. A table of profiles gets those of mean profiles alone. Ranks are among the perturbations
-    of the same context, or among all contexts where each has a single perturbation.
+    cells. For a table of profiles, only metrics of mean profiles are computed. Ranks are among
+    perturbations of the same context, or across contexts where each has a single perturbation.
 
     Raises
     ------
     ScmambaError
-        A column, a gene or a control is missing, units differ, a value is not finite, or nothing
-        is predicted that was measured.
+        If a column, a gene or a control is missing, units differ, a value is not finite, or no
+        measured perturbation is predicted.
 
     Examples
     --------
@@ -148,7 +159,7 @@ def _scored(
     control: str,
     context_key: str | None,
 ) -> list[Key]:
-    """Contexts and perturbations that are measured and predicted, controls aside."""
+    """Contexts and perturbations, except controls, that are both measured and predicted."""
     named = predicted_keys(predicted, pert_key, context_key)
     keys = [
         key
@@ -158,13 +169,13 @@ def _scored(
     if not keys:
         shown = ", ".join(sorted({p for _, p in measured.rows if p != control})[:5])
         raise ScmambaError(
-            f"nothing that was measured is predicted; measured are {shown or 'controls alone'}"
+            f"no measured perturbation is predicted; measured: {shown or 'only controls'}"
         )
     alone = sorted({context for context, _ in keys if (context, control) not in measured.rows})
     if alone:
         raise ScmambaError(
-            f"no cell of {', '.join(alone[:5])} is a control ({pert_key}={control!r}), so no "
-            "change can be taken there; leave those cells out or add their controls"
+            f"no cell of {', '.join(alone[:5])} is a control ({pert_key}={control!r}), so "
+            "changes cannot be computed; leave those cells out or add their controls"
         )
     return keys
 

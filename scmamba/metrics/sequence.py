@@ -1,4 +1,4 @@
-"""Scores of what a model says of sequences: classes, several labels each, or numbers."""
+"""Scores of predictions for sequences: classification, multilabel and regression."""
 
 from __future__ import annotations
 
@@ -13,24 +13,30 @@ from scmamba._errors import ScmambaError
 
 @dataclass(frozen=True)
 class ClassificationScores:
-    """How well predicted classes match the true ones.
+    """Scores of predicted classes; see :func:`classification` and :func:`multilabel`.
 
     Attributes
     ----------
     n
         Number of sequences (or tokens) scored.
     accuracy
-        Share that is right, in [0, 1].
+        Fraction of correct predictions, in [0, 1].
     precision
-        Mean precision of the classes present in the truth, in [0, 1]; 0 for one never predicted.
+        Mean precision over the true classes, in [0, 1]; 0 for classes that are never predicted.
     macro_f1
-        Mean F1 of the same classes, in [0, 1].
+        Mean F1 over the true classes, in [0, 1].
     mcc
-        Matthews' correlation coefficient in [-1, 1], of all classes together (Gorodkin, 2004,
+        Matthews correlation coefficient in [-1, 1], over all classes (Gorodkin, 2004,
         doi:10.1016/j.compbiolchem.2004.09.006); 0 is chance.
     roc_auc
-        Area under the ROC curve in [0, 1], of more than two classes the mean of each against the
-        rest; NaN where fewer than two classes are present, None without probabilities.
+        Area under the ROC curve in [0, 1]; for more than two classes, the mean of one versus rest.
+        NaN where fewer than two classes are present, None without probabilities.
+
+    Examples
+    --------
+    >>> from scmamba.metrics import classification
+    >>> classification([0, 1, 1], [0, 1, 0]).to_dict()["n"]
+    3
     """
 
     n: int
@@ -41,24 +47,30 @@ class ClassificationScores:
     roc_auc: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers that JSON can hold."""
+        """Return plain numbers for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class RegressionScores:
-    """How well predicted numbers match the measured ones.
+    """Scores of predicted numbers; see :func:`regression`.
 
     Attributes
     ----------
     n
         Number of sequences scored.
     pearson
-        Correlation in [-1, 1]; NaN where either side is constant.
+        Pearson correlation in [-1, 1]; NaN where truth or prediction is constant.
     spearman
-        The same of the ranks.
+        Spearman rank correlation in [-1, 1]; NaN where truth or prediction is constant.
     mse
-        Mean squared error, 0 or more.
+        Mean squared error, at least 0.
+
+    Examples
+    --------
+    >>> from scmamba.metrics import regression
+    >>> regression([1.0, 2.0, 4.0], [1.0, 2.0, 3.0]).spearman
+    1.0
     """
 
     n: int
@@ -67,7 +79,7 @@ class RegressionScores:
     mse: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers that JSON can hold."""
+        """Return plain numbers for JSON."""
         return asdict(self)
 
 
@@ -87,12 +99,24 @@ def classification(
     proba : (n, n_classes)
         Probability of each class; needed for ``roc_auc``.
     classes : (n_classes,)
-        Class of each column of ``proba``; those that are not in the truth are left out.
+        Class of each column of ``proba``; columns of classes that are not in the truth are ignored.
+
+    Returns
+    -------
+    The scores.
 
     Raises
     ------
     ScmambaError
-        Lengths differ, there is nothing to score, or columns are not named.
+        If lengths differ, there is nothing to score, or ``classes`` do not match ``proba``.
+
+    Examples
+    --------
+    >>> from scmamba.metrics import classification
+    >>> proba = [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]]
+    >>> scores = classification([0, 1, 1, 0], [0, 1, 0, 0], proba=proba, classes=[0, 1])
+    >>> scores.accuracy, scores.roc_auc
+    (0.75, 1.0)
     """
     from sklearn.metrics import accuracy_score, f1_score, precision_score
 
@@ -116,26 +140,32 @@ def classification(
 def multilabel(
     y_true: ArrayLike, proba: ArrayLike, *, threshold: float = 0.5
 ) -> ClassificationScores:
-    """Score several labels a sequence, each of which may hold or not: means over the labels.
+    """Score multilabel predictions: means over labels, each of which may apply or not.
 
     Parameters
     ----------
     y_true : (n, n_labels)
-        True (or 1) where a label holds.
+        True (or 1) where a label applies.
     proba : (n, n_labels)
-        Its probability.
+        Probability that a label applies.
     threshold
-        Probability from which on a label counts as predicted, in [0, 1].
+        Probability, in [0, 1], from which a label counts as predicted.
 
     Returns
     -------
-    Means over labels; precision and F1 are those of the label itself, not of its absence.
-    ``roc_auc`` leaves out labels that always or never hold.
+    Means over labels; precision and F1 are those of the positive class. ``roc_auc`` excludes labels
+    that always or never apply.
 
     Raises
     ------
     ScmambaError
-        Shapes differ, there is nothing to score, or ``y_true`` holds something else than 0 and 1.
+        If shapes differ, there is nothing to score, or ``y_true`` holds values other than 0 and 1.
+
+    Examples
+    --------
+    >>> from scmamba.metrics import multilabel
+    >>> multilabel([[1, 0], [0, 1]], [[0.9, 0.2], [0.4, 0.3]]).accuracy
+    0.75
     """
     from sklearn.metrics import accuracy_score, f1_score, precision_score, roc_auc_score
 
@@ -144,7 +174,7 @@ def multilabel(
     if truth.ndim != 2 or not np.isin(truth, (0, 1)).all():
         raise ScmambaError(
             f"y_true has shape {truth.shape} and values from {truth.min():g} to {truth.max():g}; "
-            "give a table of 0 and 1, one column a label"
+            "give a table of 0 and 1, one column per label"
         )
     columns = [(t, q >= threshold, q) for t, q in zip(truth.T.astype(bool), p.T, strict=True)]
     aucs = [roc_auc_score(t, q) for t, _, q in columns if t.any() and not t.all()]
@@ -163,12 +193,27 @@ def multilabel(
 
 
 def regression(y_true: ArrayLike, y_pred: ArrayLike) -> RegressionScores:
-    """Score predicted numbers; of several a sequence (n, n_targets), the means over targets.
+    """Score predicted numbers; for several targets, the means over targets.
+
+    Parameters
+    ----------
+    y_true, y_pred : (n,) or (n, n_targets)
+        Measured and predicted numbers, finite.
+
+    Returns
+    -------
+    The scores.
 
     Raises
     ------
     ScmambaError
-        Shapes differ, there is nothing to score, or a value is not finite.
+        If shapes differ, there is nothing to score, or a value is not finite.
+
+    Examples
+    --------
+    >>> from scmamba.metrics import regression
+    >>> regression([1.0, 2.0, 3.0], [1.0, 2.0, 4.0]).mse
+    0.3333333333333333
     """
     from scipy import stats
     from sklearn.metrics import mean_squared_error
@@ -193,7 +238,7 @@ def regression(y_true: ArrayLike, y_pred: ArrayLike) -> RegressionScores:
 def _mcc(truth: NDArray[Any], guess: NDArray[Any]) -> float:
     from sklearn.metrics import matthews_corrcoef
 
-    one_class = len(np.union1d(truth, guess)) < 2  # of which scikit-learn warns
+    one_class = len(np.union1d(truth, guess)) < 2  # scikit-learn warns of a single class
     return 0.0 if one_class else float(matthews_corrcoef(truth, guess))
 
 
@@ -215,18 +260,18 @@ def _roc_auc(
     if proba.shape != (len(truth), len(names)):
         raise ScmambaError(
             f"proba has shape {proba.shape}, with {len(truth)} sequences and {len(names)} classes; "
-            "give one row per sequence, and name the class of each column: classes="
+            "give one row per sequence and the class of each column: classes="
         )
     if lacking := [str(name) for name in present if name not in names]:
         raise ScmambaError(
-            f"y_true holds {', '.join(lacking[:5])}, which classes does not name; name every class"
+            f"y_true holds {', '.join(lacking[:5])}, which is not in classes; list every class"
         )
     if len(present) < 2:
         return float("nan")
     columns = proba[:, [names.index(name) for name in present]]
     if len(present) == 2:
-        share = columns[:, 1] if len(names) == 2 else columns[:, 1] - columns[:, 0]
-        return float(roc_auc_score(truth == present[1], share))
+        score = columns[:, 1] if len(names) == 2 else columns[:, 1] - columns[:, 0]
+        return float(roc_auc_score(truth == present[1], score))
     pairs = zip(present, columns.T, strict=True)
     return float(np.mean([roc_auc_score(truth == name, column) for name, column in pairs]))
 
@@ -234,7 +279,7 @@ def _roc_auc(
 def _check_length(truth: NDArray[Any], guess: NDArray[Any]) -> None:
     if truth.shape != guess.shape:
         raise ScmambaError(
-            f"the truth has shape {truth.shape} and the prediction {guess.shape}; give the same"
+            f"the truth has shape {truth.shape} and the prediction {guess.shape}; give equal shapes"
         )
     if truth.size == 0:
         raise ScmambaError("there is nothing to score; give at least one sequence")

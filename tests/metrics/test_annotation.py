@@ -99,13 +99,13 @@ def test_dict_survives_json_and_text_names_the_scores() -> None:
     [
         (lambda: annotation(["a"], ["a", "b"]), "y_true has 1 cells and y_pred 2"),
         (lambda: annotation([], []), "no cells"),
-        (lambda: annotation(["a", np.nan], ["a", "b"]), "misses 1 of 2 labels, first at"),
-        (lambda: annotation(["a"], ["a"], proba=[[1.0]]), "no classes"),
+        (lambda: annotation(["a", np.nan], ["a", "b"]), "lacks 1 of 2 labels, first at"),
+        (lambda: annotation(["a"], ["a"], proba=[[1.0]]), "classes is missing"),
         (lambda: annotation(["a"], ["a"], proba=[[1.0]], classes=["a", "b"]), "1 columns"),
-        (lambda: annotation(["a"], ["z"], proba=[[1.0]], classes=["a"]), "z, which classes"),
-        (lambda: annotation(["a"], ["a"], proba=[0.5, 0.5]), "proba holds 2"),
+        (lambda: annotation(["a"], ["z"], proba=[[1.0]], classes=["a"]), "z, which is not in classes"),
+        (lambda: annotation(["a"], ["a"], proba=[0.5, 0.5]), "proba has 2 cells"),
         (lambda: annotation(["a"], ["a"], proba=[3.0]), "logits"),
-        (lambda: annotation(["a"], ["a"], abstained=[0]), "1 truth values"),
+        (lambda: annotation(["a"], ["a"], abstained=[0]), "1 booleans"),
     ],
 )
 def test_errors_say_what_was_given(call, message: str) -> None:  # type: ignore[no-untyped-def]

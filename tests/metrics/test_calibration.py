@@ -77,5 +77,5 @@ def test_swapped_arguments_are_refused() -> None:
     confidence, correct = [0.9, 0.8, 0.3], [True, True, False]
     with pytest.raises(ScmambaError, match=r"the order is \(confidence, correct\)"):
         calibration_table(correct, confidence)
-    with pytest.raises(ScmambaError, match="no plain numbers"):
+    with pytest.raises(ScmambaError, match="must be plain numbers"):
         calibration_table(["high", "low"], [True, False])

@@ -112,7 +112,7 @@ def test_numbers(rng: np.random.Generator) -> None:
         ),
         (
             lambda: classification([0, 2], [0, 1], proba=np.eye(2), classes=[0, 1]),
-            "y_true holds 2, which classes does not name",
+            "y_true holds 2, which is not in classes",
         ),
         (lambda: multilabel([[0, 2]], [[0.1, 0.2]]), "give a table of 0 and 1"),
         (lambda: regression([1, np.nan], [1, 2]), "y_true holds 1 values that are not finite"),

@@ -1,1 +1,1 @@
-"""Pieces of the scores of predicted perturbations."""
+"""Parts of the scores of predicted perturbation responses."""

@@ -20,7 +20,7 @@ from scmamba.pp import expression, log_normalized
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 Key = tuple[str, str]
-"""A context (``""`` where there is none) and a perturbation."""
+"""Context (``""`` without contexts) and perturbation."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,21 @@ class CellGroups:
     rows: dict[Key, Rows]
 
     def of(self, key: Key) -> npt.NDArray[Any]:
-        """(n_cells, n_vars) the cells of one group, dense."""
+        """(n_cells, n_vars) expression of the cells of one group, dense."""
         found = self.values[self.rows[key]]
         return found.toarray() if sparse.issparse(found) else np.asarray(found)
 
     def mean(self, key: Key) -> Floats:
-        """(n_vars,) mean of the cells of one group."""
+        """(n_vars,) mean expression of one group."""
         found = self.values[self.rows[key]]
         return np.asarray(found.mean(0, dtype=np.float64)).ravel()
 
     def means(self, keys: list[Key]) -> Floats:
-        """(n_keys, n_vars) mean of each group."""
+        """(n_keys, n_vars) mean expression of each group."""
         return np.stack([self.mean(key) for key in keys])
 
     def halves(self, keys: list[Key], seed: int) -> Iterator[CellGroups]:
-        """Split the cells of each group at random; groups of one cell are left out of both."""
+        """Split the cells of each group at random; groups of one cell are excluded."""
         first, second = {}, {}
         for i, key in enumerate(keys):
             mixed = np.random.default_rng([seed, i]).permutation(self.rows[key])
@@ -75,7 +75,7 @@ def measured_cells(
     Raises
     ------
     ScmambaError
-        Expression cannot be used, a column is missing, or no cell is a control.
+        If expression is invalid, a column is missing, or no cell is a control.
     """
     found = expression(real)
     groups = _groups(real.obs, pert_key, context_key, "real.obs")
@@ -83,8 +83,8 @@ def measured_cells(
     if control not in names:
         near = get_close_matches(control, names, n=3, cutoff=0.4) or names[:5]
         raise ScmambaError(
-            f"control={control!r} is no value of real.obs[{pert_key!r}]; near it or first in the "
-            f"alphabet: {', '.join(near)}"
+            f"control={control!r} is not a value of real.obs[{pert_key!r}]; similar or first "
+            f"values: {', '.join(near)}"
         )
     return CellGroups(
         sparse.csr_matrix(log_normalized(found.X, found.unit)), pd.Index(found.var_names), groups
@@ -113,7 +113,7 @@ def predicted_cells(
     Raises
     ------
     ScmambaError
-        Genes are missing, values are not finite, or the unit is not that of ``real``.
+        If genes are missing, values are not finite, or the unit differs from that of ``real``.
     """
     unit = expression(real).unit
     if unit.kind == "counts":
@@ -128,7 +128,7 @@ def predicted_cells(
     values = _of_genes(values, names, genes, "predicted.var_names")
     stored = values.data if sparse.issparse(values) else values
     if not np.isfinite(stored).all():
-        raise ScmambaError("predicted.X holds values that are NaN or infinite; predict them anew")
+        raise ScmambaError("predicted.X holds values that are NaN or infinite; predict them again")
     groups = _groups(predicted.obs, pert_key, context_key, "predicted.obs")
     _check_all(keys, groups)
     return CellGroups(values, genes, {key: groups[key] for key in keys})
@@ -140,16 +140,16 @@ def predicted_profiles(table: pd.DataFrame, genes: pd.Index, keys: list[Key]) ->
     Parameters
     ----------
     table
-        One row a perturbation, or a pair of context and perturbation; one column a gene.
+        One row per perturbation, or pair of context and perturbation; one column per gene.
     genes
         (n_vars,) names of the measured genes.
     keys
-        Contexts and perturbations to take.
+        Contexts and perturbations to select.
 
     Raises
     ------
     ScmambaError
-        A gene or a row is missing, or a value is not finite.
+        If a gene or a row is missing, or a value is not finite.
     """
     index: dict[Key, int] = {_as_key(label): i for i, label in enumerate(table.index)}
     index |= {key: index["", key[1]] for key in keys if key not in index and ("", key[1]) in index}
@@ -164,7 +164,7 @@ def predicted_profiles(table: pd.DataFrame, genes: pd.Index, keys: list[Key]) ->
 def _groups(
     obs: pd.DataFrame, pert_key: str, context_key: str | None, name: str
 ) -> dict[Key, Rows]:
-    """Positions of the cells of each context and perturbation; unlabeled cells are in none."""
+    """Positions of the cells of each context and perturbation, without unlabeled cells."""
     perturbations, missing = label_texts(obs_column(obs, pert_key, "pert_key", name))
     if context_key is None:
         contexts = np.full(len(obs), "", object)
@@ -180,7 +180,7 @@ def _groups(
 def _of_genes(values: Any, names: pd.Index, genes: pd.Index, where: str) -> Any:
     """Columns of ``values`` in the order of ``genes``."""
     if not names.is_unique:
-        raise ScmambaError(f"{where} hold the same gene twice; make them unique")
+        raise ScmambaError(f"{where} contain the same gene twice; make them unique")
     columns = names.get_indexer(genes)
     if (columns < 0).any():
         lost = genes[columns < 0]

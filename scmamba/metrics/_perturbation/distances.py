@@ -1,4 +1,4 @@
-"""Distances between two clouds of cells."""
+"""Distances between two groups of cells."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def energy_distance(x: Values, y: Values) -> float:
     Parameters
     ----------
     x, y
-        (n, d) and (m, d) cells, each with at least one.
+        (n, d) and (m, d) cells, at least one each.
 
     Notes
     -----
     Rizzo and Székely, Energy distance, WIREs Computational Statistics 2016. Pairs of a cell with
-    itself count, as in cell-eval.
+    itself are included, as in cell-eval.
 
     Examples
     --------
@@ -41,8 +41,8 @@ def mmd(x: Values, y: Values) -> float:
     Parameters
     ----------
     x, y
-        (n, d) measured and (m, d) predicted cells. The kernel's width is the median distance
-        between measured cells, so that predictions cannot change the yardstick.
+        (n, d) measured and (m, d) predicted cells. The width of the kernel is the median distance
+        between measured cells, which does not depend on predictions.
 
     Notes
     -----

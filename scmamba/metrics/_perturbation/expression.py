@@ -1,4 +1,4 @@
-"""Differentially expressed genes, as measured and as predicted."""
+"""Differential expression of measured and of predicted cells, and their agreement."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Floats = npt.NDArray[np.float64]
 Genes = npt.NDArray[np.int64]
 
 TOP = (50, 100, 200, 500)
-"""Numbers of genes for ``overlap_at_...`` and ``precision_at_...``, beside N, all of them."""
+"""Numbers of genes for ``overlap_at_...`` and ``precision_at_...``, in addition to N (all)."""
 FDR = 0.05
-_TINY = 1e-9  # keeps the fold change of a gene that is nowhere expressed finite, as in scanpy
+_TINY = 1e-9  # keeps fold changes of genes without expression finite, as in scanpy
 
 
 @dataclass(frozen=True)
 class DifferentialExpression:
-    """Genes of perturbed cells against controls.
+    """Differential expression of perturbed cells against controls.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class DifferentialExpression:
 
     @property
     def ranked(self) -> Genes:
-        """Positions of the significant genes, the largest absolute fold change first."""
+        """Positions of the significant genes, by decreasing absolute fold change."""
         found = np.flatnonzero(self.significant)
         return found[np.argsort(-np.abs(self.log2_fold_change[found]), kind="stable")]
 
@@ -46,7 +46,7 @@ class DifferentialExpression:
 def differential_expression(
     cells: npt.NDArray[np.floating], control: npt.NDArray[np.floating]
 ) -> DifferentialExpression:
-    """Test each gene with Wilcoxon's rank sum test.
+    """Test each gene with the Wilcoxon rank-sum test.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def differential_expression(
 def gene_scores(
     real: DifferentialExpression, predicted: DifferentialExpression
 ) -> dict[str, float]:
-    """Agreement of the genes found in measured and in predicted cells of one perturbation.
+    """Agreement of differential expression in measured and predicted cells of a perturbation.
 
     Returns
     -------
@@ -116,6 +116,6 @@ def gene_scores(
 
 
 def _overlap(real: Genes, predicted: Genes, counted: Genes, most: int | None) -> float:
-    """Fraction of genes that the tops of both rankings share."""
+    """Fraction of genes shared by the tops of both rankings."""
     k = len(counted) if most is None else min(most, len(counted))
     return len(np.intersect1d(real[:k], predicted[:k])) / k if k else 0.0

@@ -1,4 +1,4 @@
-"""Scores of mean profiles: what a perturbation does to the average cell."""
+"""Scores of mean profiles: the effect of a perturbation on the average cell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ METRICS: dict[str, Literal["cityblock", "euclidean", "cosine"]] = {
 
 
 def pearson(x: Floats, y: Floats) -> Floats:
-    """(n,) Pearson's correlation of each row of ``x`` (n, d) with that of ``y``.
+    """(n,) Pearson correlation of each row of ``x`` (n, d) with the same row of ``y`` (n, d).
 
     NaN where a row is constant.
 
@@ -40,15 +40,15 @@ def change_scores(
     Parameters
     ----------
     real, predicted, control
-        (n, n_vars) mean log-normalized expression of each perturbation, as predicted, and of the
-        measured controls in the same context.
+        (n, n_vars) mean log-normalized expression of each perturbation, measured and predicted, and
+        of the measured controls in the same context.
     n_top
         Number of genes, those with the largest measured change, for the scores named ``_top``.
 
     Returns
     -------
-    (n,) scores by name. The change is a profile minus its control; as both sides have the same
-    control, ``mae_delta`` equals ``mae`` and ``mse_delta`` equals ``mse``.
+    (n,) scores by name. Changes are profiles minus their control; because measured and predicted
+    changes have the same control, ``mae_delta`` equals ``mae`` and ``mse_delta`` equals ``mse``.
     """
     change, guess = real - control, predicted - control
     error = predicted - real
@@ -69,17 +69,17 @@ def change_scores(
 def discrimination(
     change: Floats, predicted: Floats, targets: list[npt.NDArray[np.int64]]
 ) -> dict[str, Floats]:
-    """How well each predicted change finds its own perturbation among the measured ones.
+    """Rank of the correct perturbation by similarity to each predicted change.
 
-    The measured changes are sorted by distance to the predicted change; with the rank r of the
-    right one, from 0, the score is 1 - r / n: 1 is best, about .5 is chance. Ties count half.
+    Measured changes are sorted by distance to the predicted change. With the rank r of the correct
+    one, from 0, the score is 1 - r / n: 1 is best, about 0.5 is chance. Ties count half.
 
     Parameters
     ----------
     change, predicted
         (n, n_vars) signed changes against control, measured and predicted.
     targets
-        For each perturbation, columns of the genes that it targets, which are left out.
+        Columns of the target genes of each perturbation, which are excluded.
     """
     from scipy.spatial.distance import cdist
     from scipy.stats import rankdata
@@ -96,9 +96,9 @@ def discrimination(
 
 
 def centroid_scores(real: Floats, predicted: Floats) -> dict[str, Floats]:
-    """Scores against the mean of all perturbations in place of control.
+    """Scores of changes from the mean of all perturbations instead of control.
 
-    A predictor that only knows what perturbed cells have in common scores 0 here.
+    A prediction of only what all perturbed cells have in common scores 0.
 
     Parameters
     ----------

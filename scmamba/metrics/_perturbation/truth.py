@@ -1,4 +1,4 @@
-"""All that is measured, computed once, and the scores of any prediction of it."""
+"""Measured perturbation responses, computed once, and scores of predictions of them."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ Prediction = CellGroups | Floats
 
 @dataclass(frozen=True)
 class Truth:
-    """Measured perturbations, and how a prediction of them is scored.
+    """Measured perturbation responses and settings of their scores.
 
     Attributes
     ----------
     cells
         Measured cells.
     control
-        Perturbation of the controls.
+        Name of the controls among the perturbations.
     keys
         Contexts and perturbations to score.
     targets
-        For each perturbation, names of the genes that it targets.
+        Names of the target genes of each perturbation.
     n_top
-        Number of genes of the scores named ``_top``.
+        Number of genes for the scores named ``_top``.
     max_cells
-        Most cells of a group that distances are computed on.
+        Largest number of cells per group for distances.
     seed
-        Seed of the draw of those cells.
+        Seed of the random cells.
     """
 
     cells: CellGroups
@@ -75,7 +75,7 @@ class Truth:
         return np.array([self._to_controls(key, self.sample(self.cells, key)) for key in self.keys])
 
     def score(self, given: Prediction) -> tuple[pd.DataFrame, dict[str, float]]:
-        """Scores of each perturbation, and those over all perturbations at once."""
+        """Scores of each perturbation, and scores over all perturbations together."""
         from scipy.stats import pearsonr, spearmanr
 
         profiles = given.means(self.keys) if isinstance(given, CellGroups) else given
@@ -115,10 +115,10 @@ class Truth:
         return pd.concat([table, extra], axis=1), overall
 
     def split(self) -> tuple[Truth, CellGroups]:
-        """Half of the measured cells as the truth, and the other half as its prediction.
+        """Split measured cells into halves: one as the truth, one as its prediction.
 
-        Controls are not split: a prediction stands on all of them too. Perturbations of a single
-        cell are left out.
+        Controls are not split, as predictions are compared with all of them. Perturbations with a
+        single cell are excluded.
         """
         first, second = self.cells.halves(self.keys, self.seed)
         controls = {key: rows for key, rows in self.cells.rows.items() if key[1] == self.control}
@@ -127,7 +127,7 @@ class Truth:
         return replace(self, cells=half, keys=kept), first
 
     def sample(self, groups: CellGroups, key: Key) -> npt.NDArray[np.floating]:
-        """(at most max_cells, n_vars) cells of one group."""
+        """(n, n_vars) random cells of one group, at most ``max_cells``."""
         rows = groups.rows[key]
         if len(rows) > self.max_cells:
             rows = np.random.default_rng(self.seed).choice(rows, self.max_cells, replace=False)
@@ -139,7 +139,7 @@ class Truth:
 
     @cached_property
     def _rivals(self) -> list[npt.NDArray[np.int64]]:
-        """Perturbations that are ranked with each other: of one context, or all, one in each."""
+        """Groups of perturbations ranked together: by context, or all if each context has one."""
         contexts = pd.Series([context for context, _ in self.keys])
         if not contexts.duplicated().any():
             return [np.arange(len(self.keys))]
@@ -147,7 +147,7 @@ class Truth:
 
     @cached_property
     def _columns(self) -> list[npt.NDArray[np.int64]]:
-        """Columns of the genes that each perturbation targets."""
+        """Columns of the target genes of each perturbation."""
         names = [self.targets.get(p, p.split("+")) for _, p in self.keys]
         found = [self.cells.genes.get_indexer(pd.Index(genes)) for genes in names]
         return [columns[columns >= 0] for columns in found]

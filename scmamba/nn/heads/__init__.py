@@ -1,4 +1,4 @@
-"""Heads of cell models: each one file, its settings included, and one line in :data:`HEADS`."""
+"""Heads of cell models: one file per head and its settings, registered in :data:`HEADS`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADS: dict[str, type[Head]] = {
         CountHead,
     )
 }
-"""Every head by its name, in the order in which a model runs them."""
+"""All heads by name, in the order in which a model runs them."""
 
 __all__ = [
     "HEADS",

@@ -1,4 +1,4 @@
-"""Adversary: a head that guesses the batch while the encoder learns to hide it (``dab``)."""
+"""Adversarial batch discriminator behind a gradient reversal layer (objective ``dab``)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,20 @@ from scmamba.nn.heads.head import CellState, HeadConfig, Sizes
 
 @dataclass(frozen=True)
 class AdversaryConfig(HeadConfig):
-    """Settings of :class:`BatchDiscriminator`."""
+    """Settings of :class:`BatchDiscriminator`.
+
+    Examples
+    --------
+    >>> from scmamba.nn.heads import AdversaryConfig
+    >>> AdversaryConfig(n_layer=2)
+    AdversaryConfig(n_layer=2)
+    """
 
     n_layer: int = 3
-    """Number of Linear layers, the last included."""
+    """Number of linear layers, including the last."""
 
     def __post_init__(self) -> None:
+        """Check the fields."""
         super().__post_init__()
         self.between("n_layer", 1, DEEPEST)
 
@@ -37,16 +45,25 @@ class _Reverse(torch.autograd.Function):
 
 
 class GradientReversal(nn.Module):
-    """Identity forward; backward, the gradient times ``-scale``.
+    """Gradient reversal layer: the identity, with gradients multiplied by ``-scale``.
 
     Parameters
     ----------
     scale
-        Weight of the reversed gradient; the attribute may be ramped in training.
+        Weight of the reversed gradient; the attribute may be changed during training.
 
     Notes
     -----
     Ganin & Lempitsky, Unsupervised Domain Adaptation by Backpropagation, ICML 2015.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.heads import GradientReversal
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> GradientReversal(0.5)(x).sum().backward()
+    >>> x.grad
+    tensor([-0.5000, -0.5000])
     """
 
     def __init__(self, scale: float = 1.0) -> None:
@@ -54,15 +71,16 @@ class GradientReversal(nn.Module):
         self.scale = scale
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` itself, of any shape."""
+        """Return ``x``, of any shape."""
         return _Reverse.apply(x, self.scale)
 
     def extra_repr(self) -> str:
+        """Return the scale as text."""
         return f"scale={self.scale}"
 
 
 class BatchDiscriminator(ClassHead):
-    """Batch logits from the cell embedding, behind gradient reversal.
+    """Batch logits from the cell embedding after gradient reversal.
 
     Parameters
     ----------
@@ -71,9 +89,16 @@ class BatchDiscriminator(ClassHead):
     n_batches
         Number of batches.
     n_layer
-        Number of Linear layers, the last included.
+        Number of linear layers, including the last.
     scale
-        See :class:`GradientReversal`.
+        Weight of the reversed gradient; see :class:`GradientReversal`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.heads import BatchDiscriminator
+    >>> BatchDiscriminator(8, n_batches=3)(torch.zeros(2, 8)).shape
+    torch.Size([2, 3])
     """
 
     name = "adversary"
@@ -86,13 +111,15 @@ class BatchDiscriminator(ClassHead):
         self.reversal = GradientReversal(scale)
 
     def forward(self, cell: Tensor) -> Tensor:
-        """Logits (B, n_batches) of ``cell`` (B, d_model)."""
+        """Return batch logits (B, n_batches) of cell embeddings (B, d_model)."""
         return super().forward(self.reversal(cell))
 
     @classmethod
     def build(cls, config: HeadConfig, sizes: Sizes) -> Self:
+        """Build the head from its settings; see :meth:`Head.build`."""
         assert isinstance(config, AdversaryConfig)
         return cls(sizes.d_cell, sizes.n_batches, n_layer=config.n_layer)
 
     def read(self, state: CellState) -> dict[str, Tensor]:
+        """Return the batch logits."""
         return {"batch_logits": self(state.cell)}

@@ -1,4 +1,4 @@
-"""Class of each cell."""
+"""Classification of cells."""
 
 from __future__ import annotations
 
@@ -14,21 +14,29 @@ from scmamba.nn.heads.head import CellState, Head, HeadConfig, Sizes
 
 @dataclass(frozen=True)
 class ClassConfig(HeadConfig):
-    """Settings of :class:`ClassHead`."""
+    """Settings of :class:`ClassHead`.
+
+    Examples
+    --------
+    >>> from scmamba.nn.heads import ClassConfig
+    >>> ClassConfig(n_classes=12, n_layer=1).n_classes
+    12
+    """
 
     n_classes: int
     """Number of classes."""
 
     n_layer: int = 3
-    """Number of Linear layers, the last included; 1 is a linear head."""
+    """Number of linear layers, including the last; 1 is a linear head."""
 
     dropout: float = 0.0
     """Probability of dropping a feature before the last layer, in [0, 1)."""
 
     input_relu: bool = False
-    """Whether the cell embedding passes a ReLU first."""
+    """Whether a ReLU is applied to the cell embedding first."""
 
     def __post_init__(self) -> None:
+        """Check the fields."""
         super().__post_init__()
         self.at_least("n_classes", 1)
         self.between("n_layer", 1, DEEPEST)
@@ -37,7 +45,7 @@ class ClassConfig(HeadConfig):
 
 
 class ClassHead(Head):
-    """Class logits: ``n_layer - 1`` times (Linear, activation, LayerNorm), dropout, then Linear.
+    """Class logits: ``n_layer - 1`` blocks (Linear, activation, LayerNorm), dropout, Linear.
 
     Parameters
     ----------
@@ -46,13 +54,20 @@ class ClassHead(Head):
     n_classes
         Number of classes.
     n_layer
-        Number of Linear layers, the last included; 1 is a linear head.
+        Number of linear layers, including the last; 1 is a linear head.
     activation
-        Makes the activation.
+        Class of the activation function.
     dropout
-        Probability of dropping a feature before the last layer.
+        Probability of dropping a feature before the last layer, in [0, 1).
     input_relu
-        Whether the cell embedding passes a ReLU first.
+        Whether a ReLU is applied to the cell embedding first.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.heads import ClassHead
+    >>> ClassHead(8, n_classes=5)(torch.zeros(2, 8)).shape
+    torch.Size([2, 5])
     """
 
     name = "class"
@@ -77,11 +92,12 @@ class ClassHead(Head):
         self.out = nn.Linear(d_model, n_classes)
 
     def forward(self, cell: Tensor) -> Tensor:
-        """Logits (B, n_classes) of ``cell`` (B, d_model)."""
+        """Return class logits (B, n_classes) of cell embeddings (B, d_model)."""
         return self.out(self.dropout(self.hidden(cell.relu() if self.input_relu else cell)))
 
     @classmethod
     def build(cls, config: HeadConfig, sizes: Sizes) -> Self:
+        """Build the head from its settings; see :meth:`Head.build`."""
         assert isinstance(config, ClassConfig)
         return cls(
             sizes.d_cell,
@@ -92,4 +108,5 @@ class ClassHead(Head):
         )
 
     def read(self, state: CellState) -> dict[str, Tensor]:
+        """Return the class logits."""
         return {"class_logits": self(state.cell)}

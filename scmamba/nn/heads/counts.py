@@ -1,4 +1,4 @@
-"""Counts of genes decoded from the cell embedding."""
+"""Count decoder: gene counts from the cell embedding."""
 
 from __future__ import annotations
 
@@ -11,46 +11,62 @@ from torch import Tensor, nn
 
 from scmamba.nn.heads.head import CellState, Head, HeadConfig, Sizes
 
-_SMALL = 0.1  # what new gene vectors are scaled by: decoding starts at the batches' means
+_SMALL = 0.1  # standard deviation of new gene vectors: decoding starts at batch means
 
 
 @dataclass(frozen=True)
 class CountConfig(HeadConfig):
-    """Settings of :class:`CountHead`."""
+    """Settings of :class:`CountHead`.
+
+    Examples
+    --------
+    >>> from scmamba.nn.heads import CountConfig
+    >>> CountConfig(n_counts=2_000)
+    CountConfig(n_counts=2000)
+    """
 
     n_counts: int
-    """Number of genes that are decoded."""
+    """Number of decoded genes."""
 
     def __post_init__(self) -> None:
+        """Check the fields."""
         super().__post_init__()
         self.at_least("n_counts", 1)
 
 
 class CountHead(Head):
-    """Share of each gene in a cell's counts: softmax of h(latent, batch) . gene + background.
+    """Fraction of each gene in a cell's counts: softmax of h(latent, batch) . gene + background.
 
     Parameters
     ----------
     d_cell
         Width of the latent.
     n_counts
-        Number of genes that are decoded.
+        Number of decoded genes.
     d_label
         Width of the batch embedding; 0 for none.
     n_batches
-        Batches with a background of their own; 0: one background for all.
+        Number of batches, each with its own background; 0 for one background.
     d_model
-        Width of the genes' vectors.
+        Width of the gene vectors.
     width
-        Of the hidden layer.
+        Width of the hidden layer.
 
     Attributes
     ----------
     log_dispersion
         (n_counts,) logarithm of each gene's inverse dispersion t: variance = mean + mean^2 / t.
     background
-        (n_batches or 1, n_counts) logarithms of shares that hold on average, see
-        :meth:`set_background`; ``shift`` is what is learned on top.
+        (n_batches or 1, n_counts) log fractions of the mean cell, see :meth:`set_background`;
+        ``shift`` is a learned correction.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.heads import CountHead
+    >>> log_fractions = CountHead(4, n_counts=10)(torch.zeros(2, 4))
+    >>> log_fractions.exp().sum(1).round(decimals=4).tolist()
+    [1.0, 1.0]
     """
 
     name = "counts"
@@ -83,23 +99,23 @@ class CountHead(Head):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Draw genes' vectors small; everything else of this module starts at zero."""
+        """Draw small gene vectors; the other parameters of this module start at zero."""
         self.gene.normal_(std=_SMALL)
         for start in (self.shift, self.log_dispersion, self.background):
             start.zero_()
 
     @torch.no_grad()
     def set_background(self, totals: Tensor) -> None:
-        """Start from the counts of each batch, (n_batches, n_counts), one added to each."""
+        """Set the background from total counts of each batch (n_batches, n_counts), plus one."""
         self.background.copy_(F.normalize(totals + 1, p=1, dim=1).log())
 
     def forward(
         self, latent: Tensor, label: Tensor | None = None, batch_ids: Tensor | None = None
     ) -> Tensor:
-        """Logarithms of shares that sum to 1, (B, n_counts).
+        """Return log fractions (B, n_counts) of genes, which sum to 1 after exponentiation.
 
-        ``latent`` is (B, d_cell), ``label`` (B, d_label) the batch's embedding and ``batch_ids``
-        (B,) its background; without them the first background is taken.
+        ``latent`` is (B, d_cell), ``label`` (B, d_label) the embedding of the batch and
+        ``batch_ids`` (B,) the index of its background; without it, the first background is used.
         """
         h = self.hidden(latent if label is None else torch.cat([latent, label], -1))
         base = self.background + self.shift
@@ -109,10 +125,12 @@ class CountHead(Head):
 
     @classmethod
     def build(cls, config: HeadConfig, sizes: Sizes) -> Self:
+        """Build the head from its settings; see :meth:`Head.build`."""
         assert isinstance(config, CountConfig)
         n_batches = sizes.n_batches if sizes.d_batch else 0
         return cls(sizes.d_cell, config.n_counts, d_label=sizes.d_batch, n_batches=n_batches)
 
     def read(self, state: CellState) -> dict[str, Tensor]:
+        """Return log fractions and log dispersions of the counts."""
         share = self(state.drawn, state.batch, state.batch_ids)
         return {"count_log_share": share, "count_log_dispersion": self.log_dispersion}

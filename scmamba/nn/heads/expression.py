@@ -1,7 +1,7 @@
-"""Expression of every token from its hidden state.
+"""Expression of each token from its hidden state.
 
 The "zero probability" of the published code is the probability that a gene is *not* zero: it is
-trained as ``P(value > 0)`` and multiplied with the prediction. Its name is kept, its meaning too.
+trained as ``P(value > 0)`` and multiplied by the prediction. Name and meaning are kept.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ from scmamba.nn.heads.head import CellState, Head, HeadConfig, Sizes
 
 @dataclass(frozen=True)
 class ExpressionConfig(HeadConfig):
-    """Settings of :class:`ExpressionHead`."""
+    """Settings of :class:`ExpressionHead`.
+
+    Examples
+    --------
+    >>> from scmamba.nn.heads import ExpressionConfig
+    >>> ExpressionConfig(explicit_zero=True)
+    ExpressionConfig(explicit_zero=True)
+    """
 
     explicit_zero: bool = False
     """Whether a second branch gives the probability that the gene is expressed."""
@@ -31,9 +38,17 @@ class ExpressionHead(Head):
     d_model
         Width of hidden states.
     d_label
-        Width of what is known of the cell or token beside it (batch, modality); 0 for nothing.
+        Width of the embedding of batch and modality; 0 for none.
     explicit_zero
         Whether a second branch gives the probability that the gene is expressed.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.heads import ExpressionHead
+    >>> value, expressed = ExpressionHead(8)(torch.zeros(2, 5, 8))
+    >>> value.shape, expressed
+    (torch.Size([2, 5]), None)
     """
 
     name = "expression"
@@ -46,7 +61,7 @@ class ExpressionHead(Head):
         self.zero = _mlp(d_model + d_label, d_model) if explicit_zero else None
 
     def forward(self, hidden: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Expression (B, L), and the probability in [0, 1] of being expressed (B, L) or None.
+        """Return expression (B, L), and the probability (B, L) of being expressed or None.
 
         ``hidden`` is (B, L, d_model), ``label`` (B, L, d_label).
         """
@@ -56,10 +71,12 @@ class ExpressionHead(Head):
 
     @classmethod
     def build(cls, config: HeadConfig, sizes: Sizes) -> Self:
+        """Build the head from its settings; see :meth:`Head.build`."""
         assert isinstance(config, ExpressionConfig)
         return cls(sizes.d_model, d_label=sizes.d_label, explicit_zero=config.explicit_zero)
 
     def read(self, state: CellState) -> dict[str, Tensor]:
+        """Return expression and, with explicit zeros, the probability of expression."""
         assert state.hidden is not None
         value, expressed = self(state.hidden, state.labels)
         found = {"expression": value}
@@ -67,7 +84,7 @@ class ExpressionHead(Head):
 
 
 def _mlp(d_in: int, d_model: int) -> nn.Sequential:
-    """Linear, LeakyReLU, twice; then Linear to one number."""
+    """Two blocks (Linear, LeakyReLU), then Linear to one number."""
     return nn.Sequential(
         nn.Linear(d_in, d_model),
         nn.LeakyReLU(),

@@ -1,4 +1,4 @@
-"""What a head of a cell model is: settings, what it needs, and what it makes of a cell."""
+"""Base classes of the heads of cell models and of their settings."""
 
 from __future__ import annotations
 
@@ -10,17 +10,31 @@ from torch import Tensor, nn
 from scmamba._config import Config
 
 Need = Literal["hidden", "genes", "labels", "batch"]
-"""Something that is computed only for heads that read it."""
+"""Inputs that are computed only if a head needs them."""
 
 
 @dataclass(frozen=True)
 class HeadConfig(Config):
-    """Settings of a head: the base of every head's own."""
+    """Base class of the settings of heads.
+
+    Examples
+    --------
+    >>> from scmamba.nn.heads import ClassConfig, HeadConfig
+    >>> issubclass(ClassConfig, HeadConfig)
+    True
+    """
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of the model that a head is made for."""
+    """Sizes of the model that a head is built for.
+
+    Examples
+    --------
+    >>> from scmamba.nn.heads import Sizes
+    >>> Sizes(d_model=64, d_cell=64, d_label=0, d_batch=0, n_batches=0).d_cell
+    64
+    """
 
     d_model: int
     """Width of hidden states and gene embeddings."""
@@ -29,24 +43,33 @@ class Sizes:
     """Width of the cell embedding."""
 
     d_label: int
-    """Width of what decoders know of each token beside it (batch, modality); 0 for nothing."""
+    """Width of the embedding of batch and modality that decoders use; 0 for none."""
 
     d_batch: int
-    """Width of the embedding of a cell's batch that decoders see; 0 for none."""
+    """Width of the batch embedding that decoders use; 0 for none."""
 
     n_batches: int
-    """Number of batches; 0 where none are counted."""
+    """Number of batches; 0 if the model does not distinguish batches."""
 
 
 @dataclass(frozen=True)
 class CellState:
-    """What a model knows of B cells of L tokens when its heads are asked."""
+    """Input of the heads: state of a model for B cells of L tokens.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.heads import CellState
+    >>> cell = torch.zeros(2, 8)
+    >>> CellState(cell, drawn=cell).hidden is None
+    True
+    """
 
     cell: Tensor
-    """(B, d_cell) cell embedding; the mean of the latent, where there is one."""
+    """(B, d_cell) cell embedding; with a latent, its mean."""
 
     drawn: Tensor
-    """(B, d_cell) the same, in training a draw of the latent: for heads that rebuild the cell."""
+    """(B, d_cell) cell embedding for decoders; in training, a sample of the latent."""
 
     log_var: Tensor | None = None
     """(B, d_cell) log variance of the latent."""
@@ -58,35 +81,41 @@ class CellState:
     """(B, L, d_model) gene embeddings, where a head needs them."""
 
     labels: Tensor | None = None
-    """(B, L, d_label) batch and modality of each token, where there are such labels."""
+    """(B, L, d_label) embedding of batch and modality of each token, if the model has them."""
 
     batch: Tensor | None = None
-    """(B, d_batch) embedding of each cell's batch."""
+    """(B, d_batch) embedding of the batch of each cell."""
 
     batch_ids: Tensor | None = None
-    """(B,) batch of each cell, where it was given."""
+    """(B,) batch of each cell, if given."""
 
 
 class Head(nn.Module):
-    """Base of the heads.
+    """Base class of heads.
 
-    A head is one file of this folder, and one line of :data:`scmamba.nn.heads.HEADS`.
+    A head is one file in this folder and one line in :data:`scmamba.nn.heads.HEADS`.
+
+    Examples
+    --------
+    >>> from scmamba.nn.heads import HEADS, Head
+    >>> all(issubclass(head, Head) for head in HEADS.values())
+    True
     """
 
     name: ClassVar[str]
-    """By which configurations and objectives ask for it."""
+    """Name of the head in configurations and objectives."""
 
     needs: ClassVar[frozenset[Need]] = frozenset()
-    """What the model computes for it beside the cell embedding."""
+    """Inputs that the head needs in addition to the cell embedding."""
 
     config: ClassVar[type[HeadConfig]]
-    """Type of its settings."""
+    """Class of its settings."""
 
     @classmethod
     def build(cls, config: HeadConfig, sizes: Sizes) -> Self:
-        """Make the head that ``config`` asks for, for a model of ``sizes``."""
+        """Build the head from its settings for a model of the given sizes."""
         raise NotImplementedError
 
     def read(self, state: CellState) -> dict[str, Tensor]:
-        """What the head makes of the cells, by fields of :class:`scmamba.models.CellOutput`."""
+        """Return the outputs of the head by field of :class:`scmamba.models.CellOutput`."""
         raise NotImplementedError

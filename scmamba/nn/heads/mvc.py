@@ -1,7 +1,7 @@
-"""Expression of each gene from the cell embedding alone.
+"""Expression of each gene from the cell embedding.
 
 The "zero probability" of the published code is the probability that a gene is *not* zero: it is
-trained as ``P(value > 0)`` and multiplied with the prediction. Its name is kept, its meaning too.
+trained as ``P(value > 0)`` and multiplied by the prediction. Name and meaning are kept.
 """
 
 from __future__ import annotations
@@ -17,28 +17,43 @@ from scmamba.nn.heads.head import CellState, Head, HeadConfig, Sizes
 
 @dataclass(frozen=True)
 class MVCConfig(HeadConfig):
-    """Settings of :class:`MVCHead`."""
+    """Settings of :class:`MVCHead`.
+
+    Examples
+    --------
+    >>> from scmamba.nn.heads import MVCConfig
+    >>> MVCConfig()
+    MVCConfig(explicit_zero=False)
+    """
 
     explicit_zero: bool = False
     """Whether a second product gives the probability that the gene is expressed."""
 
 
 class MVCHead(Head):
-    """Expression of each gene from the cell embedding alone (objective ``mvc``).
+    """Expression of each gene from the cell embedding (objective ``mvc``).
 
     With q = sigmoid(query(gene)), the value is (W q) . cell. It is computed as q . (W^T cell),
-    which multiplies W with one vector a cell instead of one a token.
+    which multiplies W by one vector per cell instead of one per token.
 
     Parameters
     ----------
     d_model
         Width of gene embeddings.
     d_label
-        Width of what stands beside both (batch, modality); 0 for nothing.
+        Width of the embedding of batch and modality; 0 for none.
     explicit_zero
         Whether a second product gives the probability that the gene is expressed.
     d_cell
-        Width of the cell embedding where it is not ``d_model``.
+        Width of the cell embedding; None for ``d_model``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.heads import MVCHead
+    >>> value, _ = MVCHead(8)(torch.zeros(2, 8), torch.zeros(2, 5, 8))
+    >>> value.shape
+    torch.Size([2, 5])
     """
 
     name = "mvc"
@@ -66,7 +81,7 @@ class MVCHead(Head):
         cell_label: Tensor | None = None,
         gene_label: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Expression (B, L), and the probability in [0, 1] of being expressed (B, L) or None.
+        """Return expression (B, L), and the probability (B, L) of being expressed or None.
 
         ``cell`` is (B, d_cell), ``genes`` (B, L, d_model), ``cell_label`` (B, d_label) and
         ``gene_label`` (B, L, d_label).
@@ -83,6 +98,7 @@ class MVCHead(Head):
 
     @classmethod
     def build(cls, config: HeadConfig, sizes: Sizes) -> Self:
+        """Build the head from its settings; see :meth:`Head.build`."""
         assert isinstance(config, MVCConfig)
         return cls(
             sizes.d_model,
@@ -92,8 +108,9 @@ class MVCHead(Head):
         )
 
     def read(self, state: CellState) -> dict[str, Tensor]:
+        """Return expression and, with explicit zeros, the probability of expression."""
         assert state.genes is not None
-        # The cell side takes the <cls> token's labels.
+        # The cell uses the labels of the <cls> token.
         cell_label = None if state.labels is None else state.labels[:, 0]
         value, expressed = self(state.drawn, state.genes, cell_label, state.labels)
         found = {"mvc_expression": value}
