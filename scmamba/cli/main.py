@@ -41,7 +41,7 @@ COMMANDS = {
     "benchmark integration": "score batch correction by scmamba, Harmony, scVI and others",
     "benchmark nt": "compare sequence classifiers on the 18 Nucleotide Transformer tasks or yours",
     "download": "fetch a published model, checked and locked by its checksums",
-    "info": "this machine: device and kernels; or a model: size, licence, source",
+    "info": "this machine: device and kernels; or a model: size, license, source",
 }
 _WRONG, _INTERRUPTED = 2, 130
 

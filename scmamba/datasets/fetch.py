@@ -32,7 +32,7 @@ def fetch(
     name
         Name of an entry of the manifest.
     manifest
-        Mapping ``{name: {"url": ..., "sha256": ..., "licence": ..., ...}}``, or path of a JSON file
+        Mapping ``{name: {"url": ..., "sha256": ..., "license": ..., ...}}``, or path of a JSON file
         with it. With ``sha256`` None the file is not verified, and a warning reports its hash.
     folder
         Folder of downloaded files; None for ``datasets`` in ``scmamba.settings.cache_dir``.
@@ -84,7 +84,7 @@ def fetch(
             path.name,
             pooch.file_hash(str(path)),
         )
-    logger.info("%s: license %s", name, entry.get("licence") or "not stated")
+    logger.info("%s: license %s", name, entry.get("license") or "not stated")
     return path
 
 

@@ -122,7 +122,7 @@ def nucleotide_transformer(
         entry = {
             "url": f"{url}/datasets/{where}",
             "sha256": lock.get(name),
-            "licence": manifest["licence"],
+            "license": manifest["license"],
         }
         path = fetch(name, {name: entry}, folder=target, progressbar=progressbar)
         if name not in lock:

@@ -1,4 +1,4 @@
-"""Models: configurations, cell and sequence models, how weights are saved and loaded."""
+"""Models of cells and of sequences: configurations, networks, loading and saving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a model without loading it."""
+"""Information about a model that does not require loading it."""
 
 from __future__ import annotations
 
@@ -22,35 +22,43 @@ from scmamba.models.sequence.published import is_published_sequence, read_sequen
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Size, terms, source and state of verification of a model.
+    """Size, license, source and verification of a model; see :func:`info`.
 
     Attributes
     ----------
     name
-        As asked for.
+        Name of the model or of its folder.
     n_parameters
-        Weights; None where the sizes are not published and nothing was fetched yet.
+        Number of parameters; None if it is not published and the model was not fetched yet.
     size
-        Bytes on disk; None where nothing was fetched yet.
-    licence
-        Terms of the weights.
+        Size on disk in bytes; None if the model was not fetched yet.
+    license
+        License of the weights.
     source
-        Where they come from.
+        Address or folder of the weights.
     verification
-        Begins with ``"unverified"``, ``"checked"`` or ``"locked"``.
+        State of verification; begins with ``"unverified"``, ``"checked"`` or ``"locked"``.
     config
-        Sizes; of a model not fetched yet, the published ones; None where they are not known.
+        Configuration; before a model is fetched, the published one, or None if it is unknown.
+
+    Examples
+    --------
+    >>> from scmamba.models import info
+    >>> model = info("mini")
+    >>> model.size is None, model.config.encoder.n_layer
+    (True, 2)
     """
 
     name: str
     n_parameters: int | None
     size: int | None
-    licence: str
+    license: str
     source: str
     verification: str
     config: CellConfig | SequenceConfig | None
 
     def __str__(self) -> str:
+        """Return the information as text, one line per item."""
         size = "not fetched yet" if self.size is None else f"{self.size / 2**20:.1f} MiB on disk"
         n = self.n_parameters
         count = "number of parameters not known yet" if n is None else f"{n / 1e6:.1f} M parameters"
@@ -58,7 +66,7 @@ class ModelInfo:
             [
                 f"{self.name}: {count}, {size}",
                 f"  structure: {_structure(self.config)}",
-                f"  licence: {self.licence}",
+                f"  license: {self.license}",
                 f"  source: {self.source}",
                 f"  verification: {self.verification}",
             ]
@@ -66,17 +74,31 @@ class ModelInfo:
 
 
 def info(name: str | os.PathLike[str]) -> ModelInfo:
-    """Say what is known of a model; nothing is fetched and no weights are loaded.
+    """Return information about a model; nothing is downloaded and no weights are loaded.
 
     Parameters
     ----------
     name
-        A registered name, the name of a preset, or a folder with a model.
+        Registered name, name of a preset, or folder with a model.
+
+    Returns
+    -------
+    Size, license, source and verification.
 
     Raises
     ------
     ScmambaError
-        None of these.
+        If ``name`` is none of these.
+
+    Examples
+    --------
+    >>> from scmamba.models import info
+    >>> print(info("base"))
+    base: 19.9 M parameters, not fetched yet
+      structure: 8 layers, d_model 256, d_state 64, headdim 64, 60530 genes and special tokens
+      license: none needed: random weights
+      source: a preset of scmamba, to be trained
+      verification: unverified: nothing to verify
     """
     if isinstance(known := find(str(name)), HubEntry):
         return _on_hub(known)
@@ -89,7 +111,7 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
             str(name),
             config,
             None,
-            licence="none needed: random weights",
+            license="none needed: random weights",
             source="a preset of scmamba, to be trained",
             verification="unverified: nothing to verify",
         )
@@ -99,7 +121,7 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
     if folder.is_dir() and (is_published(folder) or is_published_sequence(folder)):
         return _published(folder)
     raise ScmambaError(
-        f"{str(name)!r} is no folder with a model and no known name; known: "
+        f"{str(name)!r} is neither a folder with a model nor a known name; known: "
         f"{', '.join([*REGISTRY, *PRESETS, *SEQUENCE_PRESETS])}"
     )
 
@@ -120,13 +142,13 @@ def _count(config: CellConfig | SequenceConfig | None) -> int | None:
 
 def _structure(config: CellConfig | SequenceConfig | None) -> str:
     if config is None:
-        return "told by its config.json, once it is fetched"
+        return "known from config.json once it is fetched"
     c = config.encoder if isinstance(config, CellConfig) else config
     start = f"{c.n_layer} layers, d_model {c.d_model}, d_state {c.d_state}, "
     if isinstance(c, EncoderConfig):
         return f"{start}headdim {c.headdim}, {c.n_genes} genes and special tokens"
     assert isinstance(config, SequenceConfig)
-    strands = ", both strands in one" if config.rc == "ps" else ""
+    strands = ", reverse-complement equivariant" if config.rc == "ps" else ""
     length = f", at most {config.max_length} tokens" if config.max_length else ""
     return (
         f"{config.family}: {start}{config.direction} {config.mixer}{strands}, "
@@ -141,7 +163,7 @@ def _on_zenodo(entry: Entry) -> ModelInfo:
         entry.name,
         read_config(root / MODEL)[0] if fetched else entry.expected,
         _size(root / RECORD, root / MODEL) if fetched else None,
-        licence=entry.terms((lock or {}).get("licence")),
+        license=entry.terms((lock or {}).get("licence")),
         source=f"https://doi.org/{(lock or {}).get('doi') or entry.doi}",
         verification=_state(entry.name, lock, "checked by the record's checksums"),
     )
@@ -158,7 +180,7 @@ def _on_hub(entry: HubEntry) -> ModelInfo:
         entry.name,
         read_sequence_config(folder, entry.max_length) if fetched else entry.expected,
         _size(folder) if fetched else None,
-        licence=entry.terms(lock.get("licence")),
+        license=entry.terms(lock.get("licence")),
         source=source,
         verification=_state(entry.name, lock, f"checked: {lock.get('source')} at {commit}"),
     )
@@ -166,7 +188,7 @@ def _on_hub(entry: HubEntry) -> ModelInfo:
 
 def _state(name: str, lock: dict[str, Any] | None, checked: str) -> str:
     if not lock:
-        return "unverified: no file of it was seen yet, so there is no sha256 to hold it to"
+        return "unverified: not fetched yet, so there is no sha256 to compare with"
     if is_shipped(name):
         return "locked: sha256 of every file ships with scmamba"
     return f"{checked}, sha256 of every file locked in the cache"
@@ -179,7 +201,7 @@ def _own(folder: Path) -> ModelInfo:
         folder.name,
         config,
         _size(folder),
-        licence=str(about.get("licence") or "not said where it was saved"),
+        license=str(about.get("licence") or "not stated when it was saved"),
         source=f"https://doi.org/{about['doi']}" if about.get("doi") else str(folder),
         verification=f"locked: {CONFIG} holds the sha256 of {WEIGHTS}",
     )
@@ -192,7 +214,7 @@ def _published(folder: Path) -> ModelInfo:
         folder.name,
         read_published(folder).config if of_cells else read_sequence_config(folder),
         _size(folder),
-        licence=f"{terms}; {SC_MAMBA2.code_licence}" if of_cells else terms,
+        license=f"{terms}; {SC_MAMBA2.code_license}" if of_cells else terms,
         source=str(folder),
         verification="unverified: a folder of the published layout, without a lock",
     )

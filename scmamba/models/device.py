@@ -1,4 +1,4 @@
-"""Which device a model goes to, and in which precision it computes there."""
+"""Device and precision of computation."""
 
 from __future__ import annotations
 
@@ -11,17 +11,24 @@ from scmamba._settings import settings
 
 
 def resolve_device(device: str | torch.device | None = None) -> torch.device:
-    """The device that ``device`` means; None asks ``settings.device``.
+    """Return the PyTorch device for a device name.
 
     Parameters
     ----------
     device
-        ``"auto"`` (CUDA, then MPS, then CPU), or a PyTorch device: ``"cpu"``, ``"cuda:1"``.
+        ``"auto"`` (CUDA, then MPS, then CPU), or a PyTorch device such as ``"cpu"`` or
+        ``"cuda:1"``; None for ``settings.device``.
 
     Raises
     ------
     ScmambaError
-        The name is not a device, or that device is not available.
+        If there is no such device, or it is not available.
+
+    Examples
+    --------
+    >>> from scmamba.models import resolve_device
+    >>> resolve_device("cpu")
+    device(type='cpu')
     """
     wish = settings.device if device is None else device
     if wish == "auto":
@@ -32,7 +39,7 @@ def resolve_device(device: str | torch.device | None = None) -> torch.device:
         found = torch.device(wish)
     except (RuntimeError, TypeError) as error:
         raise ScmambaError(
-            f"device={wish!r} is no device; give 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"
+            f"device={wish!r} is not a device; give 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"
         ) from error
     here = {
         "cpu": 1,
@@ -48,11 +55,11 @@ def resolve_device(device: str | torch.device | None = None) -> torch.device:
 
 
 def precision(device: torch.device) -> torch.dtype | None:
-    """The dtype to which matrix products are rounded on ``device``; None: float32 throughout.
+    """Return the dtype of matrix products on ``device``; None for float32 throughout.
 
-    bfloat16 pays on NVIDIA cards that multiply it in hardware (compute capability 8 and later, with
-    mamba-ssm's kernels or without) and nowhere else: processors without such units are several
-    times slower with it. Scans, norms and losses stay in float32. ``settings.precision`` overrides.
+    bfloat16 is faster only on NVIDIA cards that support it in hardware (compute capability 8 or
+    later, with or without the kernels of mamba-ssm); other processors are several times slower with
+    it. Scans, norms and losses stay in float32. ``settings.precision`` overrides the choice.
     """
     wish = settings.precision
     if wish == "auto":
@@ -62,6 +69,6 @@ def precision(device: torch.device) -> torch.dtype | None:
 
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Compute in :func:`precision` for the time of the block."""
+    """Return a context manager that computes in :func:`precision`."""
     dtype = precision(device)
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype)

@@ -1,4 +1,4 @@
-"""One ``load`` for every source: a registered name, our own format, the published layouts."""
+"""Loading of models: registered names, folders of scmamba, and published layouts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scmamba.models.checkpoint.format import CONFIG, WEIGHTS, is_own, load_own, 
 from scmamba.models.device import resolve_device
 from scmamba.models.hub import download, huggingface
 from scmamba.models.hub.locks import LOCK, MODEL, RECORD, cache_folder, read_lock
-from scmamba.models.hub.registry import REGISTRY, SC_MAMBA2, Entry, entry, find, say_licence
+from scmamba.models.hub.registry import REGISTRY, SC_MAMBA2, Entry, entry, find, say_license
 from scmamba.models.hub.remote import make_room
 from scmamba.models.hub.sequences import OF_THEIR_SOURCE, HubEntry, published_terms
 from scmamba.models.sequence.config import SequenceConfig
@@ -27,7 +27,7 @@ from scmamba.models.sequence.model import SequenceModel
 from scmamba.models.sequence.published import is_published_sequence, load_published_sequence
 
 _WAIT = 12 * 3600.0
-"""Seconds to wait for another process that fetches the same model."""
+"""Seconds to wait for another process that downloads the same model."""
 
 
 def load(
@@ -37,30 +37,41 @@ def load(
     allow_missing_heads: bool = True,
     **changes: Any,
 ) -> CellModel | SequenceModel:
-    """Load a model by registry name, or from a folder of our format or of a published one.
+    """Load a model by name, or from a folder in the format of scmamba or a published layout.
 
     Parameters
     ----------
     name_or_folder
-        A name that :func:`scmamba.models.info` knows (fetched once, then cached), or a folder.
+        Registered name of a published model (downloaded once, then cached), or folder.
     device
-        Where to put it; None: ``settings.device``.
+        Device of the model; None for ``settings.device``.
     allow_missing_heads
-        Heads of a cell model without weights of their shape start at random (seeded by
-        ``settings.seed``) and are reported. False makes them an error, like a backbone weight.
+        Whether heads of a cell model without matching weights start at random (seeded by
+        ``settings.seed``), which is reported. With False they are an error; missing weights of the
+        backbone always are.
     **changes
-        Fields of :class:`CellConfig` or :class:`SequenceConfig` to set otherwise, ``n_classes=12``
-        or ``max_length=4096`` for example.
+        Fields of :class:`CellConfig` or :class:`SequenceConfig` to change, such as
+        ``n_classes=12`` or ``max_length=4096``.
 
     Returns
     -------
-    The model in evaluation mode, its ``report`` saying what was matched and missed; a
-    :class:`SequenceModel` for DNA and mRNA.
+    The model in evaluation mode, a :class:`SequenceModel` for DNA and mRNA. Its ``report`` lists
+    matched and missing weights.
 
     Raises
     ------
     ScmambaError
-        Nothing is there, a file is damaged or was changed, or the backbone does not fit.
+        If no model is found, a file is damaged or was changed, or the backbone does not match.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from scmamba.models import CellModel, load, preset, save
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = save(CellModel(preset("mini", n_genes=100, n_layer=1)), folder)
+    ...     model = load(folder, n_classes=3)
+    >>> model.report.fresh[-1]
+    'heads.class.out.bias'
     """
     where = resolve_device(device)
     options = {"allow_missing_heads": allow_missing_heads, **changes}
@@ -71,8 +82,9 @@ def load(
         model = _load_registered(known, options)
     else:
         raise ScmambaError(
-            f"{name!r} is no folder and no known name; give a folder with {CONFIG} and {WEIGHTS} "
-            f"(or args.json, vocab.json and best_model.pt), or one of: {', '.join(REGISTRY)}"
+            f"{name!r} is neither a folder nor a known name; give a folder with {CONFIG} and "
+            f"{WEIGHTS} (or args.json, vocab.json and best_model.pt), or one of: "
+            f"{', '.join(REGISTRY)}"
         )
     if (report := model.report) is not None:
         # Members of saved results are complete models of our own, loaded several at a time.
@@ -85,27 +97,33 @@ def load(
 def fetch(
     name: str, *, base_url: str | None = None, lock: str | os.PathLike[str] | None = None
 ) -> Path:
-    """Fetch a registered model into the cache, unless it is there.
+    """Download a registered model into the cache, unless it is there already.
 
     Parameters
     ----------
     name
-        A registered name.
+        Registered name.
     base_url
-        Where Zenodo or Hugging Face is; None: as the environment says (``SCMAMBA_ZENODO_URL``;
-        ``SCMAMBA_HUB_URL``, ``HF_ENDPOINT``), else itself.
+        Address of Zenodo or Hugging Face, or of a mirror; None uses the environment
+        (``SCMAMBA_ZENODO_URL``; ``SCMAMBA_HUB_URL``, ``HF_ENDPOINT``), else the original address.
     lock
-        Write the sha256 of every file there, as JSON, and for a model on a hub its commit. The
-        source is then asked again, and files in the cache are checked by its checksums.
+        Path of a JSON file to which the sha256 of every file is written and, for models on a hub,
+        the commit. The source is then queried again, and cached files are verified.
 
     Returns
     -------
-    A folder with the model: of the published layout (from a hub), or its copy in our own format.
+    Folder with the model, in the published layout (from a hub) or in the format of scmamba.
 
     Raises
     ------
     ScmambaError
-        No such name, a download fails, or a file is not what the source or the lock says.
+        If there is no such name, a download fails, or the hash of a file differs.
+
+    Examples
+    --------
+    >>> from scmamba.models import fetch
+    >>> fetch("caduceus-ps-1k")  # doctest: +SKIP
+    PosixPath('.../scmamba/models/caduceus-ps-1k/record')
     """
     wanted = entry(name)
     root, target = cache_folder(wanted.name), writable(lock) if lock is not None else None
@@ -132,7 +150,7 @@ def _is_there(root: Path, folder: Path) -> bool:
 
 
 def is_sequence_model(name_or_folder: str | os.PathLike[str]) -> bool:
-    """Whether a registered name or a folder stands for a DNA or mRNA model; nothing is fetched."""
+    """Whether a registered name or folder is a DNA or mRNA model; nothing is downloaded."""
     folder = Path(name_or_folder)
     if not folder.is_dir():
         return isinstance(find(str(name_or_folder)), HubEntry)
@@ -142,7 +160,7 @@ def is_sequence_model(name_or_folder: str | os.PathLike[str]) -> bool:
 
 
 def _copy(wanted: Entry, files: list[Path], folder: Path) -> None:
-    """Write what Zenodo's record holds in our own format."""
+    """Convert the model of a Zenodo record to the format of scmamba."""
     with download.published_folder(wanted, files) as published:
         model = load_published(published)
     known, report = read_lock(wanted.name) or {}, model.report
@@ -168,8 +186,8 @@ def _load_registered(known: Entry | HubEntry, options: dict[str, Any]) -> CellMo
         model = _load_sequence(folder, options, default_length=known.max_length)
     else:
         model = load_own(folder, **options)
-    model.name, model.licence = known.name, known.terms(lock.get("licence"))
-    say_licence(known.name, model.licence)
+    model.name, model.license = known.name, known.terms(lock.get("licence"))
+    say_license(known.name, model.license)
     return model
 
 
@@ -177,21 +195,21 @@ def _load_folder(folder: Path, options: dict[str, Any]) -> CellModel | SequenceM
     model: CellModel | SequenceModel
     if is_published_sequence(folder):
         model = _load_sequence(folder, options)
-        model.licence = published_terms(model.config.family)
+        model.license = published_terms(model.config.family)
     elif is_own(folder):
         model = load_own(folder, **options)
     else:
         return _load_release(folder, options)
-    if model.licence not in (None, OF_THEIR_SOURCE):
-        say_licence(str(folder), str(model.licence))
+    if model.license not in (None, OF_THEIR_SOURCE):
+        say_license(str(folder), str(model.license))
     return model
 
 
 def _load_release(folder: Path, options: dict[str, Any]) -> CellModel:
     if is_published(folder):
         model = load_published(folder, **options)
-        model.licence = f"that of its source; {SC_MAMBA2.code_licence}"
-        say_licence(str(folder), model.licence)
+        model.license = f"that of its source; {SC_MAMBA2.code_license}"
+        say_license(str(folder), model.license)
         return model
     names = sorted(p.name for p in folder.iterdir())
     raise ScmambaError(

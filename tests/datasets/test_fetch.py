@@ -43,7 +43,7 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def manifest(url: str, sha256: str | None = HASH) -> dict[str, dict[str, str | None]]:
-    return {"cells": {"url": f"{url}/cells.h5ad", "sha256": sha256, "licence": "CC0"}}
+    return {"cells": {"url": f"{url}/cells.h5ad", "sha256": sha256, "license": "CC0"}}
 
 
 def test_fetched_once(served: tuple[Path, str], tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_unverified_file_tells_its_hash(
     caplog.set_level(logging.INFO, logger.name)
     datasets.fetch("cells", manifest(served[1], None), folder=tmp_path / "c", progressbar=False)
     logger.removeHandler(caplog.handler)
-    assert "unverified" in caplog.text and HASH in caplog.text and "licence CC0" in caplog.text
+    assert "unverified" in caplog.text and HASH in caplog.text and "license CC0" in caplog.text
 
 
 def test_failed_download(served: tuple[Path, str], tmp_path: Path) -> None:

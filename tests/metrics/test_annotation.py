@@ -102,7 +102,7 @@ def test_dict_survives_json_and_text_names_the_scores() -> None:
         (lambda: annotation(["a", np.nan], ["a", "b"]), "lacks 1 of 2 labels, first at"),
         (lambda: annotation(["a"], ["a"], proba=[[1.0]]), "classes is missing"),
         (lambda: annotation(["a"], ["a"], proba=[[1.0]], classes=["a", "b"]), "1 columns"),
-        (lambda: annotation(["a"], ["z"], proba=[[1.0]], classes=["a"]), "z, which is not in classes"),
+        (lambda: annotation(["a"], ["z"], proba=[[1.0]], classes=["a"]), "z, which is not in"),
         (lambda: annotation(["a"], ["a"], proba=[0.5, 0.5]), "proba has 2 cells"),
         (lambda: annotation(["a"], ["a"], proba=[3.0]), "logits"),
         (lambda: annotation(["a"], ["a"], abstained=[0]), "1 booleans"),

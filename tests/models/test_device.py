@@ -40,7 +40,7 @@ def test_settings_override_the_choice(monkeypatch) -> None:
 
 def test_device_by_name() -> None:
     assert resolve_device("cpu") == torch.device("cpu")
-    with pytest.raises(ScmambaError, match="is no device"):
+    with pytest.raises(ScmambaError, match="is not a device"):
         resolve_device("gpu")
     with pytest.raises(ScmambaError, match="is not available"):
         resolve_device("cuda:99")

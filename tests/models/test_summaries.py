@@ -18,9 +18,9 @@ def test_a_cell_model_shows_itself(tmp_path: Path) -> None:
     assert len(lines) == 7
     assert "class (3)" in repr(model) and "such as G0" in repr(model)
     assert "<table>" in model._repr_html_()
-    model.licence = "CC BY <4.0>"
+    model.license = "CC BY <4.0>"
     again = models.load(models.save(model, tmp_path / "saved"))
-    assert again.licence == "CC BY <4.0>" and "saved" in repr(again)
+    assert again.license == "CC BY <4.0>" and "saved" in repr(again)
     assert "CC BY &lt;4.0&gt;" in again._repr_html_()
 
 

@@ -1,4 +1,4 @@
-"""The cell model: its configuration, its parts, and the published layout."""
+"""Cell model: configuration, network, published layout."""
 
 from __future__ import annotations
 

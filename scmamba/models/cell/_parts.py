@@ -1,4 +1,4 @@
-"""Parts of a cell model as its configuration asks for them."""
+"""Parts of a cell model, built from its configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scmamba.nn.stack import Stack
 
 
 def input_norm(config: CellConfig) -> nn.Module | None:
-    """Norm of tokens in front of the layers, or None."""
+    """Build the norm of tokens before the layers, or None."""
     c = config.encoder
     if c.input_norm == "per_batch":
         return DomainBatchNorm(c.d_model, config.n_batches, affine=c.input_norm_affine)
@@ -25,7 +25,7 @@ def input_norm(config: CellConfig) -> nn.Module | None:
 
 
 def stack(config: EncoderConfig) -> Stack:
-    """The Mamba-2 layers."""
+    """Build the Mamba-2 layers."""
     return Stack(
         config.n_layer,
         config.d_model,
@@ -42,7 +42,7 @@ def stack(config: EncoderConfig) -> Stack:
 
 
 def pool(config: CellConfig) -> nn.Module:
-    """From hidden states of tokens to one vector for each cell."""
+    """Build the pooling from hidden states of tokens to one vector per cell."""
     method, c = config.pool.method, config.encoder
     if method == "attention":
         return AttentionPool(c.d_model, config.pool.n_heads, c.n_genes)
@@ -54,7 +54,7 @@ def pool(config: CellConfig) -> nn.Module:
 
 
 def cell_norm(config: CellConfig) -> nn.Module | None:
-    """Norm of that vector, or None."""
+    """Build the norm of the pooled vector, or None."""
     if config.pool.norm == "none":
         return None
     if config.pool.norm == "per_batch":
@@ -63,7 +63,7 @@ def cell_norm(config: CellConfig) -> nn.Module | None:
 
 
 def add_heads(heads: nn.ModuleDict, config: CellConfig, names: Iterable[str]) -> None:
-    """Make those of ``names`` that the configuration asks for, in that order."""
+    """Build the heads among ``names`` that the configuration contains, in that order."""
     d_model = config.encoder.d_model
     sizes = Sizes(
         d_model=d_model,
@@ -78,7 +78,7 @@ def add_heads(heads: nn.ModuleDict, config: CellConfig, names: Iterable[str]) ->
 
 
 def given(ids: Tensor | None, name: str, reason: str) -> Tensor:
-    """``ids``, or an error where they are missing."""
+    """Return ``ids``, or raise an error if they are missing."""
     if ids is None:
-        raise ScmambaError(f"{name} is missing: this model has {reason}; give one id a cell")
+        raise ScmambaError(f"{name} is missing: this model has {reason}; give one id per cell")
     return ids

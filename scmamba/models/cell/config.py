@@ -1,4 +1,4 @@
-"""The configuration of a cell model: frozen, checked at construction, round-tripped as JSON."""
+"""Configuration of a cell model: immutable, checked at construction, saved as JSON."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from scmamba.models.cell import short_names
 from scmamba.nn.heads import HEADS, ClassConfig, HeadConfig, LatentConfig
 
 BatchNorm = Literal["none", "batch", "per_batch"]
-"""No norm, one BatchNorm for all cells, or one for the cells of each batch."""
+"""No norm, one BatchNorm for all cells, or a separate one for each batch."""
 
 
 @dataclass(frozen=True)
 class EncoderConfig(Config):
-    """From genes and values to hidden states."""
+    """Settings of the encoder, from genes and values to hidden states."""
 
     n_genes: int
     """Size of the vocabulary, special tokens included."""
@@ -27,73 +27,75 @@ class EncoderConfig(Config):
     """Width of embeddings and hidden states."""
 
     n_layer: int = 2
-    """Number of Mamba-2 layers; 0 leaves a bag of tokens."""
+    """Number of Mamba-2 layers; 0 for a bag-of-genes model."""
 
     d_state: int = 16
     """Width of the state of each Mamba-2 head."""
 
     d_conv: int = 4
-    """Width of the convolution in front of each scan, in tokens."""
+    """Kernel width of the convolution before each scan, in tokens."""
 
     expand: int = 2
-    """Inner width of a layer, as a multiple of ``d_model``."""
+    """Inner width of a layer as a multiple of ``d_model``."""
 
     headdim: int = 32
     """Width of each Mamba-2 head."""
 
     ngroups: int = 1
-    """Groups of Mamba-2 heads that share B and C."""
+    """Number of groups of Mamba-2 heads that share B and C."""
 
     chunk_size: int = 64
-    """Tokens that a scan computes at once."""
+    """Number of tokens per chunk of a scan."""
 
     value_type: Literal["bins", "lognorm"] = "bins"
-    """What a token's value is: a bin of the cell's own non-zero values, or log(1 + CP10k)."""
+    """Values of tokens: quantile bins of the cell's non-zero values, or log(1 + CP10k)."""
 
     n_bins: int = 51
-    """Number of bins, 0 included; at least 3."""
+    """Number of value bins including the zero bin, at least 3."""
 
     pad_value: float = -2.0
-    """Value of a padded token."""
+    """Value at padding."""
 
     mask_value: float = -1.0
-    """Value of a masked token; not that of a padded one."""
+    """Value of masked tokens; must differ from ``pad_value``."""
 
     cls_value: float = 0.0
     """Value of ``<cls>``."""
 
     value_clip: float = 512.0
-    """Larger values count as this one."""
+    """Upper limit at which values are clipped."""
 
     value_encoding: Literal["continuous", "scaled", "product"] = "continuous"
-    """``gene + value``, ``gene * (1 + value)``, both with a learned vector of the value, or the
-    gene times the number."""
+    """Combination of gene embedding and value: ``gene + value`` (continuous) or
+    ``gene * (1 + value)`` (scaled) with a learned embedding of the value, or the gene embedding
+    times the number (product)."""
 
     gene_norm: bool = True
-    """Whether gene embeddings pass a LayerNorm."""
+    """Whether a LayerNorm is applied to gene embeddings."""
 
     dropout: float = 0.0
-    """Dropout on value embeddings, in [0, 1)."""
+    """Dropout of value embeddings, in [0, 1)."""
 
     layer_dropout: float = 0.0
-    """Dropout on what a layer adds, in [0, 1)."""
+    """Dropout of the output of each layer before the residual sum, in [0, 1)."""
 
     input_norm: BatchNorm = "batch"
-    """Norm of tokens in front of the layers."""
+    """Norm of tokens before the layers."""
 
     input_norm_affine: bool = True
     """Whether that norm has a learned scale and shift."""
 
     pre_norm: bool = False
-    """Whether there is a LayerNorm before each layer; else there is one behind it."""
+    """Whether a LayerNorm is applied before each layer instead of after it."""
 
     final_norm: bool = True
-    """Whether a LayerNorm follows the last layer, with ``pre_norm``."""
+    """With ``pre_norm``, whether a LayerNorm follows the last layer."""
 
     mlp_ratio: float = 0.0
-    """Width of an MLP in each layer, as a multiple of ``d_model``; 0: no MLP."""
+    """Width of the MLP in each layer as a multiple of ``d_model``; 0 for no MLP."""
 
     def __post_init__(self) -> None:
+        """Check the fields and their combinations."""
         super().__post_init__()
         self.at_least("n_genes", 1)
         for name in ("d_model", "d_state", "d_conv", "expand", "headdim", "ngroups", "chunk_size"):
@@ -126,31 +128,32 @@ class EncoderConfig(Config):
 
 @dataclass(frozen=True)
 class PoolConfig(Config):
-    """From hidden states to one vector for each cell."""
+    """Settings of the pooling, from hidden states to one vector per cell."""
 
     method: Literal["cls", "mean", "sum", "attention"] = "cls"
-    """The hidden state of ``<cls>``, the mean or sum of all, or attention over them."""
+    """Hidden state of ``<cls>``, mean or sum over tokens, or attention pooling."""
 
     n_heads: int = 8
-    """Heads of the attention."""
+    """Number of attention heads."""
 
     masked: bool = True
-    """Whether masked tokens are pooled too."""
+    """Whether masked tokens are included."""
 
     norm: BatchNorm = "none"
     """Norm of the pooled vector."""
 
     def __post_init__(self) -> None:
+        """Check the fields."""
         super().__post_init__()
         self.between("n_heads", 1, WIDEST)
 
 
 @dataclass(frozen=True)
 class CellConfig(Config):
-    """Everything that decides the shape and the numbers of a :class:`~scmamba.models.CellModel`.
+    """Configuration of a :class:`~scmamba.models.CellModel`.
 
-    :func:`scmamba.models.preset`, :meth:`replace` and :func:`scmamba.models.load` also take the
-    short names of the settings, ``d_model=128`` or ``n_classes=12`` for example.
+    :func:`scmamba.models.preset`, :meth:`replace` and :func:`scmamba.models.load` also accept
+    short names of the settings, such as ``d_model=128`` or ``n_classes=12``.
 
     Examples
     --------
@@ -163,27 +166,30 @@ class CellConfig(Config):
     version: ClassVar[int] = 2
 
     encoder: EncoderConfig
-    """From genes and values to hidden states."""
+    """Encoder, from genes and values to hidden states."""
 
     pool: PoolConfig = field(default_factory=PoolConfig)
-    """From hidden states to one vector for each cell."""
+    """Pooling, from hidden states to one vector per cell."""
 
     heads: dict[str, HeadConfig] = field(default_factory=dict)
-    """Settings of each head by its name; see :data:`scmamba.nn.heads.HEADS`."""
+    """Settings of the heads by name; see :data:`scmamba.nn.heads.HEADS`."""
 
     n_batches: int = 0
-    """Batches that norms, decoders and the adversary tell apart; 0: none."""
+    """Number of batches that norms, decoders and the adversary distinguish; 0 for none."""
 
     batch_labels: bool = True
-    """Whether decoders see the batch of a cell, where batches are counted."""
+    """Whether decoders use the batch of a cell, if ``n_batches`` is above 0."""
 
     n_modalities: int = 0
-    """Modalities of tokens, which the decoders see; 0: none."""
+    """Number of modalities of tokens, which decoders use; 0 for none."""
 
     def __post_init__(self) -> None:
+        """Check the fields and their combinations."""
         super().__post_init__()
         if not isinstance(self.heads, Mapping):
-            raise ScmambaError(f"heads={self.heads!r}; give settings by the name of the head")
+            raise ScmambaError(
+                f"heads={self.heads!r}; give a mapping from names of heads to settings"
+            )
         for name in self.heads:
             one_of("head", name, tuple(HEADS))
         made = {
@@ -201,23 +207,24 @@ class CellConfig(Config):
                 ("adversary=True", "adversary" in made),
             ):
                 if wrong:
-                    raise ScmambaError(f"{what} with n_batches=0; say how many batches there are")
+                    raise ScmambaError(f"{what} with n_batches=0; give the number of batches")
 
     def __hash__(self) -> int:
+        """Return the hash of all settings."""
         return hash(json.dumps(self.to_dict(), sort_keys=True))
 
     @classmethod
     def of(cls, **settings: Any) -> Self:
-        """Make a configuration of settings by their short names."""
+        """Create a configuration from settings by short name."""
         return cls.from_entries(short_names.expand(settings, {}))
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with ``changes`` by short name, checked again."""
+        """Return a copy with ``changes`` by short name, checked again."""
         return self.from_entries(short_names.expand(changes, self.to_dict()))
 
     @classmethod
     def migrated(cls, entries: Mapping[str, Any], version: int) -> Mapping[str, Any]:
-        """Version 1 had one flat list of settings, which are today's short names."""
+        """Convert entries of format version 1, a flat list of settings by short name."""
         if version > 1:
             return entries
         known = {"expression": True, **entries}
@@ -226,9 +233,9 @@ class CellConfig(Config):
 
     @property
     def is_bag(self) -> bool:
-        """Whether the pooled cell is a mean or sum of genes' vectors times values.
+        """Whether the model is a bag of genes: the mean or sum of gene vectors times values.
 
-        Such a model reads a matrix of cells by genes without making tokens of it.
+        Such a model reads a matrix of cells by genes directly, without tokens.
         """
         c = self.encoder
         plain = c.input_norm == "none" and not c.gene_norm and not (c.pre_norm and c.final_norm)
@@ -237,29 +244,29 @@ class CellConfig(Config):
 
     @property
     def d_cell(self) -> int:
-        """Width of the cell embedding: of the latent, where there is one."""
+        """Width of the cell embedding; with a latent, that of the latent."""
         latent = self.heads.get("latent")
         return latent.n_latent if isinstance(latent, LatentConfig) else self.encoder.d_model
 
     @property
     def n_classes(self) -> int:
-        """Classes of the class head; 0 without one."""
+        """Number of classes of the class head; 0 without one."""
         head = self.heads.get("class")
         return head.n_classes if isinstance(head, ClassConfig) else 0
 
     @property
     def n_input_norms(self) -> int:
-        """Norms of tokens, one for each batch; 0 where all cells share one or there is none."""
+        """Number of token norms, one per batch; 0 if all cells share one or there is none."""
         return self.n_batches if self.encoder.input_norm == "per_batch" else 0
 
     @property
     def d_label(self) -> int:
-        """Width of what the decoders know of a token beside it; 0 for nothing."""
+        """Width of the embedding of batch and modality that decoders use; 0 for none."""
         return self.encoder.d_model if self.has_batch_labels or self.n_modalities else 0
 
     @property
     def has_batch_labels(self) -> bool:
-        """Whether the decoders see batches."""
+        """Whether decoders use batches."""
         return self.batch_labels and self.n_batches > 0
 
 
@@ -276,17 +283,17 @@ PRESETS: dict[str, dict[str, Any]] = {
     "large": {"d_model": 1536, "n_layer": 36, "d_state": 64, "headdim": 64, "mvc": True}
     | {"dropout": 0.2},
 }
-"""``large`` has the published sizes and structure; the others are for training from scratch."""
+"""Settings of the presets. ``large`` has the published sizes; the others are for training."""
 
 
 def preset(name: str, *, n_genes: int = 60_530, **changes: Any) -> CellConfig:
-    """A configuration by name.
+    """Return a configuration by name.
 
     Parameters
     ----------
     name
-        ``"mini"`` (about 0.1 M parameters beside the genes), ``"base"`` (4 M) or ``"large"``
-        (the published sizes: 625 M with 60,530 genes).
+        Name of the preset: ``"mini"`` (about 0.1 M parameters without gene embeddings), ``"base"``
+        (4 M) or ``"large"`` (the published sizes, 625 M with 60,530 genes).
     n_genes
         Size of the vocabulary, special tokens included.
     **changes
@@ -299,7 +306,7 @@ def preset(name: str, *, n_genes: int = 60_530, **changes: Any) -> CellConfig:
     Raises
     ------
     ScmambaError
-        There is no such preset or setting, or a value is not allowed.
+        If there is no such preset or setting, or a value is not allowed.
 
     Examples
     --------

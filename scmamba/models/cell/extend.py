@@ -1,9 +1,8 @@
-"""Genes placed in a cell model by their sequences.
+"""Gene embeddings of a cell model from embeddings of gene sequences.
 
-Pooled embeddings of transcripts or promoters stand in for what a cell model would have learned of a
-gene: as a start for all genes (:func:`start_from_sequences`), or, through a linear map fitted on
-genes that both know, as tokens for genes outside its vocabulary or of another species
-(:func:`extend_genes`).
+Pooled embeddings of transcripts or promoters initialize all gene embeddings before training
+(:func:`start_from_sequences`), or add genes that are missing from the vocabulary or belong to
+another species (:func:`extend_genes`) through a linear map fitted on shared genes.
 """
 
 from __future__ import annotations
@@ -26,27 +25,41 @@ from scmamba.nn.lora import merged_state_dict
 from scmamba.tokens.cells.vocab import Vocab
 
 FEWEST = 20
-"""Genes that model and table must share for a map to be fitted."""
+"""Smallest number of shared genes on which a map is fitted."""
 
 _TABLE = "gene_embedding.embedding.weight"
 
 
 @dataclass(frozen=True)
 class Extended:
-    """A cell model that knows more genes.
+    """Cell model with additional genes; see :func:`extend_genes`.
 
     Attributes
     ----------
     model
-        The model; all it computes on genes that it knew is what it was.
+        The model; its output for the genes known before is unchanged.
     added
-        The new genes, in the order of their ids, behind those known before.
+        New genes in the order of their ids, which follow those known before.
     embedding_map
-        The map from sequence embeddings (standardised) to gene embeddings; its ``r2`` on held-out
-        shared genes says what sequences told: 0 means nothing, and every new gene then gets the
-        mean of the known ones.
+        Ridge regression from standardized sequence embeddings to gene embeddings. If its ``r2`` on
+        held-out shared genes is 0, sequences are not informative and each new gene gets the mean
+        gene embedding.
     n_shared
-        Genes that the map was fitted on.
+        Number of genes that the map was fitted on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scmamba
+    >>> scmamba.settings.verbosity = "error"
+    >>> from scmamba.models import CellModel, extend_genes, preset
+    >>> names = [f"g{i}" for i in range(40)]
+    >>> model = CellModel(preset("mini", n_genes=43, n_layer=1))
+    >>> model.vocab = scmamba.tokens.Vocab(names)
+    >>> sequences = np.random.default_rng(0).normal(size=(41, 8))
+    >>> extended = extend_genes(model, [*names, "new"], sequences)
+    >>> extended.added, extended.n_shared
+    (('new',), 40)
     """
 
     model: CellModel
@@ -55,6 +68,7 @@ class Extended:
     n_shared: int
 
     def __str__(self) -> str:
+        """Return the number of added genes and the quality of the map as text."""
         told = f"explains {self.embedding_map.r2:.1%} of the variance of held-out gene embeddings"
         return (
             f"{len(self.added):,} genes added from their sequences by a map fitted on "
@@ -70,37 +84,50 @@ def extend_genes(
     n_folds: int = 5,
     seed: int | None = None,
 ) -> Extended:
-    """Add genes to a cell model, placed by their sequences.
+    """Add genes to a cell model by their sequence embeddings, without training.
 
-    Genes of the table that the model knows serve to fit a ridge regression from sequence embedding
-    to gene embedding; its penalty is chosen on held-out genes. The others are added, each where
-    the map puts it, as far from the mean as known genes are (a regression alone puts them nearer,
-    and a token near the mean says little to the model). Genes of another species are placed the
-    same way, if the table holds genes of the model's species too, embedded by the same sequence
-    model. Nothing is trained.
+    A ridge regression from sequence embeddings to gene embeddings is fitted on the genes that the
+    model knows, with the penalty chosen on held-out genes. The other genes are added at their
+    predicted embeddings, rescaled to the variance of known gene embeddings, because predictions of
+    a regression shrink towards the mean. Genes of another species can be added in the same way if
+    ``genes`` also contains genes of the model's species, embedded by the same sequence model.
 
     Parameters
     ----------
     model
-        Stays as it is.
+        Cell model with a vocabulary; not modified.
     genes
-        (n,) names, each once, those the model knows as its vocabulary spells them.
+        (n,) unique gene names; known genes spelled as in the vocabulary.
     embeddings
-        (n, d) one pooled embedding a gene: what :func:`scmamba.tasks.sequence.embed` writes into
-        ``obsm["X_scmamba"]``, for example.
+        (n, d) pooled sequence embeddings, such as those that :func:`scmamba.tasks.sequence.embed`
+        writes to ``obsm["X_scmamba"]``.
     n_folds
-        Parts of the shared genes that are held out in turn.
+        Number of folds of the shared genes for choosing the penalty.
     seed
-        Of the parts; None: ``settings.seed``.
+        Seed of the folds; None for ``settings.seed``.
 
     Returns
     -------
-    The new model, on the device of the old one, and what was done.
+    The new model, on the device of the old one, with the added genes and the map.
 
     Raises
     ------
     ScmambaError
-        The model has no vocabulary, the table is odd, no gene is new, or fewer than 20 are shared.
+        If the model has no vocabulary, the embeddings are invalid, no gene is new, or fewer than 20
+        are shared.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scmamba
+    >>> scmamba.settings.verbosity = "error"
+    >>> from scmamba.models import CellModel, extend_genes, preset
+    >>> names = [f"g{i}" for i in range(40)]
+    >>> model = CellModel(preset("mini", n_genes=43, n_layer=1))
+    >>> model.vocab = scmamba.tokens.Vocab(names)
+    >>> sequences = np.random.default_rng(0).normal(size=(41, 8))
+    >>> extend_genes(model, [*names, "new"], sequences).model.vocab["new"]
+    43
     """
     if model.vocab is None:
         raise ScmambaError("the model has no vocabulary; set model.vocab or load it with one")
@@ -109,8 +136,8 @@ def extend_genes(
     known, added = index >= 0, tuple(g for g, i in zip(genes, index, strict=True) if i < 0)
     if known.sum() < FEWEST or not added:
         raise ScmambaError(
-            f"{known.sum()} of {len(index)} genes are in the model's vocabulary and {len(added)} "
-            f"are not; give at least {FEWEST} that are, spelled as there (such as "
+            f"{known.sum()} of {len(index)} genes are in the vocabulary of the model and "
+            f"{len(added)} are not; give at least {FEWEST} that are, spelled as there (such as "
             f"{', '.join(model.vocab.genes[:3])}), and at least one that is not"
         )
     state = merged_state_dict(model)
@@ -139,26 +166,37 @@ def extend_genes(
 
 
 def start_from_sequences(model: CellModel, genes: Sequence[str], embeddings: npt.ArrayLike) -> int:
-    """Start the gene embeddings of a model to be trained from sequence embeddings, in place.
+    """Initialize gene embeddings of a model from sequence embeddings before training, in place.
 
-    Standardised embeddings are brought to at most ``d_model`` principal components, strongest
-    first; see :meth:`CellModel.init_gene_embedding`.
+    Embeddings are standardized and reduced to at most ``d_model`` principal components; see
+    :meth:`CellModel.init_gene_embedding`.
 
     Parameters
     ----------
     model
-        With a vocabulary.
+        Cell model with a vocabulary; modified.
     genes, embeddings
-        As in :func:`extend_genes`; genes that the model does not know are passed over.
+        Gene names (n,) and sequence embeddings (n, d); genes outside the vocabulary are ignored.
 
     Returns
     -------
-    The number of genes set; the others keep their start.
+    Number of genes that were initialized; the others keep their random embeddings.
 
     Raises
     ------
     ScmambaError
-        The model has no vocabulary, the table is odd, or it holds none of the model's genes.
+        If the model has no vocabulary, the embeddings are invalid, or none of the genes is in the
+        vocabulary.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scmamba
+    >>> from scmamba.models import CellModel, preset, start_from_sequences
+    >>> model = CellModel(preset("mini", n_genes=6, n_layer=1))
+    >>> model.vocab = scmamba.tokens.Vocab(["A", "B", "C"])
+    >>> start_from_sequences(model, ["A", "C", "other"], np.eye(3))
+    2
     """
     if model.vocab is None:
         raise ScmambaError("the model has no vocabulary; set model.vocab first")
@@ -167,8 +205,8 @@ def start_from_sequences(model: CellModel, genes: Sequence[str], embeddings: npt
     known = index >= 0
     if not known.any():
         raise ScmambaError(
-            f"none of the {len(index)} genes is in the model's vocabulary; spell them as there "
-            f"(such as {', '.join(model.vocab.genes[:3])})"
+            f"none of the {len(index)} genes is in the vocabulary of the model; spell them as "
+            f"there (such as {', '.join(model.vocab.genes[:3])})"
         )
     rows = rows[known]
     spread = rows.std(0)
@@ -180,21 +218,23 @@ def start_from_sequences(model: CellModel, genes: Sequence[str], embeddings: npt
 
 
 def _table(genes: Sequence[str], embeddings: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """``embeddings`` as numbers, one finite row a gene, each gene once."""
+    """Check that ``embeddings`` has one finite row per gene, and that genes are unique."""
     rows = np.asarray(embeddings, dtype=np.float64)
     if rows.ndim != 2 or len(rows) != len(genes):
         raise ScmambaError(
-            f"embeddings have shape {rows.shape} for {len(genes)} genes; give one row a gene"
+            f"embeddings have shape {rows.shape} for {len(genes)} genes; give one row per gene"
         )
     if not np.isfinite(rows).all():
         raise ScmambaError("embeddings hold NaN or infinite numbers; leave those genes out")
     if len(set(genes)) < len(genes):
-        raise ScmambaError("a gene comes more than once; give one embedding a gene, such as a mean")
+        raise ScmambaError(
+            "a gene occurs more than once; give one embedding per gene, such as a mean"
+        )
     return rows
 
 
 def _grown(tensor: Tensor, before: int, after: int, learned: Tensor) -> Tensor:
-    """``tensor`` on the CPU; where it has a row a gene, new ones are the mean of the learned."""
+    """Copy to the CPU; where rows are genes, append rows with the mean of the learned ones."""
     tensor = tensor.detach().cpu().clone()
     if before == after or tensor.ndim != 2 or len(tensor) != before:
         return tensor

@@ -1,4 +1,4 @@
-"""The cell model: one backbone for published and new weights, heads as the config asks."""
+"""Cell model: one backbone for published and new weights, with configurable heads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ H = TypeVar("H", bound=Head)
 
 
 class CellModel(Described, nn.Module):
-    """Bidirectional Mamba-2 over the genes of a cell.
+    """Bidirectional Mamba-2 model of the expressed genes of a cell.
 
     Parameters
     ----------
@@ -39,17 +39,17 @@ class CellModel(Described, nn.Module):
     Attributes
     ----------
     config
-        As given.
+        Configuration.
     heads
-        The heads that the configuration asks for, by name.
+        Heads by name.
     vocab
-        Names of the genes, or None.
+        Vocabulary with the names of the genes, or None.
     report
-        What loading matched and missed, or None for a model that was not loaded.
+        Report of matched and missing weights, or None for a model that was not loaded.
     name, sha256
-        Where the weights come from and the hash of their file, or None.
-    licence
-        Terms of the weights, or None for weights of the user's own; saved with them.
+        Name of the source of the weights and hash of their file, or None.
+    license
+        License of the weights, saved with them; None for your own weights.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class CellModel(Described, nn.Module):
       pool     attention
       heads    expression, mvc, class (12)
       origin   random weights
-      licence  your own weights
+      license  your own weights
     """
 
     def __init__(self, config: CellConfig) -> None:
@@ -71,7 +71,7 @@ class CellModel(Described, nn.Module):
         self.report: LoadReport | None = None
         self.name: str | None = None
         self.sha256: str | None = None
-        self.licence: str | None = None
+        self.license: str | None = None
 
         c = config.encoder
         self.gene_embedding = GeneEmbedding(c.n_genes, c.d_model, norm=c.gene_norm)
@@ -105,7 +105,7 @@ class CellModel(Described, nn.Module):
             "pool": self.config.pool.method,
             "heads": ", ".join(heads) or "none",
             "origin": self.name or "random weights",
-            "licence": self.licence or ("not said" if self.name else "your own weights"),
+            "license": self.license or ("not stated" if self.name else "your own weights"),
         }
 
     @property
@@ -114,7 +114,7 @@ class CellModel(Described, nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def head(self, kind: type[H]) -> H | None:
-        """The head of that class, or None where the model has none.
+        """Return the head of a class, or None if the model has none.
 
         Examples
         --------
@@ -128,7 +128,7 @@ class CellModel(Described, nn.Module):
         return found if isinstance(found, kind) else None
 
     def replace_head(self, kind: type[Head]) -> None:
-        """Put a new head with random weights in place of one, as the configuration asks for it."""
+        """Replace a head by a new one with random weights, built from the configuration."""
         made = nn.ModuleDict()
         parts.add_heads(made, self.config, [kind.name])
         self.heads[kind.name] = made[kind.name].to(next(self.parameters()).device)
@@ -140,18 +140,18 @@ class CellModel(Described, nn.Module):
         padding_mask: Tensor | None = None,
         batch_ids: Tensor | None = None,
     ) -> Tensor:
-        """Hidden states (B, L, D), in the order of the tokens given.
+        """Compute hidden states (B, L, D), in the order of the tokens.
 
         Parameters
         ----------
         gene_ids
-            (B, L) integers in [0, n_genes).
+            (B, L) vocabulary ids, integers in [0, n_genes).
         values
             (B, L) binned expression.
         padding_mask
-            (B, L), True where padded.
+            (B, L) bool, True at padding.
         batch_ids
-            (B,) the batch of each cell; needed by ``input_norm="per_batch"`` alone.
+            (B,) batch of each cell; needed only with ``input_norm="per_batch"``.
         """
         genes = self.gene_embedding(gene_ids)
         return self._encode(genes, values, padding_mask, batch_ids)
@@ -177,19 +177,20 @@ class CellModel(Described, nn.Module):
         *,
         heads: Collection[str] = tuple(HEADS),
     ) -> CellOutput:
-        """Hidden states, cell embedding, and what the heads make of them.
+        """Compute hidden states, the cell embedding and the outputs of the heads.
 
         Parameters
         ----------
         gene_ids, values, padding_mask
-            As in :meth:`encode`.
+            Gene ids, values and padding, each (B, L); see :meth:`encode`.
         batch_ids
-            (B,) the batch of each cell; needed by batch labels and by norms per batch.
+            (B,) batch of each cell; needed by batch labels and by norms per batch.
         modality_ids
-            (B, L) the modality of each token; needed where the config counts modalities.
+            (B, L) modality of each token; needed if ``n_modalities`` is above 0.
         heads
-            Which heads to run where the model has them, of :data:`scmamba.nn.heads.HEADS`. Leaving
-            one out saves its time, but for the latent, which is the cell embedding.
+            Names of the heads to run, if the model has them; see
+            :data:`scmamba.nn.heads.HEADS`. The latent is always computed, as it is the cell
+            embedding.
         """
         asked = self._asked(heads)
         needed = {need for head in asked for need in head.needs}
@@ -213,21 +214,21 @@ class CellModel(Described, nn.Module):
         *,
         heads: Collection[str] = ("class",),
     ) -> CellOutput:
-        """What :meth:`forward` gives for the tokens of a matrix, without making tokens.
+        """Compute the output of a bag-of-genes model from a matrix, without making tokens.
 
         Parameters
         ----------
         values
             (B, n) values of the first n genes of the vocabulary, 0 where not expressed.
         batch_ids
-            (B,) the batch of each cell; needed by batch labels and by norms per batch.
+            (B,) batch of each cell; needed by batch labels and by norms per batch.
         heads
-            Which heads to run where the model has them; none that needs tokens.
+            Names of the heads to run, if the model has them; heads that need tokens are refused.
 
         Raises
         ------
         ScmambaError
-            The model is no bag of genes, or a head needs tokens.
+            If the model is not a bag of genes, or a head needs tokens.
         """
         asked = self._asked(heads)
         needed = sorted({need for head in asked for need in head.needs} - {"batch"})
@@ -239,7 +240,7 @@ class CellModel(Described, nn.Module):
         return self._output(asked, self.finish(pooled, batch_ids), batch_ids)
 
     def _asked(self, heads: Collection[str]) -> list[Head]:
-        """The heads that are wanted and there; the latent always."""
+        """Return the heads of the model among ``heads``, and always the latent."""
         if unknown := set(heads) - set(HEADS):
             raise ScmambaError(f"heads={sorted(unknown)}; allowed: {', '.join(map(repr, HEADS))}")
         wanted = {"latent", *heads}
@@ -255,11 +256,11 @@ class CellModel(Described, nn.Module):
         genes: Tensor | None = None,
         labels: Tensor | None = None,
     ) -> CellOutput:
-        """What the heads make of what :meth:`finish` gave."""
+        """Run heads on the result of :meth:`finish`."""
         cell, log_var = finished
         state = CellState(
             cell,
-            # Heads that rebuild the cell see a draw of the latent, as their likelihood asks.
+            # Decoders use a sample of the latent in training, as in a variational autoencoder.
             drawn=sample(cell, log_var) if log_var is not None and self.training else cell,
             log_var=log_var,
             hidden=hidden,
@@ -280,7 +281,7 @@ class CellModel(Described, nn.Module):
         padding_mask: Tensor | None = None,
         batch_ids: Tensor | None = None,
     ) -> Tensor:
-        """The cell (B, D) before its norm and latent, which :meth:`finish` adds."""
+        """Compute pooled cells (B, D), before norm and latent, which :meth:`finish` applies."""
         if isinstance(self.pool, BagPool):
             table, numbers = self.gene_embedding.embedding.weight, self.value_embedding(values)
             unseen = self._unseen(values, padding_mask)
@@ -294,7 +295,7 @@ class CellModel(Described, nn.Module):
         return self.pool(hidden, gene_ids, self._unseen(values, padding_mask))
 
     def _unseen(self, values: Tensor, padding_mask: Tensor | None) -> Tensor | None:
-        """Tokens (B, L) that are not pooled."""
+        """Mask (B, L) of tokens that are excluded from pooling."""
         if self.config.pool.masked:
             return padding_mask
         masked = values == self.config.encoder.mask_value
@@ -303,7 +304,7 @@ class CellModel(Described, nn.Module):
     def finish(
         self, pooled: Tensor, batch_ids: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """From the pooled (B, D) to the cell embedding (B, d_cell) and its log variance or None."""
+        """Turn pooled cells (B, D) into embeddings (B, d_cell) and log variances or None."""
         if isinstance(self.cell_norm, DomainBatchNorm):
             ids = given(batch_ids, "batch_ids", "a cell norm per batch")
             pooled = self.cell_norm(pooled[:, None], ids)[:, 0]
@@ -312,16 +313,16 @@ class CellModel(Described, nn.Module):
         return self.heads["latent"](pooled) if "latent" in self.heads else (pooled, None)
 
     def decode_counts(self, cell: Tensor, batch_ids: Tensor | None = None) -> Tensor:
-        """Logarithms of genes' shares (B, n_counts) in cells of embedding (B, d_cell).
+        """Decode log fractions (B, n_counts) of genes from cell embeddings (B, d_cell).
 
-        ``batch_ids`` (B,) says as of which batch; it need not be the cell's own.
+        ``batch_ids`` (B,) is the batch to decode for, which may differ from that of the cell.
         """
         if "counts" not in self.heads:
-            raise ScmambaError("this model decodes no counts; make it with n_counts above 0")
+            raise ScmambaError("this model has no count decoder; create it with n_counts above 0")
         return self.heads["counts"](cell, self._batch(batch_ids), batch_ids)
 
     def _batch(self, batch_ids: Tensor | None) -> Tensor | None:
-        """Embedding (B, D) of each cell's batch, where decoders see it."""
+        """Embedding (B, D) of the batch of each cell, if decoders use it."""
         if self.batch_embedding is None:
             return None
         return self.batch_embedding(given(batch_ids, "batch_ids", "batch labels"))
@@ -329,7 +330,7 @@ class CellModel(Described, nn.Module):
     def _labels(
         self, batch_ids: Tensor | None, modality_ids: Tensor | None, gene_ids: Tensor
     ) -> Tensor | None:
-        """Sum of batch and modality embeddings, one a token (B, L, D), for the decoders."""
+        """Sum of batch and modality embeddings of each token (B, L, D), for decoders."""
         label: Tensor | None = None
         if (batch := self._batch(batch_ids)) is not None:
             label = batch[:, None].expand(-1, gene_ids.shape[1], -1)
@@ -343,17 +344,17 @@ class CellModel(Described, nn.Module):
     def init_gene_embedding(
         self, matrix: np.ndarray | Tensor, gene_ids: np.ndarray | Tensor | None = None
     ) -> None:
-        """Start gene embeddings from what is known of the genes, for example loadings of an SVD.
+        """Initialize gene embeddings from a matrix, such as the loadings of an SVD.
 
-        The matrix is brought to a root mean square of 1, that of random embeddings. Columns
-        beyond its own stay random at a tenth of that, and rows that are not given stay as they are.
+        The matrix is scaled to a root mean square of 1, that of random embeddings. Further columns
+        are random, at a tenth of that scale; other rows stay unchanged.
 
         Parameters
         ----------
         matrix
-            (n, d) with d <= d_model, finite; n is ``n_genes`` where ``gene_ids`` is None.
+            (n, d) finite values with d <= d_model; n is ``n_genes`` if ``gene_ids`` is None.
         gene_ids
-            (n,) the vocabulary id of each row.
+            (n,) vocabulary id of each row.
         """
         table = self.gene_embedding.embedding.weight
         rows = torch.as_tensor(matrix, dtype=table.dtype, device=table.device)
@@ -373,6 +374,18 @@ class CellModel(Described, nn.Module):
 
 
 def n_parameters(config: CellConfig) -> int:
-    """Number of parameters of a model of ``config``, counted without making it."""
+    """Count the parameters of a cell model without allocating it.
+
+    Parameters
+    ----------
+    config
+        Configuration of the model.
+
+    Examples
+    --------
+    >>> from scmamba.models import n_parameters, preset
+    >>> n_parameters(preset("mini", n_genes=1_000, n_layer=1, n_classes=12))
+    164089
+    """
     with torch.device("meta"):
         return sum(p.numel() for p in CellModel(config).parameters())

@@ -1,4 +1,4 @@
-"""What a cell model gives."""
+"""Output of a cell model."""
 
 from __future__ import annotations
 
@@ -10,30 +10,39 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class CellOutput:
-    """What a cell model gives for B cells of L tokens; None where the head is absent.
+    """Output of a cell model for B cells of L tokens; fields of absent heads are None.
 
     Attributes
     ----------
     hidden
-        (B, L, D); what stands at padding has no meaning. None where a bag of genes
-        (:attr:`CellConfig.is_bag`) was read as a whole.
+        (B, L, D) hidden states, undefined at padding; None for a bag of genes
+        (:attr:`CellConfig.is_bag`).
     cell_embedding
-        (B, D), not normalised; the mean of the latent, where there is one.
+        (B, D) cell embedding, not normalized; with a latent, its mean.
     expression, mvc_expression
-        (B, L): predicted values from each token, and from the cell embedding.
+        (B, L) values predicted from each token, and from the cell embedding.
     expression_zero_prob, mvc_zero_prob
-        (B, L) in [0, 1]: the published "zero probability", trained as P(value > 0).
+        (B, L) published "zero probability", trained as P(value > 0), in [0, 1].
     class_logits
-        (B, n_classes).
+        (B, n_classes) logits of classes.
     batch_logits
-        (B, n_batches), behind gradient reversal.
+        (B, n_batches) logits of batches, after gradient reversal.
     latent_log_var
         (B, D) log variance of the latent.
     count_log_share, count_log_dispersion
-        (B, n_counts) logarithms of genes' shares in a cell's counts, and (n_counts,) of their
-        inverse dispersions.
+        (B, n_counts) log fraction of each gene in a cell's counts, and (n_counts,) log inverse
+        dispersions.
     others
-        What further heads made, by the names that they give.
+        Outputs of further heads by name.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.models import CellModel, preset
+    >>> model = CellModel(preset("mini", n_genes=10, n_layer=1, n_classes=3)).eval()
+    >>> output = model(torch.tensor([[8, 0, 1]]), torch.tensor([[0.0, 2.0, 5.0]]))
+    >>> output.cell_embedding.shape, output.class_logits.shape, output.batch_logits
+    (torch.Size([1, 64]), torch.Size([1, 3]), None)
     """
 
     hidden: Tensor | None
@@ -51,7 +60,7 @@ class CellOutput:
 
     @classmethod
     def of(cls, hidden: Tensor | None, cell: Tensor, made: Mapping[str, Tensor]) -> CellOutput:
-        """Put what heads made into the field of its name, or else into ``others``."""
+        """Create the output from the results of heads by name; unknown names go to ``others``."""
         named = {one.name for one in fields(cls)}
         known = {name: tensor for name, tensor in made.items() if name in named}
         others = {name: tensor for name, tensor in made.items() if name not in named}

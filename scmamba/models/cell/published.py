@@ -1,4 +1,4 @@
-"""The layout of the SC-MAMBA2 release: ``args.json``, ``vocab.json`` and one file of weights."""
+"""Layout of the SC-MAMBA2 release: ``args.json``, ``vocab.json`` and one file of weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from scmamba.nn.heads import ClassConfig
 from scmamba.tokens.cells.vocab import Vocab
 
 KEYS: tuple[tuple[str, str], ...] = (
-    # ours <- published; the first pair that fits is taken
+    # scmamba <- published; the first pair that matches is used
     ("gene_embedding.embedding.", "encoder.embedding."),
     ("gene_embedding.norm.", "encoder.enc_norm."),
     ("value_embedding.", "value_encoder."),
@@ -47,7 +47,7 @@ KEYS: tuple[tuple[str, str], ...] = (
     ("heads.adversary.out.", "grad_reverse_discriminator.out_layer."),
 )
 
-_HEADS = {  # a word of args.json, and what the tensors of its part begin with
+_HEADS = {  # setting in args.json: prefix of its tensors
     "MVC": "heads.mvc.",
     "DAB": "heads.adversary.",
     "use_batch_labels": "batch_embedding.",
@@ -63,22 +63,22 @@ def is_published(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Published:
-    """A folder of the published layout, read.
+    """Content of a folder in the published layout.
 
     Attributes
     ----------
     path
-        The file of weights.
+        Path of the file of weights.
     config
-        Structure, from shapes and args.json.
+        Configuration, from shapes and args.json.
     vocab
-        Names of the genes.
+        Vocabulary with the names of the genes.
     tensors, names
-        Tensors by our names, and the published name of each.
+        Tensors by their names in scmamba, and the published name of each.
     left
-        Entries of the file that are no tensors.
+        Entries of the file that are not tensors.
     notes
-        What a reader should know.
+        Notes for the report of loading.
     """
 
     path: Path
@@ -96,7 +96,7 @@ def read_published(folder: Path) -> Published:
     Raises
     ------
     ScmambaError
-        A file is missing or damaged, or its numbers clash.
+        If a file is missing or damaged, or files contradict each other.
     """
     args = Fields(read_json(folder / "args.json"), folder / "args.json")
     vocab = Vocab.from_json(folder / "vocab.json")
@@ -111,7 +111,7 @@ def read_published(folder: Path) -> Published:
 
 
 def load_published(folder: Path, *, allow_missing_heads: bool = True, **changes: Any) -> CellModel:
-    """Make a model of a folder of the published layout; see :func:`scmamba.models.load`."""
+    """Load a model from a folder in the published layout; see :func:`scmamba.models.load`."""
     read = read_published(folder)
     perturbation = any("transformer_encoder." in name for name in read.names.values())
     alias = "transformer" if perturbation else "mamba"
@@ -141,7 +141,7 @@ def load_published(folder: Path, *, allow_missing_heads: bool = True, **changes:
 
 
 def _theirs(name: str, alias: str) -> str:
-    """The published name of ours."""
+    """Return the published name of a tensor."""
     pairs = [(o, p) for o, p in KEYS if name.startswith(o)]
     if not pairs:
         return name
@@ -150,7 +150,7 @@ def _theirs(name: str, alias: str) -> str:
 
 
 def _weight_file(folder: Path) -> Path:
-    """``best_model.pt``, or the only file of weights."""
+    """Find ``best_model.pt``, or the only file of weights."""
     found = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES and p.is_file())
     best = [p for p in found if p.stem == "best_model"]
     if len(best) == 1 or len(found) == 1:
@@ -165,7 +165,7 @@ def _weight_file(folder: Path) -> Path:
 def _notes(
     tensors: Iterable[str], args: Fields, config: CellConfig, n_tokens: int
 ) -> tuple[str, ...]:
-    """What args.json promises and the tensors do not hold, and the like."""
+    """Return notes on contradictions between args.json and the tensors."""
     notes = [
         f"args.json says {word}={args.content[word]!r}, but the checkpoint holds no such tensors"
         for word, prefix in _HEADS.items()

@@ -1,4 +1,4 @@
-"""Ridge regression whose penalty is chosen on held-out rows, and which may learn nothing."""
+"""Ridge regression with the penalty chosen by cross-validation, which may select the mean."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 PENALTIES = (*(10.0**k for k in range(-2, 7)), math.inf)
-"""Tried on standardised inputs; the last one predicts the mean."""
+"""Candidate penalties for standardized inputs; the last one predicts the mean."""
 
 
 @dataclass(frozen=True)
 class Ridge:
-    """A linear map with intercept.
+    """Linear map with intercept, fitted by ridge regression.
 
     Attributes
     ----------
     weight
-        (d_in, d_out), of inputs as they are given.
+        (d_in, d_out) weights of the original inputs.
     intercept
-        (d_out,).
+        (d_out,) intercept.
     penalty
-        The one chosen, on standardised inputs; infinite: the mean is predicted.
+        Chosen penalty on standardized inputs; if infinite, the mean is predicted.
     r2
-        Share of the variance of held-out rows that was explained with it, at most 1; 0 where the
-        mean is as good. The parts that chose the penalty measured it.
+        Fraction of variance explained on held-out rows, at most 1; 0 if the mean is as good. It is
+        measured on the folds that chose the penalty.
     mean
-        (d_out,) of what was fitted.
+        (d_out,) mean of the targets.
     shrinkage
-        Root mean square of predictions of held-out rows about the mean, over that of the rows
-        themselves; 0 where the mean is predicted.
+        Root mean square of held-out predictions about the mean, relative to that of the targets; 0
+        if the mean is predicted.
     """
 
     weight: Floats
@@ -44,10 +44,10 @@ class Ridge:
     shrinkage: float
 
     def predict(self, x: Floats, *, restore: bool = False) -> Floats:
-        """(n, d_out) for ``x`` (n, d_in).
+        """Predict (n, d_out) targets of ``x`` (n, d_in).
 
-        The best guess is nearer to the mean than what it guesses. With ``restore`` the distance is
-        divided by ``shrinkage``: predictions then vary as the fitted rows do.
+        Predictions are closer to the mean than targets are. With ``restore``, deviations from the
+        mean are divided by ``shrinkage``, so that predictions vary as much as the targets.
         """
         best = x @ self.weight + self.intercept
         if not restore or self.shrinkage == 0:
@@ -61,11 +61,11 @@ def fit_ridge(x: Floats, y: Floats, *, n_folds: int = 5, seed: int = 0) -> Ridge
     Parameters
     ----------
     x, y
-        One row an example.
+        Inputs and targets, one row per example.
     n_folds
-        Parts of the rows that are held out in turn to choose the penalty, 2 to n.
+        Number of folds for choosing the penalty, 2 to n.
     seed
-        Of the parts.
+        Seed of the folds.
     """
     part = np.random.default_rng(seed).permutation(len(x)) % n_folds
     left, told = np.zeros(len(PENALTIES)), np.zeros(len(PENALTIES))
@@ -80,7 +80,7 @@ def fit_ridge(x: Floats, y: Floats, *, n_folds: int = 5, seed: int = 0) -> Ridge
             guess = x[out] @ weight + intercept
             left[i] += np.square(y[out] - guess).sum()
             told[i] += np.square(guess - mean).sum()
-    best = int(np.flatnonzero(left == left.min())[-1])  # of equals the strongest
+    best = int(np.flatnonzero(left == left.min())[-1])  # the strongest of equally good ones
     weight, intercept = _Solved(x, y).at(PENALTIES[best])
     if math.isinf(PENALTIES[best]) or total == 0:
         return Ridge(weight, intercept, PENALTIES[best], 0.0, y.mean(0), 0.0)
@@ -94,13 +94,13 @@ class _Solved:
     def __init__(self, x: Floats, y: Floats) -> None:
         self.x_mean, self.y_mean = x.mean(0), y.mean(0)
         spread = x.std(0)
-        self.scale = np.where(spread > 0, spread, np.inf)  # what never varies has no weight
+        self.scale = np.where(spread > 0, spread, np.inf)  # constant inputs get no weight
         standard = (x - self.x_mean) / self.scale
         self.values, self.vectors = np.linalg.eigh(standard.T @ standard)
         self.target = self.vectors.T @ (standard.T @ (y - self.y_mean))
 
     def at(self, penalty: float) -> tuple[Floats, Floats]:
-        """Weight (d_in, d_out) and intercept (d_out,)."""
+        """Return weights (d_in, d_out) and intercept (d_out,) for a penalty."""
         shrunk = self.target / (np.maximum(self.values, 0) + penalty)[:, None]
         weight = (self.vectors @ shrunk) / self.scale[:, None]
         return weight, self.y_mean - self.x_mean @ weight

@@ -1,6 +1,6 @@
-"""Short names of the settings of a cell model, and where each stands in its configuration.
+"""Short names of the settings of a cell model, and their location in its configuration.
 
-They are what keyword arguments are called, and the flat fields of saved format version 1.
+Short names are accepted as keyword arguments, and are the flat fields of format version 1.
 """
 
 from __future__ import annotations
@@ -54,37 +54,37 @@ PLACES: dict[str, tuple[str, ...]] = {
     "batch_labels": ("batch_labels",),
     "n_modalities": ("n_modalities",),
 }
-"""Settings that are one value in one place."""
+"""Location of each setting in the configuration."""
 
 _SWITCHES = ("expression", "mvc", "adversary")
-"""Heads that are there or not."""
+"""Heads that are switched on or off."""
 
 _SIZED = {"n_classes": "class", "n_latent": "latent", "n_counts": "counts"}
-"""Sizes that are 0 where there is no such head."""
+"""Sizes of heads; 0 for no such head."""
 
 _DECODERS = ("expression", "mvc")
 _NORMED = ("input_norm", "cell_norm")
 _NORMS = {True: "batch", False: "none", "domain": "per_batch"}
-"""How version 1 called the norms."""
+"""Names of the norms in format version 1."""
 
 _OLD_BATCHES = ("n_domains", "cell_domains")
-"""How version 1 counted the batches of the two norms."""
+"""Fields of format version 1 with the number of batches of the two norms."""
 
 
 def expand(settings: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """Entries of a configuration: those of ``base``, changed by ``settings``.
+    """Return the entries of a configuration: those of ``base``, changed by ``settings``.
 
     Parameters
     ----------
     settings
-        By short name. Settings of a head that is not there are passed over.
+        Settings by short name; those of absent heads are ignored.
     base
-        What :meth:`CellConfig.to_dict` gave, or nothing.
+        Result of :meth:`CellConfig.to_dict`, or an empty mapping.
 
     Raises
     ------
     ScmambaError
-        A setting has no place, or two of them count batches differently.
+        If a setting is unknown, or two settings give different numbers of batches.
     """
     _check_names(settings)
     entries: dict[str, Any] = {
@@ -109,7 +109,7 @@ def _check_names(settings: Mapping[str, Any]) -> None:
 
 
 def _count_batches(given: dict[str, Any]) -> None:
-    """Version 1 counted the same batches in up to three places."""
+    """Merge the up to three numbers of batches of format version 1."""
     old = {name: given.pop(name) for name in _OLD_BATCHES if name in given}
     if old.get("cell_domains"):
         given["cell_norm"] = "per_batch"
@@ -122,7 +122,7 @@ def _count_batches(given: dict[str, Any]) -> None:
 
 
 def _switch_heads(given: dict[str, Any], heads: dict[str, Any]) -> None:
-    """Add and remove heads as the settings say."""
+    """Add and remove heads according to the settings."""
     for name in _SWITCHES:
         wanted = given.pop(name, None)
         if wanted is True:
@@ -151,7 +151,7 @@ def _put(entries: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
     holder = entries
     for part in above:
         if part not in holder:
-            return  # a setting of a head that is not there
+            return  # a setting of an absent head
         holder[part] = dict(holder[part])
         holder = holder[part]
     holder[name] = value

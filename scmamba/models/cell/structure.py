@@ -1,4 +1,4 @@
-"""The configuration of a published checkpoint, from the shapes of its tensors and args.json."""
+"""Configuration of a published checkpoint, inferred from tensor shapes and args.json."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _MIXER = ("in_proj.weight", "conv1d.weight", "A_log", "out_proj.weight")
 
 
 def infer(shapes: Shapes, args: Fields, *, n_tokens: int) -> CellConfig:
-    """The configuration that tensors of ``shapes`` (under our names) were made with.
+    """Infer the configuration of a checkpoint from the shapes of its tensors.
 
     Parameters
     ----------
     shapes
-        Shape of each tensor.
+        Shape of each tensor by its name in scmamba.
     args
-        Entries of ``args.json``: embsize, nlayers, dropout, pad_value and others, each optional.
+        Entries of ``args.json``, all optional: embsize, nlayers, dropout, pad_value and others.
     n_tokens
         Length of the vocabulary.
 
     Raises
     ------
     ScmambaError
-        No Mamba-2 layer is found, or two sources give different numbers; both are named.
+        If no Mamba-2 layer is found, or shapes and ``args.json`` contradict each other.
     """
     mixer, n_layer = _mixer(shapes)
     d_model = mixer["out_proj.weight"][0]
@@ -71,7 +71,7 @@ def infer(shapes: Shapes, args: Fields, *, n_tokens: int) -> CellConfig:
 
 
 def _mixer(shapes: Shapes) -> tuple[dict[str, tuple[int, ...]], int]:
-    """Shapes of the first whole layer, and the number of layers."""
+    """Shapes of the first complete layer, and the number of layers."""
     layers: dict[int, dict[str, tuple[int, ...]]] = {}
     for name, shape in shapes.items():
         if found := _LAYER.fullmatch(name):
@@ -86,7 +86,7 @@ def _mixer(shapes: Shapes) -> tuple[dict[str, tuple[int, ...]], int]:
 
 
 def _sizes(mixer: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """d_state, d_conv, expand and headdim from in_proj, conv1d, A_log and out_proj."""
+    """Infer d_state, d_conv, expand and headdim from in_proj, conv1d, A_log and out_proj."""
     n_axes = {"out_proj.weight": 2, "conv1d.weight": 3, "A_log": 1, "in_proj.weight": 2}
     check_axes(mixer, n_axes)
     d_model, d_inner = mixer["out_proj.weight"]
@@ -103,7 +103,7 @@ def _sizes(mixer: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
             f"in_proj has {rows} rows, but conv1d, A_log and out_proj need "
             f"{d_inner + conv_dim + heads} (inner width {d_inner} + {conv_dim} + {heads} heads)"
         )
-    # The release has one group; more would need a word in args.json, which has none.
+    # The release has one group; args.json has no setting for more.
     return {
         "d_state": state,
         "d_conv": d_conv,
@@ -113,7 +113,7 @@ def _sizes(mixer: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
 
 
 def _values(args: Fields) -> dict[str, Any]:
-    """Numbers that no tensor shows. Zero-shot, ``<cls>`` gets the pad value."""
+    """Read settings that tensors do not show; ``<cls>`` has the pad value, as in zero-shot use."""
     args.string("input_emb_style", "continuous", choices=("continuous",))
     words = {
         "dropout": "dropout",
@@ -147,7 +147,7 @@ def _pool(args: Fields) -> str:
 
 
 def _class_head(shapes: Shapes, head: str) -> tuple[int, int]:
-    """Number of classes (0: no such head) and of Linear layers."""
+    """Return the number of classes (0 for no such head) and of linear layers."""
     hidden = [n for n, s in shapes.items() if n.startswith(f"{head}.hidden.") and len(s) == 2]
     n_classes = _rows(shapes, f"{head}.out.weight")
     return n_classes, len(hidden) + 1 if n_classes else 1

@@ -1,1 +1,1 @@
-"""Weights on disk: the saved format, tensors read without pickle, and what became of each."""
+"""Weights on disk: saved format, reading without pickle, reports of loading."""

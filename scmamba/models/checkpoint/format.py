@@ -1,8 +1,8 @@
-"""Our own format on disk: written atomically, read only if nothing was changed.
+"""Format of saved models: written atomically, read only if unchanged.
 
-A folder of ours holds ``config.json``, ``model.safetensors`` and either ``vocab.json`` (where genes
-are named) or ``nucleotides.json`` (the tokenizer of a sequence model). The first carries the format
-version and the sha256 of the others.
+The folder of a model holds ``config.json``, ``model.safetensors`` and either ``vocab.json`` (names
+of genes) or ``nucleotides.json`` (tokenizer of a sequence model). ``config.json`` contains the
+format version and the sha256 of the other files.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _OLD_HEADS = {
     "latent_head": "heads.latent",
     "count_head": "heads.counts",
 }
-_ABOUT = "saved"  # the part of config.json that is not the configuration
+_ABOUT = "saved"  # entry of config.json that is not part of the configuration
 
 
 def save(
@@ -53,19 +53,19 @@ def save(
     *,
     about: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a model atomically; low-rank parts are merged into their matrices.
+    """Save a model to a folder, atomically.
 
-    Tied tensors are stored once.
+    LoRA weights are merged into their matrices, and tied tensors are stored once.
 
     Parameters
     ----------
     model
-        To be saved; it stays as it is.
+        Model to save; not modified.
     folder
-        A new or empty folder, or one that holds a saved model, which is replaced.
+        New or empty folder, or folder of a saved model, which is replaced.
     about
-        Where the weights come from (plain values for JSON), kept beside the configuration; the
-        licence of the model is there anyway.
+        Information on the origin of the weights (plain values for JSON), stored with the
+        configuration; the license of the model is always stored.
 
     Returns
     -------
@@ -74,7 +74,18 @@ def save(
     Raises
     ------
     ScmambaError
-        The folder cannot be written or holds other files.
+        If the folder cannot be written or holds other files.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from scmamba.models import CellModel, load, preset, save
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save(CellModel(preset("mini", n_genes=100, n_layer=1)), folder)
+    ...     print(sorted(file.name for file in path.iterdir()))
+    ...     load(folder).report.complete
+    ['config.json', 'model.safetensors']
+    True
     """
     folder = Path(folder)
     replaced = frozenset({CONFIG, VOCAB, TOKENIZER, WEIGHTS})
@@ -87,7 +98,7 @@ def save(
         saved = {
             "scmamba": __version__,
             "files": {path.name: sha256(path) for path in sorted(temporary.iterdir())},
-            "about": {"licence": model.licence, **(about or {})},
+            "about": {"licence": model.license, **(about or {})},
         }
         content = {**model.config.to_dict(), _ABOUT: saved}
         saved["seal"] = _seal(content)
@@ -96,9 +107,9 @@ def save(
 
 
 def _state(model: CellModel | SequenceModel) -> dict[str, Tensor]:
-    """State dict on the CPU, tied tensors under their first name."""
+    """Return the state dict on the CPU, with tied tensors under their first name."""
     tied: dict[str, str] = {}
-    if isinstance(model, SequenceModel):  # of the plain structure: low-rank parts hide its ties
+    if isinstance(model, SequenceModel):  # a model without LoRA, which hides tied tensors
         with torch.device("meta"):
             tied = aliases(SequenceModel(model.config, model.tokenizer))
     state = merged_state_dict(model)
@@ -106,13 +117,13 @@ def _state(model: CellModel | SequenceModel) -> dict[str, Tensor]:
 
 
 def is_own(folder: Path) -> bool:
-    """Whether ``folder`` claims to be of our own format."""
+    """Whether ``folder`` is in the format of scmamba, by its files."""
     published = is_published(folder) or is_published_sequence(folder)
     return (folder / CONFIG).is_file() and not published
 
 
 def read_config(folder: Path) -> tuple[CellConfig | SequenceConfig, dict[str, Any]]:
-    """Configuration of a folder of our format, and what :func:`save` noted: files and about."""
+    """Read the configuration of a saved model, and its entries ``files`` and ``about``."""
     path = folder / CONFIG
     content = read_json(path)
     of_sequence = content.get("kind") == SequenceConfig.kind
@@ -121,7 +132,7 @@ def read_config(folder: Path) -> tuple[CellConfig | SequenceConfig, dict[str, An
     files = saved.nested("files", {})
     if WEIGHTS not in files.content or set(files.content) - {WEIGHTS, other}:
         raise ScmambaError(
-            f"{path} should list {WEIGHTS} and perhaps {other} with their sha256; "
+            f"{path} should list {WEIGHTS} and optionally {other} with their sha256; "
             "copy the whole folder again or save the model again"
         )
     fields = {name: value for name, value in content.items() if name != _ABOUT}
@@ -129,7 +140,7 @@ def read_config(folder: Path) -> tuple[CellConfig | SequenceConfig, dict[str, An
         config = (SequenceConfig if of_sequence else CellConfig).from_dict(fields)
     if saved.has("seal") and saved.string("seal") != _seal(content):
         raise ScmambaError(
-            f"{path} was changed since it was saved; copy it again. To change a setting, give it "
+            f"{path} was changed since it was saved; copy it again. To change a setting, pass it "
             "to load() and save the model again"
         )
     hashes = {name: files.string(name) for name in files.content}
@@ -137,7 +148,7 @@ def read_config(folder: Path) -> tuple[CellConfig | SequenceConfig, dict[str, An
 
 
 def _seal(content: Mapping[str, Any]) -> str:
-    """Hash of all that config.json holds but the seal itself."""
+    """Hash of the content of config.json, except the hash itself."""
     saved = {name: value for name, value in content[_ABOUT].items() if name != "seal"}
     text = json.dumps({**content, _ABOUT: saved}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -146,7 +157,7 @@ def _seal(content: Mapping[str, Any]) -> str:
 def load_own(
     folder: Path, *, allow_missing_heads: bool = True, **changes: Any
 ) -> CellModel | SequenceModel:
-    """Read a folder that :func:`save` wrote, on the CPU; see :func:`scmamba.models.load`."""
+    """Load a model saved by :func:`save` to the CPU; see :func:`scmamba.models.load`."""
     config, saved = read_config(folder)
     files = saved["files"]
     about = Fields(saved["about"], folder / CONFIG, prefix=f"{_ABOUT}.about.")
@@ -156,7 +167,7 @@ def load_own(
     tensors = {_renamed(name): tensor for name, tensor in stored.items()}
     if isinstance(config, SequenceConfig):
         sequence = _sequence(folder, config.replace(**changes), tensors, files)
-        sequence.licence = about.string("licence") if about.has("licence") else None
+        sequence.license = about.string("licence") if about.has("licence") else None
         return sequence
     changed = config.replace(**changes)
     filled = fill(
@@ -179,12 +190,12 @@ def load_own(
         notes=tuple(about.strings("notes", ())),
     )
     model.name, model.sha256 = folder.name, files[WEIGHTS]
-    model.licence = about.string("licence") if about.has("licence") else None
+    model.license = about.string("licence") if about.has("licence") else None
     return model
 
 
 def _renamed(name: str) -> str:
-    """The present name of a tensor; version 1 had each head by itself."""
+    """Return the current name of a tensor; in format version 1 heads were separate."""
     start, dot, rest = name.partition(".")
     return f"{_OLD_HEADS.get(start, start)}{dot}{rest}"
 
@@ -210,7 +221,7 @@ def _sequence(
 
 
 def unchanged(path: Path, expected: object, by: str) -> None:
-    """Raise an error where ``path`` has not the sha256 that ``by`` says."""
+    """Raise ScmambaError if the sha256 of ``path`` is not ``expected``, as stored in ``by``."""
     if not path.exists():
         raise ScmambaError(f"{path} is missing; copy the whole folder or save the model again")
     check_regular(path)

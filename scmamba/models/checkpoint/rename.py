@@ -1,4 +1,4 @@
-"""Tensors of a foreign checkpoint under our names."""
+"""Conversion of tensor names of published checkpoints to those of scmamba."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ T = TypeVar("T")
 def to_ours(
     tensors: Mapping[str, T], keys: Iterable[tuple[str, str]], plain: Callable[[str], str]
 ) -> tuple[dict[str, T], dict[str, str]]:
-    """Rename published tensors (or what stands for them).
+    """Rename the tensors (or shapes) of a published checkpoint.
 
     Parameters
     ----------
     tensors
-        By their published names.
+        Tensors by published name.
     keys
-        Pairs of how our names and the published ones begin; the first pair that fits is taken.
+        Pairs of prefixes, in scmamba and as published; the first pair that matches is used.
     plain
-        A published name without what may stand in front of it.
+        Function that removes wrapper prefixes from a published name.
 
     Returns
     -------
     ours
-        By our names; those without a counterpart keep theirs.
+        Tensors by their names in scmamba; those without a counterpart keep their names.
     names
-        The published name of each of ours.
+        Published name of each name in scmamba.
 
     Raises
     ------
     ScmambaError
-        Two tensors claim one name.
+        If two tensors get the same name.
     """
     ours: dict[str, T] = {}
     names: dict[str, str] = {}
@@ -43,6 +43,6 @@ def to_ours(
         bare = plain(name)
         mine = next((o + bare.removeprefix(p) for o, p in pairs if bare.startswith(p)), bare)
         if mine in ours:
-            raise ScmambaError(f"the tensors {names[mine]!r} and {name!r} stand for the same one")
+            raise ScmambaError(f"the tensors {names[mine]!r} and {name!r} have the same meaning")
         ours[mine], names[mine] = tensor, name
     return ours, names

@@ -1,4 +1,4 @@
-"""What loading matched, what it missed and what it could not use."""
+"""Report of loading: matched, missing and unused weights."""
 
 from __future__ import annotations
 
@@ -7,27 +7,38 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of every tensor of a checkpoint, and of every tensor of the model.
+    """Report of loading that accounts for every tensor of the checkpoint and of the model.
 
     Attributes
     ----------
     source
-        Where the weights came from.
+        File or folder of the weights.
     n_matched, n_weights
-        Tensors of the model that the checkpoint filled, and tensors the model has.
+        Number of tensors of the model found in the checkpoint, and number of all its tensors.
     n_genes
-        Tokens of the vocabulary that have a row in the gene embedding; of a sequence model, tokens
-        that its tokenizer knows.
+        Number of tokens of the vocabulary with a gene embedding; for a sequence model, number of
+        tokens of its tokenizer.
     fresh
-        Tensors of heads that the checkpoint does not hold: they start at random.
+        Tensors of heads that are missing from the checkpoint and start at random.
     mismatched
-        Tensors of heads held in another shape, as "name: (theirs) for (ours)": random too.
+        Tensors of heads with another shape in the checkpoint, as "name: (checkpoint) for (model)",
+        which start at random.
     unused
-        Tensors of the checkpoint that have no place in the model.
+        Tensors of the checkpoint that the model does not have.
     notes
-        Other things a reader should know.
+        Further remarks.
     tokens
-        What the tokens are.
+        Description of the tokens.
+
+    Examples
+    --------
+    >>> from scmamba.models import LoadReport
+    >>> report = LoadReport("model.pt", n_matched=10, n_weights=11, n_genes=5, fresh=("head.out",))
+    >>> report.complete
+    False
+    >>> print(report)
+    model.pt: 10 of 11 weights loaded, 5 genes and special tokens known
+      1 not in the checkpoint, started at random: head.out
     """
 
     source: str
@@ -42,15 +53,16 @@ class LoadReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every tensor found its place, on both sides."""
+        """Whether all tensors of checkpoint and model match."""
         return not (self.started_at_random or self.unused)
 
     @property
     def started_at_random(self) -> bool:
-        """Whether some weights of heads did not come from the checkpoint."""
+        """Whether some weights of heads are not from the checkpoint."""
         return bool(self.fresh or self.mismatched)
 
     def __str__(self) -> str:
+        """Return the report as text, one line per group of tensors."""
         lines = [
             f"{self.source}: {self.n_matched} of {self.n_weights} weights loaded, "
             f"{self.n_genes} {self.tokens} known"
@@ -58,7 +70,7 @@ class LoadReport:
         told = (
             ("not in the checkpoint, started at random", self.fresh),
             ("of another shape, started at random", self.mismatched),
-            ("in the checkpoint but without a place here, left out", self.unused),
+            ("in the checkpoint but not in the model, left out", self.unused),
         )
         for what, names in told:
             if names:

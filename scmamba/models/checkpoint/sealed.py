@@ -1,4 +1,4 @@
-"""Folders of settings and arrays that tell whether they were changed since they were saved."""
+"""Folders of settings and arrays with hashes that detect changes since they were saved."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Sealed:
-    """One kind of folder: settings as JSON, arrays beside them, no pickle.
+    """Kind of folder with settings as JSON and arrays as safetensors, without pickle.
 
     Attributes
     ----------
     kind
-        What it holds, for messages: ``"annotator"``.
+        Kind of content for messages, such as ``"annotator"``.
     settings
         Name of the JSON file.
     version
-        Of the format; another one is refused.
+        Version of the format; other versions are refused.
     others
-        Names of further files that must be there. Every other file in the folder and below it is
-        sealed too.
+        Names of further required files. All other files in the folder and its subfolders are
+        hashed too.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Sealed:
     def write(
         self, folder: Path, content: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
     ) -> None:
-        """Write settings and arrays to a folder that holds the other files already."""
+        """Write settings and arrays to a folder that already holds the other files."""
         tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
         save_tensors(tensors, folder / ARRAYS)
         whole = {"format_version": self.version, "scmamba": __version__, **content}
@@ -59,12 +59,12 @@ class Sealed:
 
     @contextmanager
     def reading(self, folder: Path) -> Iterator[tuple[dict[str, Any], Arrays]]:
-        """Settings and arrays of a folder; what fails while they are used is told as damage.
+        """Read settings and arrays; errors while they are used are reported as damage.
 
         Raises
         ------
         ScmambaError
-            It is no such folder, of another format, changed or damaged.
+            If the folder is of another kind or format version, was changed, or is damaged.
         """
         path = folder / self.settings
         content = read_json(path)
@@ -87,13 +87,13 @@ class Sealed:
             yield content, {k: v.numpy() for k, v in load_file(folder / ARRAYS).items()}
 
     def _seals(self, folder: Path, content: Mapping[str, Any]) -> dict[str, str]:
-        """Hash of every file of the folder, and of the settings."""
+        """Hashes of all files of the folder, and of the settings."""
         files = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
         names = sorted({*files, *self.others, self.settings})
         return {name: self._seal(folder, name, content) for name in names}
 
     def _seal(self, folder: Path, name: str, content: Mapping[str, Any]) -> str:
-        """Hash of a file, or of the settings whatever the order of their keys."""
+        """Hash of a file, or of the settings independent of the order of keys."""
         if name == self.settings:
             text = json.dumps(content, sort_keys=True)
             return hashlib.sha256(text.encode()).hexdigest()

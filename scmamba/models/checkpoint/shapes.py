@@ -1,4 +1,4 @@
-"""What shapes of a foreign checkpoint must be before sizes are taken from them."""
+"""Checks of the shapes of published checkpoints before sizes are inferred from them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from scmamba._errors import ScmambaError
 
 
 def counted(numbers: Collection[int], what: str) -> int:
-    """How many there are, or an error where they are not numbered 0, 1, 2, ..."""
+    """Count ``numbers``, or raise an error if they are not 0, 1, 2, ..."""
     missing = next((i for i in range(len(numbers)) if i not in numbers), None)
     if missing is not None:
         raise ScmambaError(
-            f"the checkpoint numbers its {what} up to {max(numbers)}, but number {missing} is not "
-            "there; use the whole checkpoint"
+            f"the checkpoint numbers its {what} up to {max(numbers)}, but number {missing} is "
+            "missing; use the whole checkpoint"
         )
     return len(numbers)
 
 
 def check_axes(layer: Mapping[str, tuple[int, ...]], n_axes: Mapping[str, int]) -> None:
-    """Raise an error where a tensor of a layer has not the number of axes it should have."""
+    """Raise ScmambaError if a tensor of a layer has an unexpected number of axes."""
     for name, n in n_axes.items():
         if name in layer and len(layer[name]) != n:
             raise ScmambaError(
                 f"{name} of a layer has the shape {layer[name]}, and {n} axes are needed; use a "
-                "checkpoint of a layout that is known here"
+                "checkpoint in a supported layout"
             )

@@ -1,4 +1,4 @@
-"""Tensors from files, without ever running a pickle."""
+"""Reading and writing of tensors without pickle."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SPARE = 2**20  # bytes that a zip archive may unpack to beyond its own size
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write a safetensors file that others may read as the files next to it.
+    """Write a safetensors file with the default permissions of new files.
 
-    The library makes it private to its owner; its mode is that of any new file.
+    The library itself would make the file readable only by its owner.
     """
     path.touch()
     mode = path.stat().st_mode & 0o777
@@ -35,29 +35,31 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Read a state dict from a safetensors file or, with ``weights_only=True``, from a PyTorch one.
+    """Read a state dict from a safetensors or PyTorch file (with ``weights_only=True``).
 
     Parameters
     ----------
     path
-        A file that ends on .safetensors, .pt, .pth or .bin.
+        Path of a .safetensors, .pt, .pth or .bin file.
 
     Returns
     -------
     tensors
-        By name, on the CPU. A state dict inside ``{"model_state_dict": ...}`` is taken out.
+        Tensors by name, on the CPU. A state dict inside ``{"model_state_dict": ...}`` is unwrapped.
     left
-        Names of entries that are no tensors of the state dict (an epoch, an optimiser).
+        Names of entries that are not tensors of the state dict (such as epoch or optimizer).
 
     Raises
     ------
     ScmambaError
-        The file is missing, truncated or damaged, holds anything but tensors and plain values,
-        or is no state dict.
+        If the file is missing, truncated or damaged, holds objects other than tensors and plain
+        values, or is not a state dict.
     """
     check_regular(path)
     if path.suffix not in SUFFIXES:
-        raise ScmambaError(f"{path} is no weight file; known endings: {', '.join(SUFFIXES)}")
+        raise ScmambaError(
+            f"{path} is not a file of weights; allowed extensions: {', '.join(SUFFIXES)}"
+        )
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     left: list[str] = []
     for wrapper in _WRAPPERS:
@@ -75,9 +77,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor of a file, as :func:`read_tensors`; of safetensors, nothing else is
-    read.
-    """
+    """Read the shapes of the tensors of a file; from safetensors only the header is read."""
     if path.suffix != ".safetensors":
         return {name: tuple(tensor.shape) for name, tensor in read_tensors(path)[0].items()}
     check_regular(path)
@@ -94,13 +94,13 @@ def _read_safetensors(path: Path) -> Any:
 
 
 def _check_stored(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse tensors that claim more numbers than the file holds, before anything copies them."""
+    """Refuse tensors that claim more values than the file holds, before they are copied."""
     size, stored = path.stat().st_size, 0
     storages: set[int] = set()
     for name, tensor in tensors.items():
         if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
             raise ScmambaError(
-                f"{path}: {name} is no plain tensor (layout {tensor.layout}, {tensor.device}); "
+                f"{path}: {name} is not a plain tensor (layout {tensor.layout}, {tensor.device}); "
                 "save it dense and on the CPU"
             )
         storage = tensor.untyped_storage()
@@ -118,8 +118,7 @@ def _check_stored(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 def _empty(path: Path, names: list[str]) -> ScmambaError:
     return ScmambaError(
-        f"{path} holds tensors without a single number: {', '.join(names[:5])}; use the whole "
-        "checkpoint"
+        f"{path} holds empty tensors: {', '.join(names[:5])}; use the whole checkpoint"
     )
 
 

@@ -1,4 +1,4 @@
-"""A model and tensors under our names; nothing is filled or dropped in silence."""
+"""Filling of a model with tensors, in which every tensor is accounted for."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from scmamba._errors import ScmambaError
 from scmamba._settings import settings
 
 BACKBONE = ("gene_embedding.", "value_embedding.", "input_norm.", "stack.", "final_norm.")
-_COUNTER = "num_batches_tracked"  # of a batch norm: not a weight, 0 where it is missing
+_COUNTER = "num_batches_tracked"  # counter of a batch norm, not a weight; 0 if missing
 MOST_FRESH = 2**26
-"""Numbers of heads that may start at random, unless the checkpoint itself holds half as many."""
+"""Largest number of values that may start at random, unless the checkpoint holds half as many."""
 
 M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class Filled(Generic[M]):
-    """A model, and which of its tensors were not filled: names, and "name: (theirs) for (ours)".
+    """Model, with names of missing tensors and "name: (checkpoint) for (model)" of mismatched ones.
 
-    Tensors that are one under several names count once.
+    Tied tensors count once.
     """
 
     model: M
@@ -42,28 +42,28 @@ def fill(
     needed: tuple[str, ...] = ("",),
     name_of: Callable[[str], str] = str,
 ) -> Filled[M]:
-    """Make a model and put ``tensors`` into it, as float32 on the CPU.
+    """Create a model and fill it with ``tensors``, as float32 on the CPU.
 
     Parameters
     ----------
     make
-        Makes the model; called on the meta device.
+        Function that creates the model; called on the meta device.
     tensors
-        By our names; those the model does not have are passed over (the caller reports them). Of
-        tensors that the model ties, one name is enough.
+        Tensors by their names in scmamba; those that the model does not have are ignored (the
+        caller reports them). For tied tensors, one name suffices.
     source
-        What to call the checkpoint in errors.
+        Name of the checkpoint in errors.
     needed
-        What the names of weights begin with that the checkpoint must hold. The others, of heads,
-        start at random (seeded by ``settings.seed``) where it has none of their shape.
+        Prefixes of weights that the checkpoint must hold. Others, those of heads, start at random
+        (seeded by ``settings.seed``) if missing or of another shape.
     name_of
-        The checkpoint's name of a tensor of ours, for messages.
+        Function from a name in scmamba to that in the checkpoint, for messages.
 
     Raises
     ------
     ScmambaError
-        Needed weights are missing, of another shape or not finite (all are listed), or tied ones
-        are there twice and differ.
+        If needed weights are missing, of another shape or not finite (all are listed), or tied
+        tensors differ.
     """
     with torch.device("meta"):
         model = make()
@@ -108,7 +108,7 @@ def fill(
 
 
 def _check_fresh(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: str) -> None:
-    """Refuse a configuration that asks for far more numbers than the checkpoint holds."""
+    """Refuse a configuration with far more values than the checkpoint holds."""
     stored = sum(tensor.numel() for tensor in tensors.values())
     fresh = {
         n: t.numel() for n, t in state.items() if n not in tensors or t.shape != tensors[n].shape
@@ -123,7 +123,7 @@ def _check_fresh(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor], sou
 
 
 def aliases(model: nn.Module) -> dict[str, str]:
-    """Second names of tied parameters, and the first name of each."""
+    """Map further names of tied parameters to their first name."""
     first: dict[int, str] = {}
     found: dict[str, str] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
@@ -138,7 +138,7 @@ def _untied(
     source: str,
     name_of: Callable[[str], str],
 ) -> dict[str, Tensor]:
-    """Tensors under the first name of each, whichever name the checkpoint stores them under."""
+    """Return tensors under their first name, whichever name the checkpoint uses."""
     plain = {name: tensor for name, tensor in tensors.items() if name not in tied}
     for name, first in tied.items():
         if name in tensors and not torch.equal(
@@ -152,7 +152,7 @@ def _untied(
 
 
 def _unit(name: str) -> str:
-    """The module whose tensors are loaded together or not at all."""
+    """Return the module whose tensors are loaded together or not at all."""
     return "pool" if name.startswith("pool.") else name.rpartition(".")[0]
 
 
@@ -161,7 +161,7 @@ def _converted(tensor: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _start(model: nn.Module) -> None:
-    """Give every tensor that is still without memory its random start, children first."""
+    """Initialize tensors that are still on the meta device at random, children first."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         for module in reversed(list(model.modules())):

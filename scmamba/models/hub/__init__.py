@@ -1,1 +1,1 @@
-"""Published models by name: where they are, how they are fetched, checked and locked."""
+"""Published models by name: sources, downloads, verification and locks."""

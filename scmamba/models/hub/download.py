@@ -1,4 +1,4 @@
-"""A registered model from Zenodo: fetched into the cache, checked, locked by sha256."""
+"""Download of registered models from Zenodo, verified by checksums and locks."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from scmamba.models.hub.zenodo import Record, by_hand, read_record
 
 
 def fetch(entry: Entry, *, base_url: str | None = None) -> list[Path]:
-    """Fetch the files of ``entry``, checked by the record's checksums and by the lock.
+    """Download the files of a model, verified by the checksums of the record and by the lock.
 
     Parameters
     ----------
     entry
-        What to fetch.
+        Registered model.
     base_url
-        Where Zenodo is; None: ``SCMAMBA_ZENODO_URL``, else Zenodo itself.
+        Address of Zenodo or a mirror; None for ``SCMAMBA_ZENODO_URL``, else zenodo.org.
 
     Returns
     -------
-    The files, in the cache.
+    Paths of the files, in the cache.
 
     Raises
     ------
     ScmambaError
-        A download fails or a file is not what the record or the lock says.
+        If a download fails, or a file differs from the record or the lock.
     """
     record = read_record(entry.doi, base_url)
     total = sum(file.size for file in record.files)
@@ -54,12 +54,12 @@ def fetch(entry: Entry, *, base_url: str | None = None) -> list[Path]:
 
 @contextmanager
 def published_folder(entry: Entry, paths: list[Path]) -> Iterator[Path]:
-    """The folder of the published layout among ``paths``, archives unpacked for as long as needed.
+    """Find the folder in the published layout among ``paths``, unpacking archives temporarily.
 
     Raises
     ------
     ScmambaError
-        There is no such folder, or more than one.
+        If there is no such folder, or more than one.
     """
     root = cache_folder(entry.name)
     with temporary_folder(root, ".unpacked-") as temporary:
@@ -84,7 +84,7 @@ def _lock(entry: Entry, record: Record, paths: list[Path]) -> dict[str, Any]:
         "name": entry.name,
         "doi": record.doi,
         "title": record.title,
-        "licence": record.licence,
+        "licence": record.license,
         "files": {
             file.name: {"size": file.size, "checksum": file.checksum, "sha256": sha256(path)}
             for file, path in zip(record.files, paths, strict=True)

@@ -1,4 +1,4 @@
-"""A registered model from Hugging Face at a resolved commit, or else from ModelScope."""
+"""Download of registered models from Hugging Face at a fixed commit, or from ModelScope."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from scmamba.models.hub.transfer import Unreachable, get_json
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 NEEDED = "config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""The first that is there is fetched; a pickle is read with ``weights_only=True``."""
+"""Names of weight files by preference; pickles are read with ``weights_only=True``."""
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 
 def fetch(entry: HubEntry, *, base_url: str | None = None) -> list[Path]:
-    """Fetch config, weights and tokenizer files of ``entry``, no code, and lock them.
+    """Download configuration, weights and tokenizer files of a model, but no code, and lock them.
 
     Parameters
     ----------
     entry
-        What to fetch: at the commit of its lock where there is one, else at the latest one.
+        Registered model; the commit is that of its lock, else the latest one.
     base_url
-        Where Hugging Face is; None: ``SCMAMBA_HUB_URL`` or ``HF_ENDPOINT`` in the environment, else
-        itself.
+        Address of Hugging Face or a mirror; None for ``SCMAMBA_HUB_URL`` or ``HF_ENDPOINT`` in the
+        environment, else huggingface.co.
 
     Returns
     -------
-    The files, in the cache.
+    Paths of the files, in the cache.
 
     Raises
     ------
     ScmambaError
-        No source can be reached, a download fails, or a file is not what its source or the lock
-        says.
+        If no source can be reached, a download fails, or a file differs from its source or the
+        lock.
     """
     known = read_lock(entry.name)
     try:
@@ -62,18 +62,18 @@ def fetch(entry: HubEntry, *, base_url: str | None = None) -> list[Path]:
 
 
 def hub_url(base_url: str | None = None) -> str:
-    """``base_url``, ``SCMAMBA_HUB_URL``, ``HF_ENDPOINT``, else Hugging Face itself."""
+    """Return ``base_url``, ``SCMAMBA_HUB_URL``, ``HF_ENDPOINT``, or the address of Hugging Face."""
     said = base_url or os.environ.get("SCMAMBA_HUB_URL") or os.environ.get("HF_ENDPOINT")
     return address(said or "https://huggingface.co")
 
 
 def wanted(names: Iterable[str], where: str) -> list[str]:
-    """Which of the files ``names`` of the repository ``where`` are needed.
+    """Select the files that are needed from the files ``names`` of the repository ``where``.
 
     Raises
     ------
     ScmambaError
-        There is no config.json, or no single file of weights.
+        If there is no config.json, or no single file of weights.
     """
     there = set(names)
     weights = next((name for name in WEIGHTS if name in there), None)
@@ -86,7 +86,7 @@ def wanted(names: Iterable[str], where: str) -> list[str]:
 
 
 def by_hand(entry: HubEntry) -> str:
-    """How to do without a download."""
+    """Return instructions for a manual download."""
     return (
         f"Download {NEEDED}, {' or '.join(WEIGHTS)} and the tokenizer's files of "
         f"https://huggingface.co/{entry.repo} by hand into one folder and call "
@@ -97,7 +97,7 @@ def by_hand(entry: HubEntry) -> str:
 def _hugging_face(
     entry: HubEntry, known: dict[str, Any] | None, base_url: str | None
 ) -> dict[str, Any]:
-    """Fetch from Hugging Face; gives the lock."""
+    """Download from Hugging Face and return the lock."""
     url, folder, how = hub_url(base_url), cache_folder(entry.name) / RECORD, by_hand(entry)
     same = known is not None and known.get("source") == "huggingface"
     revision = known.get("commit") if known is not None and same else None
@@ -130,13 +130,13 @@ def _hugging_face(
         "source": "huggingface",
         "repo": entry.repo,
         "commit": commit,
-        "licence": _licence(page.strings("tags", ())),
+        "licence": _license(page.strings("tags", ())),
         "files": {p.name: {"size": p.stat().st_size, "sha256": sha256(p)} for p in paths},
     }
 
 
 def _file(listed: Fields, name: str, url: str) -> RemoteFile:
-    """What the page lists: the sha256 of a large file, git's hash of a small one."""
+    """Describe a listed file; large files have a sha256, small ones a git hash."""
     if listed.has("lfs"):
         checksum = f"sha256:{listed.nested('lfs').string('sha256', '')}"
     else:
@@ -144,6 +144,6 @@ def _file(listed: Fields, name: str, url: str) -> RemoteFile:
     return RemoteFile(name, listed.integer("size", low=0), checksum, url)
 
 
-def _licence(tags: Iterable[str]) -> str | None:
+def _license(tags: Iterable[str]) -> str | None:
     terms = (tag.removeprefix("license:") for tag in tags if tag.startswith("license:"))
     return next(terms, None)

@@ -1,9 +1,8 @@
-"""What was fetched before: folders of the cache, and locks that hold later downloads to it.
+"""Cache of downloaded models, and locks against which later downloads are verified.
 
-A folder ``<cache>/models/<name>`` holds ``record/`` (the files as fetched), ``lock.json`` (their
-sha256 and where they came from) and, for archives and cell models, ``model/`` (the same weights in
-our format). A lock that ships with scmamba, ``shipped/<name>.json`` here, goes before that of the
-cache.
+A folder ``<cache>/models/<name>`` holds ``record/`` (downloaded files), ``lock.json`` (their sha256
+and source) and, for archives and cell models, ``model/`` (the weights in the format of scmamba). A
+lock shipped with scmamba (``shipped/<name>.json``) takes precedence over that of the cache.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ LOCK, RECORD, MODEL = "lock.json", "record", "model"
 
 
 def cache_folder(name: str) -> Path:
-    """Where everything of the registered model ``name`` is kept."""
+    """Return the cache folder of a registered model."""
     return Path(settings.cache_dir) / "models" / name
 
 
@@ -34,7 +33,7 @@ def is_shipped(name: str) -> bool:
 
 
 def read_lock(name: str) -> dict[str, Any] | None:
-    """The lock of ``name``: the shipped one, else that of the cache, else None."""
+    """Return the lock of a model: the shipped one, else that of the cache, else None."""
     for path in (SHIPPED / f"{name}.json", cache_folder(name) / LOCK):
         if path.is_file():
             lock = read_json(path)
@@ -44,7 +43,7 @@ def read_lock(name: str) -> dict[str, Any] | None:
 
 
 def _check(lock: Fields) -> None:
-    """Raise an error where a lock does not say what every file must be."""
+    """Raise ScmambaError if a lock lacks the hash of a file."""
     files = lock.nested("files")
     for name in files.content:
         check_name(name, lock.source)
@@ -54,12 +53,12 @@ def _check(lock: Fields) -> None:
 
 
 def keep_lock(name: str, known: dict[str, Any] | None, found: dict[str, Any]) -> None:
-    """Write the lock ``found`` into the cache, if it is what the lock ``known`` says.
+    """Write the lock ``found`` to the cache, if it agrees with the lock ``known``.
 
     Raises
     ------
     ScmambaError
-        A file is not the one that was locked.
+        If a file differs from the locked one.
     """
     for file in sorted({*(known or found)["files"], *found["files"]}):
         old, new = (known or found)["files"].get(file), found["files"].get(file)

@@ -1,4 +1,4 @@
-"""Files of a model on ModelScope, each at the commit that its listing names."""
+"""Download of models from ModelScope, each file at the commit in its listing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scmamba.models.hub.transfer import get_json
 
 
 def modelscope_url() -> str:
-    """``SCMAMBA_MODELSCOPE_URL`` in the environment, else ModelScope itself."""
+    """Return ``SCMAMBA_MODELSCOPE_URL`` of the environment, or the address of ModelScope."""
     return address(os.environ.get("SCMAMBA_MODELSCOPE_URL") or "https://www.modelscope.cn")
 
 
@@ -26,20 +26,20 @@ def fetch(
     wanted: Callable[[Iterable[str], str], list[str]],
     by_hand: str,
 ) -> dict[str, Any]:
-    """Fetch the files of ``repo`` that ``wanted`` chooses into ``folder``.
+    """Download the files of ``repo`` that ``wanted`` selects to ``folder``.
 
     Parameters
     ----------
     repo
-        ``"owner/name"``.
+        Repository, ``"owner/name"``.
     folder
-        Where they go.
+        Folder of the downloaded files.
     known
-        A lock; files that it took from ModelScope are asked for at the same commits.
+        Lock, or None; files locked from ModelScope are downloaded at the same commits.
     wanted
-        Gives the names to fetch from those that are there and from what to call the repository.
+        Function that selects file names from those listed and the name of the repository.
     by_hand
-        How to do without a download, for errors.
+        Instructions for a manual download, for errors.
 
     Returns
     -------
@@ -48,7 +48,8 @@ def fetch(
     Raises
     ------
     ScmambaError
-        ModelScope cannot be reached, does not list the files, or a file is not what it lists.
+        If ModelScope cannot be reached or does not list the files, or a file differs from its
+        listing.
     """
     url = f"{modelscope_url()}/api/v1/models/{repo}"
     listed = _listed(url, by_hand)

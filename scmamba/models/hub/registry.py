@@ -1,4 +1,4 @@
-"""Models that are known by name: where they come from and under which terms."""
+"""Registry of models by name, with source and license."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from scmamba.models.hub.sequences import SEQUENCE_MODELS, HubEntry
 
 @dataclass(frozen=True)
 class Entry:
-    """A published model on Zenodo.
+    """Published model on Zenodo.
 
     Attributes
     ----------
     name
-        What :func:`scmamba.models.load` takes.
+        Name for :func:`scmamba.models.load`.
     doi
-        Of the record that holds it. File names and checksums are the record's to tell.
-    code_licence
-        Of the code it was trained with.
+        DOI of the record, which lists file names and checksums.
+    code_license
+        License of the code it was trained with.
     expected
-        The published sizes.
+        Published configuration.
     """
 
     name: str
     doi: str
-    code_licence: str
+    code_license: str
     expected: CellConfig
 
-    def terms(self, record_licence: str | None) -> str:
-        """The licence in words; ``record_licence`` is what the record says, if it was asked."""
-        record = record_licence or "unverified until it is fetched"
-        return f"{self.code_licence}; the licence of the weights' record: {record}"
+    def terms(self, record_license: str | None) -> str:
+        """Return the license in words; ``record_license`` is that of the record, if known."""
+        record = record_license or "unverified until it is fetched"
+        return f"{self.code_license}; the license of the weights' record: {record}"
 
 
 SC_MAMBA2 = Entry(
     name="sc-mamba2-whole-body",
     doi="10.5281/zenodo.14404063",
-    code_licence="CC BY-NC for SC-MAMBA2's public code, so no commercial use",
+    code_license="CC BY-NC for SC-MAMBA2's public code, so no commercial use",
     expected=preset("large"),
 )
 
@@ -51,26 +51,26 @@ _said: set[str] = set()
 
 
 def find(name: str) -> Entry | HubEntry | None:
-    """The entry of that name, or of that repository on Hugging Face, or None."""
+    """Return the entry of a name or of a repository on Hugging Face, or None."""
     by_repo = (e for e in SEQUENCE_MODELS if e.repo.lower() == name.lower())
     return REGISTRY.get(name) or next(by_repo, None)
 
 
 def entry(name: str) -> Entry | HubEntry:
-    """The entry of that name, or of that repository on Hugging Face.
+    """Return the entry of a name or of a repository on Hugging Face.
 
     Raises
     ------
     ScmambaError
-        There is none.
+        If there is none.
     """
     if (found := find(name)) is None:
         raise ScmambaError(f"{name!r} is not a known model; known: {', '.join(REGISTRY)}")
     return found
 
 
-def say_licence(name: str, terms: str) -> None:
-    """Say once for ``name``, through the logger, under which ``terms`` its weights come."""
+def say_license(name: str, terms: str) -> None:
+    """Log the license of a model once."""
     if name not in _said:
         _said.add(name)
-        logger.info("Licence of %s: %s. Check that your use is allowed.", name, terms)
+        logger.info("License of %s: %s. Check that your use is allowed.", name, terms)

@@ -1,4 +1,4 @@
-"""Files somewhere else, fetched and checked."""
+"""Download and verification of remote files."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _NAME = re.compile(r"[^./\\\0][^/\\\0]*")
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on a server, refused where what is listed of it is odd.
+    """File on a server; invalid listings are refused.
 
     Attributes
     ----------
     name
-        Without folders.
+        Name without folders.
     size
-        Bytes.
+        Size in bytes.
     checksum
-        ``"md5:..."``, ``"sha1:..."``, ``"sha256:..."``, ``"sha512:..."``, or ``"git:..."``: the
-        hash by which git knows it.
+        Checksum: ``"md5:..."``, ``"sha1:..."``, ``"sha256:..."``, ``"sha512:..."``, or
+        ``"git:..."`` for a git blob hash.
     url
-        Where it is.
+        Address.
     """
 
     name: str
@@ -44,6 +44,7 @@ class RemoteFile:
     url: str
 
     def __post_init__(self) -> None:
+        """Check name, checksum and size."""
         check_name(self.name, self.url)
         if not isinstance(self.checksum, str) or not _CHECKSUM.fullmatch(self.checksum):
             raise ScmambaError(
@@ -55,28 +56,28 @@ class RemoteFile:
 
 
 def check_name(name: object, source: str) -> None:
-    """Raise an error where ``name`` is no plain name of a file."""
+    """Raise ScmambaError unless ``name`` is a plain file name."""
     if not isinstance(name, str) or len(name) > 200 or not _NAME.fullmatch(name):
         raise ScmambaError(f"{source} lists a file with the name {name!r}, which is refused")
 
 
 def fetch_files(files: Sequence[RemoteFile], folder: Path, by_hand: str) -> list[Path]:
-    """Fetch ``files`` into ``folder``; files there that check out are kept.
+    """Download ``files`` to ``folder``; existing files with the right checksum are kept.
 
     Parameters
     ----------
     files
-        What to fetch.
+        Files to download.
     folder
-        Made where it is missing.
+        Folder of the downloaded files; created if missing.
     by_hand
-        How to do without a download, for errors.
+        Instructions for a manual download, for errors.
 
     Raises
     ------
     ScmambaError
-        There is no room, a download fails, or a file does not have its checksum; a file that fails
-        is not kept.
+        If disk space is insufficient, a download fails, or a checksum differs; failed files are
+        not kept.
     """
     missing = [file for file in files if not checks_out(folder / file.name, file)]
     make_room(folder, sum(file.size for file in missing))
@@ -86,12 +87,12 @@ def fetch_files(files: Sequence[RemoteFile], folder: Path, by_hand: str) -> list
 
 
 def make_room(folder: Path, needed: int) -> None:
-    """Make ``folder`` and check that ``needed`` bytes fit.
+    """Create ``folder`` and check that ``needed`` bytes of disk space are free.
 
     Raises
     ------
     ScmambaError
-        It cannot be made or there is no room.
+        If it cannot be created or disk space is insufficient.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,12 +105,12 @@ def make_room(folder: Path, needed: int) -> None:
     if needed > free:
         raise ScmambaError(
             f"the files need {needed / 2**30:.1f} GiB and {folder} has {free / 2**30:.1f} GiB "
-            "free; make room or set scmamba.settings.cache_dir"
+            "free; free disk space or set scmamba.settings.cache_dir"
         )
 
 
 def checks_out(path: Path, file: RemoteFile) -> bool:
-    """Whether ``path`` is the listed file, by its size and checksum."""
+    """Whether ``path`` has the size and checksum of the listed file."""
     if not path.is_file() or path.stat().st_size != file.size:
         return False
     kind, _, expected = file.checksum.partition(":")
@@ -120,12 +121,12 @@ def checks_out(path: Path, file: RemoteFile) -> bool:
 
 
 def address(url: str) -> str:
-    """``url`` without a slash at its end.
+    """Return ``url`` without a trailing slash.
 
     Raises
     ------
     ScmambaError
-        It is no web address.
+        If it is not a web address.
     """
     if not url.startswith(("https://", "http://")):
         raise ScmambaError(f"the address {url!r} must begin with https:// or http://")

@@ -1,7 +1,7 @@
-"""Published DNA and mRNA models, with the sizes that their authors give.
+"""Published DNA and mRNA models, with their published sizes.
 
-Repositories and sizes were read from their pages and papers; commits, hashes and file names are
-not written here: they are resolved when a model is fetched, and locked then.
+Repositories and sizes are from their web pages and papers; commits, hashes and file names are
+resolved and locked when a model is downloaded.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 @dataclass(frozen=True)
 class HubEntry:
-    """A published model on Hugging Face, perhaps on ModelScope too.
+    """Published model on Hugging Face, and optionally on ModelScope.
 
     Attributes
     ----------
     name
-        What :func:`scmamba.models.load` takes.
+        Name for :func:`scmamba.models.load`.
     repo
-        On Hugging Face: ``"owner/name"``.
-    licence
-        Of the weights, as their page says it.
+        Repository on Hugging Face, ``"owner/name"``.
+    license
+        License of the weights, as stated on their page.
     max_length
-        Most tokens that it was trained with; 0: not said.
+        Longest sequence in training, in tokens; 0 if not stated.
     expected
-        The published sizes; None where they are not all published.
+        Published configuration; None if it is incomplete.
     modelscope
-        The same model on ModelScope, or None.
+        Repository on ModelScope, or None.
     """
 
     name: str
     repo: str
-    licence: str
+    license: str
     max_length: int
     expected: SequenceConfig | None
     modelscope: str | None = None
 
-    def terms(self, record_licence: str | None) -> str:
-        """The licence in words; ``record_licence`` is what the page says, if it was asked."""
-        if record_licence is None:
-            return f"{self.licence} (its page was not asked yet)"
-        return f"{self.licence} (its page says {record_licence})"
+    def terms(self, record_license: str | None) -> str:
+        """Return the license in words; ``record_license`` is that on the page, if known."""
+        if record_license is None:
+            return f"{self.license} (its page was not queried yet)"
+        return f"{self.license} (its page says {record_license})"
 
 
 def _complement(tokenizer: NucleotideTokenizer) -> tuple[int, ...]:
@@ -87,7 +87,7 @@ def _caduceus(kind: str, length: int, d_model: int, n_layer: int) -> HubEntry:
     return HubEntry(
         name=f"caduceus-{kind}-{'131k' if long else '1k'}{size}",
         repo=f"kuleshov-group/{repo}{'' if long else '_lr-8e-3'}",
-        licence=_APACHE if long else f"not said on its page; {_APACHE} for Caduceus' code",
+        license=_APACHE if long else f"not said on its page; {_APACHE} for Caduceus' code",
         max_length=length,
         expected=SequenceConfig(
             **_CADUCEUS, **ps, d_model=d_model, n_layer=n_layer, max_length=length
@@ -100,7 +100,7 @@ def _plantcaduceus(n_layer: int, d_model: int) -> HubEntry:
     return HubEntry(
         name=f"plantcaduceus-l{n_layer}",
         repo=f"kuleshov-group/PlantCaduceus_l{n_layer}",
-        licence=_APACHE,
+        license=_APACHE,
         max_length=512,
         expected=SequenceConfig(**_PLANTCAD, **sizes, mixer="mamba1", d_state=16, max_length=512),
     )
@@ -111,7 +111,7 @@ def _plantcad2(size: str, n_layer: int, d_model: int) -> HubEntry:
     return HubEntry(
         name=f"plantcad2-{size.lower()}",
         repo=f"kuleshov-group/PlantCAD2-{size}-l{n_layer}-d{d_model:04d}",
-        licence="not seen yet (unverified)",
+        license="not seen yet (unverified)",
         max_length=8192,
         expected=SequenceConfig(**_PLANTCAD, **sizes, mixer="mamba2", max_length=8192),
     )
@@ -121,7 +121,7 @@ def _dnamamba(cut: str, vocab_size: int) -> HubEntry:
     return HubEntry(
         name=f"plant-dnamamba-{cut.lower()}",
         repo=f"zhangtaolab/plant-dnamamba-{cut}",
-        licence=_NC,
+        license=_NC,
         max_length=0,
         expected=SequenceConfig(vocab_size=vocab_size, **_DNAMAMBA),
         modelscope=f"zhangtaolab/plant-dnamamba-{cut}",
@@ -142,17 +142,17 @@ SEQUENCE_MODELS: tuple[HubEntry, ...] = (
     HubEntry("mamba2-mrna", "helical-ai/mamba2-mRNA", _NC, 8192, None),
     _dnamamba("BPE", 8000),
     _dnamamba("singlebase", 11),
-    # k-mers beside 4 special tokens, 5 single nucleotides and 2 ends
+    # k-mers, 4 special tokens, 5 single nucleotides and 2 tokens of ends
     *(_dnamamba(f"{k}mer", 4**k + 11) for k in range(2, 7)),
 )
 
 
 OF_THEIR_SOURCE = "that of their source"
-"""Terms of weights of which nothing else is known."""
+"""License of weights from an unknown source."""
 
 
 def published_terms(family: str) -> str:
-    """Terms of weights in a folder, of which only the layout is known."""
-    limits = {entry.licence for entry in SEQUENCE_MODELS if entry.name.startswith(family)}
+    """Return the license of weights in a folder, of which only the layout is known."""
+    limits = {entry.license for entry in SEQUENCE_MODELS if entry.name.startswith(family)}
     published = f"; {_NC}, if they are those published in this layout" if limits == {_NC} else ""
     return f"{OF_THEIR_SOURCE}{published}"

@@ -1,4 +1,4 @@
-"""Bytes from a server that nobody vouches for: so many, and not slower than a limit, or none."""
+"""Downloads from untrusted servers, with limits on size and time."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from scmamba._progress import progress_bar
 from scmamba._read import parse_json
 
 TIMEOUT = 8
-"""Seconds without a byte after which a server counts as gone."""
+"""Seconds without data after which a server counts as unreachable."""
 
 PATIENCE = 9.0
-"""Seconds that an answer may take, beside the time that its bytes take at the slowest rate."""
+"""Seconds that a response may take in addition to its transfer at the slowest rate."""
 
 SLOWEST = 32 * 1024
-"""Bytes a second below which a download is stopped."""
+"""Bytes per second below which a download is stopped."""
 
 MAX_ANSWER = 16 * 2**20
-"""Largest page or listing that is read, in bytes."""
+"""Largest listing that is read, in bytes."""
 
 _PIECE = 2**16
 
 
 class Unreachable(ScmambaError):
-    """A source that cannot be asked, so that another may be."""
+    """A source cannot be reached; another one may be tried."""
 
 
 def unreachable(url: str, error: Exception, by_hand: str) -> Unreachable:
-    """The error for an address that does not answer as it should."""
+    """Return the error for an address that cannot be read."""
     return Unreachable(f"cannot fetch {url} ({type(error).__name__}). {by_hand}")
 
 
 def get_json(url: str, by_hand: str) -> Any:
-    """The JSON value that ``url`` answers with.
+    """Download and parse JSON from ``url``.
 
     Parameters
     ----------
     url
-        What to ask.
+        Address.
     by_hand
-        How to do without an answer, for errors.
+        Instructions for a manual download, for errors.
 
     Raises
     ------
     Unreachable
-        The server is not there, answers with an error, or is too slow.
+        If the server cannot be reached, responds with an error, or is too slow.
     ScmambaError
-        The answer is too large or is not JSON.
+        If the response is too large or is not JSON.
     """
     content = io.BytesIO()
     receive(url, content, by_hand, max_bytes=MAX_ANSWER)
@@ -62,28 +62,28 @@ def get_json(url: str, by_hand: str) -> Any:
 def receive(
     url: str, out: BinaryIO, by_hand: str, *, max_bytes: int, progress: str | None = None
 ) -> None:
-    """Write what ``url`` sends to ``out``.
+    """Download ``url`` to the file ``out``.
 
     Parameters
     ----------
     url
-        What to ask.
+        Address.
     out
-        A file opened for writing bytes.
+        File opened for writing bytes.
     by_hand
-        How to do without a download, for errors.
+        Instructions for a manual download, for errors.
     max_bytes
-        More is an error, and is not received.
+        Largest size in bytes; more is an error.
     progress
-        Name of a bar that shows how far the download is; None: no bar.
+        Label of a progress bar; None for no bar.
 
     Raises
     ------
     Unreachable
-        The server is not there, answers with an error, or is slower than 32 KiB a second on
-        average after its first seconds.
+        If the server cannot be reached, responds with an error, or is slower than 32 KiB per
+        second on average after the first seconds.
     ScmambaError
-        It sends more, or packed bytes that would have to be unpacked.
+        If it sends more bytes, or compressed content.
     """
     receiver = _Receiver(url, out, max_bytes)
     receiver.start()
@@ -109,9 +109,10 @@ def receive(
 
 
 class _Receiver(threading.Thread):
-    """Receives in a thread of its own, so that whoever waits for it can give up at any time.
+    """Thread that downloads, so that the caller can stop waiting at any time.
 
-    ``received`` counts the bytes, ``error`` is what stopped it, and ``stopped`` tells it to end.
+    ``received`` is the number of bytes, ``error`` the error that ended the thread, and setting
+    ``stopped`` ends it.
     """
 
     def __init__(self, url: str, out: BinaryIO, max_bytes: int) -> None:
@@ -124,7 +125,7 @@ class _Receiver(threading.Thread):
     def run(self) -> None:
         try:
             self._receive()
-        except Exception as error:  # told by the thread that waits
+        except Exception as error:  # raised by the waiting thread
             self.error = error
 
     def _receive(self) -> None:

@@ -1,4 +1,4 @@
-"""Archives unpacked without trusting them."""
+"""Unpacking of untrusted archives."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _MOST_FILES = 10_000
 _MOST_BYTES = 64 * 2**30
 _SPARE = 64 * 2**20
-_MOST_RATIO = 20  # weights hardly pack; text packs by 5 to 10
+_MOST_RATIO = 20  # weights hardly compress; text compresses by a factor of 5 to 10
 _LONGEST_HEADER = 2**20
 _PIECE = 2**20
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the name ends as that of an archive we can unpack."""
+    """Whether the file extension is that of a supported archive."""
     return path.name.lower().endswith(ENDINGS)
 
 
 def unpack(archive: Path, folder: Path, *, most_bytes: int | None = None) -> list[Path]:
-    """Unpack plain files and folders of ``archive`` into ``folder``.
+    """Unpack regular files and folders of ``archive`` to ``folder``.
 
     Parameters
     ----------
     archive
-        A .zip or .tar file, perhaps compressed.
+        Zip or tar file, which may be compressed.
     folder
-        Must exist; existing files are not overwritten.
+        Existing folder; files in it are not overwritten.
     most_bytes
-        How much it may unpack to; None: 64 MiB and 20 times its own size. What is written is
-        counted, not what a header promises.
+        Largest unpacked size in bytes, counted while writing; None for 64 MiB plus 20 times the
+        size of the archive.
 
     Returns
     -------
-    The files written.
+    Paths of the files written.
 
     Raises
     ------
     ScmambaError
-        The archive is damaged, too large, or holds links, devices, absolute paths or ``..``.
+        If the archive is damaged, too large, or holds links, devices, absolute paths or ``..``.
     """
     written: list[Path] = []
     packed = check_regular(archive).stat().st_size
@@ -77,7 +77,7 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int | None = None) -> lis
 
 
 def _members(archive: Path, most_bytes: int) -> Iterator[tuple[str, IO[bytes]]]:
-    """Names and contents of the plain files; anything but files and folders is an error."""
+    """Iterate over names and contents of files; anything but files and folders is an error."""
     if archive.name.lower().endswith(".zip"):
         with zipfile.ZipFile(archive) as packed:
             for i, entry in enumerate(packed.infolist()):
@@ -107,7 +107,7 @@ def _check_number(archive: Path, i: int) -> None:
 
 
 def _unpacked(archive: Path) -> IO[bytes]:
-    """The tape inside a compressed file, told by its first bytes."""
+    """Open the tar inside a compressed file, detected by its first bytes."""
     with archive.open("rb") as file:
         start = file.read(6)
     if start.startswith(b"\x1f\x8b"):
@@ -118,7 +118,7 @@ def _unpacked(archive: Path) -> IO[bytes]:
 
 
 class _Bounded(io.RawIOBase):
-    """A tape that gives a bounded number of bytes, and no header that is absurdly long."""
+    """Stream of a tar with limits on the number of bytes and on the length of headers."""
 
     def __init__(self, archive: Path, tape: IO[bytes], most_bytes: int) -> None:
         self.archive, self.tape = archive, tape
@@ -148,7 +148,7 @@ class _Bounded(io.RawIOBase):
 
 
 def _inside(folder: Path, name: str, archive: Path) -> Path:
-    """Where ``name`` goes; it has to stay within ``folder``."""
+    """Return the target path of ``name``, which must be within ``folder``."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0] or "\0" in name:
         raise _refused(archive, name, "a path that leads out of the folder")

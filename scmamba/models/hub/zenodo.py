@@ -1,4 +1,4 @@
-"""A Zenodo record: what it holds, by its own word."""
+"""Zenodo records: their files, checksums and licenses."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from scmamba.models.hub.transfer import get_json
 
 @dataclass(frozen=True)
 class Record:
-    """What a record says of itself; ``licence`` is None where it says nothing."""
+    """Zenodo record; ``license`` is None if it states none."""
 
     doi: str
     title: str
-    licence: str | None
+    license: str | None
     files: tuple[RemoteFile, ...]
 
 
 def zenodo_url(base_url: str | None = None) -> str:
-    """``base_url``, else ``SCMAMBA_ZENODO_URL`` in the environment, else Zenodo itself."""
+    """Return ``base_url``, ``SCMAMBA_ZENODO_URL``, or the address of Zenodo."""
     return address(base_url or os.environ.get("SCMAMBA_ZENODO_URL") or "https://zenodo.org")
 
 
 def read_record(doi: str, base_url: str | None = None) -> Record:
-    """Ask Zenodo's record API for the record of ``doi``, such as "10.5281/zenodo.1".
+    """Read the record of ``doi``, such as "10.5281/zenodo.1", from the API of Zenodo.
 
     Raises
     ------
     ScmambaError
-        Zenodo cannot be reached, or answers with something else than that record.
+        If Zenodo cannot be reached, or does not return that record.
     """
     base, number = zenodo_url(base_url), doi.rpartition(".")[2]
     url = f"{base}/api/records/{number}"
@@ -41,7 +41,7 @@ def read_record(doi: str, base_url: str | None = None) -> Record:
 
 
 def by_hand(doi: str) -> str:
-    """How to do without a download."""
+    """Return instructions for a manual download."""
     return (
         f"Download the files of https://doi.org/{doi} by hand, unpack them into one folder "
         "(args.json, vocab.json and the .pt file) and call scmamba.models.load(folder)"
@@ -53,12 +53,12 @@ def _record(content: Fields, doi: str, base: str) -> Record:
     if doi not in (found, content.string("conceptdoi", "")):
         raise ScmambaError(f"asked for {doi}, but {base} answered with {found}. {by_hand(doi)}")
     about, number = content.nested("metadata"), content.integer("id", low=0)
-    licence = about.nested("license", {}).string("id", "") or None
+    license = about.nested("license", {}).string("id", "") or None
     entries = [Fields.of(file, content.source) for file in content.values("files")]
     if not entries:
         raise ScmambaError(f"the record {found} lists no files")
     at = f"{base}/api/records/{number}/files"
-    return Record(found, about.string("title"), licence, tuple(_file(file, at) for file in entries))
+    return Record(found, about.string("title"), license, tuple(_file(file, at) for file in entries))
 
 
 def _file(listed: Fields, at: str) -> RemoteFile:

@@ -1,4 +1,4 @@
-"""DNA and mRNA models: configurations, networks and the published layouts."""
+"""DNA and mRNA models: configurations, networks and published layouts."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""The three classifiers of the 18-task benchmark of Nucleotide Transformer's data.
+"""Baseline classifiers of the 18-task benchmark on data of the Nucleotide Transformer.
 
-Sizes are the published ones: a causal Mamba-1 (5.26 M parameters), a CNN (2.10 M) and a
-Transformer (3.32 M), each of width 256 on ids padding 0, A 1, C 2, G 3, T 4, N 5.
-Each is called with (input_ids (B, L), padding_mask (B, L) or None) and gives (B, n_outputs);
-padding changes nothing.
+The sizes are the published ones: a causal Mamba-1 (5.26 M parameters), a CNN (2.10 M) and a
+Transformer (3.32 M), each of width 256, with ids 0 for padding, A 1, C 2, G 3, T 4, N 5. Each maps
+input_ids (B, L) and padding_mask (B, L) or None to (B, n_outputs); padding does not affect results.
 """
 
 from __future__ import annotations
@@ -26,23 +25,23 @@ MAX_LENGTH = 600
 
 
 def mamba_classifier(n_outputs: int, *, dropout: float = 0.1, **sizes: Any) -> PooledModel:
-    """Causal Mamba-1 layers behind LayerNorms, the mean over positions, dropout, a linear head.
+    """Build causal Mamba-1 layers with pre-norm, mean pooling, dropout and a linear head.
 
     Parameters
     ----------
     n_outputs
         Classes, labels or numbers to predict.
     dropout
-        Before the head.
+        Dropout before the head, in [0, 1).
     **sizes
-        Fields of :class:`~scmamba.models.SequenceConfig` other than the published ones.
+        Fields of :class:`~scmamba.models.SequenceConfig` that differ from the published ones.
     """
     backbone = SequenceModel.from_preset("nt-mamba", lm_head=False, **sizes)
     return PooledModel(backbone, n_outputs, dropout=dropout)
 
 
 class CNNClassifier(nn.Module):
-    """Four blocks of convolution, batch norm, ReLU and max pooling by 2, then the mean.
+    """Four blocks of convolution, batch norm, ReLU and max pooling by 2, then mean pooling.
 
     Parameters
     ----------
@@ -53,7 +52,7 @@ class CNNClassifier(nn.Module):
     kernels
         Width of each block's convolution, odd.
     dropout
-        Before the head.
+        Dropout before the head, in [0, 1).
     """
 
     def __init__(
@@ -87,25 +86,25 @@ class CNNClassifier(nn.Module):
             x = x.masked_fill(pad[:, None], 0)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = F.max_pool1d(F.relu(norm(conv(x).transpose(1, 2), pad).transpose(1, 2)), 2)
-            if pad is not None:  # a pair with padding in it is padding, as an odd end is cut off
+            if pad is not None:  # a pair that contains padding is padding; an odd end is cut off
                 pad = pad[:, : 2 * x.shape[2]].unflatten(1, (-1, 2)).any(2)
                 x = x.masked_fill(pad[:, None], 0)
         return self.head(masked_mean(x.transpose(1, 2), pad))
 
 
 class TransformerClassifier(nn.Module):
-    """Pre-norm attention layers over a prepended token, whose last state is classified.
+    """Pre-norm Transformer with a learned class token, whose final state is classified.
 
     Parameters
     ----------
     n_outputs
         Classes, labels or numbers to predict.
     d_model, n_layer, n_heads, d_ff
-        Its size.
+        Width, number of layers, number of heads, and width of the feed-forward layers.
     max_length
-        Longest sequence; positions are learned.
+        Longest sequence, the number of learned positions.
     dropout
-        In the layers and before the head.
+        Dropout in the layers and before the head, in [0, 1).
     """
 
     def __init__(

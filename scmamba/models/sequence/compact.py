@@ -1,4 +1,4 @@
-"""A small model of sequences to be trained from scratch on a few thousand of them."""
+"""Compact sequence model for training from scratch on a few thousand sequences."""
 
 from __future__ import annotations
 
@@ -21,30 +21,31 @@ _N_CODONS = 64
 
 @dataclass(frozen=True)
 class CompactConfig(Config):
-    """Everything that decides the shape of a :class:`CompactModel`.
+    """Configuration of a :class:`CompactModel`.
 
     Parameters
     ----------
     n_outputs
-        Classes, labels or numbers to predict.
+        Number of classes, labels or numbers to predict.
     per_token
-        Predict them for every nucleotide instead of the whole sequence.
+        Whether to predict for every nucleotide instead of the whole sequence.
     unit
-        What a position is: a ``"nucleotide"``, seen through a convolution, or a ``"codon"``.
+        Unit of a position: ``"nucleotide"``, with a convolution, or ``"codon"``.
     window
-        Neighboring positions that are averaged to one token before the layers: long sequences
-        become short. 1: none.
+        Number of neighboring positions averaged to one token before the layers, which shortens
+        long sequences; 1 for none.
     n_positions
-        Learned positions of tokens, for sequences that are aligned; longer ones share the last. 0:
-        none.
+        Number of learned positional embeddings, for aligned sequences; longer ones share the last.
+        0 for none.
     d_model, n_layer, d_state, headdim
-        Of the bidirectional Mamba-2 layers; ``n_layer`` 0 leaves none.
+        Width, number, state width and head width of the bidirectional Mamba-2 layers; ``n_layer``
+        may be 0.
     stem_width
-        Nucleotides that the convolution sees at once, odd.
+        Kernel width of the convolution in nucleotides, odd.
     pool_heads
-        Heads of the attention pool.
+        Number of heads of the attention pooling.
     dropout, head_dropout
-        In the layers, and in the head.
+        Dropout in the layers and in the head, in [0, 1).
     """
 
     kind: ClassVar[str] = "compact"
@@ -64,6 +65,7 @@ class CompactConfig(Config):
     head_dropout: float = 0.2
 
     def __post_init__(self) -> None:
+        """Check the fields and their combinations."""
         super().__post_init__()
         for name in ("d_model", "d_state", "headdim", "stem_width", "pool_heads", "window"):
             self.between(name, 1, WIDEST)
@@ -83,7 +85,7 @@ class CompactConfig(Config):
 
 
 class CompactModel(nn.Module):
-    """Nucleotides or codons, positions, bidirectional Mamba-2 layers, an attention pool, a head.
+    """Nucleotides or codons, positions, bidirectional Mamba-2, attention pooling and a head.
 
     Ids are those of :meth:`scmamba.tokens.NucleotideTokenizer.benchmark`: padding 0, A 1, C 2,
     G 3, T or U 4, N 5.
@@ -91,7 +93,7 @@ class CompactModel(nn.Module):
     Parameters
     ----------
     config
-        Its sizes.
+        Configuration of the model.
     """
 
     def __init__(self, config: CompactConfig) -> None:
@@ -124,7 +126,7 @@ class CompactModel(nn.Module):
         input_ids
             (B, L) integers from 0 to 5.
         padding_mask
-            (B, L), True where padded: behind the sequence. Padding changes nothing.
+            (B, L) bool, True at padding, which follows the sequence and does not affect results.
         """
         hidden, padding_mask = self.stem(input_ids, padding_mask)
         if self.config.window > 1:
@@ -138,14 +140,14 @@ class CompactModel(nn.Module):
         return self.head(self.pool(hidden, places, padding_mask))
 
     def _places(self, hidden: Tensor) -> Tensor:
-        """(B, L) which learned position each place has; 0 where there are none."""
+        """(B, L) index of the learned position of each token; 0 if there are none."""
         last = max(self.config.n_positions - 1, 0)
         places = torch.arange(hidden.shape[1], device=hidden.device).clamp(max=last)
         return places.expand(len(hidden), -1)
 
 
 def window_means(hidden: Tensor, padding_mask: Tensor | None, window: int) -> tuple[Tensor, Tensor]:
-    """Means over ``window`` neighbors, padding left out.
+    """Average ``window`` neighboring positions, excluding padding.
 
     Parameters
     ----------
@@ -174,7 +176,7 @@ def window_means(hidden: Tensor, padding_mask: Tensor | None, window: int) -> tu
 
 
 class _ConvStem(nn.Module):
-    """One-hot nucleotides (N: none) through a convolution, batch norm, GELU."""
+    """One-hot nucleotides (zeros for N), convolution, batch norm and GELU."""
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
@@ -184,7 +186,7 @@ class _ConvStem(nn.Module):
     def forward(
         self, input_ids: Tensor, padding_mask: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Hidden (B, L, D), 0 at padding, and the mask as it was."""
+        """Return hidden states (B, L, D), 0 at padding, and the unchanged mask."""
         if padding_mask is not None:
             input_ids = input_ids.masked_fill(padding_mask, 0)
         one_hot = F.one_hot(input_ids, 6)[..., 1:5].to(self.conv.weight.dtype)
@@ -193,22 +195,22 @@ class _ConvStem(nn.Module):
 
 
 class CodonStem(nn.Module):
-    """An embedding of each codon, in frame from the first nucleotide; rests are left out.
+    """Embedding of codons, in frame from the first nucleotide; incomplete codons are dropped.
 
     Parameters
     ----------
     d_model
-        Width.
+        Width of the embedding.
     """
 
     def __init__(self, d_model: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(_N_CODONS + 1, d_model)  # the last: with N in it
+        self.embedding = nn.Embedding(_N_CODONS + 1, d_model)  # the last one for codons with N
 
     def forward(
         self, input_ids: Tensor, padding_mask: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Hidden (B, L // 3, D) and its mask."""
+        """Return hidden states (B, L // 3, D) and their mask."""
         n = input_ids.shape[1] // 3
         if n == 0:
             raise ScmambaError(

@@ -1,4 +1,4 @@
-"""The configuration of a DNA or mRNA model."""
+"""Configuration of a DNA or mRNA model."""
 
 from __future__ import annotations
 
@@ -18,44 +18,50 @@ NORMS = ("rms", "layer")
 
 @dataclass(frozen=True)
 class SequenceConfig(Config):
-    """Everything that decides the shape and the numbers of a :class:`SequenceModel`.
+    """Configuration of a :class:`SequenceModel`.
 
     Parameters
     ----------
     vocab_size
         Number of ids.
     family
-        Where the structure comes from: ``"caduceus"``, ``"plantcad"``, ``"mamba2-mrna"``,
+        Origin of the structure: ``"caduceus"``, ``"plantcad"``, ``"mamba2-mrna"``,
         ``"plant-dnamamba"`` or ``"scmamba"``.
     d_model, n_layer
         Width (of each strand with ``rc="ps"``), and number of layers.
     mixer
-        ``"mamba1"`` or ``"mamba2"``.
+        Mixer of the layers: ``"mamba1"`` or ``"mamba2"``.
     d_state, d_conv, expand
-        Of the mixer.
+        State width, convolution width in tokens, and inner width as a multiple of ``d_model``.
     dt_rank
-        Rank of Mamba-1's step sizes; 0: a sixteenth of ``d_model``, rounded up.
+        Rank of the step sizes of Mamba-1; 0 for a sixteenth of ``d_model``, rounded up.
     headdim, ngroups, chunk_size
-        Of Mamba-2.
+        Head width, number of groups, and tokens per chunk of Mamba-2.
     bias, conv_bias
-        Whether the mixer's outer projections, and its convolution, have a bias.
+        Whether the input and output projections, and the convolution, have a bias.
     direction
-        ``"causal"`` or ``"bidirectional"`` (two directions that share their projections, added).
+        ``"causal"`` or ``"bidirectional"`` (the sum of two directions with shared projections).
     rc
-        ``"ps"``: both strands share all parameters (reverse-complement equivariance);
-        ``"none"``: one strand.
+        Treatment of strands: ``"ps"`` for parameters shared between strands (reverse-complement
+        equivariance), ``"none"`` for one strand.
     fused_add_norm
-        With ``rc="ps"``: the strands change places in every layer, as in the released models.
+        With ``rc="ps"``, whether strands are exchanged in every layer, as in the released models.
     norm, norm_eps
-        ``"rms"`` or ``"layer"``, before each layer and at the end; what is added to its variance.
+        Norm before each layer and at the end, ``"rms"`` or ``"layer"``, and its epsilon.
     lm_head, tie_embeddings
-        Whether there is a head that gives logits, and whether its weight is the embedding.
+        Whether there is a language-model head, and whether its weight is the embedding.
     complement_map
-        Id of each id's complement; needed with ``rc="ps"``, else it may be empty.
+        Id of the complement of each id; needed with ``rc="ps"``, else it may be empty.
     pad_id
         Id of padding.
     max_length
-        Most tokens that it was made for; 0: not known.
+        Longest sequence in training, in tokens; 0 if unknown.
+
+    Examples
+    --------
+    >>> from scmamba.models import SequenceConfig
+    >>> SequenceConfig(vocab_size=16, n_layer=2).direction
+    'bidirectional'
     """
 
     kind: ClassVar[str] = "sequence"
@@ -86,6 +92,7 @@ class SequenceConfig(Config):
     max_length: int = 0
 
     def __post_init__(self) -> None:
+        """Check the fields and their combinations."""
         super().__post_init__()
         for name in ("d_model", "d_state", "d_conv", "expand", "headdim", "ngroups", "chunk_size"):
             self.between(name, 1, WIDEST)
@@ -111,18 +118,18 @@ class SequenceConfig(Config):
         if self.complement_map and len(self.complement_map) != self.vocab_size:
             raise ScmambaError(
                 f"complement_map has {len(self.complement_map)} entries for "
-                f"vocab_size={self.vocab_size}; give one an id"
+                f"vocab_size={self.vocab_size}; give one per id"
             )
         if self.rc == "ps" and not self.complement_map:
             raise ScmambaError('rc="ps" needs a complement_map: the id of each id\'s complement')
         if self.fused_add_norm and self.rc != "ps":
             raise ScmambaError(
-                f'fused_add_norm=True with rc={self.rc!r}; it says something of rc="ps" alone'
+                f'fused_add_norm=True with rc={self.rc!r}; it applies only to rc="ps"'
             )
 
     @property
     def mixer_sizes(self) -> dict[str, Any]:
-        """Arguments of the mixer beside ``d_model``."""
+        """Arguments of the mixer other than ``d_model``."""
         names = ["d_state", "d_conv", "expand", "bias", "conv_bias"]
         if self.mixer == "mamba2":
             names += ["headdim", "ngroups", "chunk_size"]
@@ -150,20 +157,27 @@ SEQUENCE_PRESETS: dict[str, dict[str, Any]] = {
         "pad_id": 4,
     },
 }
-"""For training from scratch: the published model of the 18-task benchmark, and one of ours."""
+"""Presets for training from scratch: the model of the 18-task benchmark, and one of scmamba."""
 
 
 def sequence_preset(name: str, **changes: Any) -> SequenceConfig:
-    """A configuration by name.
+    """Return a configuration by name.
 
     Parameters
     ----------
     name
-        ``"nt-mamba"`` (causal Mamba-1, 12 x 256, LayerNorm, 5.26 M parameters; the vocabulary of
-        :meth:`~scmamba.tokens.NucleotideTokenizer.benchmark`) or ``"bimamba2"`` (bidirectional
-        Mamba-2, 6 x 256; that of :meth:`~scmamba.tokens.NucleotideTokenizer.caduceus`).
+        Name of the preset: ``"nt-mamba"`` (causal Mamba-1, 12 layers of width 256, LayerNorm,
+        5.26 M parameters; vocabulary of :meth:`~scmamba.tokens.NucleotideTokenizer.benchmark`) or
+        ``"bimamba2"`` (bidirectional Mamba-2, 6 layers of width 256; vocabulary of
+        :meth:`~scmamba.tokens.NucleotideTokenizer.caduceus`).
     **changes
-        Fields of :class:`SequenceConfig` to set otherwise.
+        Fields of :class:`SequenceConfig` to change.
+
+    Examples
+    --------
+    >>> from scmamba.models import sequence_preset
+    >>> sequence_preset("bimamba2", n_layer=2).mixer
+    'mamba2'
     """
     one_of("preset", name, tuple(SEQUENCE_PRESETS))
     SequenceConfig.check_names(changes)

@@ -1,4 +1,4 @@
-"""The DNA and mRNA model: one class for every published layout and for models of our own."""
+"""DNA and mRNA model: one class for all published layouts and for new models."""
 
 from __future__ import annotations
 
@@ -24,41 +24,43 @@ _TOKENIZERS: dict[str, Callable[..., NucleotideTokenizer]] = {
     "nt-mamba": NucleotideTokenizer.benchmark,
     "bimamba2": NucleotideTokenizer.caduceus,
 }
-_MOST_SPARE = 64  # published vocabularies are padded to a multiple of 8; more is another tokenizer
+_MOST_SPARE = (
+    64  # published vocabularies are padded to a multiple of 8; more means another tokenizer
+)
 
 _Embedding = nn.Embedding | ReverseComplementEmbedding
 _Head = nn.Linear | ReverseComplementHead
 
 
 class SequenceModel(Described, nn.Module):
-    """Embedding, a stack of mixer layers, final norm and language-model head.
+    """Model of DNA or RNA: embedding, Mamba layers, final norm and language-model head.
 
     Parameters
     ----------
     config
         Sizes, mixer, direction, strands and head.
     tokenizer
-        Of the vocabulary; its ids must fit ``config.vocab_size``.
+        Tokenizer; its ids must match ``config.vocab_size``.
 
     Attributes
     ----------
     config, tokenizer
-        As given.
+        Configuration and tokenizer.
     hidden_width
-        Channels of :meth:`hidden_states`: twice ``d_model`` with ``rc="ps"``.
+        Width of :meth:`hidden_states`: twice ``d_model`` with ``rc="ps"``.
     embedding_width
-        Channels of an embedding, the two strands of ``rc="ps"`` averaged: ``d_model``.
+        Width of an embedding, ``d_model``; with ``rc="ps"`` both strands are averaged.
     report
-        What loading matched and missed, or None for a model that was not loaded.
+        Report of matched and missing weights, or None for a model that was not loaded.
     name, sha256
-        Where the weights come from and the hash of their file, or None.
-    licence
-        Terms of the weights, or None for weights of the user's own; saved with them.
+        Name of the source of the weights and hash of their file, or None.
+    license
+        License of the weights, saved with them; None for your own weights.
 
     Raises
     ------
     ScmambaError
-        The tokenizer has more ids than the model, or another complement.
+        If the tokenizer has more ids than the model, or another complement.
 
     Examples
     --------
@@ -70,7 +72,7 @@ class SequenceModel(Described, nn.Module):
       tokenizer  DNA, characters, 16 ids, any length
       head       language model
       origin     random weights
-      licence    your own weights
+      license    your own weights
     """
 
     def __init__(self, config: SequenceConfig, tokenizer: NucleotideTokenizer) -> None:
@@ -80,14 +82,14 @@ class SequenceModel(Described, nn.Module):
         self.report: LoadReport | None = None
         self.name: str | None = None
         self.sha256: str | None = None
-        self.licence: str | None = None
+        self.license: str | None = None
         self.embedding, self.stack, self.head = _parts(config)
         self.tie_weights()
         self.reset_parameters()
 
     @classmethod
     def from_preset(cls, name: str, **changes: Any) -> SequenceModel:
-        """A new model with random weights; see :func:`scmamba.models.sequence_preset`."""
+        """Create a model with random weights; see :func:`scmamba.models.sequence_preset`."""
         config = sequence_preset(name, **changes)
         return cls(config, _TOKENIZERS[name](max_length=config.max_length or None))
 
@@ -102,20 +104,22 @@ class SequenceModel(Described, nn.Module):
             "tokenizer": f"{layout.alphabet}, {layout.kind}, {c.vocab_size:,} ids, {length}",
             "head": "language model" if c.lm_head else "none",
             "origin": self.name or "random weights",
-            "licence": self.licence or ("not said" if self.name else "your own weights"),
+            "license": self.license or ("not stated" if self.name else "your own weights"),
         }
 
     @property
     def hidden_width(self) -> int:
+        """Width of hidden states."""
         return self.config.d_model * (2 if self.config.rc == "ps" else 1)
 
     @property
     def embedding_width(self) -> int:
+        """Width of an embedding."""
         return self.config.d_model
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Draw embeddings with deviation 0.02, ``out_proj`` smaller with depth, as mamba-ssm."""
+        """Initialize weights as mamba-ssm does: embeddings, and ``out_proj`` scaled by depth."""
         nn.init.normal_(_table(self.embedding).weight, std=0.02)
         for name, parameter in self.stack.named_parameters():
             if name.endswith("out_proj.weight"):
@@ -123,63 +127,64 @@ class SequenceModel(Described, nn.Module):
                 parameter.div_(math.sqrt(self.config.n_layer))
 
     def tie_weights(self) -> None:
-        """Let the head's weight be the embedding, where the config says so."""
+        """Tie the weight of the head to the embedding, if configured."""
         if self.head is not None and self.config.tie_embeddings:
             self.head.weight = _table(self.embedding).weight
 
     def forward(self, input_ids: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """The same as :meth:`hidden_states`."""
+        """Compute hidden states; see :meth:`hidden_states`."""
         return self.hidden_states(input_ids, padding_mask)
 
     def hidden_states(self, input_ids: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Hidden states after the final norm, (B, L, hidden_width).
+        """Compute hidden states after the final norm, (B, L, hidden_width).
 
-        With ``rc="ps"`` the first ``d_model`` channels are the strand's; the others those of its
-        reverse complement, channels and positions flipped back, as published.
+        With ``rc="ps"``, the first ``d_model`` channels are those of the given strand and the
+        others those of its reverse complement, with channels and positions flipped back, as
+        published.
 
         Parameters
         ----------
         input_ids
-            (B, L) integers in [0, vocab_size).
+            (B, L) token ids, integers in [0, vocab_size).
         padding_mask
-            (B, L), True where padded; what comes out there has no meaning.
+            (B, L) bool, True at padding, where the output is undefined.
 
         Raises
         ------
         ScmambaError
-            An id is not in the vocabulary.
+            If an id is not in the vocabulary.
         """
         return self.stack(self._embed(input_ids), padding_mask)
 
     def logits(self, input_ids: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Logits of tokens, (B, L, vocab_size): of the next one for causal models.
+        """Compute logits of tokens, (B, L, vocab_size); of the next token for causal models.
 
         Parameters
         ----------
         input_ids, padding_mask
-            As in :meth:`hidden_states`.
+            Token ids and padding, each (B, L); see :meth:`hidden_states`.
 
         Raises
         ------
         ScmambaError
-            The model has no language-model head.
+            If the model has no language-model head.
         """
         return self._head()(self.hidden_states(input_ids, padding_mask))
 
     def step(
         self, input_ids: Tensor, states: Sequence[State] | None = None
     ) -> tuple[Tensor, list[State]]:
-        """Logits of a segment that follows those before it (causal models).
+        """Compute logits of a segment that continues earlier ones (causal models).
 
-        One token is a step of generation, in constant time; a long segment is read in bounded
-        memory.
+        Generation of one token takes constant time; long sequences can be read in segments with
+        bounded memory.
 
         Parameters
         ----------
         input_ids
-            (B, l), without padding.
+            (B, l) token ids, without padding.
         states
-            States that the segment before returned, one per layer; None at the beginning.
+            States returned for the previous segment, one per layer; None at the beginning.
 
         Returns
         -------
@@ -191,7 +196,7 @@ class SequenceModel(Described, nn.Module):
         Raises
         ------
         ScmambaError
-            The model is bidirectional or has no head.
+            If the model is bidirectional or has no head.
         """
         head = self._head()
         with torch.no_grad():
@@ -211,15 +216,29 @@ class SequenceModel(Described, nn.Module):
     def _head(self) -> nn.Module:
         if self.head is None:
             raise ScmambaError(
-                f"{self.name or 'this model'} has no language-model head: its checkpoint holds "
-                "none. Hidden states and embeddings are there; scores need another checkpoint, or "
-                "training: load(..., lm_head=True, tie_embeddings=True) adds a head to pretrain"
+                f"{self.name or 'this model'} has no language-model head, because its checkpoint "
+                "has none. It computes hidden states and embeddings; scores need another "
+                "checkpoint, or training: load(..., lm_head=True, tie_embeddings=True) adds a "
+                "head to pretrain"
             )
         return self.head
 
 
 def n_sequence_parameters(config: SequenceConfig) -> int:
-    """Number of parameters of a model of ``config``, counted without making it."""
+    """Count the parameters of a sequence model without allocating it.
+
+    Parameters
+    ----------
+    config
+        Configuration of the model.
+
+    Examples
+    --------
+    >>> from scmamba.models import sequence_preset
+    >>> from scmamba.models.sequence import n_sequence_parameters
+    >>> n_sequence_parameters(sequence_preset("bimamba2", n_layer=1, d_model=32))
+    12940
+    """
     with torch.device("meta"):
         embedding, stack, head = _parts(config)
     counted = [embedding, stack] + ([] if head is None or config.tie_embeddings else [head])
@@ -227,7 +246,7 @@ def n_sequence_parameters(config: SequenceConfig) -> int:
 
 
 def _parts(config: SequenceConfig) -> tuple[_Embedding, SequenceStack, _Head | None]:
-    """Embedding, backbone and head, if there is one; not tied yet."""
+    """Build embedding, backbone and head (or None), not tied yet."""
     c, shape = config, (config.vocab_size, config.d_model)
     embedding: _Embedding
     head: _Head
@@ -256,7 +275,7 @@ def _table(embedding: _Embedding) -> nn.Embedding:
 
 
 def _check_fit(config: SequenceConfig, tokenizer: NucleotideTokenizer) -> None:
-    """Whether ids and complements of the tokenizer are those of the model."""
+    """Check that ids and complements of tokenizer and model agree."""
     rows, ids = config.vocab_size, tokenizer.vocab_size
     if ids > rows or rows - ids >= _MOST_SPARE:
         raise ScmambaError(

@@ -1,4 +1,4 @@
-"""Networks of sequences on disk: the compact model, and a head on a pretrained one."""
+"""Saved sequence networks: compact models, and pretrained models with a head."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ABOUT, WEIGHTS, BACKBONE = "network.json", "network.safetensors", "backbone"
 
 
 def save_network(network: nn.Module, folder: Path) -> None:
-    """Write a network into a new folder.
+    """Save a network to a new folder.
 
     Raises
     ------
     ScmambaError
-        It is of a kind that has no format.
+        If networks of this class cannot be saved.
     """
     folder.mkdir(parents=True)
     if isinstance(network, CompactModel):
@@ -49,12 +49,12 @@ def save_network(network: nn.Module, folder: Path) -> None:
 
 
 def load_network(folder: Path) -> nn.Module:
-    """Read what :func:`save_network` wrote, on the CPU, to predict with.
+    """Load a network saved by :func:`save_network` to the CPU, in evaluation mode.
 
     Raises
     ------
     ScmambaError
-        It is missing, damaged or of an unknown kind.
+        If it is missing, damaged or of an unknown kind.
     """
     path = folder / ABOUT
     content = Fields(read_json(path), path)

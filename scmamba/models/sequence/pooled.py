@@ -1,4 +1,4 @@
-"""A sequence model with a head on what its positions have in common."""
+"""Sequence model with mean pooling and a linear head."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from scmamba.nn.pool import masked_mean
 
 
 class PooledModel(nn.Module):
-    """Hidden states, their mean over nucleotides, dropout, a linear head.
+    """Hidden states, mean pooling over nucleotides, dropout and a linear head.
 
-    Equivariant models (PS) give both strands: the mean of the first half of the channels, and of
-    the second flipped back, so that the result does not depend on the strand.
+    For equivariant models (``rc="ps"``), the hidden states of both strands are averaged, so that
+    the result does not depend on the strand.
 
     Parameters
     ----------
     backbone
-        Gives the hidden states.
+        Sequence model.
     n_outputs
-        Classes, labels or numbers to predict.
+        Number of classes, labels or numbers to predict.
     per_token
-        Predict them for every token instead of the whole sequence.
+        Whether to predict for every token instead of the whole sequence.
     dropout
-        Before the head.
+        Dropout before the head, in [0, 1).
     """
 
     special: Tensor

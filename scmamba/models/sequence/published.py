@@ -1,4 +1,4 @@
-"""Published DNA and mRNA checkpoints: Caduceus' layout and that of transformers' Mamba models."""
+"""Published DNA and mRNA checkpoints: layouts of Caduceus and of Mamba in transformers."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from scmamba.models.sequence.structure import infer
 from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 MODEL_TYPES = ("caduceus", "mamba", "mamba2")
-"""What ``model_type`` in config.json says in the layouts that are known."""
+"""Values of ``model_type`` in config.json of supported layouts."""
 
 PREFIXES = ("module.", "caduceus.", "backbone.")
-"""What may stand in front of a published name, in this order."""
+"""Prefixes of published names, in this order."""
 
 WRAPPER = "submodule."
-"""Part of a published name that stands for the strand-sharing wrapper around a mixer or norm."""
+"""Part of published names for the strand-sharing wrapper of a mixer or norm."""
 
 KEYS: tuple[tuple[str, str], ...] = (
-    # ours <- published, without prefixes and wrappers; the first pair that fits is taken
+    # scmamba <- published, without prefixes and wrappers; the first match is used
     ("embedding.", "embeddings.word_embeddings."),
     ("embedding.", "embeddings."),
     ("embedding.", "embedding."),
@@ -46,25 +46,25 @@ _FILES = ("model.safetensors", "pytorch_model.bin")  # safetensors first
 
 
 def is_published_sequence(folder: Path) -> bool:
-    """Whether ``folder`` has a layout that is read here."""
+    """Whether ``folder`` has a supported layout."""
     path = folder / "config.json"
     return path.is_file() and read_json(path).get("model_type") in MODEL_TYPES
 
 
 def plain(name: str) -> str:
-    """A published name without prefixes and wrappers."""
+    """Return a published name without prefixes and wrappers."""
     for prefix in PREFIXES:
         name = name.removeprefix(prefix)
     return name.replace(WRAPPER, "")
 
 
 def read_sequence_config(folder: Path, default_length: int = 0) -> SequenceConfig:
-    """The configuration of a published folder, its weights left where they are.
+    """Read the configuration of a published folder without loading its weights.
 
     Parameters
     ----------
     folder, default_length
-        As in :func:`load_published_sequence`.
+        Folder and default length; see :func:`load_published_sequence`.
     """
     shapes, _ = to_ours(read_shapes(weight_file(folder)), KEYS, plain)
     return _config(shapes, folder, NucleotideTokenizer.from_folder(folder), default_length)
@@ -86,21 +86,23 @@ def _config(
 def load_published_sequence(
     folder: Path, *, default_length: int = 0, **changes: Any
 ) -> SequenceModel:
-    """Make a model of a published folder; see :func:`scmamba.models.load`.
+    """Load a model from a published folder; see :func:`scmamba.models.load`.
 
     Parameters
     ----------
     folder
-        With ``config.json``, ``model.safetensors`` or ``pytorch_model.bin``, and tokenizer files.
+        Folder with ``config.json``, ``model.safetensors`` or ``pytorch_model.bin``, and tokenizer
+        files.
     default_length
-        Most tokens that the model was made for, where the tokenizer's files do not say; 0: any.
+        Longest sequence in tokens, if the tokenizer files do not state it; 0 for any length.
     **changes
-        Fields of :class:`SequenceConfig` to set otherwise.
+        Fields of :class:`SequenceConfig` to change.
 
     Raises
     ------
     ScmambaError
-        A file is missing or damaged, its numbers clash, or the tokenizer does not fit the weights.
+        If a file is missing or damaged, files contradict each other, or the tokenizer does not
+        match the weights.
     """
     path, tokenizer = weight_file(folder), NucleotideTokenizer.from_folder(folder)
     read, left = read_tensors(path)
@@ -131,7 +133,7 @@ def sequence_report(
     unused: tuple[str, ...],
     notes: tuple[str, ...] = (),
 ) -> LoadReport:
-    """What became of every tensor of a sequence model."""
+    """Create the report of loading of a sequence model."""
     return LoadReport(
         source=source,
         n_matched=filled.n_matched,
@@ -144,12 +146,12 @@ def sequence_report(
 
 
 def weight_file(folder: Path) -> Path:
-    """``model.safetensors``, or else ``pytorch_model.bin``.
+    """Find ``model.safetensors``, or else ``pytorch_model.bin``.
 
     Raises
     ------
     ScmambaError
-        Neither is there, or the weights are split over several files.
+        If there is neither, or the weights are split into several files.
     """
     found = [folder / name for name in _FILES if (folder / name).is_file()]
     if found:
@@ -162,7 +164,7 @@ def weight_file(folder: Path) -> Path:
 
 
 def _one_head(tensors: dict[str, Tensor], names: dict[str, str], tie: bool) -> tuple[str, ...]:
-    """Where head and embedding are tied, keep the embedding, as transformers does; say so."""
+    """Keep the embedding if head and embedding are tied, as transformers does; return notes."""
     table = next(
         (n for n in ("embedding.weight", "embedding.embedding.weight") if n in tensors), ""
     )
@@ -179,7 +181,7 @@ def _one_head(tensors: dict[str, Tensor], names: dict[str, str], tie: bool) -> t
 
 
 def _complements(tensors: dict[str, Tensor], names: dict[str, str], pairs: tuple[int, ...]) -> None:
-    """Check stored complement maps against config.json's, which every model takes."""
+    """Check stored complement maps against that of config.json, which is used."""
     for mine in _COMPLEMENT:
         stored = tensors.get(mine)
         if stored is not None and stored.tolist() != list(pairs):

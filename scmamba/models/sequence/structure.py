@@ -1,4 +1,4 @@
-"""The configuration of a published DNA or mRNA checkpoint, from its tensors and config.json."""
+"""Configuration of a published DNA or mRNA checkpoint, inferred from its files."""
 
 from __future__ import annotations
 
@@ -32,22 +32,23 @@ _MAMBA2 = ("in_proj.weight", "conv1d.weight", "dt_bias", "A_log", "out_proj.weig
 
 
 def infer(shapes: Shapes, settings: Fields) -> SequenceConfig:
-    """The configuration that tensors of ``shapes`` (under our names) were made with.
+    """Infer the configuration of a checkpoint from the shapes of its tensors.
 
-    Sizes come from the tensors; ``config.json`` adds what they do not show, and where it says
-    another size, both are named.
+    Sizes are those of the tensors; ``config.json`` adds settings that they do not show. If it
+    contradicts them, an error gives both.
 
     Parameters
     ----------
     shapes
-        Shape of each tensor.
+        Shape of each tensor by its name in scmamba.
     settings
         Entries of ``config.json``.
 
     Raises
     ------
     ScmambaError
-        No whole layer is found, two sources clash, or the structure is not known here.
+        If no complete layer is found, sources contradict each other, or the structure is not
+        supported.
     """
     flat = Fields({**settings.content, **settings.nested("ssm_cfg", {}).content}, settings.source)
     layer, n_layer, both = _layers(shapes)
@@ -78,7 +79,7 @@ def infer(shapes: Shapes, settings: Fields) -> SequenceConfig:
 
 
 def _layers(shapes: Shapes) -> tuple[dict[str, tuple[int, ...]], int, bool]:
-    """Shapes of the first layer's mixer, number of layers, and whether there are two directions."""
+    """Shapes of the first mixer, number of layers, and whether there are two directions."""
     layers: dict[int, dict[str, tuple[int, ...]]] = {}
     for name, shape in shapes.items():
         if found := _LAYER.fullmatch(name):
@@ -140,9 +141,9 @@ def _whole(d_inner: int, d_model: int) -> int:
 
 
 def _agree(flat: Fields, found: Mapping[str, Any]) -> None:
-    """Where config.json gives a size, one of its words must say what the tensors say.
+    """Check sizes in config.json against those of the tensors.
 
-    A vocabulary may have been padded when the model was made (Caduceus does, transformers not).
+    Caduceus pads the vocabulary when a model is created, transformers does not.
     """
     multiple = flat.integer("pad_vocab_size_multiple", 1, low=0) or 1
     for ours, words in _WORDS.items():
@@ -160,7 +161,7 @@ def _agree(flat: Fields, found: Mapping[str, Any]) -> None:
 
 
 def _supported(flat: Fields, both: bool) -> None:
-    """Refuse what would be computed otherwise than here."""
+    """Refuse settings that scmamba does not implement."""
     unlimited = [0.0, float("inf")]
     limit = flat.values("time_step_limit", flat.values("dt_limit", unlimited)) or unlimited
     ends = [float("inf") if end == {"__float__": "Infinity"} else end for end in limit]
@@ -184,9 +185,9 @@ def _family(settings: Fields, vocab_size: int) -> str:
 
 
 def _ends(shapes: Shapes, settings: Fields) -> dict[str, bool]:
-    """Whether there is a language-model head, and whether it is the embedding.
+    """Whether there is a language-model head, and whether it is tied to the embedding.
 
-    transformers ties the two unless config.json says otherwise, save for its Mamba-2 models.
+    transformers ties them by default, except in Mamba-2 models.
     """
     usual = settings.string("model_type", "mamba") != "mamba2"
     tie = settings.boolean("tie_word_embeddings", usual)
@@ -194,7 +195,7 @@ def _ends(shapes: Shapes, settings: Fields) -> dict[str, bool]:
 
 
 def _complement(settings: Fields, vocab_size: int) -> tuple[int, ...]:
-    """Complements by id; those that ``complement_map`` leaves out are their own."""
+    """Complement of each id; ids missing from ``complement_map`` map to themselves."""
     given = settings.nested("complement_map", {})
     pairs = {_id(i): given.integer(i, low=0, high=vocab_size - 1) for i in given.content}
     return tuple(pairs.get(i, i) for i in range(vocab_size)) if pairs else ()

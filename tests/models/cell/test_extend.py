@@ -1,4 +1,4 @@
-"""Genes placed in a cell model by their sequences."""
+"""Gene embeddings of a cell model from sequence embeddings."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_a_start_from_sequences(rng):
     ("names", "table", "message"),
     [
         ([f"G{i}" for i in range(30)], np.zeros((29, 3)), r"shape \(29, 3\) for 30 genes"),
-        ([f"G{i}" for i in range(30)], np.zeros(30), "give one row a gene"),
+        ([f"G{i}" for i in range(30)], np.zeros(30), "give one row per gene"),
         (["new", *(f"G{i}" for i in range(30))], np.full((31, 2), np.nan), "NaN or infinite"),
         (["new", "new", *(f"G{i}" for i in range(30))], np.zeros((32, 2)), "more than once"),
         ([f"G{i}" for i in range(30)], np.zeros((30, 2)), "30 of 30 genes are in the .* 0 are not"),

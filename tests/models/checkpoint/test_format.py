@@ -274,7 +274,9 @@ def test_a_folder_of_version_1_loads(folder, tmp_path):
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(ScmambaError, match="no folder and no known name.*sc-mamba2-whole-body"):
+    with pytest.raises(
+        ScmambaError, match="neither a folder nor a known name.*sc-mamba2-whole-body"
+    ):
         models.load(tmp_path / "nothing")
     with pytest.raises(ScmambaError, match="holds no model.*Found: nothing"):
         models.load(tmp_path)

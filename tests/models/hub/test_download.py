@@ -62,7 +62,7 @@ def test_a_valid_record(zenodo, release, said, packed):
     }
     info = models.info(NAME)
     assert info.verification.startswith("checked")
-    assert "cc-by-4.0" in info.licence
+    assert "cc-by-4.0" in info.license
     assert info.config == wanted.config
     assert (
         info.size
@@ -71,13 +71,13 @@ def test_a_valid_record(zenodo, release, said, packed):
     )
 
 
-def test_the_second_load_asks_nobody_and_the_licence_is_said_once(zenodo, release, said):
+def test_the_second_load_asks_nobody_and_the_license_is_said_once(zenodo, release, said):
     zenodo.put(release())
     models.load(NAME)
     asked = len(zenodo.asked)
     models.load(NAME)
     assert len(zenodo.asked) == asked
-    assert sum(line.startswith(f"Licence of {NAME}") for line in said) == 1
+    assert sum(line.startswith(f"License of {NAME}") for line in said) == 1
 
 
 def test_what_the_copy_left_out_stays_reported(zenodo, release):
@@ -162,7 +162,7 @@ def test_wrong_types_in_every_field(zenodo, release):
         ({"checksum": ""}, "gives no checksum for args.json"),
         ({"checksum": None}, "gives no checksum"),
         ({"size": -1}, "the size -1"),
-        ({"size": 2**60}, "GiB free; make room"),
+        ({"size": 2**60}, "GiB free; free disk space"),
     ],
 )
 def test_an_odd_entry(zenodo, release, entry, message):
@@ -250,8 +250,8 @@ def test_info(release, tmp_path):
     info = models.info(NAME)
     assert info.size is None
     assert 620e6 < info.n_parameters < 630e6
-    assert "unverified" in info.licence
-    assert "CC BY-NC" in info.licence
+    assert "unverified" in info.license
+    assert "CC BY-NC" in info.license
     assert info.source == "https://doi.org/10.5281/zenodo.14404063"
     assert "36 layers, d_model 1536" in str(info)
     assert models.info("large").n_parameters == info.n_parameters

@@ -76,12 +76,12 @@ def test_a_model_from_the_hub(dnamamba, golden, said):
     assert info.size == sum(len(dnamamba.files[name]) for name in fetched)
 
 
-def test_the_second_load_asks_nobody_and_says_the_licence_no_more(dnamamba, said):
+def test_the_second_load_asks_nobody_and_says_the_license_no_more(dnamamba, said):
     models.load(NAME)
     asked = len(dnamamba.asked)
     assert models.load(REPO).name == NAME  # by its repository too
     assert len(dnamamba.asked) == asked
-    assert sum(line.startswith(f"Licence of {NAME}") for line in said) == 1
+    assert sum(line.startswith(f"License of {NAME}") for line in said) == 1
 
 
 def test_safetensors_go_before_a_pickle(dnamamba):
@@ -233,7 +233,7 @@ def test_every_registered_model_says_what_it_is():
         assert info.verification.startswith("unverified")
         assert entry.repo in info.source and str(info)
         if entry.name.startswith(("mamba2-mrna", "plant-dnamamba")):
-            assert "CC BY-NC-SA" in info.licence
+            assert "CC BY-NC-SA" in info.license
     assert models.info("mamba2-mrna").n_parameters is None
 
 

@@ -380,12 +380,12 @@ def test_info_reads_no_weights(golden, name):
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-def test_the_licence_stays_with_the_weights(golden, tmp_path, name):
+def test_the_license_stays_with_the_weights(golden, tmp_path, name):
     needs_library(name)
     model = models.load(golden / name)
-    assert ("CC BY-NC-SA" in model.licence) == ("mrna" in name or "dnamamba" in name)
+    assert ("CC BY-NC-SA" in model.license) == ("mrna" in name or "dnamamba" in name)
     again = models.load(models.save(model, tmp_path / "own"))
-    assert again.licence == model.licence == models.info(tmp_path / "own").licence
+    assert again.license == model.license == models.info(tmp_path / "own").license
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -401,7 +401,7 @@ def test_saved_in_our_format(golden, tmp_path, name):
     assert (again.config, again.tokenizer) == (model.config, model.tokenizer)
     assert again.report.complete
     assert all(torch.equal(t, again.state_dict()[n]) for n, t in model.state_dict().items())
-    assert models.info(folder).licence == "CC0"
+    assert models.info(folder).license == "CC0"
 
 
 ODD = [None, True, -1, 1.5, 10**30, "text", [], [None], {}, {"a": {"b": []}}]
