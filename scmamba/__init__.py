@@ -1,6 +1,6 @@
-"""scmamba: a single-cell foundation model on a bidirectional Mamba-2 backbone.
+"""scmamba: single-cell foundation models with a bidirectional Mamba-2 backbone.
 
-Submodules are imported lazily, which keeps ``import scmamba`` fast:
+Submodules are imported on first use, which keeps ``import scmamba`` fast:
 ``tasks`` (AnnData in, AnnData out), ``pp``, ``pl``, ``metrics``, ``models``, ``datasets``, ``nn``,
 ``tokens``, ``stream``, ``train`` and ``benchmark``.
 """

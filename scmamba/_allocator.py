@@ -1,4 +1,4 @@
-"""Keep freed memory for the next tensor instead of giving it back to the system each time."""
+"""Reuse of freed memory for later tensors instead of returning it to the system."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _GIB = 1 << 30
 
 @functools.cache
 def keep_freed_memory() -> bool:
-    """Raise glibc's thresholds for this process, once; elsewhere nothing happens.
+    """Raise the memory thresholds of glibc for this process, once; a no-op on other systems.
 
-    By default glibc maps every large tensor anew and unmaps it when it is freed, so that each one
-    is paid for page by page. Called when a model starts to work, never on import.
+    By default glibc maps every large tensor anew and unmaps it when freed, which costs a page fault
+    per page. Called when a model is first used, never on import.
 
     Returns
     -------

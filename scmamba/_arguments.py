@@ -1,4 +1,4 @@
-"""Arguments of public functions, checked by type and range: every refusal names the argument."""
+"""Checks of the type and range of arguments; every error names the argument."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_count(
     Raises
     ------
     ScmambaError
-        It is not.
+        If it is not.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def check_number(
     Raises
     ------
     ScmambaError
-        It is not.
+        If it is not.
     """
     if value is None and optional:
         return
@@ -86,7 +86,7 @@ def check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
     Raises
     ------
     ScmambaError
-        It is not.
+        If it is not.
     """
     if not any(type(value) is type(one) and value == one for one in allowed):
         raise ScmambaError(f"{name}={_short(value)}; allowed: {', '.join(map(repr, allowed))}")
@@ -98,7 +98,7 @@ def check_flag(name: str, value: Any, *, optional: bool = False) -> None:
     Raises
     ------
     ScmambaError
-        It is not.
+        If it is not.
     """
     if not isinstance(value, bool | np.bool_) and not (optional and value is None):
         allowed = "True, False or None" if optional else "True or False"

@@ -1,7 +1,7 @@
-"""How compiled loops are built and run: numba without the GIL, blocks on threads.
+"""Compilation of loops with numba without the GIL, and their parallel execution on threads.
 
-``prange`` is not used: its thread pools abort the process when they are entered from two Python
-threads or after a fork, and data loaders do both.
+``prange`` is not used: its thread pools abort the process when used from two Python threads or
+after a fork, and data loaders do both.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _PROCESS = os.getpid()
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile ``function`` with numba, keeping the machine code on disk where a folder allows.
+    """Compile ``function`` with numba, and cache the machine code on disk if possible.
 
-    numba sees a change in the function's own file only: whoever edits a compiled function that
-    other files call clears ``__pycache__``.
+    numba detects changes only in the file of the function itself: after editing a compiled function
+    that other files call, clear ``__pycache__``.
     """
     dispatcher = numba.njit(nogil=True)(function)
     try:
@@ -46,22 +46,22 @@ def for_rows(
 ) -> None:
     """Call ``work(start, stop)`` over blocks that cover ``range(n_rows)``.
 
-    As many threads as :func:`torch.get_num_threads` says are used, so that a data loader's worker
-    uses one. ``work`` must write each row's result to a place of its own: then the number of
-    threads changes nothing.
+    The number of threads is :func:`torch.get_num_threads`, so that workers of data loaders use one.
+    ``work`` must write the results of each row to a separate location, so that results do not
+    depend on the number of threads.
 
     Parameters
     ----------
     work
-        Called with the first row and the row after the last; must release the GIL to gain.
+        Function of the first row and the row after the last; should release the GIL.
     n_rows
         Number of rows.
     n_elements
-        Elements in all rows together; few of them are done in this thread alone.
+        Number of elements in all rows; few elements are processed by this thread alone.
     amid_torch
-        Work that stands between PyTorch's own operations: it runs on PyTorch's threads where they
-        can be had. They wait for milliseconds behind each operation without giving up their cores,
-        and other threads would have to share these.
+        Whether the work is between operations of PyTorch, and should run on the threads of PyTorch
+        if possible. These keep their cores busy for milliseconds after each operation, so that
+        other threads would compete with them.
     """
     threads = torch.get_num_threads()
     n_blocks = min(n_rows, threads * _BLOCKS_PER_THREAD, n_elements // _MIN_WORK)
@@ -69,7 +69,7 @@ def for_rows(
         work(0, n_rows)
         return
     bounds = np.linspace(0, n_rows, n_blocks + 1).astype(int).tolist()
-    left = iter(list(itertools.pairwise(bounds)))  # threads take turns at a list's iterator
+    left = iter(list(itertools.pairwise(bounds)))  # shared by all threads
 
     def share() -> None:
         for start, stop in left:
@@ -80,7 +80,7 @@ def for_rows(
 
 
 def _by_pool(share: Callable[[], None], threads: int) -> None:
-    """Call ``share`` here and in further threads, of which those that come too late do nothing."""
+    """Call ``share`` in this thread and in further ones, which do nothing if they start late."""
     pool = _pool(os.getpid())
     helpers = [pool.submit(share) for _ in range(threads - 1)]
     share()
@@ -90,13 +90,13 @@ def _by_pool(share: Callable[[], None], threads: int) -> None:
 
 
 def _by_openmp(share: Callable[[], None], threads: int) -> None:
-    """Call ``share`` in a team of OpenMP's threads, this one among them."""
+    """Call ``share`` in a team of OpenMP threads that includes this one."""
     errors: list[BaseException] = []
 
     def member(_: int | None) -> None:
         try:
             share()
-        except BaseException as error:  # it must not cross OpenMP's frames
+        except BaseException as error:  # exceptions must not cross OpenMP frames
             errors.append(error)
 
     _openmp()(_MEMBER(member), None, threads, 0)
@@ -109,9 +109,9 @@ _MEMBER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 @functools.cache
 def _openmp() -> Any:
-    """How a team is begun in the OpenMP library that PyTorch is linked to, if that is GNU's.
+    """Return the function that starts a team of GNU OpenMP, if PyTorch is linked to it, else None.
 
-    A fork leaves OpenMP's threads behind, so forked processes are not to use it.
+    Forked processes must not use it, because OpenMP threads do not survive a fork.
     """
     library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
     try:
@@ -125,5 +125,5 @@ def _openmp() -> Any:
 
 @functools.cache
 def _pool(process: int) -> ThreadPoolExecutor:
-    """Threads that wait for work; a forked process has none of its parent's, so it gets its own."""
+    """Return the thread pool of a process; forked processes get their own."""
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="scmamba")

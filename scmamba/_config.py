@@ -1,4 +1,4 @@
-"""What every configuration is: frozen, checked at construction, round-tripped as JSON."""
+"""Base class of configurations: immutable, checked at construction, saved as JSON."""
 
 from __future__ import annotations
 
@@ -14,40 +14,41 @@ from typing import Any, ClassVar, Self
 from scmamba._errors import ScmambaError
 
 MOST = 2**27
-"""Most rows that a configuration may ask for, such as of a vocabulary."""
+"""Largest number of rows, such as of a vocabulary."""
 
 WIDEST = 2**14
-"""Widest layer."""
+"""Largest width of a layer."""
 
 DEEPEST = 512
-"""Most layers; the largest published model has 64."""
+"""Largest number of layers; the largest published model has 64."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """Base of the configurations.
+    """Base class of configurations.
 
-    Fields are int, float, bool, str, tuples of int, ``Literal`` texts or configurations again.
+    Fields are int, float, bool, str, tuples of int, ``Literal`` strings or other configurations.
     """
 
     kind: ClassVar[str] = "cell"
-    """What the configuration is of; written into JSON unless it is a cell model."""
+    """Kind of model; written to JSON unless it is a cell model."""
 
     version: ClassVar[int] = 1
-    """Version of the saved format; a reader refuses a newer one."""
+    """Version of the saved format; newer versions are refused."""
 
     def __post_init__(self) -> None:
+        """Check the types of all fields."""
         kind: Any = type(self)
         for name, hint in _hints(kind).items():
             if typing.get_origin(hint) is not ClassVar:
                 object.__setattr__(self, name, _typed(name, hint, getattr(self, name)))
 
     def at_least(self, name: str, low: int) -> None:
-        """Raise an error where the field ``name`` is less than ``low`` or beyond any size."""
+        """Raise ScmambaError if the field ``name`` is less than ``low`` or unreasonably large."""
         self.between(name, low, MOST)
 
     def between(self, name: str, low: int, high: int) -> None:
-        """Raise an error where the field ``name`` is not within ``low`` and ``high``."""
+        """Raise ScmambaError if the field ``name`` is not between ``low`` and ``high``."""
         value = getattr(self, name)
         if value < low:
             raise ScmambaError(f"{name}={value}; give {low} or more")
@@ -55,27 +56,27 @@ class Config:
             raise ScmambaError(f"{name}={value}; give at most {high}")
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with ``changes``, checked again."""
+        """Return a copy with ``changes``, checked again."""
         self.check_names(changes)
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, ``format_version`` first."""
+        """Return plain values for JSON, ``format_version`` first."""
         kind = {} if self.kind == "cell" else {"kind": self.kind}
         return {"format_version": self.version, **kind, **dataclasses.asdict(self)}
 
     def to_json(self) -> str:
-        """The same as text."""
+        """Return the configuration as JSON text."""
         return json.dumps(self.to_dict(), indent=1)
 
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_dict` gave, of this format version or an older one.
+        """Create a configuration from the result of :meth:`to_dict`, of this or an older version.
 
         Raises
         ------
         ScmambaError
-            A newer format version, an unknown field or a value that is not allowed.
+            If the format version is newer, a field is unknown, or a value is not allowed.
         """
         version = entries.get("format_version")
         if not isinstance(version, int) or version < 1:
@@ -93,12 +94,12 @@ class Config:
 
     @classmethod
     def migrated(cls, entries: Mapping[str, Any], version: int) -> Mapping[str, Any]:
-        """Entries of an older format version as this version writes them."""
+        """Convert entries of an older format version to this one."""
         return entries
 
     @classmethod
     def from_entries(cls, entries: object, where: str = "the configuration") -> Self:
-        """Make a configuration of plain values by field; ``where`` is what holds them."""
+        """Create a configuration from plain values by field; errors name the source ``where``."""
         if not isinstance(entries, Mapping):
             raise ScmambaError(f"{where}={entries!r}; give an object of fields")
         known = dataclasses.fields(cls)
@@ -118,7 +119,7 @@ class Config:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what :meth:`to_json` gave."""
+        """Create a configuration from the result of :meth:`to_json`."""
         try:
             entries = json.loads(text)
         except json.JSONDecodeError as error:
@@ -129,7 +130,7 @@ class Config:
 
     @classmethod
     def check_names(cls, fields: Mapping[str, Any]) -> None:
-        """Raise an error where ``fields`` names something that the configuration does not have."""
+        """Raise ScmambaError if ``fields`` contains an unknown name."""
         names = [field.name for field in dataclasses.fields(cls)]
         if unknown := sorted(set(fields) - set(names)):
             raise ScmambaError(
@@ -138,7 +139,7 @@ class Config:
 
 
 def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
-    """Raise an error where ``value`` is not among ``allowed``."""
+    """Raise ScmambaError if ``value`` is not among ``allowed``."""
     if value not in allowed:
         raise ScmambaError(f"{name}={value!r}; allowed: {', '.join(map(repr, allowed))}")
 
@@ -150,7 +151,7 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _typed(name: str, hint: Any, value: Any) -> Any:
-    """``value`` if it is of the type ``hint`` (a whole number does for a float)."""
+    """Return ``value`` if it is of the type ``hint``; whole numbers are accepted as float."""
     if typing.get_origin(hint) is typing.Literal:
         one_of(name, value, typing.get_args(hint))
         return value

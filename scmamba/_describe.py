@@ -1,4 +1,4 @@
-"""How objects show themselves: a few lines in a terminal, a small table in a notebook."""
+"""Display of objects: a few lines in a terminal, a small table in a notebook."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from html import escape
 
 
 class Described(ABC):
-    """An object that says in a few lines what it holds."""
+    """Base class of objects that are displayed as a title with entries."""
 
     @abstractmethod
     def _summary(self) -> tuple[str, Mapping[str, str]]:
-        """A title, and what is said below it: entries by name."""
+        """Return the title and the entries by name."""
 
     def __repr__(self) -> str:
+        """Return title and entries as text."""
         title, entries = self._summary()
         width = max(map(len, entries), default=0)
         return "\n".join([title, *(f"  {name:<{width}}  {text}" for name, text in entries.items())])
@@ -30,7 +31,7 @@ class Described(ABC):
 
 
 def listed(names: Sequence[object], most: int = 6) -> str:
-    """The first names, and how many there are.
+    """Return the number of names and the first of them.
 
     Examples
     --------
@@ -44,7 +45,7 @@ def listed(names: Sequence[object], most: int = 6) -> str:
 
 
 def scored(scores: Mapping[str, float], component: str) -> str:
-    """The scores of one component, from entries such as ``both_accuracy``.
+    """Return the scores of one component as text, from entries such as ``both_accuracy``.
 
     Examples
     --------

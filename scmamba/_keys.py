@@ -1,4 +1,4 @@
-"""Every AnnData key that scmamba writes, derived from one prefix (``key_added``)."""
+"""Keys of all results that scmamba writes to AnnData, derived from ``key_added``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ _LONGEST_KEY = 200  # bytes; names of files may have 255
 def file_key(text: str) -> str:
     """Return ``text`` in a form that can be the name of an entry in h5ad and zarr files.
 
-    Most texts stay as they are. Slashes, ``%`` and characters that cannot be printed are
-    percent-encoded, so that different texts have different keys; of very long texts the end is
-    replaced with a hash.
+    Most texts are unchanged. Slashes, ``%`` and non-printable characters are percent-encoded, so
+    that different texts have different keys; the end of very long texts is replaced with a hash.
 
     Examples
     --------
@@ -54,12 +53,12 @@ class Keys:
     Parameters
     ----------
     prefix
-        What ``key_added`` of a task says, ``"scmamba"`` by default.
+        Argument ``key_added`` of tasks, ``"scmamba"`` by default.
 
     Raises
     ------
     ScmambaError
-        The prefix cannot be part of a name in an h5ad file or a zarr folder.
+        If the prefix cannot be part of a name in an h5ad file or a zarr folder.
 
     Examples
     --------
@@ -70,6 +69,7 @@ class Keys:
     prefix: str = PREFIX
 
     def __post_init__(self) -> None:
+        """Check the prefix."""
         if not isinstance(self.prefix, str) or not _is_prefix(self.prefix):
             raise ScmambaError(
                 f"key_added={self.prefix!r} cannot be part of a name in a file; give 1 to "
@@ -99,37 +99,37 @@ class Keys:
 
     @property
     def reason(self) -> str:
-        """``obs`` key of why a cell is ``unknown``; missing for labelled cells."""
+        """``obs`` key of the reason why a cell is ``unknown``; missing for labeled cells."""
         return f"{self.prefix}_reason"
 
     @property
     def majority_voting(self) -> str:
-        """``obs`` key of the type of most cells of a cluster."""
+        """``obs`` key of the most frequent cell type in the cluster of a cell."""
         return f"{self.prefix}_majority_voting"
 
     @property
     def ood_score(self) -> str:
-        """``obs`` key of the out-of-distribution score; higher is stranger."""
+        """``obs`` key of the out-of-distribution score; higher is less like the training cells."""
         return f"{self.prefix}_ood_score"
 
     @property
     def empty(self) -> str:
-        """``obs`` key, written where there are such cells: no gene of the model is expressed."""
+        """``obs`` key of cells that express no gene of the model, written only if there are any."""
         return f"{self.prefix}_empty"
 
     @property
     def distance(self) -> str:
-        """``obs`` key of how far a mapped cell is from the reference; 1 is usual within it."""
+        """``obs`` key of the distance of a mapped cell to the reference; 1 is typical within it."""
         return f"{self.prefix}_distance"
 
     @property
     def corrected(self) -> str:
-        """``layers`` key of expression without batch effects; ``uns`` says in which unit."""
+        """``layers`` key of expression without batch effects; its unit is in ``uns``."""
         return f"{self.prefix}_corrected"
 
     @property
     def decoded(self) -> str:
-        """``var`` key, True for genes whose expression without batch effects was decoded."""
+        """``var`` key of genes whose expression without batch effects was decoded."""
         return f"{self.prefix}_decoded"
 
     @property
@@ -139,10 +139,10 @@ class Keys:
 
     @property
     def validation(self) -> str:
-        """``uns`` key of the table of how each cell type was validated."""
+        """``uns`` key of the validation table, one row per cell type."""
         return f"{self.prefix}_validation"
 
     @property
     def uns(self) -> str:
-        """``uns`` key of what ran: version, model, parameters, seed, genes matched."""
+        """``uns`` key of the record of a run: version, model, parameters, seed, genes matched."""
         return self.prefix

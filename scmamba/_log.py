@@ -1,4 +1,4 @@
-"""One logger for the package; the root logger is left alone."""
+"""Logger of the package; the root logger is not changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ logger = logging.getLogger("scmamba")
 
 
 class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to whatever ``sys.stderr`` is at the time, so that notebooks and tests can swap it."""
+    """Handler for the current ``sys.stderr``, which notebooks and tests may replace."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)

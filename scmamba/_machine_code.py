@@ -1,7 +1,7 @@
-"""Machine code that numba keeps on disk, checked before it runs.
+"""Cache of machine code of numba on disk, verified before it runs.
 
-numba trusts its files: a damaged one raises an error in every later call, or is run as it is, and a
-full disk makes the first call fail. Here each file carries a checksum; what cannot be read or
+numba trusts its cache files: a damaged file raises an error in every later call or is executed, and
+on a full disk the first call fails. Here each file has a checksum, and code that cannot be read or
 written is compiled in memory.
 """
 
@@ -20,17 +20,17 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 class MachineCode(FunctionCache):
-    """The cache of one compiled function.
+    """Cache of a compiled function.
 
     Parameters
     ----------
     function
-        What is compiled.
+        Function to compile.
 
     Raises
     ------
     RuntimeError
-        No folder can be written.
+        If no folder can be written.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -41,7 +41,7 @@ class MachineCode(FunctionCache):
         )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return what was kept for a signature; None, so that it is compiled, on any error."""
+        """Return the cached code of a signature; None on any error, so that it is compiled."""
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:
@@ -49,7 +49,7 @@ class MachineCode(FunctionCache):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep what was compiled for a signature, where the disk takes it."""
+        """Store the compiled code of a signature, if it can be written."""
         try:
             super().save_overload(sig, data)
         except Exception as error:
@@ -57,7 +57,7 @@ class MachineCode(FunctionCache):
 
 
 class _CheckedFiles(IndexDataCacheFile):
-    """numba's index and data files with a checksum in front of what is pickled."""
+    """Index and data files of numba, with a checksum before the pickled content."""
 
     def _dump(self, obj: Any) -> bytes:
         content: bytes = super()._dump(obj)

@@ -1,8 +1,8 @@
-"""Reading files that nobody vouches for: bounded, and every fault is one error with the file named.
+"""Reading of untrusted files, with limits and with errors that name the file.
 
-:func:`reading` wraps whatever opens or parses a file; :func:`read_json`, :func:`read_text` and
-:func:`read_bytes` read small files whole, within limits; :class:`Fields` takes typed entries out of
-a JSON object. Nothing here trusts a size, a type or a name that a file states about itself.
+:func:`reading` wraps code that opens or parses a file; :func:`read_json`, :func:`read_text` and
+:func:`read_bytes` read small files within limits; :class:`Fields` extracts typed entries from a
+JSON object. Sizes, types and names stated in a file are never trusted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, NoReturn
 from scmamba._errors import ScmambaError
 
 MAX_BYTES = 32 * 2**20
-"""Largest JSON or text file that is read, in bytes, unless a caller says otherwise."""
+"""Largest size of JSON and text files, in bytes, by default."""
 
 MAX_DEPTH = 64
 """Deepest nesting of a JSON file."""
@@ -47,31 +47,31 @@ _DAMAGE: tuple[type[Exception], ...] = (
     zipfile.BadZipFile,
     tarfile.TarError,
 )
-"""What readers raise when bytes are missing or wrong, whatever the format."""
+"""Errors that readers of any format raise for missing or wrong bytes."""
 
 
 @contextmanager
 def reading(
     path: str | os.PathLike[str], *, damage: tuple[type[Exception], ...] = (), mend: str = AGAIN
 ) -> Iterator[None]:
-    """Turn every fault of opening, decompressing or parsing ``path`` into one ScmambaError.
+    """Turn errors of opening, decompressing or parsing ``path`` into a ScmambaError.
 
     Parameters
     ----------
     path
         File or folder that the block reads; named in every message.
     damage
-        Further exceptions that mean a damaged file, such as ``ValueError`` or ``KeyError`` where
-        the block does nothing but parse. Truncated and corrupt gzip, zlib, xz, zip and tar data,
-        text that is not UTF-8, JSON errors and endless nesting are known without this.
+        Further exceptions that indicate a damaged file, such as ``ValueError`` or ``KeyError`` if
+        the block only parses. Errors of gzip, zlib, xz, zip, tar, UTF-8 and JSON, and of deep
+        nesting, are always included.
     mend
-        What the reader of the message can do about a damaged file.
+        Remedy for a damaged file, for the message.
 
     Raises
     ------
     ScmambaError
-        The file is missing, may not be read, is a folder, is damaged or needs too much memory.
-        A ScmambaError from inside passes, with the path put in front where it does not name it.
+        If the file is missing, not readable, a folder, damaged, or needs too much memory. A
+        ScmambaError of the block is raised again, with the path if it does not contain it.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     Raises
     ------
     ScmambaError
-        It is missing, may not be read, or is no regular file.
+        If it is missing, not readable, or not a regular file.
     """
     with reading(path):
         flags = os.O_RDONLY
@@ -123,7 +123,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def check_regular(path: str | os.PathLike[str]) -> Path:
-    """``path``, once it was seen to be a regular file that may be read.
+    """Return ``path`` after checking that it is a readable regular file.
 
     For files that a library opens by name.
     """
@@ -132,12 +132,12 @@ def check_regular(path: str | os.PathLike[str]) -> Path:
 
 
 def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> bytes:
-    """Content of a regular file of at most ``max_bytes`` bytes.
+    """Read a regular file of at most ``max_bytes`` bytes.
 
     Raises
     ------
     ScmambaError
-        It cannot be read, is no regular file, or is larger.
+        If it cannot be read, is not a regular file, or is larger.
     """
     with reading(path), open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > max_bytes:
@@ -149,19 +149,19 @@ def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> b
 
 
 def read_text(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> str:
-    """UTF-8 text of a regular file, without its byte order mark.
+    """Read UTF-8 text from a regular file, without the byte order mark.
 
     Parameters
     ----------
     path
-        The file.
+        Path of the file.
     max_bytes
-        Largest size that is read.
+        Largest size in bytes.
 
     Raises
     ------
     ScmambaError
-        It cannot be read, is larger, or is not UTF-8.
+        If it cannot be read, is larger, or is not UTF-8.
     """
     content = read_bytes(path, max_bytes=max_bytes)
     with reading(path):
@@ -171,20 +171,19 @@ def read_text(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> st
 def read_json(
     path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
 ) -> dict[str, Any]:
-    """The JSON object in ``path``.
+    """Read a JSON object from a file.
 
     Parameters
     ----------
     path
-        A regular file; a byte order mark is allowed.
+        Path of a regular file, which may have a byte order mark.
     max_bytes, max_depth
-        Largest size and deepest nesting that are read. Whole numbers have at most 40 digits.
+        Largest size in bytes and deepest nesting. Whole numbers may have at most 40 digits.
 
     Raises
     ------
     ScmambaError
-        There is no such file, it is beyond a limit, is not JSON, or holds something else than an
-        object.
+        If the file is missing, exceeds a limit, is not JSON, or does not hold an object.
     """
     content = read_json_value(path, max_bytes=max_bytes, max_depth=max_depth)
     if not isinstance(content, dict):
@@ -197,14 +196,14 @@ def read_json(
 def read_json_value(
     path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
 ) -> Any:
-    """Whatever JSON value is in ``path``; limits and errors as in :func:`read_json`."""
+    """Read any JSON value from a file, with the limits and errors of :func:`read_json`."""
     return parse_json(read_text(path, max_bytes=max_bytes), path, max_depth=max_depth)
 
 
 def parse_json(
     text: str | bytes, source: str | os.PathLike[str], *, max_depth: int = MAX_DEPTH
 ) -> Any:
-    """The value of JSON ``text`` that came from ``source``; see :func:`read_json`."""
+    """Parse JSON ``text`` from ``source``; see :func:`read_json`."""
     try:
         content = json.loads(text, parse_int=_integer)
     except (ValueError, RecursionError) as error:
@@ -222,15 +221,15 @@ def parse_json(
 
 
 def check_yaml(path: str | os.PathLike[str]) -> None:
-    """Check that ``path`` is a YAML file that stays as small when it is read.
+    """Check that ``path`` is a YAML file that does not expand when it is read.
 
-    Aliases, which repeat a part of the file and multiply it, are refused, and so is deep nesting.
+    Aliases, which repeat parts of the file, and deep nesting are refused.
 
     Raises
     ------
     ScmambaError
-        It cannot be read, is larger than 64 KiB, is not YAML, nests deeper than 64 levels or holds
-        an alias.
+        If it cannot be read, is larger than 64 KiB, is not YAML, nests deeper than 64 levels or
+        holds an alias.
     """
     import yaml
 
@@ -252,18 +251,18 @@ def check_yaml(path: str | os.PathLike[str]) -> None:
 
 
 class Fields:
-    """Entries of a JSON object, taken out by name and type.
+    """Access to the entries of a JSON object by name and type.
 
-    Each method returns the entry if it has the type and lies within the bounds, else ``default``
-    where the entry is missing or null and a default is given, else raises an error that names the
-    file, the field, the value and what is allowed.
+    Each method returns the entry if it has the right type and is within the bounds. If it is
+    missing or null, ``default`` is returned if given. Otherwise an error names the file, the field,
+    the value and what is allowed.
 
     Parameters
     ----------
     content
-        The JSON object.
+        JSON object.
     source
-        Where it comes from: a path, or words for a message.
+        Path of the file or description of the source, for messages.
     prefix
         Name of the field that holds this object, for messages about nested ones.
 
@@ -283,7 +282,7 @@ class Fields:
 
     @classmethod
     def of(cls, content: object, source: str | os.PathLike[str]) -> Fields:
-        """Fields of ``content``, or an error where it is no object."""
+        """Return the fields of ``content``, or raise an error if it is not an object."""
         if not isinstance(content, Mapping):
             raise ScmambaError(
                 f"{os.fspath(source)} holds {_kind(content)}; an object {{...}} is needed"
@@ -297,7 +296,7 @@ class Fields:
     def integer(
         self, name: str, default: int | None = None, *, low: int = -(2**63), high: int = 2**63 - 1
     ) -> int:
-        """A whole number from ``low`` to ``high``."""
+        """Return a whole number from ``low`` to ``high``."""
         value = self._value(name, default)
         if type(value) is not int or not low <= value <= high:
             self.refuse(name, f"a whole number {_bounds(low, high)}")
@@ -311,14 +310,14 @@ class Fields:
         low: float = -math.inf,
         high: float = math.inf,
     ) -> float:
-        """A finite number from ``low`` to ``high``."""
+        """Return a finite number from ``low`` to ``high``."""
         value = self._value(name, default)
         if type(value) not in (int, float) or not math.isfinite(value) or not low <= value <= high:
             self.refuse(name, f"a finite number {_bounds(low, high)}")
         return float(value)
 
     def boolean(self, name: str, default: bool | None = None) -> bool:
-        """True or false."""
+        """Return True or False."""
         value = self._value(name, default)
         if type(value) is not bool:
             self.refuse(name, "true or false")
@@ -327,7 +326,7 @@ class Fields:
     def string(
         self, name: str, default: str | None = None, *, choices: Sequence[str] | None = None
     ) -> str:
-        """Text, one of ``choices`` where they are given."""
+        """Return text, one of ``choices`` if given."""
         value = self._value(name, default)
         if type(value) is not str or (choices is not None and value not in choices):
             self.refuse(name, "text" if choices is None else f"one of {', '.join(choices)}")
@@ -341,7 +340,7 @@ class Fields:
         low: int = -(2**63),
         high: int = 2**63 - 1,
     ) -> list[int]:
-        """A list of whole numbers from ``low`` to ``high``."""
+        """Return a list of whole numbers from ``low`` to ``high``."""
         value = self._value(name, default)
         right = isinstance(value, list | tuple)
         if not right or any(type(x) is not int or not low <= x <= high for x in value):
@@ -349,28 +348,28 @@ class Fields:
         return list(value)
 
     def strings(self, name: str, default: Sequence[str] | None = None) -> list[str]:
-        """A list of texts."""
+        """Return a list of strings."""
         value = self._value(name, default)
         if not isinstance(value, list | tuple) or any(type(x) is not str for x in value):
             self.refuse(name, "a list of texts")
         return list(value)
 
     def values(self, name: str, default: Sequence[Any] | None = None) -> list[Any]:
-        """A list of anything."""
+        """Return a list of any values."""
         value = self._value(name, default)
         if not isinstance(value, list | tuple):
             self.refuse(name, "a list")
         return [*value]
 
     def nested(self, name: str, default: Mapping[str, Any] | None = None) -> Fields:
-        """A nested object, as fields of their own."""
+        """Return the fields of a nested object."""
         value = self._value(name, default)
         if not isinstance(value, Mapping):
             self.refuse(name, "an object {...}")
         return Fields(value, self.source, prefix=f"{self.prefix}{name}.")
 
     def refuse(self, name: str, allowed: str) -> NoReturn:
-        """Raise the error that the entry ``name`` is not what is ``allowed``."""
+        """Raise ScmambaError for the entry ``name``, with what is ``allowed``."""
         field = f"{self.prefix}{name}"
         if name not in self.content:
             raise ScmambaError(f"{self.source}: {field} is missing; {allowed} is needed: {AGAIN}")
@@ -402,7 +401,7 @@ def _bounds(low: float, high: float) -> str:
 
 
 def _short(value: object) -> str:
-    """``value`` as JSON, cut where it is long."""
+    """Return ``value`` as JSON, shortened if long."""
     try:
         text = json.dumps(value)
     except (TypeError, ValueError, RecursionError):
@@ -431,7 +430,7 @@ def _damaged(path: str | os.PathLike[str], error: Exception, mend: str) -> Scmam
 
 
 def _unreadable(path: str | os.PathLike[str], error: OSError, mend: str) -> ScmambaError:
-    """The error of a file that the system, or a library that speaks for it, does not open."""
+    """Return the error for a file that cannot be opened."""
     shown = error.filename if isinstance(error.filename, str) else os.fspath(path)
     match error.errno:
         case errno.ENOENT | errno.ENOTDIR:

@@ -30,29 +30,30 @@ def _allowed(name: str, value: str, allowed: tuple[str, ...]) -> str:
 
 
 class Settings:
-    """Settings that every task reads when its own argument is left out.
+    """Global settings, used where a function has no argument of its own or it is None.
 
     Attributes
     ----------
     seed
-        Seed of everything random, 0 by default.
+        Seed of random number generators, 0 by default.
     device
-        ``"auto"`` (CUDA, then MPS, then CPU) or a PyTorch device such as ``"cpu"`` or ``"cuda:1"``.
+        Device: ``"auto"`` (CUDA, then MPS, then CPU) or a PyTorch device such as ``"cpu"`` or
+        ``"cuda:1"``.
     precision
-        ``"auto"`` (bfloat16 on NVIDIA cards that have it in hardware, else float32),
-        ``"float32"`` or ``"bfloat16"``.
+        Precision of matrix products: ``"auto"`` (bfloat16 on NVIDIA cards with hardware support,
+        else float32), ``"float32"`` or ``"bfloat16"``.
     verbosity
-        ``"error"``, ``"warning"``, ``"info"`` (default) or ``"debug"``.
+        Level of messages: ``"error"``, ``"warning"``, ``"info"`` (default) or ``"debug"``.
     cache_dir
-        Where downloads are kept; ``SCMAMBA_CACHE`` in the environment sets it too.
+        Folder of downloads; the environment variable ``SCMAMBA_CACHE`` sets the default.
     n_jobs
-        Most processes that fit small networks side by side; None: one for each core. It changes
-        no result.
+        Largest number of parallel processes for fitting small networks; None for one per core. It
+        does not affect results.
 
     Raises
     ------
     ScmambaError
-        A name that is no setting, or a value that is not allowed, is assigned.
+        If an unknown setting or a value that is not allowed is assigned.
 
     Examples
     --------
@@ -72,6 +73,7 @@ class Settings:
         self.n_jobs = None
 
     def __setattr__(self, name: str, value: object) -> None:
+        """Set a known setting; unknown names are refused."""
         if name.removeprefix("_") not in _NAMES:
             near = difflib.get_close_matches(name, _NAMES, n=1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
@@ -80,7 +82,7 @@ class Settings:
 
     @property
     def precision(self) -> str:
-        """In what matrix products are computed: ``"auto"``, ``"float32"`` or ``"bfloat16"``."""
+        """Precision of matrix products: ``"auto"``, ``"float32"`` or ``"bfloat16"``."""
         return self._precision
 
     @precision.setter
@@ -89,7 +91,7 @@ class Settings:
 
     @property
     def n_jobs(self) -> int | None:
-        """Most processes that fit side by side; None: one for each core."""
+        """Largest number of parallel processes for fitting; None for one per core."""
         return self._n_jobs
 
     @n_jobs.setter
@@ -100,7 +102,7 @@ class Settings:
 
     @property
     def verbosity(self) -> str:
-        """How much is told: ``"error"``, ``"warning"``, ``"info"`` or ``"debug"``."""
+        """Level of messages: ``"error"``, ``"warning"``, ``"info"`` or ``"debug"``."""
         return self._verbosity
 
     @verbosity.setter

@@ -1,4 +1,4 @@
-"""Checks of the index arrays of a sparse matrix, which compiled code and slices trust."""
+"""Checks of the index arrays of sparse matrices, which compiled code relies on."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ DAMAGED = "the matrix is damaged: read it again from its source, or copy the fil
 def check_pointers(
     indptr: npt.NDArray[np.integer[Any]], n_rows: int, n_values: int, n_indices: int, name: str
 ) -> None:
-    """Raise ScmambaError unless the row pointers of a sparse matrix fit its other arrays.
+    """Raise ScmambaError unless the row pointers of a sparse matrix match its other arrays.
 
     Parameters
     ----------
     indptr
-        Where the values of each row start; must be (n_rows + 1,), from 0, never descending.
+        Start of each row among the values; must be (n_rows + 1,), non-decreasing from 0.
     n_rows
-        Number of rows (of columns, for CSC).
+        Number of rows (for CSC, of columns).
     n_values, n_indices
         Lengths of ``data`` and ``indices``.
     name

@@ -1,4 +1,4 @@
-"""The text of a label, and what counts as missing: decided here for the whole package."""
+"""Conversion of labels to text, and definition of missing labels, for the whole package."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from scmamba._errors import ScmambaError
 MISSING = frozenset(
     ("", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "<NA>", "None", "NaT", "null", "NULL")
 )
-"""Texts that stand for "no value", as in the tables that pandas, R and spreadsheets write."""
+"""Strings that mean "no value" in tables written by pandas, R and spreadsheets."""
 
 
 def label_texts(
     values: Any, *, unlabeled: str | None = None, name: str = "labels"
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.bool_]]:
-    """Turn values into the text of labels.
+    """Convert values to the text of labels.
 
-    Two values that a reader takes for the same label get the same text: 1 and 1.0 become
-    ``"1"``, and blanks around a text are removed.
+    Values that denote the same label get the same text: 1 and 1.0 become ``"1"``, and surrounding
+    blanks are removed.
 
     Parameters
     ----------
     values : (n,)
-        Text, numbers, booleans or categories: a list, an array, a Series or a Categorical.
+        Strings, numbers, booleans or categories, as a list, array, Series or Categorical.
     unlabeled
-        A further text, in upper or lower case, that stands for "no label".
+        Further string, in upper or lower case, that means "no label".
     name
-        What an error message calls ``values``.
+        Name of ``values`` in errors.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def label_texts(
     Raises
     ------
     ScmambaError
-        ``values`` is not one column of values.
+        If ``values`` is not a single column of values.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def label_texts(
 
 
 def label_text(value: Any) -> str:
-    """Text of one value that is not missing; whole numbers without a decimal point.
+    """Return the text of a value that is not missing; whole numbers have no decimal point.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def label_text(value: Any) -> str:
 
 
 def holds_measurements(values: Any) -> bool:
-    """Whether a column holds numbers with a fractional part, and therefore no labels.
+    """Whether a column holds fractional numbers, and therefore measurements instead of labels.
 
     Examples
     --------
@@ -102,16 +102,16 @@ def holds_measurements(values: Any) -> bool:
 
 
 def _is_fraction(value: Any) -> bool:
-    """Whether a number is not whole; infinity is not."""
+    """Whether a number is not whole; infinity counts as fractional."""
     if not isinstance(value, float | np.floating | Decimal):
         return False
     return not math.isfinite(value) or value != int(value)
 
 
 def are_names(n_classes: int, n_values: int) -> bool:
-    """Whether a column has too many different values to be labels (names or measurements).
+    """Whether a column has too many distinct values to be labels, such as names.
 
-    Up to ten classes always pass; more must stand for two values each on average.
+    Up to ten classes are always labels; more need at least two values per class on average.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def _column(values: Any, name: str) -> pd.Series:
 
 
 def _objects(values: Iterable[Any]) -> npt.NDArray[np.object_]:
-    """A list as it is, so that NumPy does not turn the numbers in it into text."""
+    """Convert to an object array, so that NumPy does not turn numbers into text."""
     items = list(values)
     column = np.empty(len(items), dtype=object)
     column[:] = items
@@ -145,13 +145,13 @@ def _objects(values: Iterable[Any]) -> npt.NDArray[np.object_]:
 
 
 def _distinct(column: pd.Series) -> tuple[npt.NDArray[np.int64], list[Any]]:
-    """Position of each value among the distinct ones, -1 where it is missing."""
+    """Return the index of each value among the distinct ones (-1 if missing), and these."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy(np.int64), list(column.cat.categories)
     if column.dtype != object:
         codes, distinct = pd.factorize(column)
         return codes, list(distinct)
-    # True, 1 and 1.0 are equal and hash alike, but have different texts.
+    # True, 1 and 1.0 are equal and have the same hash, but have different texts.
     places: dict[Any, int] = {}
     codes = np.full(len(column), -1, dtype=np.int64)
     for i, (value, missing) in enumerate(zip(column.to_numpy(), column.isna(), strict=True)):
@@ -162,7 +162,7 @@ def _distinct(column: pd.Series) -> tuple[npt.NDArray[np.int64], list[Any]]:
 
 
 def _first(codes: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
-    """Where each code appears first."""
+    """Position of the first occurrence of each code."""
     first = np.empty(n, dtype=np.int64)
     known = np.flatnonzero(codes >= 0)[::-1]
     first[codes[known]] = known
@@ -179,12 +179,12 @@ def obs_column(obs: pd.DataFrame, key: Any, option: str, where: str) -> pd.Serie
     key
         Name of the column.
     option, where
-        What an error message calls the argument and ``obs``.
+        Names of the argument and of ``obs`` in errors.
 
     Raises
     ------
     ScmambaError
-        There is no column of that name, or several of them.
+        If there is no column of that name, or several.
     """
     names = list(obs.columns)
     if names.count(key) == 1:

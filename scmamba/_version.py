@@ -1,3 +1,3 @@
-"""The version, in one place: packaging reads it from here too."""
+"""Version of the package."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The one place that writes files: whole or not at all, by one process at a time."""
+"""Atomic writing of files and folders, by one process at a time."""
 
 from scmamba._files.atomic import (
     atomic,

@@ -1,4 +1,4 @@
-"""Files and folders written to a private copy that then takes their place."""
+"""Atomic writing: a temporary file or folder replaces the target when it is complete."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from scmamba._files.targets import leftovers, resolved, scratch, writable, writa
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path that takes the place of the file ``path`` when the block succeeds.
 
-    On any error, Ctrl-C included, the temporary file is removed and ``path`` stays as it was. A
-    link stays a link to the file that is written. What a killed process left is removed.
+    On any error, including Ctrl-C, the temporary file is removed and ``path`` is unchanged. Links
+    are kept, and the linked file is written. Temporary files of killed processes are removed.
 
     Raises
     ------
     ScmambaError
-        The file cannot be written, or another process is writing it.
+        If the file cannot be written, or another process is writing it.
     """
     target = resolved(writable(path))
     with writing(path), locked(target), replaced(target) as temporary:
@@ -41,16 +41,16 @@ def atomic_folder(folder: Path, *, replaces: frozenset[str]) -> Iterator[Path]:
     Parameters
     ----------
     folder
-        Where the result goes. What is there is replaced if it holds nothing but files named in
-        ``replaces``. A link stays a link to the folder that is written.
+        Target folder. An existing one is replaced if it holds only files named in ``replaces``.
+        Links are kept, and the linked folder is written.
     replaces
         Names of files that may be replaced.
 
     Raises
     ------
     ScmambaError
-        Before anything is written: the folder cannot be made, holds other files, or another
-        process is writing it.
+        If the folder cannot be created, holds other files, or another process is writing it;
+        raised before anything is written.
     """
     target = resolved(writable_folder(folder))
     _check_replaceable(target, replaces)
@@ -73,14 +73,14 @@ def _check_replaceable(folder: Path, replaces: frozenset[str]) -> None:
 def replaced(target: Path) -> Iterator[Path]:
     """Give a private path whose content replaces ``target`` when the block succeeds.
 
-    The caller holds the lock of ``target`` and has followed links. What killed processes left of
-    earlier replacements is brought back or removed first.
+    The caller holds the lock of ``target`` and has resolved links. Remains of killed processes are
+    restored or removed first.
     """
     recover(target)
     for left in leftovers(target):
         remove(left)
     temporary = scratch(target)
-    if target.is_file():  # a private file has a private copy
+    if target.is_file():  # the copy is private until it gets the mode of the file
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         yield temporary
@@ -93,8 +93,8 @@ def replaced(target: Path) -> Iterator[Path]:
 def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """Give a new folder in ``parent`` that is removed after the block.
 
-    Folders of the same prefix that killed processes left behind are removed first; those of
-    processes that run are let be.
+    Folders with the same prefix left by killed processes are removed first, but not those of
+    running processes.
     """
     for left in parent.glob(f"{prefix}*"):
         with suppress(ScmambaError), locked(left, wait=0):

@@ -1,4 +1,4 @@
-"""Whatever fails while a file is written becomes one error with the path and the remedy."""
+"""Conversion of errors of writing into a ScmambaError with the path and a remedy."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _REMEDIES = {
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 _NUMBER = re.compile(r"(?:errno\s*=?|os error)\s*(\d+)", re.IGNORECASE)
-"""How HDF5 and safetensors name the number of a system error in their messages."""
+"""Pattern of system error numbers in messages of HDF5 and safetensors."""
 
 
 @contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn a failure to write within the block into a ScmambaError that names ``path``.
 
-    Failures are every ``OSError`` (full disk, quota, read-only folder, ...), ``shutil.Error``, and
-    the errors in which safetensors and HDF5 wrap those of the system. Others pass through.
+    Converted are ``OSError`` (full disk, quota, read-only folder, ...), ``shutil.Error``, and
+    errors of safetensors and HDF5 that wrap a system error. Others are raised unchanged.
     """
     try:
         yield
@@ -42,7 +42,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
         if not _of_the_system(error):
             raise
         number = _error_number(error)
-        short = "requested and" in str(error)  # what NumPy says of a file cut short by the disk
+        short = "requested and" in str(error)  # message of NumPy if the disk is full
         other = _ROOM if short else "check the path and the disk, then call again"
         remedy = _REMEDIES.get(number or 0, other)
         raise ScmambaError(f"cannot write {path}: {_reason(error, number)}; {remedy}") from error
@@ -56,7 +56,7 @@ def _of_the_system(error: Exception) -> bool:
 
 
 def _error_number(error: Exception) -> int | None:
-    """Number of the system error, which HDF5 and safetensors give in their text alone."""
+    """Return the number of a system error, which HDF5 and safetensors give only as text."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
     found = _NUMBER.search(str(error))

@@ -1,4 +1,4 @@
-"""A finished file or folder takes the place of the earlier one in a single step."""
+"""Replacement of a file or folder by a complete new one in a single step."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from scmamba._log import logger
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 _MANY_FILES = 64
-"""From so many files on, a folder is flushed to the disk by one call for the file system."""
+"""Number of files from which a folder is flushed to disk by one call for the file system."""
 
 
 def put_in_place(new: Path, path: Path) -> None:
-    """Move ``new``, next to ``path``, to ``path``; what was there is replaced in one step.
+    """Move ``new`` to ``path`` in the same folder, replacing it in one step.
 
-    The caller holds the lock of ``path``. The content reaches the disk before the name changes.
-    Files keep the mode of those they replace; others get the one that new files have by the umask.
+    The caller holds the lock of ``path``. The content is flushed to disk before the name changes.
+    Files keep the mode of those they replace; new files get the default mode of the umask.
     """
     _set_modes(new, path)
     _flush(new)
@@ -36,7 +36,7 @@ def put_in_place(new: Path, path: Path) -> None:
 
 
 def _exchange_folders(new: Path, path: Path) -> None:
-    """Put a folder in place; ``new`` then holds the old one, which is removed."""
+    """Exchange two folders, and remove the old one."""
     if swap(new, path):
         _flush_entry(path.parent)
         remove(new)
@@ -54,7 +54,7 @@ def _exchange_folders(new: Path, path: Path) -> None:
 
 
 def swap(one: Path, other: Path) -> bool:
-    """Exchange two paths in one step; False where the system or the file system cannot."""
+    """Exchange two paths in one step; return False if the system does not support it."""
     rename = _renameat2()
     if rename is None:
         return False
@@ -69,7 +69,7 @@ def swap(one: Path, other: Path) -> bool:
 
 @cache
 def _renameat2() -> Any:
-    """The C library's function on Linux, or None."""
+    """Return the function of the C library on Linux, or None."""
     if not sys.platform.startswith("linux"):
         return None
     found = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
@@ -80,7 +80,7 @@ def _renameat2() -> Any:
 
 
 def recover(path: Path) -> None:
-    """Bring back a folder that a process killed between two renames had set aside."""
+    """Restore a folder that was set aside by a process killed between two renames."""
     old = _set_aside(path)
     if not old.exists():
         return
@@ -93,7 +93,7 @@ def recover(path: Path) -> None:
 
 
 def can_recover(path: Path) -> bool:
-    """Whether a folder is missing that :func:`recover` brings back."""
+    """Whether a folder is missing that :func:`recover` can restore."""
     return not path.exists() and _set_aside(path).exists()
 
 
@@ -102,7 +102,7 @@ def _set_aside(path: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder with all it holds, if it is there."""
+    """Remove a file or a folder with its content, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -110,11 +110,11 @@ def remove(path: Path) -> None:
 
 
 def _set_modes(new: Path, path: Path) -> None:
-    """Give ``new`` and what is in it the modes of what they replace, else those of new files."""
+    """Set the modes of ``new`` and its content to those they replace, else to the defaults."""
     if os.name == "nt":
         return
     file_mode = _mode_of_new_files(path)
-    folder_mode = file_mode | (file_mode & 0o444) >> 2  # whoever may read may enter
+    folder_mode = file_mode | (file_mode & 0o444) >> 2  # readable folders can be entered
     for one in (new, *(new.rglob("*") if new.is_dir() else ())):
         earlier = path / one.relative_to(new)
         alike = earlier.exists() and earlier.is_dir() == one.is_dir()
@@ -125,9 +125,9 @@ def _set_modes(new: Path, path: Path) -> None:
 
 
 def _mode_of_new_files(target: Path) -> int:
-    """What the umask, or the folder's default access list, gives to a new file."""
+    """Return the mode that the umask or the access list of the folder gives to a new file."""
     probe = scratch(target)
-    try:  # a file without a name, of which a kill leaves nothing
+    try:  # a file without a name, which leaves no trace if the process is killed
         descriptor = os.open(target.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
     except (AttributeError, OSError):
         descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
@@ -139,7 +139,7 @@ def _mode_of_new_files(target: Path) -> int:
 
 
 def _flush(path: Path) -> None:
-    """Wait until the disk holds a file, or a folder with all in it."""
+    """Flush a file, or a folder with its content, to disk."""
     if path.is_file():
         _flush_file(path)
         return
@@ -165,7 +165,7 @@ def _flush_file(path: Path) -> None:
 
 
 def _flush_entry(folder: Path) -> None:
-    """Wait until the disk holds the names in a folder, where folders can be flushed."""
+    """Flush the entries of a folder to disk, if the system supports it."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

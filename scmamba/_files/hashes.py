@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def sha256(path: Path) -> str:
-    """Hash of the file, as 64 hexadecimal digits."""
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def git_sha1(path: Path) -> str:
-    """Hash by which git knows the content of the file, as 40 hexadecimal digits."""
+    """Return the git blob hash of a file as 40 hexadecimal digits."""
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

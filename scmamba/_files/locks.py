@@ -1,4 +1,4 @@
-"""One process at a time works on a target; the lock of a process that dies is free again."""
+"""Locks of targets, held by one process at a time and released when the process ends."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from scmamba._errors import ScmambaError
 from scmamba._files.errors import writing
 from scmamba._log import logger
 
-_PAUSE = 0.05  # seconds between two tries
+_PAUSE = 0.05  # seconds between attempts
 _held: set[int] = set()
-"""Descriptors of the locks that this process holds."""
+"""File descriptors of the locks that this process holds."""
 
 
 @contextmanager
 def locked(target: Path, *, wait: float = 60.0) -> Iterator[None]:
     """Hold the lock of ``target``, a hidden file next to it, while the block runs.
 
-    The system releases the lock of a process that ends in whatever way, so a lock file that a
-    killed process left behind is taken over.
+    The system releases the lock of any process that ends, so lock files of killed processes do not
+    block others.
 
     Parameters
     ----------
     target
         File or folder to be written, with links followed.
     wait
-        Seconds to wait for another process before giving up.
+        Seconds to wait for another process.
 
     Raises
     ------
     ScmambaError
-        Another process holds the lock; the message names it and says since when.
+        If another process holds the lock; the message names it and gives the time.
     """
     path = target.with_name(f".{target.name}.lock")
     with writing(target):
@@ -54,7 +54,7 @@ def locked(target: Path, *, wait: float = 60.0) -> Iterator[None]:
 
 
 def _acquire(path: Path, target: Path, wait: float) -> int:
-    """Descriptor of the locked file."""
+    """Lock the file and return its descriptor."""
     until, told = time.monotonic() + wait, False
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -83,7 +83,7 @@ def _acquire(path: Path, target: Path, wait: float) -> int:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Lock the whole file if nobody holds it; where the file system has no locks, go without."""
+    """Lock the file if it is free; continue without a lock if the file system has none."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -116,7 +116,7 @@ def _is_current(descriptor: int, path: Path) -> bool:
 
 
 def _sign(descriptor: int) -> None:
-    """Note who holds the lock."""
+    """Write process, host and time to the lock file."""
     about = {
         "process": os.getpid(),
         "host": socket.gethostname(),
@@ -137,7 +137,7 @@ def _holder(descriptor: int) -> str:
 
 
 def _let_go() -> None:
-    """Leave the locks to the parent: a forked child must not keep them when the parent dies."""
+    """Close the locks in a forked child, which must not hold them after the parent ends."""
     for descriptor in _held:
         with suppress(OSError):
             os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Where a file or a folder is to be written, checked before any work is done."""
+"""Checks that a file or folder can be written, before any work is done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scmamba._files.errors import writing
 
 
 def resolved(path: str | os.PathLike[str]) -> Path:
-    """Return the absolute path with links followed, so that writing keeps the links."""
+    """Return the absolute path with links resolved, so that writing keeps the links."""
     return Path(os.path.realpath(path))
 
 
@@ -39,7 +39,7 @@ def writable(path: str | os.PathLike[str]) -> Path:
 
 
 def writable_folder(path: str | os.PathLike[str]) -> Path:
-    """Check that a folder can be made at ``path``, or is there and can be written to.
+    """Check that a folder can be created at ``path``, or exists and can be written to.
 
     Raises
     ------
@@ -55,12 +55,12 @@ def writable_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def scratch(target: Path) -> Path:
-    """Return a new hidden path next to ``target`` with the same ending."""
+    """Return a new hidden path next to ``target`` with the same extension."""
     return target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
 
 
 def leftovers(target: Path) -> list[Path]:
-    """Return what :func:`scratch` named for this target, perhaps in a process that was killed."""
+    """Return temporary files of this target named by :func:`scratch`, left by any process."""
     stem, suffix = re.escape(target.stem), re.escape(target.suffix)
     ours = re.compile(rf"\.{stem}\.[0-9a-f]{{8}}\.tmp{suffix}")
     return [one for one in target.parent.iterdir() if ours.fullmatch(one.name)]
