@@ -270,7 +270,7 @@ class Fields:
     --------
     >>> from scmamba._read import Fields
     >>> fields = Fields({"n_layer": "four"}, "config.json")
-    >>> fields.integer("n_layer", low=1)
+    >>> fields.integer("n_layer", low=1)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     scmamba._errors.ScmambaError: config.json: n_layer="four"; a whole number of at least 1 is ...
     """

@@ -59,7 +59,7 @@ class Settings:
     --------
     >>> import scmamba
     >>> scmamba.settings.seed = 1
-    >>> scmamba.settings.sed = 1
+    >>> scmamba.settings.sed = 1  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     scmamba._errors.ScmambaError: settings has no 'sed' (did you mean 'seed'?); ...
     """

@@ -94,7 +94,7 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
     --------
     >>> from scmamba.models import info
     >>> print(info("base"))
-    base: 19.9 M parameters, not fetched yet
+    base: 20.3 M parameters, not fetched yet
       structure: 8 layers, d_model 256, d_state 64, headdim 64, 60530 genes and special tokens
       license: none needed: random weights
       source: a preset of scmamba, to be trained
