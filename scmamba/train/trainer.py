@@ -14,6 +14,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.precision import FSDPPrecision
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
 from torch import nn
 
@@ -39,7 +40,7 @@ def make_trainer(
         devices=config.devices,
         strategy=make_strategy(config),
         num_nodes=config.num_nodes,
-        precision=_precision(model, config),
+        **_precision_options(model, config),
         accumulate_grad_batches=config.accumulate_grad_batches,
         gradient_clip_val=config.clip,
         callbacks=list(callbacks),
@@ -92,6 +93,24 @@ def device_of(model: nn.Module) -> torch.device:
 def _accelerator(model: nn.Module) -> str:
     kind = device_of(model).type
     return {"cuda": "gpu"}.get(kind, kind)
+
+
+class _ShardedPrecision(FSDPPrecision):
+    """Leaves batches as they are: Lightning's own refuses frozen ones.
+
+    FSDP itself casts what goes into a wrapped module.
+    """
+
+    def convert_input(self, data: Any) -> Any:
+        """Return ``data``."""
+        return data
+
+
+def _precision_options(model: nn.Module, config: TrainConfig) -> dict[str, Any]:
+    precision = _precision(model, config)
+    if config.strategy == "fsdp":
+        return {"plugins": [_ShardedPrecision(precision)]}
+    return {"precision": precision}
 
 
 def _precision(model: nn.Module, config: TrainConfig) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import lightning as L
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy
 from torch import nn
 
@@ -31,6 +33,7 @@ from scmamba.train import (
     TrainConfig,
     fit,
     fit_sequences,
+    loggers,
     objectives,
     train,
 )
@@ -178,6 +181,52 @@ def test_csv_logger_writes_losses_and_rates(data, make, tmp_path) -> None:
         table["train_loss"].dropna(), result.history["train_loss"], rtol=1e-5
     )
     assert table["val_loss"].notna().sum() == 2
+
+
+def test_tensorboard_logger_writes_losses_and_rates(data, make, tmp_path) -> None:
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    config = replace(CONFIG, epochs=2, loggers=("tensorboard",), log_every_n_steps=1)
+    result = fit(make(), data, ROWS, [CLS()], config, val_rows=np.arange(36, 48), folder=tmp_path)
+    found = events.EventAccumulator(str(tmp_path / "tensorboard"))
+    found.Reload()
+    assert [one.step for one in found.Scalars("step_loss")] == list(range(6))
+    assert all(0 <= one.value <= config.lr for one in found.Scalars("learning_rate"))
+    losses = [one.value for one in found.Scalars("train_loss")]
+    np.testing.assert_allclose(losses, result.history["train_loss"], rtol=1e-5)
+    assert len(found.Scalars("val_loss")) == 2
+
+
+class Recorder(Logger):
+    """Stands in for loggers whose packages are not installed."""
+
+    name, version = "recorder", "0"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder, self.rows = folder, []
+
+    def log_hyperparams(self, *arguments: object, **options: object) -> None:
+        """Nothing is kept."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Keep one entry."""
+        self.rows.append((step, dict(metrics)))
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+def test_loggers_of_other_services_are_told_the_same(
+    data, make, tmp_path, monkeypatch, name
+) -> None:
+    made: list[Recorder] = []
+    kind = loggers._Kind(lambda folder: made.append(Recorder(folder)) or made[-1], ())
+    monkeypatch.setitem(loggers._KINDS, name, kind)
+    config = replace(CONFIG, epochs=2, loggers=(name,), log_every_n_steps=1)
+    fit(make(), data, ROWS, [CLS()], config, val_rows=np.arange(36, 48), folder=tmp_path)
+    (logger,) = made
+    assert logger.folder == tmp_path
+    names = set().union(*(row for _, row in logger.rows))
+    assert {"step_loss", "learning_rate", "train_loss", "val_loss"} <= names
+    assert [step for step, row in logger.rows if "step_loss" in row] == list(range(6))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -45,10 +46,46 @@ torch.save({"weights": model.state_dict(), "history": result.history.to_dict("li
 """
 
 
-def launch(folder: Path, n: int) -> list[dict]:
-    """Run the program in ``n`` processes; what each of them ended with."""
+SHARDED = (
+    PROGRAM.split("config = FitConfig")[0]
+    + """
+import json, os
+import lightning as L
+from lightning.pytorch.strategies import FSDPStrategy
+from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.distributed.fsdp.wrap import ModuleWrapPolicy
+from scmamba.nn.block import Block
+from scmamba.train import CellEpochs, train, trainer
+
+class OnCPU(FSDPStrategy):
+    # Lightning shards on GPUs alone; collecting the shards again breaks PyTorch on a CPU
+    def _setup_model(self, model):
+        return FullyShardedDataParallel(model, auto_wrap_policy=ModuleWrapPolicy({Block}),
+                                        use_orig_params=True, device_id=torch.device("cpu"))
+
+class Losses(L.Callback):
+    found = []
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, index):
+        self.found.append(outputs["values"]["loss"])
+        if len(self.found) == 4:
+            with open(f"{output}-{rank}.json", "w") as file:
+                json.dump(self.found, file)
+            os._exit(0)
+
+trainer.make_strategy = lambda config: "auto" if n == 1 else OnCPU()
+config = FitConfig(epochs=2, batch_size=8 // n, ema=0.0, max_tokens=None, last_max_tokens=None,
+                   strategy="auto" if n == 1 else "fsdp", devices=n, accelerator="cpu")
+train(model, CellEpochs(data, np.arange(32), None, config, -1.0), [CLS()], config,
+      folder=output + "-folder", callbacks=[Losses()])
+"""
+)
+
+
+def launch(folder: Path, n: int, program: str = PROGRAM) -> str:
+    """Run a program in ``n`` processes; the name that its outputs begin with."""
     path, output = folder / "program.py", folder / f"of-{n}"
-    path.write_text(PROGRAM)
+    path.write_text(program)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -63,12 +100,17 @@ def launch(folder: Path, n: int) -> list[dict]:
     for process in running:
         _, error = process.communicate(timeout=300)
         assert process.returncode == 0, error.decode()
+    return str(output)
+
+
+def loaded(output: str, n: int) -> list[dict]:
+    """What each of ``n`` processes ended with."""
     return [torch.load(f"{output}-{rank}.pt", weights_only=True) for rank in range(n)]
 
 
 @pytest.mark.slow
 def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
-    (one,), two = launch(tmp_path, 1), launch(tmp_path, 2)
+    (one,), two = loaded(launch(tmp_path, 1), 1), loaded(launch(tmp_path, 2), 2)
     moved = 0
     for name, tensor in one["weights"].items():
         assert torch.equal(two[0]["weights"][name], two[1]["weights"][name]), name
@@ -80,3 +122,12 @@ def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
         for name, values in one["history"].items():
             assert found["history"][name] == pytest.approx(values, rel=1e-3), name
     assert (tmp_path / "of-2-folder" / "last.ckpt").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_that_shard_the_weights_learn_like_one(tmp_path: Path) -> None:
+    one, two = (launch(tmp_path, n, SHARDED) for n in (1, 2))
+    whole = json.loads(Path(f"{one}-0.json").read_text())
+    halves = [json.loads(Path(f"{two}-{rank}.json").read_text()) for rank in (0, 1)]
+    assert len(whole) == 4 and len(set(whole)) == 4
+    assert [(a + b) / 2 for a, b in zip(*halves, strict=True)] == pytest.approx(whole, rel=1e-3)
