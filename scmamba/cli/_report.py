@@ -26,6 +26,12 @@ def counts(adata: AnnData, keys: Keys) -> pd.DataFrame:
     return table.rename_axis(None).sort_index(key=lambda names: names == UNKNOWN, kind="stable")
 
 
+def reasons(adata: AnnData, keys: Keys) -> str:
+    """How many cells are ``unknown``, and why, in one line; empty where none is."""
+    found = adata.obs[keys.reason].value_counts()
+    return "; ".join(f"{reason}: {n:,}" for reason, n in found.items() if n)
+
+
 def score(adata: AnnData, keys: Keys, truth_key: str) -> metrics.AnnotationScores:
     """Scores of the best guesses on those cells whose true label is known."""
     obs = _known(adata, keys, truth_key)
@@ -92,8 +98,12 @@ def write_report(
     captions = dict(CAPTIONS)
     if some.n_obs < adata.n_obs:
         captions["umap"] += f" Drawn are {some.n_obs:,} of the cells."
-    parts = {captions[name]: figure for name, figure in figures.items()}
-    tables = {"Predicted labels": counts(adata, keys)}
+    tables = {
+        "Predicted labels": counts(adata, keys),
+        "Validation of each type on held-out cells": annotator.validation,
+    }
+    if why := reasons(adata, keys):
+        captions["umap"] += f" Unknown cells, by reason: {why}."
     tiles = {"cells": f"{adata.n_obs:,}"}
     if truth_key is None:
         labelled = adata.obs[keys.cell_type].astype(str) != UNKNOWN
@@ -103,6 +113,7 @@ def write_report(
         scores = score(adata, keys, truth_key)
         tables["By true label"] = scores.per_class
         tiles |= tile(scores)
+    parts = {captions[name]: figure for name, figure in figures.items()}
     pl.report(path, title, parts | tables, tiles=tiles)
 
 

@@ -43,7 +43,7 @@ def annotate(
     from scmamba._files import writable, writable_folder
     from scmamba._keys import Keys
     from scmamba.cli._cells import check_columns, read_results, read_some
-    from scmamba.cli._report import counts, score, write_report
+    from scmamba.cli._report import counts, reasons, score, write_report
     from scmamba.tasks import annotate as task
 
     if report is not None:
@@ -66,6 +66,8 @@ def annotate(
         annotator.save(save_model)
     adata = read_results(files, output)
     print(counts(adata, keys).to_string())
+    if why := reasons(adata, keys):
+        print(f"unknown, by reason: {why}")
     if truth_key is not None:
         print(score(adata, keys, truth_key))
     if report is not None:

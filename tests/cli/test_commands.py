@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shlex
 import sys
 from collections.abc import Callable
@@ -23,6 +24,7 @@ _rng = np.random.default_rng(0)
 
 class Annotator:
     history = pd.DataFrame({"cls": [2.0, 1.0], "val_loss": [2.0, 1.0]}, index=[1, 2])
+    validation = pd.DataFrame({"held_out": [7, 8, 9]}, index=LABELS)
 
     def save(self, path: Path) -> None:
         Path(path).mkdir()
@@ -47,6 +49,8 @@ def annotate(
     truth = adata.obs["truth"].astype(str).to_numpy()
     adata.obs[f"{key_added}_best_guess"] = pd.Categorical(truth)
     adata.obs[f"{key_added}_cell_type"] = pd.Categorical(["unknown", *truth[1:]])
+    why = ["low confidence", *[None] * (adata.n_obs - 1)]
+    adata.obs[f"{key_added}_reason"] = pd.Categorical(why)
     adata.obs[f"{key_added}_confidence"] = np.linspace(0.4, 1, adata.n_obs)
     adata.obsm[f"X_{key_added}"] = np.eye(3)[np.unique(truth, return_inverse=True)[1]]
     adata.uns[key_added] = {"seed": seed, "labels_key": labels_key or ""}
@@ -73,6 +77,7 @@ def embed(
 
 @pytest.fixture(autouse=True)
 def tasks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    importlib.import_module("scmamba.cli._report")  # what it imports needs the real tasks
     module = ModuleType("scmamba.tasks")
     functions: list[Callable[..., object]] = [annotate, embed]
     for function in functions:
@@ -114,10 +119,13 @@ def test_annotate_writes_cells_report_and_model(
     assert out.uns["scmamba"] == {"seed": 5, "labels_key": "truth"}
     assert (out.obs["scmamba_best_guess"].astype(str) == out.obs["truth"].astype(str)).all()
     assert (folder / "cells.h5ad").read_bytes() == before
-    assert "accuracy                   1.000" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "accuracy                   1.000" in printed
+    assert "unknown, by reason: low confidence: 1\n" in printed
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png") == 4
     assert "96.7%" in page
+    assert "Unknown cells, by reason: low confidence: 1." in page and "held_out" in page
     expected = {"cells.h5ad", "reference.h5ad", "out.h5ad", "report.html", "saved"}
     assert names(folder) == expected
 
