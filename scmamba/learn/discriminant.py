@@ -7,9 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.special import log_softmax, logsumexp
-from sklearn.covariance import ledoit_wolf
-from sklearn.utils.extmath import randomized_svd
 
 from scmamba.learn.calibration import floor_logits
 from scmamba.learn.linear import Linear, Matrix
@@ -54,6 +51,8 @@ class BatchAwareLinear(Linear):
 
     def logits(self, x: Matrix) -> Floats:
         """(n, n_classes) log-probabilities for the features ``x`` (n, n_features)."""
+        from scipy.special import log_softmax, logsumexp
+
         both = floor_logits(super().logits(x))
         discriminant = Linear(self.discriminant_coef, self.discriminant_intercept)
         found = log_softmax(floor_logits(discriminant.logits(x)), axis=1)
@@ -148,6 +147,9 @@ def fit_discriminant(
     >>> fit_discriminant(x, codes, 2).logits(x).argmax(1).tolist() == codes.tolist()
     True
     """
+    from sklearn.covariance import ledoit_wolf
+    from sklearn.utils.extmath import randomized_svd
+
     rows = _sample(codes, seed)
     x, codes = x[rows], codes[rows]
     mean, scale = moments(x)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -28,6 +27,8 @@ def error_bound(n_wrong: npt.ArrayLike, n: npt.ArrayLike, level: float = LEVEL) 
     >>> error_bound(0, 31).round(3), error_bound([0, 10], [100, 100]).round(3)
     (np.float64(0.051), array([0.016, 0.134]))
     """
+    from scipy.stats import beta
+
     wrong, total = np.asarray(n_wrong, dtype=float), np.asarray(n, dtype=float)
     all_wrong = wrong >= total
     bound = beta.ppf(level, wrong + 1, np.where(all_wrong, 1.0, total - wrong))
