@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,6 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from scipy import sparse
-from torch.optim.swa_utils import AveragedModel
 
 from scmamba._progress import progress_bar
 from scmamba.learn.parallel import one_thread
@@ -138,8 +138,9 @@ class _Trainer:
         self.model, self.objective, self.config, self.pace = model, objective, config, pace
         self.device = next(model.parameters()).device
         self.weights = torch.tensor(objective.class_weights, device=self.device)
-        average = moving_average(config.ema, ramp=config.ema_ramp)
-        self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+        self.averaged = copy.deepcopy(model)
+        self.average = moving_average(config.ema, ramp=config.ema_ramp)
+        self.states = (_floats(self.averaged), _floats(model))
         matrices = [p for p in model.parameters() if p.ndim > 1]
         vectors = [p for p in model.parameters() if p.ndim <= 1]
         groups: list[dict[str, Any]] = [
@@ -156,12 +157,13 @@ class _Trainer:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.lr * lr_factor(self.n_steps, self.pace, self.config)
-        loss = self._loss(self.model, batch)[0]
+        logits, codes = self._logits(self.model, batch)
+        loss = self._loss(logits, codes)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimizer.step()
-        self.averaged.update_parameters(self.model)
+        self.average(*self.states, self.n_steps)
         self.n_steps += 1
         self.pace.update(self.n_steps)
         return loss.item()
@@ -173,23 +175,31 @@ class _Trainer:
         loss = correct = 0.0
         for start in range(0, len(held), _BLOCK):
             block = held.take(np.arange(start, min(start + _BLOCK, len(held))))
-            mean, right = self._loss(self.averaged.module, block)
-            loss, correct = loss + float(mean) * len(block), correct + right
+            logits, codes = self._logits(self.averaged, block)
+            loss += self._loss(logits, codes).item() * len(block)
+            correct += int((logits.argmax(1) == codes).sum())
         return {"val_loss": loss / len(held), "val_accuracy": correct / len(held)}
 
     def keep_average(self) -> None:
         """Give the model the averaged weights."""
-        self.model.load_state_dict(self.averaged.module.state_dict())
+        self.model.load_state_dict(self.averaged.state_dict())
         self.model.eval()
 
-    def _loss(self, model: Any, batch: LabelledMatrix) -> tuple[torch.Tensor, int]:
-        """Mean loss, and how many predictions are right."""
+    def _logits(self, model: CellModel, batch: LabelledMatrix) -> tuple[torch.Tensor, torch.Tensor]:
+        """Class logits and classes of a batch."""
         values = torch.from_numpy(batch.values.toarray()).to(self.device)
-        codes = torch.from_numpy(batch.codes).to(self.device)
         logits = model.forward_matrix(values).class_logits
+        assert logits is not None
+        return logits, torch.from_numpy(batch.codes).to(self.device)
+
+    def _loss(self, logits: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         smoothing = self.objective.label_smoothing
-        loss = F.cross_entropy(logits, codes, self.weights, label_smoothing=smoothing)
-        return loss, int((logits.argmax(1) == codes).sum())
+        return F.cross_entropy(logits, codes, self.weights, label_smoothing=smoothing)
+
+
+def _floats(model: CellModel) -> list[torch.Tensor]:
+    """Weights and statistics of norms, which share memory with the model."""
+    return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
 
 
 def _batches(
