@@ -8,20 +8,34 @@ from scmamba._errors import ScmambaError
 
 
 class Block(nn.Module):
-    """``x + mixer(x)``, with an optional norm before it and an optional MLP behind it.
+    """``x + mixer(x)``, with an optional norm before and an optional MLP after it.
 
     The published SC-MAMBA2 layer has neither (``pre_norm=False``, ``mlp_ratio=0``).
 
     Parameters
     ----------
     mixer
-        Module called with (x, padding_mask), with a ``d_model`` attribute.
+        Module called with (x, padding_mask), with an attribute ``d_model``.
     pre_norm
-        LayerNorm before the mixer and before the MLP.
+        Whether a LayerNorm precedes the mixer and the MLP.
     mlp_ratio
         Width of the MLP as a multiple of ``d_model``; 0 for no MLP.
     dropout
-        Probability of dropping a feature of what a branch adds.
+        Probability of dropping a feature of what the mixer or the MLP adds.
+
+    Raises
+    ------
+    ScmambaError
+        ``mlp_ratio`` is negative.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.block import Block
+    >>> from scmamba.nn.mamba2 import Mamba2
+    >>> block = Block(Mamba2(16, d_state=8, headdim=16), pre_norm=True, mlp_ratio=2)
+    >>> block(torch.randn(2, 5, 16)).shape
+    torch.Size([2, 5, 16])
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class GeneEmbedding(nn.Module):
-    """One learned vector per gene id, layer-normed.
+    """One learned vector per gene id, with LayerNorm.
 
     Parameters
     ----------
@@ -18,7 +18,14 @@ class GeneEmbedding(nn.Module):
     d_model
         Width.
     norm
-        Whether the LayerNorm is there (it is in the published model).
+        Whether a LayerNorm follows, as in the published model.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.embed import GeneEmbedding
+    >>> GeneEmbedding(n_genes=10, d_model=8)(torch.tensor([[1, 2, 3]])).shape
+    torch.Size([1, 3, 8])
     """
 
     def __init__(self, n_genes: int, d_model: int, *, norm: bool = True) -> None:
@@ -41,7 +48,14 @@ class ValueEmbedding(nn.Module):
     dropout
         Probability of dropping a feature.
     clip
-        Values above it count as it.
+        Larger values are set to this one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.embed import ValueEmbedding
+    >>> ValueEmbedding(d_model=8)(torch.tensor([[0.0, 1.5, 600.0]])).shape
+    torch.Size([1, 3, 8])
     """
 
     def __init__(self, d_model: int, *, dropout: float = 0.0, clip: float = 512.0) -> None:
@@ -64,7 +78,15 @@ class PlainValue(nn.Module):
     Parameters
     ----------
     clip
-        Values above it count as it.
+        Larger values are set to this one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.embed import PlainValue
+    >>> PlainValue()(torch.tensor([1.5, 600.0]))
+    tensor([[  1.5000],
+            [512.0000]])
     """
 
     def __init__(self, *, clip: float = 512.0) -> None:
@@ -72,12 +94,12 @@ class PlainValue(nn.Module):
         self.clip = clip
 
     def forward(self, values: Tensor) -> Tensor:
-        """``values`` (...): (..., 1)."""
+        """Clip ``values`` (...): (..., 1)."""
         return values[..., None].clamp(max=self.clip)
 
 
 class LabelEmbedding(nn.Embedding):
-    """One learned vector per label (batch, modality), layer-normed.
+    """One learned vector per label (batch, modality), with LayerNorm.
 
     Parameters
     ----------
@@ -85,6 +107,13 @@ class LabelEmbedding(nn.Embedding):
         Number of labels.
     d_model
         Width.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.embed import LabelEmbedding
+    >>> LabelEmbedding(n_labels=3, d_model=8)(torch.tensor([0, 2])).shape
+    torch.Size([2, 8])
     """
 
     def __init__(self, n_labels: int, d_model: int) -> None:
@@ -113,5 +142,5 @@ COMBINE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "scaled": _scale,
     "product": _multiply,
 }
-"""How a gene's vector and its value's (B, L, D) make a token, by ``value_encoding``; a product is
-of the gene's vector and the value itself (B, L, 1)."""
+"""How the vectors of a gene and of its value, (B, L, D) each, are combined into a token, by
+``value_encoding``; ``"product"`` takes the value itself, (B, L, 1)."""

@@ -31,6 +31,16 @@ class LoRALinear(Linear):
     Notes
     -----
     Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022.
+
+    Examples
+    --------
+    At first the result is that of the adapted layer:
+
+    >>> import torch
+    >>> from scmamba.nn.lora import LoRALinear
+    >>> linear, x = torch.nn.Linear(4, 6), torch.randn(3, 4)
+    >>> torch.allclose(LoRALinear(linear, rank=2, alpha=4)(x), linear(x))
+    True
     """
 
     def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:
@@ -43,12 +53,12 @@ class LoRALinear(Linear):
         nn.init.kaiming_uniform_(self.lora_a, a=math.sqrt(5))
 
     def forward(self, input: Tensor) -> Tensor:
-        """(..., in_features) to (..., out_features)."""
+        """Map (..., in_features) to (..., out_features)."""
         low = F.linear(F.linear(input, self.lora_a), self.lora_b)
         return super().forward(input) + self.scale * low
 
     def merged_weight(self) -> Tensor:
-        """The one matrix (out_features, in_features) that does the same."""
+        """Return the single matrix (out_features, in_features) with the same effect."""
         return self.weight + self.scale * self.lora_b @ self.lora_a
 
 
@@ -59,27 +69,40 @@ def add_lora(
     *,
     alpha: float | None = None,
 ) -> int:
-    """Freeze ``module`` and give the Linear layers named in ``targets`` a trained low-rank part.
+    """Freeze ``module`` and add a trained low-rank part to the Linear layers named in ``targets``.
 
     Parameters
     ----------
     module
-        Changed in place; every parameter it has stops taking gradients.
+        Changed in place; all its present parameters are frozen.
     rank
-        1 or more.
+        Rank of the trained part, 1 or more.
     targets
         Last parts of the names of the layers, such as ``"in_proj"``.
     alpha
-        The low-rank part is multiplied with ``alpha / rank``; None: ``2 * rank``.
+        The low-rank part is multiplied by ``alpha / rank``; None: ``2 * rank``.
 
     Returns
     -------
-    The number of layers adapted.
+    int
+        Number of layers adapted.
 
     Raises
     ------
     ScmambaError
-        A rank below 1, no such layer, or low-rank parts that are there already.
+        ``rank`` is below 1, no layer has such a name, or the module has low-rank parts already.
+
+    Examples
+    --------
+    >>> from scmamba.nn.lora import add_lora, merge_lora
+    >>> from scmamba.nn.stack import Stack
+    >>> stack = Stack(n_layer=2, d_model=16, d_state=8, headdim=16)
+    >>> add_lora(stack, rank=4)
+    4
+    >>> sorted({n.rpartition(".")[2] for n, p in stack.named_parameters() if p.requires_grad})
+    ['lora_a', 'lora_b']
+    >>> merge_lora(stack)
+    4
     """
     if rank < 1:
         raise ScmambaError(f"rank={rank}; give 1 or more")
@@ -99,7 +122,7 @@ def add_lora(
             f"{', '.join(sorted(linear)) or 'none'}"
         )
     module.requires_grad_(False)
-    adapted: dict[nn.Linear, LoRALinear] = {}  # a layer that stands in two places stays one
+    adapted: dict[nn.Linear, LoRALinear] = {}  # a layer with two names is adapted once
     for name, layer in found:
         if layer not in adapted:
             adapted[layer] = LoRALinear(layer, rank, 2 * rank if alpha is None else alpha)
@@ -109,11 +132,21 @@ def add_lora(
 
 @torch.no_grad()
 def merge_lora(module: nn.Module) -> int:
-    """Put every low-rank part into its matrix and let all parameters take gradients again.
+    """Add every low-rank part to its matrix, in place, and unfreeze all parameters.
+
+    Parameters
+    ----------
+    module
+        A module after :func:`add_lora`; any other stays as it is.
 
     Returns
     -------
-    The number of layers merged.
+    int
+        Number of layers merged.
+
+    Examples
+    --------
+    See :func:`add_lora`.
     """
     merged: dict[LoRALinear, nn.Linear] = {}
     for name, adapted in _adapted(module):
@@ -132,7 +165,28 @@ def merge_lora(module: nn.Module) -> int:
 
 @torch.no_grad()
 def merged_state_dict(module: nn.Module) -> dict[str, Tensor]:
-    """State dict with every low-rank part in its matrix; ``module`` stays as it is."""
+    """State dict in which every low-rank part is added to its matrix.
+
+    Parameters
+    ----------
+    module
+        Not changed.
+
+    Returns
+    -------
+    dict
+        Names and tensors as those of the module before :func:`add_lora`.
+
+    Examples
+    --------
+    >>> from scmamba.nn.lora import add_lora, merged_state_dict
+    >>> from scmamba.nn.stack import Stack
+    >>> stack = Stack(n_layer=1, d_model=16, d_state=8, headdim=16)
+    >>> names = set(stack.state_dict())
+    >>> _ = add_lora(stack)
+    >>> set(merged_state_dict(stack)) == names
+    True
+    """
     state = dict(module.state_dict())
     for name, child in _adapted(module):
         prefix = f"{name}." if name else ""
@@ -142,7 +196,7 @@ def merged_state_dict(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _adapted(module: nn.Module) -> list[tuple[str, LoRALinear]]:
-    """Every place of a layer with a low-rank part; one that stands in two has two."""
+    """Every name of every layer with a low-rank part; a layer may have several names."""
     return [
         (name, child)
         for name, child in module.named_modules(remove_duplicate=False)

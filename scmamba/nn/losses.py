@@ -1,4 +1,4 @@
-"""Losses of the pretraining and fine-tuning objectives; each gives one number."""
+"""Losses of the pretraining and fine-tuning objectives."""
 
 from __future__ import annotations
 
@@ -13,9 +13,21 @@ def masked_mse(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     Parameters
     ----------
     prediction, target
-        Values, of one shape.
+        Values of the same shape.
     mask
-        Boolean, of the same shape. With no True the loss is 0 (and its gradient too).
+        Boolean, of the same shape. Without any True the loss and its gradient are 0.
+
+    Returns
+    -------
+    Tensor
+        One number, 0 or more.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.losses import masked_mse
+    >>> masked_mse(torch.tensor([1.0, 5.0]), torch.zeros(2), torch.tensor([True, False]))
+    tensor(1.)
     """
     return _masked_mean(F.mse_loss(prediction, target, reduction="none"), mask)
 
@@ -26,11 +38,24 @@ def expressed_nll(probability: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     Parameters
     ----------
     probability
-        Of being expressed, in [0, 1]: the "zero probability" of the published heads.
+        Probability of being expressed, in [0, 1]: the "zero probability" of the published heads.
     target
-        Values, of the same shape.
+        Values of the same shape.
     mask
-        Boolean, of the same shape: where to look. With no True the loss is 0.
+        Boolean, of the same shape: positions that count. Without any True the loss is 0.
+
+    Returns
+    -------
+    Tensor
+        Mean over the positions, 0 or more.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.losses import expressed_nll
+    >>> probability, target = torch.tensor([0.5, 0.5]), torch.tensor([0.0, 3.0])
+    >>> expressed_nll(probability, target, target >= 0)  # log(2)
+    tensor(0.6931)
     """
     p = probability.float()
     p = p.clamp(torch.finfo(p.dtype).eps, 1 - torch.finfo(p.dtype).eps)
@@ -40,12 +65,31 @@ def expressed_nll(probability: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 def zero_inflated_mse(
     prediction: Tensor, probability: Tensor, target: Tensor, mask: Tensor
 ) -> Tensor:
-    """Sum of :func:`masked_mse` and :func:`expressed_nll`, as the published training adds them."""
+    """Sum of :func:`masked_mse` and :func:`expressed_nll`, as the published training adds them.
+
+    Parameters
+    ----------
+    prediction, probability, target, mask
+        See :func:`masked_mse` and :func:`expressed_nll`.
+
+    Returns
+    -------
+    Tensor
+        One number, 0 or more.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.losses import zero_inflated_mse
+    >>> values = torch.tensor([0.0, 3.0])
+    >>> zero_inflated_mse(values, torch.tensor([0.5, 0.5]), values, values >= 0)
+    tensor(0.6931)
+    """
     return masked_mse(prediction, target, mask) + expressed_nll(probability, target, mask)
 
 
 def ecs_loss(cell_embedding: Tensor, threshold: float) -> Tensor:
-    """Elastic cell similarity: pushes cosines of a batch's cells away from ``threshold``.
+    """Elastic cell similarity: push the cosines between cells of a batch away from ``threshold``.
 
     Mean over all B x B pairs of 1 - (relu(cosine) - threshold)^2, the cosine of a cell with
     itself set to 0 (scGPT; Cui et al., Nature Methods 2024).
@@ -59,7 +103,15 @@ def ecs_loss(cell_embedding: Tensor, threshold: float) -> Tensor:
 
     Returns
     -------
-    A number in [0, 1].
+    Tensor
+        One number in [0, 1].
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.losses import ecs_loss
+    >>> ecs_loss(torch.eye(2), threshold=0.6)  # all cosines are 0
+    tensor(0.6400)
     """
     normed = F.normalize(cell_embedding, dim=1)
     cosine = normed @ normed.T
@@ -68,7 +120,7 @@ def ecs_loss(cell_embedding: Tensor, threshold: float) -> Tensor:
 
 
 def negative_binomial_nll(counts: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
-    """Negative log-likelihood of counts, in nats a cell, summed over genes.
+    """Negative log-likelihood of negative binomial counts, in nats per cell, summed over genes.
 
     Parameters
     ----------
@@ -81,12 +133,21 @@ def negative_binomial_nll(counts: Tensor, log_mean: Tensor, log_dispersion: Tens
 
     Returns
     -------
-    (B,).
+    Tensor
+        (B,).
 
     Notes
     -----
     With d = log(m / t): (c + t) softplus(d) - c d - log Gamma(c + t) + log Gamma(t) +
-    log Gamma(c + 1). The three last terms vanish where c = 0 and are taken elsewhere alone.
+    log Gamma(c + 1). The last three terms vanish where c = 0, so they are computed only elsewhere.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.losses import negative_binomial_nll
+    >>> zeros = torch.zeros(1, 1)
+    >>> negative_binomial_nll(zeros, zeros, torch.zeros(1))  # m = t = 1: P(0) = 1 / 2
+    tensor([0.6931])
     """
     gap = log_mean - log_dispersion
     dense = (counts + log_dispersion.exp()) * F.softplus(gap) - counts * gap
@@ -99,7 +160,22 @@ def negative_binomial_nll(counts: Tensor, log_mean: Tensor, log_dispersion: Tens
 def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
     """Kullback-Leibler divergence of N(mean, exp(log_var)) from N(0, 1), in nats.
 
-    ``mean`` and ``log_var`` are (B, n); the result is (B,), summed over n.
+    Parameters
+    ----------
+    mean, log_var
+        (B, n).
+
+    Returns
+    -------
+    Tensor
+        (B,), summed over n; 0 or more.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.losses import gaussian_kl
+    >>> gaussian_kl(torch.tensor([[0.0], [2.0]]), torch.zeros(2, 1))
+    tensor([0., 2.])
     """
     return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(1)
 
@@ -107,27 +183,38 @@ def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
 def contrastive_loss(
     cells: Tensor, same: Tensor, groups: Tensor | None = None, temperature: float = 0.2
 ) -> Tensor:
-    """Cross-entropy of finding a cell's other view among the other cells' views (InfoNCE).
+    """Cross-entropy of finding another view of the same cell among views of other cells (InfoNCE).
 
     Parameters
     ----------
     cells
-        (B, n) embeddings of views, several of each cell.
+        (B, n) embeddings of views, several per cell.
     same
-        (B,) which cell each view is of.
+        (B,) cell of each view.
     groups
-        (B,) the batch of each view: only views of one batch stand against each other, so that
-        nothing is gained by telling batches apart. None: all do.
+        (B,) batch of each view: only views of one batch are compared, so that telling batches apart
+        does not lower the loss. None: all views are compared.
     temperature
-        What cosines are divided by, above 0.
+        Divisor of the cosines, above 0.
 
     Returns
     -------
-    Mean over the views that have another one of their cell; 0 where none has.
+    Tensor
+        Mean over the views whose cell has another view; 0 if there are none.
 
     Notes
     -----
     van den Oord et al., Representation Learning with Contrastive Predictive Coding, 2018.
+
+    Examples
+    --------
+    Both views of each cell agree, and differ from those of the other cell:
+
+    >>> import torch
+    >>> from scmamba.nn.losses import contrastive_loss
+    >>> cells = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> contrastive_loss(cells, torch.tensor([0, 1, 0, 1])).round(decimals=3)
+    tensor(0.0130)
     """
     normed = F.normalize(cells, dim=1)
     logits = normed @ normed.T / temperature

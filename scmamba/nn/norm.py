@@ -1,4 +1,4 @@
-"""Norms: gated RMS norm of the mixer, and batch norms that know about padding and domains."""
+"""Norms: the gated RMS norm of Mamba-2, and batch norms that respect padding and domains."""
 
 from __future__ import annotations
 
@@ -77,17 +77,18 @@ class RMSNormGated(nn.Module):
         self.weight = nn.Parameter(torch.ones(d))
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """Gate and norm ``x`` (..., d) by ``z`` (..., d)."""
+        """Gate ``x`` (..., d) by ``z`` (..., d) and normalize it."""
         return gated_rms_norm(x, z, self.weight, self.ngroups, self.eps)
 
     def extra_repr(self) -> str:
+        """Sizes, as ``print`` shows them."""
         return f"{self.d}, ngroups={self.ngroups}, eps={self.eps}"
 
 
 class MaskedBatchNorm1d(nn.BatchNorm1d):
     """Batch norm over the features of tokens, with statistics of unpadded tokens only.
 
-    Running statistics move as in :class:`torch.nn.BatchNorm1d`. Padding comes out as zero.
+    Running statistics are updated as in :class:`torch.nn.BatchNorm1d`. Padding becomes zero.
 
     Parameters
     ----------
@@ -98,8 +99,17 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
     affine
         Whether features have a learned scale and shift.
     least
-        Fewer tokens than this have no statistics worth having: they are normed by the running
-        ones, which they still move, by their number.
+        Smallest number of tokens that are normalized by their own statistics in training. Fewer
+        are normalized by the running statistics, which they update in proportion to their number.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.norm import MaskedBatchNorm1d
+    >>> norm = MaskedBatchNorm1d(4)
+    >>> padded = torch.tensor([[False, False, True]])
+    >>> norm(torch.randn(1, 3, 4), padded)[0, 2]
+    tensor([0., 0., 0., 0.], grad_fn=<SelectBackward0>)
     """
 
     def __init__(self, d: int, eps: float = 6.1e-5, affine: bool = True, *, least: int = 2) -> None:
@@ -107,13 +117,13 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         self.least = least
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Norm ``x`` (..., d); ``padding_mask`` (...) is True where padded."""
+        """Normalize ``x`` (..., d); ``padding_mask`` (...) is True where padded."""
         if padding_mask is None:
             return self._norm(x.flatten(0, -2)).view_as(x)
         return _where(x, ~padding_mask, self._norm)
 
     def _norm(self, tokens: Tensor) -> Tensor:
-        """Norm tokens (n, d), by their own statistics where there are enough of them."""
+        """Normalize tokens (n, d), by their own statistics where there are enough of them."""
         if not self.training or len(tokens) >= self.least:
             return super().forward(tokens)
         assert self.running_mean is not None and self.running_var is not None
@@ -129,7 +139,7 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
 
 
 class DomainBatchNorm(nn.Module):
-    """One batch norm per domain (batch, donor, study); every cell is normed by its own.
+    """One batch norm per domain (batch, donor, study); each cell is normalized by its own.
 
     Parameters
     ----------
@@ -143,6 +153,22 @@ class DomainBatchNorm(nn.Module):
         Whether each domain has a learned scale and shift; the published model has none.
     least
         See :class:`MaskedBatchNorm1d`.
+
+    Raises
+    ------
+    ScmambaError
+        ``n_domains`` is below 1.
+
+    Examples
+    --------
+    Two cells of two domains are each normalized among the tokens of their own domain:
+
+    >>> import torch
+    >>> from scmamba.nn.norm import DomainBatchNorm
+    >>> norm = DomainBatchNorm(4, n_domains=2)
+    >>> x = torch.randn(2, 10, 4) + torch.tensor([0.0, 5.0])[:, None, None]
+    >>> norm(x, torch.tensor([0, 1])).mean(1).abs().max().item() < 1e-5
+    True
     """
 
     def __init__(
@@ -163,17 +189,17 @@ class DomainBatchNorm(nn.Module):
 
     @torch.no_grad()
     def set_statistics(self, tokens: Tensor, domain_ids: Tensor, prior: float = 0.0) -> None:
-        """Take exact statistics of every domain in place of the running ones.
+        """Replace the running statistics by exact ones of all tokens.
 
         Parameters
         ----------
         tokens
             (n, d) all tokens.
         domain_ids
-            (n,) the domain of each; a domain without tokens gets the statistics of all.
+            (n,) domain of each token; a domain without tokens gets the average statistics.
         prior
-            How many tokens like the mean domain each is believed to have beside its own: a domain
-            of a few tokens is normed much like the others.
+            Number of pseudo-tokens with the average statistics that are added to each domain, so
+            that a domain of few tokens is normalized much like the others.
         """
         present = [tokens[domain_ids == i] for i in range(len(self.bns))]
         known = [own for own in present if len(own)]
@@ -189,17 +215,37 @@ class DomainBatchNorm(nn.Module):
             norm.running_var.copy_(spread.lerp(around, share))
 
     def forward(self, x: Tensor, domain_ids: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Norm ``x`` (B, L, d) by ``domain_ids`` (B,), each in [0, n_domains)."""
+        """Normalize each cell by the statistics of its domain.
+
+        Parameters
+        ----------
+        x
+            (B, L, d).
+        domain_ids
+            (B,), each in [0, n_domains).
+        padding_mask
+            (B, L), True where padded; padding becomes zero.
+
+        Returns
+        -------
+        Tensor
+            (B, L, d).
+
+        Raises
+        ------
+        ScmambaError
+            ``domain_ids`` has another shape, or an id is out of range.
+        """
         if domain_ids.shape != x.shape[:1]:
             raise ScmambaError(
-                f"domain_ids has shape {tuple(domain_ids.shape)}; give one id a cell: "
+                f"domain_ids has shape {tuple(domain_ids.shape)}; give one id per cell: "
                 f"({x.shape[0]},)"
             )
         present = domain_ids.unique().tolist()
         if present and not 0 <= present[0] <= present[-1] < len(self.bns):
             raise ScmambaError(
                 f"domain ids run from {present[0]} to {present[-1]}; "
-                f"this norm knows 0 to {len(self.bns) - 1}"
+                f"this norm has 0 to {len(self.bns) - 1}"
             )
         padded = torch.zeros_like(x[..., 0], dtype=torch.bool)
         padded = padded if padding_mask is None else padding_mask

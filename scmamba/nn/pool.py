@@ -1,4 +1,4 @@
-"""Pooling: hidden states of tokens to one embedding per cell, blind to padding.
+"""Pooling: hidden states of tokens to one embedding per cell; padding has no effect.
 
 Every pool is called with (hidden (B, L, D), gene_ids (B, L), padding_mask (B, L) or None).
 """
@@ -14,23 +14,60 @@ from torch import Tensor, nn
 
 
 class ClsPool(nn.Module):
-    """The hidden state of the first token, ``<cls>``."""
+    """The hidden state of the first token, ``<cls>``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.pool import ClsPool
+    >>> ClsPool()(torch.randn(2, 5, 8), torch.zeros(2, 5, dtype=int), None).shape
+    torch.Size([2, 8])
+    """
 
     def forward(self, hidden: Tensor, gene_ids: Tensor, padding_mask: Tensor | None) -> Tensor:
-        """Cell embedding (B, D)."""
+        """Pool ``hidden`` (B, L, D) to cell embeddings (B, D)."""
         return hidden[:, 0]
 
 
 class MeanPool(nn.Module):
-    """The mean over unpadded tokens; zero where there are none."""
+    """The mean over unpadded tokens; zero where there are none.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.pool import MeanPool
+    >>> hidden, padded = torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([[False, False, True]])
+    >>> MeanPool()(hidden, torch.zeros(1, 3, dtype=int), padded)
+    tensor([[2.]])
+    """
 
     def forward(self, hidden: Tensor, gene_ids: Tensor, padding_mask: Tensor | None) -> Tensor:
-        """Cell embedding (B, D)."""
+        """Pool ``hidden`` (B, L, D) to cell embeddings (B, D)."""
         return masked_mean(hidden, padding_mask)
 
 
 def masked_mean(hidden: Tensor, padding_mask: Tensor | None) -> Tensor:
-    """Mean (B, D) over the unpadded positions of ``hidden`` (B, L, D); 0 where there are none."""
+    """Mean over the unpadded positions.
+
+    Parameters
+    ----------
+    hidden
+        (B, L, D).
+    padding_mask
+        (B, L), True where padded; None: no padding.
+
+    Returns
+    -------
+    Tensor
+        (B, D); 0 in rows without an unpadded position.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.pool import masked_mean
+    >>> masked_mean(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([[False, False, True]]))
+    tensor([[2.]])
+    """
     if padding_mask is None:
         return hidden.mean(1)
     count = (~padding_mask).sum(1, keepdim=True).clamp(min=1)
@@ -102,11 +139,11 @@ def _unpadded(hidden: Tensor, padding_mask: Tensor) -> Tensor:
 
 
 class AttentionPool(nn.Module):
-    """A softmax average per head, steered by a learned query and a learned bias per gene.
+    """A softmax average per head, with a learned query and a learned bias per gene.
 
     The score of token t for head h is ``query_h . hidden_t / sqrt(D) + bias[gene_t, h]``: a head
-    can single out a marker gene among a thousand tokens. The heads' averages stand side by side
-    and are projected back to D.
+    can single out a marker gene among a thousand tokens. The averages of all heads are concatenated
+    and projected back to D.
 
     Parameters
     ----------
@@ -116,6 +153,14 @@ class AttentionPool(nn.Module):
         Number of queries.
     n_genes
         Size of the vocabulary, special tokens included.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.pool import AttentionPool
+    >>> pool = AttentionPool(d_model=8, n_heads=2, n_genes=10)
+    >>> pool(torch.randn(3, 5, 8), torch.randint(10, (3, 5)), None).shape
+    torch.Size([3, 8])
     """
 
     def __init__(self, d_model: int, n_heads: int, n_genes: int) -> None:
@@ -127,13 +172,13 @@ class AttentionPool(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Draw queries from N(0, 1), set gene biases to zero, draw the projection anew."""
+        """Draw queries from N(0, 1) and the projection as PyTorch does; set gene biases to zero."""
         self.query.normal_()
         self.bias.weight.zero_()
         self.project.reset_parameters()
 
     def forward(self, hidden: Tensor, gene_ids: Tensor, padding_mask: Tensor | None) -> Tensor:
-        """Cell embedding (B, D); a cell of padding alone gets the projection's bias."""
+        """Pool ``hidden`` (B, L, D) to (B, D); only padding gives the projection's bias."""
         scores = hidden @ self.query.T / math.sqrt(hidden.shape[-1]) + self.bias(gene_ids)
         if padding_mask is None:
             weights = scores.softmax(1)  # (B, L, H)

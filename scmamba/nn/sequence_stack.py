@@ -21,7 +21,23 @@ _NORMS: dict[str, type[nn.Module]] = {"rms": nn.RMSNorm, "layer": nn.LayerNorm}
 
 
 class SequenceLayer(nn.Module):
-    """``x + mixer(norm(x))``."""
+    """``x + mixer(norm(x))``.
+
+    Parameters
+    ----------
+    mixer
+        A causal mixer, or two that share their projections.
+    norm
+        Norm over d_model features.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.mamba1 import Mamba1
+    >>> from scmamba.nn.sequence_stack import SequenceLayer
+    >>> SequenceLayer(Mamba1(16), torch.nn.LayerNorm(16))(torch.randn(2, 5, 16), None).shape
+    torch.Size([2, 5, 16])
+    """
 
     mixer: Mixer | TiedBidirectional
 
@@ -30,7 +46,7 @@ class SequenceLayer(nn.Module):
         self.norm, self.mixer = norm, mixer
 
     def forward(self, x: Tensor, padding_mask: Tensor | None) -> Tensor:
-        """Update the residual stream ``x`` (B, L, d_model)."""
+        """Update ``x`` (B, L, d_model); ``padding_mask`` (B, L) is True where padded."""
         return x + self.mixer(self.norm(x), padding_mask)
 
     def step(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
@@ -54,10 +70,10 @@ class SequenceStack(nn.Module):
     direction
         ``"causal"``, or ``"bidirectional"``: two mixers with shared projections, added.
     rc
-        ``"ps"``: input and output (B, L, 2 * d_model) of two strands that share all parameters,
-        see :mod:`~scmamba.nn.reverse_complement`; ``"none"``: one strand.
+        ``"ps"``: input and output are (B, L, 2 * d_model), for two strands that share all
+        parameters, see :mod:`~scmamba.nn.reverse_complement`; ``"none"``: one strand.
     exchange_strands
-        Exchange the strands' halves in every layer, as the released PS models do.
+        Whether every layer exchanges the halves of the two strands, as the released PS models do.
     norm
         ``"rms"`` or ``"layer"``.
     norm_eps
@@ -68,8 +84,21 @@ class SequenceStack(nn.Module):
     Attributes
     ----------
     checkpointing
-        Store for the backward pass only what enters each layer, and compute the layer again:
-        memory of training then hardly grows with ``n_layer``, for a third more time. Off.
+        Whether the backward pass keeps only the input of each layer and computes the layer again:
+        memory of training then hardly grows with ``n_layer``, at a third more time. Default False.
+
+    Raises
+    ------
+    ScmambaError
+        An argument has an unknown value, or two of them exclude each other.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.sequence_stack import SequenceStack
+    >>> stack = SequenceStack(n_layer=2, d_model=16, direction="bidirectional")
+    >>> stack(torch.randn(3, 7, 16)).shape
+    torch.Size([3, 7, 16])
     """
 
     checkpointing = False
@@ -122,9 +151,19 @@ class SequenceStack(nn.Module):
         self.norm_f = make_norm()
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Encode ``x`` (B, L, width), after the final norm; ``padding_mask`` (B, L): True = pad.
+        """Encode the tokens of each row.
 
-        width is ``d_model``, or twice that with ``rc="ps"``.
+        Parameters
+        ----------
+        x
+            (B, L, d_model), or (B, L, 2 * d_model) with ``rc="ps"``.
+        padding_mask
+            (B, L), True where padded.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of ``x``, after the final norm.
         """
         x = x.to(torch.promote_types(x.dtype, torch.float32))
         if self.rc == "none":
@@ -172,7 +211,9 @@ class SequenceStack(nn.Module):
                 "follows: call it on whole sequences"
             )
         if states is not None and len(states) != len(self.layers):
-            raise ScmambaError(f"{len(states)} states for {len(self.layers)} layers; give one each")
+            raise ScmambaError(
+                f"{len(states)} states for {len(self.layers)} layers; give one per layer"
+            )
         x = x.to(torch.promote_types(x.dtype, torch.float32))
         left = []
         entering = [None] * len(self.layers) if states is None else states

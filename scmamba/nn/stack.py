@@ -1,4 +1,4 @@
-"""The backbone: a stack of residual mixer layers."""
+"""The backbone of cell models: a stack of residual mixer layers."""
 
 from __future__ import annotations
 
@@ -35,8 +35,21 @@ class Stack(nn.Module):
     Attributes
     ----------
     checkpointing
-        Keep for the backward pass what enters each layer alone, and compute the layer again:
-        memory of training then hardly grows with ``n_layer``, for a third more time. Off.
+        Whether the backward pass keeps only the input of each layer and computes the layer again:
+        memory of training then hardly grows with ``n_layer``, at a third more time. Default False.
+
+    Raises
+    ------
+    ScmambaError
+        An unknown ``direction``, or a negative ``n_layer``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.stack import Stack
+    >>> stack = Stack(n_layer=2, d_model=16, d_state=8, headdim=16)
+    >>> stack(torch.randn(3, 7, 16)).shape
+    torch.Size([3, 7, 16])
     """
 
     checkpointing = False

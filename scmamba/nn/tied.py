@@ -1,4 +1,4 @@
-"""Two mixers, one a direction, that share their projections (Caduceus' BiMamba)."""
+"""Two mixers, one per direction, that share their projections (BiMamba of Caduceus)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,27 @@ class TiedBidirectional(nn.Module):
     """``forward_mixer(x) + flip(reverse_mixer(flip(x)))``, with projections made once.
 
     ``in_proj`` and ``out_proj`` act on each position alone and are shared, so they run once; the
-    second direction is an anti-causal convolution and scan, without a flip.
+    second direction is an anti-causal convolution and scan, without a flip (Schiff et al.,
+    "Caduceus", 2024, section 3.1).
 
     Parameters
     ----------
     forward_mixer, reverse_mixer
         Mixers of one class and size; the second takes over the projections of the first.
+
+    Raises
+    ------
+    ScmambaError
+        The mixers differ in class or size.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.mamba1 import Mamba1
+    >>> from scmamba.nn.tied import TiedBidirectional
+    >>> mixer = TiedBidirectional(Mamba1(16), Mamba1(16))
+    >>> mixer(torch.randn(2, 5, 16)).shape
+    torch.Size([2, 5, 16])
     """
 
     def __init__(self, forward_mixer: Mixer, reverse_mixer: Mixer) -> None:
@@ -44,11 +59,11 @@ class TiedBidirectional(nn.Module):
     def forward(self, u: Tensor, padding_mask: Tensor | None = None) -> Tensor:
         """Mix ``u`` (B, L, d_model); ``padding_mask`` (B, L) is True where padded.
 
-        Padding, wherever it sits, changes nothing at other positions, whatever it holds.
+        Padding changes nothing at other positions, wherever it is and whatever it holds.
         """
         projected = self.mamba_fwd.project(u, padding_mask)
         mixed = self.mamba_fwd.conv_scan_gate(projected, padding_mask, (False,))
         mixed = mixed + self.mamba_rev.conv_scan_gate(projected, padding_mask, (True,))
         out = self.mamba_fwd.out_proj
         y = out(mixed.to(u.dtype))
-        return y if out.bias is None else y + out.bias  # each direction brings the bias
+        return y if out.bias is None else y + out.bias  # each direction adds the bias

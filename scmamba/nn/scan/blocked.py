@@ -148,7 +148,8 @@ class BlockedMixer:
         # scan
         inputs = self._scan_inputs(block, xbc)
         g = chunks.backward(inputs, scan, dy, dfinal_state, block.reverse)
-        gradients.D.add_((dy * inputs.x).sum((0, 1, 2, 4)))
+        wide = chunks.wide_type(dy)  # sums over many tokens
+        gradients.D.add_((dy * inputs.x).sum(-1).sum((0, 1, 2), dtype=wide).to(dy.dtype))
         gradients.A.add_(g.A)
         gradients.dt[here] += g.dt.flatten(1, 2)[:, : y.shape[1]]
 
@@ -164,7 +165,7 @@ class BlockedMixer:
         return g.initial_state
 
     def _scan_inputs(self, block: TokenBlock, xbc: Tensor) -> chunks.Inputs:
-        """Inputs of the scan from the output of the convolution."""
+        """Cut the output of the convolution into the inputs of the scan."""
         g, d_state = self.sizes.ngroups, self.sizes.d_state
         split = xbc.view(len(xbc), -1, self.chunk, self.conv_dim)
         x, B, C = split.split([self.d_inner, g * d_state, g * d_state], -1)

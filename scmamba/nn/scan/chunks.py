@@ -145,7 +145,7 @@ def _crossing(flow: Tensor, reverse: bool) -> Tensor:
 
     Sums in float64, so that what does not cross u cancels: it is the same numbers.
     """
-    wide = _wide_type(flow)
+    wide = wide_type(flow)
     outgoing = flow.sum(-1, dtype=wide) - flow.sum(-2, dtype=wide)
     return outgoing.cumsum(-1) if reverse else outgoing.flip(-1).cumsum(-1).flip(-1)
 
@@ -235,9 +235,9 @@ def _sum_from(t: Tensor, after: int) -> Tensor:
 
 
 def _wide(t: Tensor) -> Tensor:
-    return t.to(_wide_type(t))
+    return t.to(wide_type(t))
 
 
-def _wide_type(t: Tensor) -> torch.dtype:
-    """Type of sums in which digits would cancel: float64 where the device has it."""
+def wide_type(t: Tensor) -> torch.dtype:
+    """Return the type of sums in which digits would cancel: float64 where the device has it."""
     return torch.float32 if t.device.type == "mps" else torch.float64

@@ -56,8 +56,8 @@ def ssd(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor) -> Te
     >>> x = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
     >>> one = torch.ones(1, 3, 1, 1)
     >>> A = torch.tensor([0.5]).log()
-    >>> ssd(x, torch.ones(1, 3, 1), A, one, one, torch.zeros(1)).flatten().tolist()
-    [1.0, 0.5, 0.25]
+    >>> ssd(x, torch.ones(1, 3, 1), A, one, one, torch.zeros(1)).flatten()
+    tensor([1.0000, 0.5000, 0.2500], dtype=torch.float64)
     """
     x, dt, A, B, C, D = (t.double() for t in (x, dt, A, B, C, D))
     heads = x.shape[2]

@@ -81,21 +81,38 @@ def selective_scan(
     B, C
         (batch, L, d_state) input and output maps.
     D
-        (channels,) skip connection.
+        (channels,) skip connection; zeros by default.
     chunk_size
-        Length of a chunk: speed and memory, not the result.
+        Length of a chunk in plain PyTorch: changes speed and memory, not the result.
     reverse
         Scan from the last position to the first.
     state
-        (batch, channels, d_state) state that enters at the first position, or at the last with
-        ``reverse``; zero by default.
+        (batch, channels, d_state) state before the first position, or behind the last with
+        ``reverse``; zeros by default.
     return_state
-        Return the state that leaves, too.
+        Also return the state after the scan.
 
     Returns
     -------
-    y
-        (batch, L, channels), in at least float32; with ``return_state`` also the state.
+    y : Tensor
+        (batch, L, channels), in at least float32.
+    state : Tensor
+        (batch, channels, d_state) state after the scan, only with ``return_state``.
+
+    Raises
+    ------
+    ScmambaError
+        The shapes do not fit each other.
+
+    Examples
+    --------
+    A state that decays by half at each step of 1:
+
+    >>> import torch
+    >>> from scmamba.nn.scan.selective import selective_scan
+    >>> x, one = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1), torch.ones(1, 3, 1)
+    >>> selective_scan(x, one, torch.tensor([[0.5]]).log(), one, one).flatten()
+    tensor([1.0000, 0.5000, 0.2500])
     """
     _check(x, dt, A, B, C, D, state)
     dtype = torch.promote_types(x.dtype, torch.float32)

@@ -1,6 +1,6 @@
-"""The selective scan in plain PyTorch: chunks side by side, then a short recurrence over them.
+"""The selective scan of Mamba-1 in plain PyTorch: all chunks at once, then a recurrence over them.
 
-A decay per channel and state leaves no matrix product to hide in. Inside chunks the recurrence runs
+With a decay per channel and state the scan is no matrix product. Inside chunks the recurrence runs
 step by step, over all chunks at once; between chunks the states pass through whole decays. Every
 exponent is a sum of steps times a negative rate, so nothing overflows, whatever the steps.
 
@@ -27,13 +27,25 @@ class Inputs(NamedTuple):
     A: Tensor  # (d, n)
     B: Tensor  # (b, L, n)
     C: Tensor  # (b, L, n)
-    state: Tensor  # (b, d, n) that enters
+    state: Tensor  # (b, d, n) before the first position
 
 
 def scan(inputs: Inputs, D: Tensor, chunk_size: int, reverse: bool) -> tuple[Tensor, Tensor]:
-    """Result (b, L, d) with skip connection ``D`` (d,), and the state that leaves.
+    """Scan in blocks of chunks; the backward pass computes each block again.
 
-    The backward pass computes each block of chunks again.
+    Parameters
+    ----------
+    inputs, D
+        What is computed from, and the skip connection (d,).
+    chunk_size
+        Positions of a chunk.
+    reverse
+        Scan from the last position to the first.
+
+    Returns
+    -------
+    y, state
+        (b, L, d), and the state after the scan (b, d, n).
     """
     x, dt, A, B, C, state = inputs
     x, dt, B, C = (t.flip(1) if reverse else t for t in (x, dt, B, C))
@@ -62,12 +74,12 @@ def _block(inputs: Inputs, chunk_size: int) -> tuple[Tensor, Tensor]:
     decay = (dt[..., None] * A).exp()  # b c q d n
     added = (dt * x)[..., None] * B[..., None, :]
     since = (dt.cumsum(2)[..., None] * A).exp()  # decay since the chunk began
-    inner = [added[:, :, 0]]  # states as if none had entered the chunk
+    inner = [added[:, :, 0]]  # states as if each chunk began with zeros
     for now, keep in zip(added.unbind(2)[1:], decay.unbind(2)[1:], strict=True):
         inner.append(torch.addcmul(now, keep, inner[-1]))
-    enter = [state]
+    before = [state]  # states before each chunk, and the last one
     for last, keep in zip(inner[-1].unbind(1), since[:, :, -1].unbind(1), strict=True):
-        enter.append(torch.addcmul(last, keep, enter[-1]))
-    states = torch.addcmul(torch.stack(inner, 2), since, torch.stack(enter[:-1], 1)[:, :, None])
-    y = (states @ C[..., None]).squeeze(-1)
-    return y.flatten(1, 2)[:, :length], enter[-1]
+        before.append(torch.addcmul(last, keep, before[-1]))
+    states = torch.addcmul(torch.stack(inner, 2), since, torch.stack(before[:-1], 1)[:, :, None])
+    y = (states @ C[..., None]).squeeze(-1)  # b c q d
+    return y.flatten(1, 2)[:, :length], before[-1]

@@ -42,14 +42,14 @@ def gradients(
     """
     batch, length, d = x.shape
     d_conv, tiles = len(weight), -(-length // loops.TILE)
-    sizes = length, d, x.stride(1), d_conv
+    shape = loops.ConvShape(length, d, x.stride(1), d_conv)
     dx = conv_state.new_empty(batch, length, d)
     dweight = conv_state.new_zeros(batch, tiles, d_conv, d)
     dbias = conv_state.new_zeros(batch, tiles, d)
     arrays = [flat(t) for t in (x, conv_state, weight, bias, dy, dx, dweight, dbias)]
 
     def work(start: int, stop: int) -> None:
-        loops.backward(*arrays, sizes, reverse, start, stop)
+        loops.backward(*arrays, shape, reverse, start, stop)
 
     for_rows(work, batch * tiles, dx.numel(), amid_torch=True)
     return dx, dweight.sum((0, 1)), dbias.sum((0, 1))
@@ -63,12 +63,12 @@ class _ConvSiLU(torch.autograd.Function):
         x, (batch, length, d) = evenly_spaced(x), x.shape
         conv_state, bias = conv_state.contiguous(), bias.contiguous()
         weight = weight[:, 0].T.contiguous()  # (d_conv, channels)
-        sizes = length, d, x.stride(1), len(weight)
+        shape = loops.ConvShape(length, d, x.stride(1), len(weight))
         y = conv_state.new_empty(batch, length, d)
         arrays = [flat(t) for t in (x, conv_state, weight, bias, y)]
 
         def work(start: int, stop: int) -> None:
-            loops.forward(*arrays, sizes, reverse, start, stop)
+            loops.forward(*arrays, shape, reverse, start, stop)
 
         for_rows(work, batch * -(-length // loops.TILE), y.numel(), amid_torch=True)
         ctx.save_for_backward(x, conv_state, weight, bias)

@@ -1,4 +1,4 @@
-"""All between a Mamba-2 mixer's projections on a CPU: the compiled loops behind autograd."""
+"""Convolution, scan, gate and norm of Mamba-2 on a CPU: compiled loops behind autograd."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from scmamba._compiled import for_rows
-from scmamba.nn.scan.cpu import ssd_backward, ssd_forward
+from scmamba.nn.scan.cpu import gate, ssd_backward, ssd_forward
 from scmamba.nn.scan.cpu.arrays import evenly_spaced, flat
-from scmamba.nn.scan.cpu.convolution import gradients
-from scmamba.nn.scan.cpu.ssd_forward import RUN, TILE, Given, Shape
+from scmamba.nn.scan.cpu.convolution import gradients as conv_gradients
+from scmamba.nn.scan.cpu.ssd_backward import ScanGradients
+from scmamba.nn.scan.cpu.ssd_chunk import RUN, MixerArrays, ScanShape
 from scmamba.nn.scan.tensors import MixerSizes, MixerTensors
 
 
 def conv_scan_gate(tensors: MixerTensors, norm_weight: Tensor, sizes: MixerSizes) -> Tensor:
-    """See :func:`scmamba.nn.scan.mixer.conv_scan_gate`; float32, sizes that fit vectors."""
+    """See :func:`scmamba.nn.scan.mixer.conv_scan_gate`; float32, sizes that fit vectors.
+
+    For training, the loops keep the result of the scan and a state for every few chunks.
+    """
     y: Tensor = _ConvScanGate.apply(sizes, norm_weight, *tensors)
     return y
 
@@ -27,34 +31,44 @@ def conv_scan_gate(tensors: MixerTensors, norm_weight: Tensor, sizes: MixerSizes
 class _ConvScanGate(torch.autograd.Function):
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, sizes: MixerSizes, norm: Tensor, *operands: Tensor
+        ctx: Any, sizes: MixerSizes, norm_weight: Tensor, *tensors: Tensor
     ) -> Tensor:
-        work = _Work(MixerTensors(*operands), sizes)
-        y, enters = work.scan(keep=any(ctx.needs_input_grad))
+        mixer = CompiledMixer(MixerTensors(*tensors), sizes)
+        y, initial_states = mixer.scan(keep_states=any(ctx.needs_input_grad))
         ctx.sizes = sizes
-        ctx.save_for_backward(norm, y, enters, *operands)
-        return work.gate(y, norm)
+        ctx.save_for_backward(norm_weight, y, initial_states, *tensors)
+        return mixer.gate(y, norm_weight)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        norm, y, enters, *operands = ctx.saved_tensors
-        work = _Work(MixerTensors(*operands), ctx.sizes)
-        return None, *work.backward(norm, y, enters, dout.contiguous())
+        norm_weight, y, initial_states, *tensors = ctx.saved_tensors
+        mixer = CompiledMixer(MixerTensors(*tensors), ctx.sizes)
+        dzxbc = torch.empty_like(tensors[0], memory_format=torch.contiguous_format)
+        dy, dnorm_weight = mixer.gate_backward(y, norm_weight, dout.contiguous(), dzxbc)
+        dBC, ddt, dA, dD = mixer.scan_backward(dy, initial_states)  # dy becomes the gradient of x
+        dweight, dbias = mixer.conv_backward(dy, dBC, dzxbc)
+        return None, dnorm_weight, dzxbc, ddt, dweight, dbias, dA, dD
 
 
-class _Work:
-    """The operands as the loops read them."""
+class CompiledMixer:
+    """The tensors of a mixer as the loops read them, and the loops one after another.
 
-    def __init__(self, operands: MixerTensors, sizes: MixerSizes) -> None:
-        zxbc, dt, self.weight, self.bias, A, D = operands
+    Parameters
+    ----------
+    tensors, sizes
+        What is computed from; float32 on a CPU.
+    """
+
+    def __init__(self, tensors: MixerTensors, sizes: MixerSizes) -> None:
+        zxbc, dt, self.conv_weight, self.conv_bias, A, D = tensors
         zxbc = evenly_spaced(zxbc)
         batch, length, width = zxbc.shape
-        self.d_inner, self.conv_dim = width - len(self.bias), len(self.bias)
-        self.xbc, self.dt, self.A = zxbc[..., self.d_inner :], dt, A
+        self.d_inner, self.conv_dim = width - len(self.conv_bias), len(self.conv_bias)
+        self.xbc, self.dt = zxbc[..., self.d_inner :], dt
         self.reverse, self.eps = np.array(sizes.directions), np.float32(sizes.eps)
-        self.lanes = len(self.reverse) * batch
-        self.shape = Shape(
+        self.n_scans = len(self.reverse) * batch
+        self.shape = ScanShape(
             rows=batch,
             length=length,
             stride=zxbc.stride(1),
@@ -62,87 +76,102 @@ class _Work:
             headdim=sizes.headdim,
             groups=sizes.ngroups,
             d_state=sizes.d_state,
-            taps=len(self.weight),
+            d_conv=len(self.conv_weight),
             chunk=64 if sizes.d_state > 32 else 32,
-            share=_share(len(D) // sizes.ngroups, self.lanes * sizes.ngroups),
+            unit_heads=_heads_per_unit(len(D) // sizes.ngroups, self.n_scans * sizes.ngroups),
         )
-        self.given = Given(*map(flat, (zxbc, dt.contiguous(), A, D, self.weight, self.bias)))
+        contiguous = (t.contiguous() for t in (dt, A, D, self.conv_weight, self.conv_bias))
+        self.arrays = MixerArrays(*map(flat, (zxbc, *contiguous)))
 
-    def scan(self, *, keep: bool) -> tuple[Tensor, Tensor]:
-        """Result of the scan, and with ``keep`` the states that enter runs of chunks."""
+    def scan(self, *, keep_states: bool) -> tuple[Tensor, Tensor]:
+        """Scan: result (directions, B, L, d_inner), and states before each run of chunks."""
         s = self.shape
-        runs = -(-s.length // (s.chunk * RUN)) if keep else 0
+        runs = -(-s.length // (s.chunk * RUN)) if keep_states else 0
         y = self.dt.new_empty(len(self.reverse), s.rows, s.length, self.d_inner)
-        enters = self.dt.new_empty(self.lanes, runs, s.heads, s.d_state, s.headdim)
-        arrays = self.given, flat(y), flat(enters)
+        states = self.dt.new_empty(self.n_scans, runs, s.heads, s.d_state, s.headdim)
+        arrays = self.arrays, flat(y), flat(states)
         self._over_units(lambda *units: ssd_forward.forward(*arrays, s, self.reverse, *units))
-        return y, enters
+        return y, states
 
-    def gate(self, y: Tensor, norm: Tensor) -> Tensor:
-        """Sum over directions of ``y`` gated, normed and weighted."""
+    def gate(self, y: Tensor, norm_weight: Tensor) -> Tensor:
+        """Gate and normalize ``y``, and add up the directions: (B, L, d_inner)."""
         out = torch.empty_like(y[0])
-        arrays = flat(y), self.given.zxbc, flat(norm), flat(out)
+        arrays = flat(y), self.arrays.zxbc, flat(norm_weight.contiguous()), flat(out)
         sizes = self.shape, self.eps, len(self.reverse)
-        self._over_tiles(lambda *units: ssd_forward.gate(*arrays, *sizes, *units))
+        self._over_tiles(lambda *units: gate.forward(*arrays, *sizes, *units))
         return out
 
-    def backward(self, norm: Tensor, y: Tensor, enters: Tensor, dout: Tensor) -> tuple[Tensor, ...]:
-        """Gradients of the norm's weight and of the operands."""
+    def gate_backward(
+        self, y: Tensor, norm_weight: Tensor, dout: Tensor, dzxbc: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Gradients of ``y`` and of the norm's weight; that of the gate z goes into ``dzxbc``."""
+        dy, dnorm_weight = torch.empty_like(y), dout.new_zeros(self._n_tiles, self.d_inner)
+        given = flat(y), self.arrays.zxbc, flat(norm_weight.contiguous()), flat(dout)
+        filled = flat(dy), flat(dzxbc), flat(dnorm_weight)
+        sizes = self.shape, dzxbc.shape[2], self.eps, len(self.reverse)
+        self._over_tiles(lambda *units: gate.backward(*given, *filled, *sizes, *units))
+        return dy, dnorm_weight.sum(0)
+
+    def scan_backward(
+        self, dy: Tensor, initial_states: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gradients of B and C (directions, B, L, 2 * groups * d_state), dt, A and D.
+
+        ``dy`` (directions, B, L, d_inner) becomes the gradient of x.
+        """
         s, g = self.shape, self.shape.groups
-        parts = s.heads // s.share
-        dzxbc = dout.new_empty(s.rows, s.length, self.d_inner + self.conv_dim)
-        dnorm, dy = dout.new_zeros(self._tiles, self.d_inner), torch.empty_like(y)
-        into = flat(dy), flat(dzxbc), flat(dnorm)
-        arrays = flat(y), self.given.zxbc, flat(norm), flat(dout), *into
-        sizes = s, dzxbc.shape[2], self.eps, len(self.reverse)
-        self._over_tiles(lambda *units: ssd_backward.gate_backward(*arrays, *sizes, *units))
-
-        dBC = dout.new_empty(self.lanes, g, parts // g, s.length, 2, s.d_state)
-        steps = dout.new_empty(len(self.reverse), *self.dt.shape)
-        rates = dout.new_empty(2, self.lanes, s.heads)
-        filled = ssd_backward.Gradients(*map(flat, (dy, dBC, steps, rates)))
-        scanned = self.given, flat(enters), filled
-        self._over_units(lambda *units: ssd_backward.backward(*scanned, s, self.reverse, *units))
-
+        parts = s.heads // s.unit_heads
+        dBC = dy.new_empty(self.n_scans, g, parts // g, s.length, 2, s.d_state)
+        ddt = dy.new_empty(len(self.reverse), *self.dt.shape)
+        rates = dy.new_empty(2, self.n_scans, s.heads, dtype=torch.float64)
+        arrays = self.arrays, flat(initial_states), ScanGradients(*map(flat, (dy, dBC, ddt, rates)))
+        self._over_units(lambda *units: ssd_backward.backward(*arrays, s, self.reverse, *units))
         dBC = dBC.sum(2).permute(0, 2, 3, 1, 4).reshape(*dy.shape[:3], -1)
-        dtaps, dbias = torch.zeros_like(self.weight), torch.zeros_like(self.bias)
-        tail = dout.new_zeros(s.rows, s.taps - 1, self.conv_dim)
-        dxbc = dzxbc[..., self.d_inner :]
+        dA, dD = rates.sum(1).to(dy.dtype)
+        return dBC, ddt.sum(0), dA, dD
+
+    def conv_backward(self, dx: Tensor, dBC: Tensor, dzxbc: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of the convolution's weight and bias; that of its input goes into ``dzxbc``."""
+        s, dxbc = self.shape, dzxbc[..., self.d_inner :]
+        dweight, dbias = torch.zeros_like(self.conv_weight), torch.zeros_like(self.conv_bias)
+        zeros = dx.new_zeros(s.rows, s.d_conv - 1, self.conv_dim)
         for i, back in enumerate(self.reverse.tolist()):
             for dafter, channels in (
-                (dy[i], slice(self.d_inner)),
+                (dx[i], slice(self.d_inner)),
                 (dBC[i], slice(self.d_inner, None)),
             ):
-                pads, taps, bias = (
-                    t[..., channels].contiguous() for t in (tail, self.weight, self.bias)
+                state, weight, bias = (
+                    t[..., channels].contiguous() for t in (zeros, self.conv_weight, self.conv_bias)
                 )
-                found = gradients(self.xbc[..., channels], pads, taps, bias, dafter, back)
+                found = conv_gradients(self.xbc[..., channels], state, weight, bias, dafter, back)
                 part = dxbc[..., channels]
                 part.copy_(found[0]) if i == 0 else part.add_(found[0])
-                dtaps[:, channels] += found[1]
+                dweight[:, channels] += found[1]
                 dbias[channels] += found[2]
-        dA, dD = rates.sum(1)
-        return dnorm.sum(0), dzxbc, steps.sum(0), dtaps, dbias, dA, dD
+        return dweight, dbias
 
     @property
-    def _tiles(self) -> int:
-        return self.shape.rows * -(-self.shape.length // TILE)
+    def _n_tiles(self) -> int:
+        return self.shape.rows * -(-self.shape.length // gate.TILE)
 
     def _over_units(self, work: Callable[[int, int], None]) -> None:
         s = self.shape
-        n = self.lanes * s.length * self.d_inner * s.d_state
-        for_rows(work, self.lanes * s.heads // s.share, n, amid_torch=True)
+        n = self.n_scans * s.length * self.d_inner * s.d_state
+        for_rows(work, self.n_scans * s.heads // s.unit_heads, n, amid_torch=True)
 
     def _over_tiles(self, work: Callable[[int, int], None]) -> None:
-        n = 4 * self.lanes * self.shape.length * self.d_inner
-        for_rows(work, self._tiles, n, amid_torch=True)
+        n = 4 * self.n_scans * self.shape.length * self.d_inner
+        for_rows(work, self._n_tiles, n, amid_torch=True)
 
 
-def _share(heads: int, lanes: int) -> int:
-    """Heads of a unit: as many as leave every thread something to do; B and C cost half a head."""
+def _heads_per_unit(heads: int, n_scans: int) -> int:
+    """Heads of a unit of work: as many as leave every thread something to do.
+
+    ``heads`` and ``n_scans`` count per group; computing B and C costs half a head.
+    """
     threads = torch.get_num_threads()
 
-    def cost(share: int) -> float:
-        return -(-lanes * (heads // share) // threads) * (share + 0.5)
+    def cost(per_unit: int) -> float:
+        return -(-n_scans * (heads // per_unit) // threads) * (per_unit + 0.5)
 
     return min((n for n in range(1, heads + 1) if heads % n == 0), key=cost)

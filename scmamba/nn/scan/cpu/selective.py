@@ -1,4 +1,4 @@
-"""The selective scan on a CPU: the compiled loops behind PyTorch's autograd."""
+"""The selective scan of Mamba-1 on a CPU: compiled loops behind autograd."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from scmamba.nn.scan.selective_chunks import Inputs
 
 
 def scan(inputs: Inputs, D: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
-    """Result (b, L, d) with skip connection ``D`` (d,), and the state that leaves; float32."""
-    channels, states = inputs.A.shape
-    d, n = -channels % LANES, -states % STATES
+    """Scan with skip connection ``D`` (d,): (b, L, d) and the last state (b, d, n); float32."""
+    channels, d_state = inputs.A.shape
+    d, n = -channels % LANES, -d_state % STATES  # missing to whole vectors
     if d or n:
         x, dt, A, B, C, state = inputs
         x, dt = (F.pad(t, (0, d)) for t in (x, dt))
@@ -28,52 +28,54 @@ def scan(inputs: Inputs, D: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
         B, C = (F.pad(t, (0, n)) for t in (B, C))
         inputs, D = Inputs(x, dt, A, B, C, state), F.pad(D, (0, d))
     y, state = _Scan.apply(reverse, D, *inputs)
-    return y[..., :channels], state[:, :channels, :states]
+    return y[..., :channels], state[:, :channels, :d_state]
 
 
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, reverse: bool, D: Tensor, *given: Tensor
+        ctx: Any, reverse: bool, *given: Tensor
     ) -> tuple[Tensor, Tensor]:
-        x, dt, A, B, C, state, D = (t.contiguous() for t in (*given, D))
+        D, x, dt, A, B, C, state = (t.contiguous() for t in given)
         batch, length, d = x.shape
         sizes = length, d, A.shape[1]
-        rates, state = _blocks(A / np.log(2)), _blocks(state).clone()
+        A, state = _blocks(A / np.log(2)), _blocks(state).clone()
         tiles = -(-length // loops.TILE) if any(ctx.needs_input_grad) else 0
-        y, enters = torch.empty_like(x), x.new_empty(batch, tiles, *state.shape[1:])
-        operands = [flat(t) for t in (x, dt, rates, B, C, D, state, y, enters)]
+        y, initial_states = torch.empty_like(x), x.new_empty(batch, tiles, *state.shape[1:])
+        arrays = loops.ScanArrays(*map(flat, (x, dt, A, B, C, D)))
+        filled = flat(state), flat(y), flat(initial_states)
 
         def work(start: int, stop: int) -> None:
-            loops.forward(*operands, sizes, reverse, start, stop)
+            loops.forward(arrays, *filled, sizes, reverse, start, stop)
 
-        units = batch * -(-d // loops.WIDE)
-        for_rows(work, units, x.numel() * A.shape[1])
-        ctx.save_for_backward(x, dt, rates, B, C, D, enters)
+        for_rows(work, batch * -(-d // loops.WIDE), x.numel() * sizes[2])
+        ctx.save_for_backward(x, dt, A, B, C, D, initial_states)
         ctx.sizes, ctx.reverse = sizes, reverse
         return y, _unblock(state)
 
     @staticmethod
     @once_differentiable
     def backward(  # type: ignore[override]
-        ctx: Any, dy: Tensor, dleave: Tensor
+        ctx: Any, dy: Tensor, dfinal_state: Tensor
     ) -> tuple[Tensor | None, ...]:
-        x, dt, rates, B, C, D, enters = ctx.saved_tensors
+        *tensors, initial_states = ctx.saved_tensors
+        x, _, A, *_ = tensors
         (length, d, n), batch = ctx.sizes, len(x)
-        blocks = -(-d // loops.WIDE)
-        dx, ddt, dD = torch.empty_like(x), torch.empty_like(x), x.new_zeros(batch, d)
-        dA = x.new_zeros(batch, *rates.shape)
-        dB, dC = x.new_zeros(2, batch, blocks, length, n)
-        dstate = _blocks(dleave).clone()
-        given = (x, dt, rates, B, C, D, enters, dy.contiguous())
-        operands = [flat(t) for t in (*given, dx, ddt, dA, dB, dC, dD, dstate)]
+        units, long = -(-d // loops.WIDE), torch.float64
+        dx, ddt, dstate = torch.empty_like(x), torch.empty_like(x), _blocks(dfinal_state).clone()
+        dA, dD = x.new_zeros(batch, *A.shape, dtype=long), x.new_zeros(batch, d, dtype=long)
+        dB, dC = x.new_zeros(2, batch, units, length, n)
+        arrays = loops.ScanArrays(*map(flat, tensors))
+        gradients = loops.ScanGradients(*map(flat, (dx, ddt, dA, dB, dC, dD, dstate)))
+        given = flat(initial_states), flat(dy.contiguous())
 
         def work(start: int, stop: int) -> None:
-            loops.backward(*operands, ctx.sizes, ctx.reverse, start, stop)
+            loops.backward(arrays, *given, gradients, ctx.sizes, ctx.reverse, start, stop)
 
-        for_rows(work, batch * blocks, x.numel() * n)
-        dA = _unblock(dA.sum(0, keepdim=True))[0]
-        return None, dD.sum(0), dx, ddt, dA, dB.sum(1), dC.sum(1), _unblock(dstate)
+        for_rows(work, batch * units, x.numel() * n)
+        dA = _unblock(dA.sum(0, keepdim=True))[0].to(x.dtype)
+        dD, dB, dC = dD.sum(0).to(x.dtype), dB.sum(1), dC.sum(1)
+        return None, dD, dx, ddt, dA, dB, dC, _unblock(dstate)
 
 
 def _blocks(t: Tensor) -> Tensor:

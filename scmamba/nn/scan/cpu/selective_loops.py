@@ -1,32 +1,32 @@
-"""The compiled loops of the selective scan on a CPU, forward and backward.
+"""The compiled loops of the selective scan of Mamba-1 on a CPU, forward and backward.
 
-Neighbouring channels lie side by side in vectors. For ``STATES`` states at a time they stay in
+    h_t = keep_t h_{t-1} + dt_t x_t B_t        keep_t = exp(dt_t A)        y_t = h_t . C_t + D x_t
+
+Neighboring channels lie side by side in vectors. For ``STATES`` states at a time they stay in
 registers while a loop runs over the tokens of a tile; what a tile reads and writes stays in the
-cache, and what the next one needs is on its way there.
+cache, and what the next one needs is on its way there. A unit of work is ``WIDE`` channels of one
+row.
 
-All arrays are flat and float32: x, dt, y of (b, L, d); B, C of (b, L, n); D of (d,). A of (n, d),
-in units of log 2, and states of (b, n, d) are laid out in blocks: (..., n / STATES, d / LANES,
-STATES, LANES). ``enters`` holds a state for every tile, (b, tiles, ...).
+Arrays are flat and float32: x, dt, y of (b, L, d); B, C of (b, L, n); D of (d,). A of (n, d), in
+units of log 2, and states of (b, n, d) are laid out in blocks: (..., n / STATES, d / LANES, STATES,
+LANES). ``initial_states`` holds the state before every tile, (b, tiles, ...).
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from scmamba._compiled import compiled
+from scmamba.nn.scan.cpu.lane_math import add_totals, dot, exp2, mul, muladd
 from scmamba.nn.scan.cpu.lanes import (
     LANES,
     STATES,
-    add_totals,
-    dot,
-    exp2,
     load,
     load_states,
-    mul,
-    muladd,
     prefetch,
     repeat,
     splat,
@@ -36,156 +36,216 @@ from scmamba.nn.scan.cpu.lanes import (
 
 Array = npt.NDArray[np.float32]
 
-TILE = 32  # tokens
-WIDE = 64  # channels of a unit of work
+TILE = 32
+"""Tokens of a tile."""
+
+WIDE = 64
+"""Channels of a unit of work."""
 
 _BLOCK = STATES * LANES
 _ZERO, _LOG_2 = np.float32(0), np.float32(math.log(2))
 
 
+class ScanArrays(NamedTuple):
+    """What the scan computes from."""
+
+    x: Array
+    dt: Array
+    A: Array
+    B: Array
+    C: Array
+    D: Array
+
+
+class ScanGradients(NamedTuple):
+    """What the units fill; ``units`` is the number of units of a row."""
+
+    x: Array  # (b, L, d)
+    dt: Array  # (b, L, d)
+    A: npt.NDArray[np.float64]  # (b, n, d) in blocks, natural units; comes in as zeros
+    B: Array  # (b, units, L, n), comes in as zeros
+    C: Array  # (b, units, L, n), comes in as zeros
+    D: npt.NDArray[np.float64]  # (b, d), comes in as zeros
+    state: Array  # (b, n, d) in blocks: of the last state, becomes that of the first
+
+
+class Tokens(NamedTuple):
+    """The tokens of a tile, counted over all rows, in the order of the scan."""
+
+    first: int
+    step: int
+    n: int
+
+
 @compiled
 def forward(
-    x: Array,
-    dt: Array,
-    A: Array,
-    B: Array,
-    C: Array,
-    D: Array,
+    arrays: ScanArrays,
     state: Array,
     y: Array,
-    enters: Array,
+    initial_states: Array,
     sizes: tuple[int, int, int],
     reverse: bool,
     start: int,
     stop: int,
 ) -> None:
-    """Scan units ``start`` to ``stop`` (rows times blocks of channels); ``state`` moves on.
+    """Scan units ``start`` to ``stop``; ``state`` becomes the last state.
 
-    ``sizes`` are L, d, n. ``enters`` is filled unless it is empty.
+    ``sizes`` are L, d, n. ``initial_states`` is filled unless it is empty.
     """
     length, d, n = sizes
     tiles, units = -(-length // TILE), -(-d // WIDE)
     for unit in range(start, stop):
         row, low = unit // units, unit % units * WIDE
-        for tile in range(tiles):
-            tokens = min(TILE, length - tile * TILE)
-            first, step = _walk(row, length, tile, reverse)
+        for i in range(tiles):
+            tokens = _tokens(row, length, i, reverse)
             for c in range(low, min(low + WIDE, d), LANES):
-                skip = load(D, c)
                 for j in range(0, n, STATES):
                     block = j * d + c * STATES
-                    a, h = load_states(A, block), load_states(state, row * n * d + block)
-                    if len(enters):
-                        store(enters, (row * tiles + tile) * n * d + block, h)
-                    for i in range(tokens):
-                        t = first + i * step
-                        here, k = t * d + c, t * n + j
-                        if j == 0:
-                            ahead = here + TILE * step * d
-                            prefetch(dt, ahead)
-                            prefetch(x, ahead)
-                            prefetch(y, ahead)
-                        q, v = load(dt, here), load(x, here)
-                        keep = exp2(mul(repeat(q), a))
-                        h = muladd(keep, h, mul(repeat(mul(q, v)), spread(B, k)))
-                        total = mul(skip, v) if j == 0 else load(y, here)
-                        store(y, here, dot(h, spread(C, k), total))
-                    store(state, row * n * d + block, h)
+                    h = load_states(state, row * n * d + block)
+                    if len(initial_states):
+                        store(initial_states, (row * tiles + i) * n * d + block, h)
+                    store(state, row * n * d + block, _scan(arrays, y, h, tokens, d, n, c, j))
+
+
+@compiled
+def _scan(arrays, y, h, tokens, d, n, c, j):  # type: ignore[no-untyped-def]
+    """States from ``j`` on of the channels from ``c`` on after a tile; adds to ``y``."""
+    a, skip = load_states(arrays.A, j * d + c * STATES), load(arrays.D, c)
+    for i in range(tokens.n):
+        t = tokens.first + i * tokens.step
+        here, k = t * d + c, t * n + j
+        if j == 0:
+            ahead = here + TILE * tokens.step * d
+            prefetch(arrays.dt, ahead)
+            prefetch(arrays.x, ahead)
+            prefetch(y, ahead)
+        dt, x = load(arrays.dt, here), load(arrays.x, here)
+        keep = exp2(mul(repeat(dt), a))
+        h = muladd(keep, h, mul(repeat(mul(dt, x)), spread(arrays.B, k)))
+        before = mul(skip, x) if j == 0 else load(y, here)
+        store(y, here, dot(h, spread(arrays.C, k), before))
+    return h
 
 
 @compiled
 def backward(
-    x: Array,
-    dt: Array,
-    A: Array,
-    B: Array,
-    C: Array,
-    D: Array,
-    enters: Array,
+    arrays: ScanArrays,
+    initial_states: Array,
     dy: Array,
-    dx: Array,
-    ddt: Array,
-    dA: Array,
-    dB: Array,
-    dC: Array,
-    dD: Array,
-    dstate: Array,
+    gradients: ScanGradients,
     sizes: tuple[int, int, int],
     reverse: bool,
     start: int,
     stop: int,
 ) -> None:
-    """Gradients of units ``start`` to ``stop``, from those of the result and of the last state.
-
-    ``dstate`` becomes the gradient of the first state. ``dA`` (b, n, d), in blocks and natural
-    units, ``dD`` (b, d), ``dB`` and ``dC`` (b, units, L, n) come in as zeros; what is left to the
-    caller is their sum over rows and units.
-    """
+    """Gradients of units ``start`` to ``stop``; the caller sums what rows and units share."""
     length, d, n = sizes
     tiles, units = -(-length // TILE), -(-d // WIDE)
-    decays = np.empty(TILE * _BLOCK, dtype=np.float32)
-    decayed = np.empty(TILE * _BLOCK, dtype=np.float32)
+    keeps = np.empty(TILE * _BLOCK, dtype=np.float32)
+    kept = np.empty(TILE * _BLOCK, dtype=np.float32)
+    sums = np.empty(_BLOCK, dtype=np.float32)
     for unit in range(start, stop):
         row, low = unit // units, unit % units * WIDE
-        for tile in range(tiles - 1, -1, -1):
-            tokens = min(TILE, length - tile * TILE)
-            first, step = _walk(row, length, tile, reverse)
-            partial = (unit - row) * length  # rows before it in dB and dC, beyond those of t
+        partial = (unit - row) * length  # rows before it in dB and dC, beyond those of t
+        for i in range(tiles - 1, -1, -1):
+            tokens = _tokens(row, length, i, reverse)
             for c in range(low, min(low + WIDE, d), LANES):
-                skip, dskip = load(D, c), load(dD, row * d + c)
+                _skip(arrays, dy, gradients, tokens, d, row, c, sums)
                 for j in range(0, n, STATES):
                     block = j * d + c * STATES
-                    a = load_states(A, block)
-                    h = load_states(enters, (row * tiles + tile) * n * d + block)
-                    for i in range(tokens):  # the states again
-                        t = first + i * step
-                        here, k = t * d + c, t * n + j
-                        if j == 0:
-                            ahead = (t - TILE * step) * d + c
-                            prefetch(dt, ahead)
-                            prefetch(x, ahead)
-                            prefetch(dy, ahead)
-                            prefetch(dx, ahead)
-                            prefetch(ddt, ahead)
-                        q = load(dt, here)
-                        keep = exp2(mul(repeat(q), a))
-                        kept = mul(keep, h)
-                        h = muladd(repeat(mul(q, load(x, here))), spread(B, k), kept)
-                        store(decays, i * _BLOCK, keep)
-                        store(decayed, i * _BLOCK, kept)
-                    g = load_states(dstate, row * n * d + block)
-                    da = load_states(dA, row * n * d + block)
-                    for i in range(tokens - 1, -1, -1):
-                        t = first + i * step
-                        here, k = t * d + c, t * n + j
-                        q, v, up = load(dt, here), load(x, here), load(dy, here)
-                        b, u = spread(B, k), repeat(mul(q, v))
-                        kept = load_states(decayed, i * _BLOCK)
-                        g = muladd(repeat(up), spread(C, k), g)
-                        add_totals(dC, partial * n + k, mul(muladd(u, b, kept), repeat(up)))
-                        add_totals(dB, partial * n + k, mul(g, u))
-                        if j == 0:
-                            du, dq = splat(_ZERO), splat(_ZERO)
-                            dskip = muladd(up, v, dskip)
-                        else:
-                            du, dq = load(dx, here), load(ddt, here)
-                        kept = mul(g, kept)
-                        du, dq = dot(g, b, du), dot(kept, a, dq)
-                        da = muladd(kept, repeat(q), da)
-                        g = mul(g, load_states(decays, i * _BLOCK))
-                        if j + STATES == n:
-                            dq = muladd(du, v, mul(dq, splat(_LOG_2)))
-                            du = muladd(du, q, mul(skip, up))
-                        store(dx, here, du)
-                        store(ddt, here, dq)
-                    store(dstate, row * n * d + block, g)
-                    store(dA, row * n * d + block, da)
-                store(dD, row * d + c, dskip)
+                    at = row * n * d + block
+                    h = load_states(initial_states, (row * tiles + i) * n * d + block)
+                    _replay(arrays, dy, gradients, h, tokens, d, n, c, j, keeps, kept)
+                    g = load_states(gradients.state, at)
+                    g = _backward_scan(
+                        arrays, dy, gradients, g, tokens, d, n, c, j, partial, keeps, kept, sums
+                    )
+                    store(gradients.state, at, g)
+                    for lane in range(_BLOCK):
+                        gradients.A[at + lane] += sums[lane]
 
 
 @compiled
-def _walk(row: int, length: int, tile: int, reverse: bool) -> tuple[int, int]:
-    """First token of a tile, counted over all rows, and the step to the next."""
+def _skip(arrays, dy, gradients, tokens, d, row, c, sums):  # type: ignore[no-untyped-def]
+    """``dD += sum of dy_t x_t``: tile by tile in float64, since sequences are long."""
+    dskip = splat(_ZERO)
+    for i in range(tokens.n):
+        here = (tokens.first + i * tokens.step) * d + c
+        dskip = muladd(load(dy, here), load(arrays.x, here), dskip)
+    store(sums, 0, dskip)
+    for lane in range(LANES):
+        gradients.D[row * d + c + lane] += sums[lane]
+
+
+@compiled
+def _replay(arrays, dy, gradients, h, tokens, d, n, c, j, keeps, kept):  # type: ignore[no-untyped-def]
+    """``keep_t`` and ``keep_t h_{t-1}`` of a tile, from the state ``h`` before it."""
+    a = load_states(arrays.A, j * d + c * STATES)
+    for i in range(tokens.n):
+        t = tokens.first + i * tokens.step
+        here, k = t * d + c, t * n + j
+        if j == 0:
+            ahead = (t - TILE * tokens.step) * d + c
+            prefetch(arrays.dt, ahead)
+            prefetch(arrays.x, ahead)
+            prefetch(dy, ahead)
+            prefetch(gradients.x, ahead)
+            prefetch(gradients.dt, ahead)
+        dt = load(arrays.dt, here)
+        keep = exp2(mul(repeat(dt), a))
+        old = mul(keep, h)
+        h = muladd(repeat(mul(dt, load(arrays.x, here))), spread(arrays.B, k), old)
+        store(keeps, i * _BLOCK, keep)
+        store(kept, i * _BLOCK, old)
+
+
+@compiled
+def _backward_scan(arrays, dy, gradients, g, tokens, d, n, c, j, partial, keeps, kept, sums):  # type: ignore[no-untyped-def]
+    """Gradient of the state before a tile from ``g``, that of the state after it.
+
+    With ``g_t`` that of h_t, all that comes after t included,
+
+        g_{t-1} = keep_t g_t + C_{t-1} dy_{t-1}
+        dx_t = dt_t g_t . B_t + D dy_t
+        ddt_t = x_t g_t . B_t + g_t . (keep_t h_{t-1} A)
+        dB_t = sum over channels of dt_t x_t g_t
+        dC_t = sum over channels of dy_t h_t
+        dA = sum over t of dt_t g_t keep_t h_{t-1}
+
+    ``sums`` receives dA of the tile.
+    """
+    a, skip = load_states(arrays.A, j * d + c * STATES), load(arrays.D, c)
+    da = repeat(splat(_ZERO))
+    for i in range(tokens.n - 1, -1, -1):
+        t = tokens.first + i * tokens.step
+        here, k = t * d + c, t * n + j
+        dt, x, up = load(arrays.dt, here), load(arrays.x, here), load(dy, here)
+        b, step = spread(arrays.B, k), repeat(mul(dt, x))
+        old = load_states(kept, i * _BLOCK)
+        g = muladd(repeat(up), spread(arrays.C, k), g)
+        add_totals(gradients.C, partial * n + k, mul(muladd(step, b, old), repeat(up)))
+        add_totals(gradients.B, partial * n + k, mul(g, step))
+        if j == 0:
+            dx, ddt = splat(_ZERO), splat(_ZERO)
+        else:
+            dx, ddt = load(gradients.x, here), load(gradients.dt, here)
+        flow = mul(g, old)
+        dx, ddt = dot(g, b, dx), dot(flow, a, ddt)
+        da = muladd(flow, repeat(dt), da)
+        g = mul(g, load_states(keeps, i * _BLOCK))
+        if j + STATES == n:  # the sums over states are complete
+            ddt = muladd(dx, x, mul(ddt, splat(_LOG_2)))
+            dx = muladd(dx, dt, mul(skip, up))
+        store(gradients.x, here, dx)
+        store(gradients.dt, here, ddt)
+    store(sums, 0, da)
+    return g
+
+
+@compiled
+def _tokens(row: int, length: int, i: int, reverse: bool) -> Tokens:
+    """Tokens of the tile that is the ``i``-th in the order of the scan."""
+    n = min(TILE, length - i * TILE)
     if reverse:
-        return (row + 1) * length - 1 - tile * TILE, -1
-    return row * length + tile * TILE, 1
+        return Tokens((row + 1) * length - 1 - i * TILE, -1, n)
+    return Tokens(row * length + i * TILE, 1, n)
