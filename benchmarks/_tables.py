@@ -321,6 +321,7 @@ def classify_table(content: dict[str, Any]) -> str:
 
 def _classifiers(found: dict[str, Any]) -> list[str]:
     scores = ["accuracy", "macro-F1", "MCC", "scmamba's MCC less this"]
+    scores += ["ECE", "log loss"]
     head = ["", *scores, "parameters", "seconds", "processor seconds", "seeds"]
     body = []
     for name, row in found["summary"].items():
@@ -330,8 +331,9 @@ def _classifiers(found: dict[str, Any]) -> list[str]:
             minus = dict(zip(("mean", "low", "high"), (-row[key] for key in turned), strict=True))
         spread = f"{row['mcc']:.3f} [{row['mcc_low']:.3f}, {row['mcc_high']:.3f}]"
         scores = [_number(row["accuracy"]), _number(row["macro_f1"]), spread, _difference(minus)]
-        times = [_number(row.get(key), 0) for key in ("seconds", "cpu_seconds")]
-        costs = [f"{row['n_parameters']:,.0f}", *times, str(row["n_seeds"])]
+        scores += [_number(row.get(key)) for key in ("ece", "log_loss")]
+        costs = [f"{row['n_parameters']:,.0f}", _number(row["seconds"], 0)]
+        costs += [_number(row.get("cpu_seconds"), 0), str(row["n_seeds"])]
         body.append([_word(name), *scores, *costs])
     tasks = list(dict.fromkeys(row["task"] for row in found["by_task"]))
     mcc = {(row["method"], row["task"]): row for row in found["by_task"]}
@@ -350,26 +352,32 @@ def _classifiers(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def mrfp_table(content: dict[str, Any]) -> str:
-    """Correlations of predicted and measured expression."""
+def regression_table(content: dict[str, Any]) -> str:
+    """Correlations of predicted and measured numbers."""
     results = content["results"]
+    reference = next(name for name, row in results["rows"].items() if row["minus"] is None)
     body = []
     for name, row in results["rows"].items():
         rho = row["spearman"]
         spread = f"{rho['mean']:.3f} [{rho['low']:.3f}, {rho['high']:.3f}]"
         seeds = ", ".join(f"{value:.3f}" for value in row["by_seed"])
-        numbers = [_difference(row["minus"]), _number(row["pearson"]), seeds]
-        times = [_number(row.get(key), 0) for key in ("seconds", "cpu_seconds")]
-        body.append([_word(name), spread, *numbers, *times])
-    head = ["", "Spearman", "less ridge on k-mers", "Pearson", "seed by seed"]
-    head += ["seconds", "processor seconds"]
+        costs = [_number(row.get(key), 0) for key in ("seconds", "cpu_seconds")]
+        body.append(
+            [_word(name), spread, _difference(row["minus"]), _number(row["pearson"]), seeds]
+        )
+        body[-1] += costs
+    head = ["", "Spearman", f"less {reference}", "Pearson", "seed by seed", "seconds"]
+    head.append("processor seconds")
     sizes = results["sizes"]
     published = ", ".join(f"{name} {rho:.2f}" for name, rho in results["published"].items())
+    published = f"Published on the same split, not run here: {published}. " if published else ""
+    lengths = ""
+    if "longest" in sizes:
+        lengths = f" of {sizes['shortest']:,} to {sizes['longest']:,} nucleotides"
     return (
-        f"{markdown(head, body)}\n\nPublished on the same split, not run here: {published}. "
-        f"{sizes['train']:,} sequences to train, {sizes['validation']} "
-        f"to validate, {sizes['test']} to test on; {sizes['left_out']} copies left out. "
-        "Intervals: 95 %, 2,000 paired resamplings of the test sequences. "
+        f"{markdown(head, body)}\n\n{published}{sizes['train']:,} sequences{lengths} to train, "
+        f"{sizes['validation']:,} to validate, {sizes['test']:,} to test on; {sizes['left_out']} "
+        "copies left out. Intervals: 95 %, 2,000 paired resamplings of the test sequences. "
         f"{_made(results, content)}"
     )
 
@@ -536,7 +544,9 @@ def render() -> str:
         "integration": integration_table,
         "sequence_classify": classify_table,
         "sequence_classify_capped": classify_table,
-        "sequence_mrfp": mrfp_table,
+        "sequence_mrfp": regression_table,
+        "sequence_plant_promoters": regression_table,
+        "sequence_cds_decay": regression_table,
     }
 
     def block(found: re.Match[str]) -> str:

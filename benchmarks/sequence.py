@@ -1,7 +1,9 @@
-"""Sequence classifiers and an expression predictor trained from scratch, beside plain methods.
+"""Predictors of sequences trained from scratch, beside plain methods.
 
-    python benchmarks/sequence.py classify   # promoters, transcription factors, splice junctions
-    python benchmarks/sequence.py mrfp       # expression of synonymous mRFP variants
+    python benchmarks/sequence.py classify         # promoters, factors, splice junctions
+    python benchmarks/sequence.py mrfp             # expression of synonymous mRFP variants
+    python benchmarks/sequence.py plant_promoters  # activity of core promoters
+    python benchmarks/sequence.py cds_decay        # decay of mRNAs, up to 17,000 nucleotides
 
 Every choice is made inside the training part: on the validation split that comes with a task, or
 on a tenth of training that is held out. Rows named "test-selected" are the exception, beside the
@@ -19,9 +21,12 @@ from typing import Any
 import _timing
 import numpy as np
 import pandas as pd
+from _cds_decay import cds_decay
 from _mrfp import mrfp
+from _plant_promoters import plant_promoters
+from _regression import compare
 from _results import note_read, plain, provenance, write
-from _tables import classify_table, mrfp_table
+from _tables import classify_table, regression_table
 
 from scmamba import benchmark, settings
 from scmamba.benchmark import (
@@ -39,6 +44,7 @@ GUE = {
     "gue_tf_3": "transcription factor, human",
 }
 SPLICE = "splice_junctions"
+REGRESSION = {"mrfp": mrfp, "plant_promoters": plant_promoters, "cds_decay": cds_decay}
 METHODS = ("scmamba", "scmamba_no_mamba", "cnn", "transformer", "mamba", "kmer")
 LONGER = {"epochs": 60, "batch_size": 32, "patience": 6}
 """The published networks where data are few: as many steps as they need, not 100 of 256. Dear, and
@@ -128,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", choices=["classify", "mrfp"])
+    parser.add_argument("name", choices=["classify", *REGRESSION])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared/data")
     parser.add_argument("--tasks", nargs="+", default=[*GUE, SPLICE], choices=[*GUE, SPLICE])
@@ -149,9 +155,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.name == "classify":
         what |= {"tasks": arguments.tasks, "methods": arguments.methods}
     content = note_read(path, **what)
-    run, draw = (classify, classify_table) if arguments.name == "classify" else (mrfp, mrfp_table)
-    content["results"] = {**provenance(PACKAGES), "seeds": arguments.seeds, **run(arguments)}
+    if arguments.name == "classify":
+        found = classify(arguments)
+    else:
+        task = REGRESSION[arguments.name](arguments.data)
+        found = compare(arguments.name, task, arguments)
+    content["results"] = {**provenance(PACKAGES), "seeds": arguments.seeds, **found}
     write(path, content)
+    draw = classify_table if arguments.name == "classify" else regression_table
     print(f"\n{draw(plain(content))}\n\nwritten: {path}")
 
 

@@ -21,6 +21,9 @@ from scmamba.learn.calibration import (
 Floats = npt.NDArray[np.float64]
 
 WEIGHTS = tuple(np.linspace(0, 1, 11).round(1).tolist())
+_DOUBT = 5.0
+"""Nats by which all held-out labels together must be likelier than under the base rates for both to
+have the same weight: settings were chosen on these labels, which makes chance look like skill."""
 TAUS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, -0.1, -0.2)  # the first of equals is taken
 
 
@@ -217,11 +220,14 @@ def fit_fusion(
 def _with_base_weight(
     fusion: Fusion, linear: Floats | None, neural: Floats | None, target: Target
 ) -> Fusion:
-    """The weight of the base rates that makes held-out labels most likely.
+    """The weight of the base rates that makes held-out labels most likely, or their posterior.
 
-    The loss is convex in it, and at 1 it is the loss of the base rates.
+    The loss is convex in the weight, and at 1 it is the loss of the base rates. The posterior
+    probability that labels do not depend on the predictions at all, given those held out, is the
+    lower bound: few examples that were predicted right prove little.
     """
     from scipy.optimize import minimize_scalar
+    from scipy.special import expit
 
     if fusion.kind == "regression":
         return fusion
@@ -232,13 +238,17 @@ def _with_base_weight(
         return loss(fusion.kind, (1 - weight) * predicted + weight * rates, target)
 
     found = minimize_scalar(cost, bounds=(least, 1), method="bounded").x
-    return replace(fusion, base_weight=float(min((least, max(found, least), 1.0), key=cost)))
+    weight = min((least, max(found, least), 1.0), key=cost)
+    gain = target.size * (cost(1.0) - cost(weight))
+    return replace(fusion, base_weight=float(max(weight, expit(_DOUBT - gain))))
 
 
 def _mixture_loss(fusion: Fusion, linear: Floats, neural: Floats, target: Target) -> float:
     if fusion.kind == "classification":
-        return loss(fusion.kind, np.exp(fusion.mixed(linear, neural)), target)
-    return loss(fusion.kind, fusion.predict(linear, neural), target)
+        mixed = np.exp(fusion.mixed(linear, neural))
+    else:
+        mixed = fusion.predict(linear, neural)
+    return loss(fusion.kind, mixed, target, smoothing=held_back(len(target)))
 
 
 def _logit_adjustment(

@@ -20,7 +20,7 @@ from scmamba.benchmark import SEQUENCE_METHODS, SequenceMethod, SequenceTask, ma
 from scmamba.benchmark import sequence as benchmark
 from scmamba.benchmark._sequence import summary
 from scmamba.benchmark._sequence.methods import base, kmer, networks, scmamba
-from scmamba.benchmark._sequence.records import Record
+from scmamba.benchmark._sequence.records import Record, records_of
 from scmamba.models.sequence.baselines import CNNClassifier, TransformerClassifier
 from scmamba.tasks import SequenceTraining
 
@@ -252,6 +252,22 @@ def test_ours_has_a_row_a_component(tasks: list[SequenceTask]) -> None:
     truth = base.codes_of(tasks[0])[1]["test"]
     assert (run.guesses[""] == truth).mean() > 0.8
     assert run.about["n_train"] == 60 and run.n_parameters > 1000
+    assert set(run.calibration) == set(run.guesses)
+    assert run.calibration[""]["log_loss"] < np.log(2)
+
+
+@pytest.mark.parametrize("method", ["kmer", "cnn"])
+def test_tables_tell_calibration_and_cpu_seconds(
+    method: str, tasks: list[SequenceTask], tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"seeds": [0], "output": tmp_path, "epochs": 1, "batch_size": 10}
+    result = benchmark(tasks[:1], [method], **options)
+    row = result.summary.loc[method]
+    assert 0 <= row["ece"] <= 1 and row["log_loss"] > 0 and row["cpu_seconds"] > 0
+    content = json.loads(next((tmp_path / "runs").glob("*.json")).read_text())
+    for name in ("calibration", "cpu_seconds"):  # of an earlier version
+        content.pop(name)
+    assert np.isnan(records_of(content)[0].ece)
 
 
 def test_scores_of_confusions_match_scikit_learn() -> None:

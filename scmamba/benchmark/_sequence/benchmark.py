@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -162,8 +163,10 @@ class Job:
 
 def run_job(job: Job) -> None:
     """Fit and predict, and write the result at once."""
+    start = time.process_time()
     result = job.method.run(job.task, job.seed, job.config)
-    job.runs.write(run_content(job.task, job.name, job.seed, result), *job.key)
+    took = time.process_time() - start
+    job.runs.write(run_content(job.task, job.name, job.seed, result, took), *job.key)
     logger.info("%s, %s, seed %d: %.0f s", *job.key, result.seconds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,10 @@ class Record:
         (n_test,) int64 classes.
     n_parameters, seconds
         Number of trained parameters, and seconds of the run.
+    cpu_seconds
+        Processor seconds of the run; NaN for runs of earlier versions.
+    ece, log_loss
+        Expected calibration error and log loss (nats); NaN without probabilities.
     """
 
     task: str
@@ -40,6 +45,9 @@ class Record:
     guess: npt.NDArray[np.int64]
     n_parameters: int
     seconds: float
+    cpu_seconds: float = math.nan
+    ece: float = math.nan
+    log_loss: float = math.nan
 
     @property
     def name(self) -> str:
@@ -47,12 +55,15 @@ class Record:
         return f"{self.method}, {self.row}" if self.row else self.method
 
     def scores(self) -> dict[str, float]:
-        """Accuracy, macro-F1, precision and MCC."""
+        """Accuracy, macro-F1, precision, MCC, calibration error and log loss."""
         found = classification(self.truth, self.guess).to_dict()
-        return {key: found[key] for key in ("accuracy", "precision", "macro_f1", "mcc")}
+        own = {key: found[key] for key in ("accuracy", "precision", "macro_f1", "mcc")}
+        return {**own, "ece": self.ece, "log_loss": self.log_loss}
 
 
-def run_content(task: SequenceTask, method: str, seed: int, run: SequenceRun) -> dict[str, Any]:
+def run_content(
+    task: SequenceTask, method: str, seed: int, run: SequenceRun, cpu_seconds: float
+) -> dict[str, Any]:
     """Content of the file of a run."""
     return {
         "task": task.name,
@@ -64,6 +75,8 @@ def run_content(task: SequenceTask, method: str, seed: int, run: SequenceRun) ->
         "left_out": task.left_out,
         "n_parameters": run.n_parameters,
         "seconds": run.seconds,
+        "cpu_seconds": cpu_seconds,
+        "calibration": run.calibration,
         "about": run.about,
         "truth": codes_of(task)[1]["test"],
         "guesses": run.guesses,
@@ -75,8 +88,19 @@ def records_of(content: Mapping[str, Any]) -> list[Record]:
     truth = np.array(content["truth"], dtype=np.int64)
     key = (content["task"], content["category"], content["method"])
     about = (content["n_parameters"], content["seconds"])
+    cpu_seconds = content.get("cpu_seconds", math.nan)
+    calibration = content.get("calibration", {})
     return [
-        Record(*key, row, content["seed"], truth, np.array(guess, dtype=np.int64), *about)
+        Record(
+            *key,
+            row,
+            content["seed"],
+            truth,
+            np.array(guess, dtype=np.int64),
+            *about,
+            cpu_seconds,
+            **calibration.get(row, {}),
+        )
         for row, guess in content["guesses"].items()
     ]
 
@@ -93,6 +117,7 @@ def table(records: list[Record]) -> pd.DataFrame:
                 **r.scores(),
                 "n_parameters": r.n_parameters,
                 "seconds": r.seconds,
+                "cpu_seconds": r.cpu_seconds,
             }
             for r in records
         ]

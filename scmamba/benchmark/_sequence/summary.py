@@ -12,6 +12,8 @@ from scmamba.benchmark._sequence.records import Record
 
 DRAWS = 1000
 SCORES = ("accuracy", "macro_f1", "mcc")
+MEANS = ("ece", "log_loss", "n_parameters", "seconds", "cpu_seconds")
+"""Plain means over all runs."""
 Confusions = npt.NDArray[np.float64]
 
 
@@ -38,8 +40,9 @@ def summarize(
     -------
     whole
         A row a method: ``n_tasks``, ``n_seeds``, the scores, each with ``_low`` and ``_high``, and
-        their difference from the reference's, ``_minus``, with the same; ``n_parameters`` (mean)
-        and ``seconds`` (mean of a run).
+        their difference from the reference's, ``_minus``, with the same; and means over runs:
+        ``ece`` (expected calibration error), ``log_loss`` (nats), ``n_parameters``, ``seconds`` and
+        ``cpu_seconds``.
     by_task
         A row a task and method: means over seeds, and ``mcc_sd`` over them (NaN for one).
     """
@@ -61,8 +64,8 @@ def summarize(
             row |= _interval(score, values)
             if paired:
                 row |= _interval(f"{score}_minus", values - drawn[reference][score])
-        row["n_parameters"] = float(np.mean([r.n_parameters for r in runs.values()]))
-        row["seconds"] = float(np.mean([r.seconds for r in runs.values()]))
+        for mean in MEANS:
+            row[mean] = float(np.mean([getattr(r, mean) for r in runs.values()]))
         rows.append(row)
     return pd.DataFrame(rows).set_index("method"), _by_task(records)
 
@@ -72,7 +75,7 @@ def _by_task(records: Sequence[Record]) -> pd.DataFrame:
         {"task": r.task, "category": r.category, "method": r.name, **r.scores()} for r in records
     ]
     grouped = pd.DataFrame(rows).groupby(["task", "category", "method"], sort=False)
-    found = grouped[[*SCORES]].mean()
+    found = grouped[[*SCORES, "ece", "log_loss"]].mean()
     found["mcc_sd"] = grouped["mcc"].std()
     return found.reset_index()
 

@@ -23,6 +23,8 @@ from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 _HELD = 7
 """One in so many sequences is held out where no validation data are given."""
+_FEW, _FOLDS = 100, 5
+"""Of fewer sequences one part says too little: each of five parts is held out in turn."""
 _LEAST = 20
 
 
@@ -58,7 +60,8 @@ def fit(
     validation
         Held-out data: a pair (sequences, labels), or a table or file with the same columns. None:
         every seventh sequence is held out, by seed, balanced, copies (and the other strand) with
-        it. Training sequences that are among them are left out of training.
+        it; of fewer than 100 sequences each of five parts in turn, and the predictor is then fitted
+        to all of them. Training sequences that are among them are left out of training.
     model
         A pretrained model, its folder or registered name. None: from scratch.
     task
@@ -105,19 +108,20 @@ def fit(
         raise ScmambaError("both_strands=True, but these sequences are RNA, which has one strand")
     if validation is None:
         group = groups(texts, double_stranded=double)
-        fold = fold_of(group, strata(targets.kind, target), _HELD, used)
-        train, val = np.flatnonzero(fold > 0), np.flatnonzero(fold == 0)
+        n_folds = _FOLDS if model is None and len(texts) < _FEW else _HELD
+        fold = fold_of(group, strata(targets.kind, target), n_folds, used)
+        held = range(n_folds) if n_folds == _FOLDS else (0,)
+        splits = [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in held]
     else:
         others, raw = _validation(validation, labels, task, column)
         more, _ = read(others, tokenizer, max_length)
         target = np.concatenate([target, targets.encode(raw)])
-        train = _without_copies(texts, more, double)
-        val = np.arange(len(texts), len(texts) + len(more))
+        splits = [(_without_copies(texts, more, double), len(texts) + np.arange(len(more)))]
         texts = [*texts, *more]
     fitter = ComponentsFitter(
         tuple(texts),
         target,
-        (train, val),
+        tuple(splits),
         targets,
         tokenizer,
         both_strands,

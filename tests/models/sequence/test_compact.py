@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from scmamba import ScmambaError
-from scmamba.models.sequence.compact import CodonStem, CompactConfig, CompactModel
+from scmamba.models.sequence.compact import CodonStem, CompactConfig, CompactModel, window_means
 
 SMALL = {"d_model": 8, "d_state": 4, "headdim": 8, "stem_width": 5, "pool_heads": 2}
 
@@ -113,3 +113,30 @@ def test_config_round_trip_and_refusals() -> None:
     ]:
         with pytest.raises(ScmambaError, match=message):
             CompactConfig(**{"n_outputs": 2, **wrong})
+
+
+def test_windows_are_means_of_neighbors() -> None:
+    hidden = torch.randn(2, 7, 3)
+    mask = torch.arange(7) >= torch.tensor([[7], [4]])
+    means, padded = window_means(hidden, mask, 3)
+    assert padded.tolist() == [[False] * 3, [False, False, True]]
+    torch.testing.assert_close(means[0, 2], hidden[0, 6])
+    torch.testing.assert_close(means[0, 0], hidden[0, :3].mean(0))
+    torch.testing.assert_close(means[1, 1], hidden[1, 3])  # what follows is padding
+    assert (means[1, 2] == 0).all()
+    alone, _ = window_means(hidden[1:, :4], None, 3)
+    torch.testing.assert_close(alone[0], means[1, :2])
+
+
+@pytest.mark.parametrize("unit", ["nucleotide", "codon"])
+def test_padding_does_not_change_windows(unit: str) -> None:
+    model = trained(CompactConfig(2, unit=unit, window=4, n_layer=1, **SMALL))
+    ids = torch.randint(1, 5, (1, 30))
+    longer = torch.cat([ids, torch.zeros(1, 12, dtype=torch.long)], 1)
+    mask = torch.arange(42)[None] >= 30
+    torch.testing.assert_close(model(ids), model(longer, mask), atol=1e-5, rtol=1e-4)
+
+
+def test_nucleotides_are_not_averaged_where_each_is_predicted() -> None:
+    with pytest.raises(ScmambaError, match="per_token=True needs window=1, not 4"):
+        CompactConfig(2, per_token=True, window=4)

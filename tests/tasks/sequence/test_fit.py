@@ -197,6 +197,37 @@ def test_a_layer_that_lowers_the_loss_is_seen() -> None:
     assert back == pytest.approx(-gain)
 
 
+def test_few_sequences_are_all_held_out_once_and_all_learned_from() -> None:
+    model = fit(TRAIN.head(40), "kind", seed=0)
+    assert (model.about["n_train"], model.about["n_validation"]) == (40, 40)
+    given = fit(TRAIN.head(40), "kind", validation=HELD, seed=0)
+    assert (given.about["n_train"], given.about["n_validation"]) == (40, 40)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_random_labels_leave_the_base_rates(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = table(140, seed)["sequence"]
+    labels = rng.integers(0, 2, 140).tolist()
+    proba = fit(rows[:40], labels[:40], seed=seed).predict_proba(rows[40:]).to_numpy()
+    own = proba[np.arange(100), labels[40:]]
+    base = np.bincount(labels[:40]) / 40
+    assert -np.log(own).mean() < -np.log(base[labels[40:]]).mean() + 0.05
+    assert proba.min() > 1 / 42
+
+
+def test_long_sequences_are_read_in_windows() -> None:
+    assert compact.window_of([60] * 10) == 1 and compact.window_of([512] * 19 + [9000]) == 1
+    assert compact.window_of([2000] * 10) == 4
+    rng = np.random.default_rng(0)
+    codons = [["GCT", "GCC"], ["AAA", "AAG"]]
+    labels = np.arange(40) % 2
+    texts = ["ATG" + "".join(rng.choice(codons[x], 1000 + x)) for x in labels]
+    model = fit(texts, labels.tolist(), seed=0)
+    assert model.about["network"]["window"] == 2
+    assert (model.predict(texts, parts="neural") == labels).mean() > 0.9
+
+
 def test_either_strand(fitted: dict[str, sq.SequencePredictor]) -> None:
     model = fit(TRAIN, "kind", validation=HELD, both_strands=True, seed=0)
     other = NEW["sequence"].map(turned)

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba.benchmark._sequence.tasks import SequenceTask
+from scmamba.learn.calibration import loss
+from scmamba.metrics import expected_calibration_error
 from scmamba.train import SequenceFitConfig
 
 PUBLISHED = SequenceFitConfig(
@@ -40,12 +42,15 @@ class SequenceRun:
         Seconds to fit and predict.
     about
         Choices and versions that are kept with the run.
+    calibration
+        By the name of the row: ``"ece"`` and ``"log_loss"`` from :func:`calibration_of`.
     """
 
     guesses: dict[str, npt.NDArray[np.int64]]
     n_parameters: int
     seconds: float
     about: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,3 +80,20 @@ def codes_of(task: SequenceTask) -> tuple[list[Any], dict[str, npt.NDArray[np.in
     place = {name: i for i, name in enumerate(names)}
     codes = {k: np.array([place[x] for x in p.labels], dtype=np.int64) for k, p in parts.items()}
     return names, codes
+
+
+def calibration_of(
+    truth: npt.NDArray[np.int64], proba: npt.NDArray[np.float64]
+) -> dict[str, float]:
+    """Expected calibration error and log loss (in nats) of probabilities.
+
+    Parameters
+    ----------
+    truth
+        (n,) classes.
+    proba
+        (n, n_classes) probabilities.
+    """
+    right = proba.argmax(1) == truth
+    ece = expected_calibration_error(proba.max(1), right)
+    return {"ece": ece, "log_loss": loss("classification", proba, truth)}

@@ -8,7 +8,12 @@ import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from scmamba.benchmark._sequence.methods.base import SequenceMethod, SequenceRun, codes_of
+from scmamba.benchmark._sequence.methods.base import (
+    SequenceMethod,
+    SequenceRun,
+    calibration_of,
+    codes_of,
+)
 from scmamba.benchmark._sequence.tasks import SequenceTask
 from scmamba.train import SequenceFitConfig
 
@@ -19,13 +24,18 @@ _STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 def kmer(task: SequenceTask, seed: int, config: SequenceFitConfig) -> SequenceRun:
     """Return the counts of 3- to 6-mers, classified by scikit-learn."""
     start = time.perf_counter()
-    _, codes = codes_of(task)
+    names, codes = codes_of(task)
     count = CountVectorizer(analyzer="char", ngram_range=(3, 6), lowercase=False)
     x, held = count.fit_transform(task.train.texts), count.transform(task.validation.texts)
     fits = [LogisticRegression(C=c, max_iter=1000).fit(x, codes["train"]) for c in _STRENGTHS]
     best = max(fits, key=lambda fit: fit.score(held, codes["validation"]))
-    guess = best.predict(count.transform(task.test.texts)).astype(np.int64)
-    return SequenceRun({"": guess}, best.coef_.size, time.perf_counter() - start, {"C": best.C})
+    unseen = count.transform(task.test.texts)
+    guess = best.predict(unseen).astype(np.int64)
+    seconds = time.perf_counter() - start
+    proba = np.zeros((len(guess), len(names)))
+    proba[:, best.classes_] = best.predict_proba(unseen)
+    calibration = {"": calibration_of(codes["test"], proba)}
+    return SequenceRun({"": guess}, best.coef_.size, seconds, {"C": best.C}, calibration)
 
 
 KMER = SequenceMethod(kmer)

@@ -14,9 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from lightning.pytorch.callbacks import Callback
+from scipy.special import softmax
 
 from scmamba._settings import settings
-from scmamba.benchmark._sequence.methods.base import SequenceMethod, SequenceRun, codes_of
+from scmamba.benchmark._sequence.methods.base import (
+    SequenceMethod,
+    SequenceRun,
+    calibration_of,
+    codes_of,
+)
 from scmamba.benchmark._sequence.tasks import SequenceTask
 from scmamba.models.device import precision, resolve_device
 from scmamba.models.sequence.baselines import BASELINES
@@ -61,8 +67,11 @@ def train_network(
     data = sequence_data(texts, tokenizer, other=False, target=target)
     unseen = sequence_data(task.test.texts, tokenizer, other=False)
 
+    def logits() -> npt.NDArray[np.float64]:
+        return np.stack(outputs([network], unseen, both_strands=False))
+
     def predict() -> npt.NDArray[np.int64]:
-        return np.stack(outputs([network], unseen, both_strands=False)).argmax(1)
+        return logits().argmax(1)
 
     looks = _Looks(predict, codes["test"])
     with _published_precision() as used:
@@ -76,11 +85,13 @@ def train_network(
             text=f"{task.name}, {method}",
             callbacks=[looks],
         )
+    chosen = logits()
     return SequenceRun(
-        {"": predict(), "test-selected": looks.guess},
+        {"": chosen.argmax(1), "test-selected": looks.guess},
         sum(p.numel() for p in network.parameters()),
         time.perf_counter() - start,
         {"epoch": result.best_epoch, "epoch_test_selected": looks.epoch, "precision": used},
+        {"": calibration_of(codes["test"], softmax(chosen, axis=1))},
     )
 
 

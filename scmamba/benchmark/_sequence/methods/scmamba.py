@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from functools import partial
 
-import numpy as np
-
-from scmamba.benchmark._sequence.methods.base import SequenceMethod, SequenceRun, codes_of
+from scmamba.benchmark._sequence.methods.base import (
+    SequenceMethod,
+    SequenceRun,
+    calibration_of,
+    codes_of,
+)
 from scmamba.benchmark._sequence.tasks import SequenceTask
 from scmamba.learn.training import SequenceTraining
 from scmamba.tasks.sequence.fit import fit
@@ -32,8 +35,7 @@ def scmamba(
         How networks are trained; None: the defaults.
     """
     start = time.perf_counter()
-    names, _ = codes_of(task)
-    place = {name: i for i, name in enumerate(names)}
+    names, codes = codes_of(task)
     predictor = fit(
         list(task.train.texts),
         task.train.labels,
@@ -42,17 +44,19 @@ def scmamba(
         seed=seed,
     )
     texts = list(task.test.texts)
-    guesses = {"": predictor.predict(texts)}
+    proba = {"": predictor.predict_proba(texts)}
     seconds = time.perf_counter() - start
-    guesses |= {
-        f"{part} alone": predictor.predict(texts, parts=part) for part in ("neural", "linear")
+    proba |= {
+        f"{part} alone": predictor.predict_proba(texts, parts=part) for part in ("neural", "linear")
     }
+    found = {row: table.reindex(columns=names).to_numpy() for row, table in proba.items()}
     n = sum(p.numel() for network in predictor.neural.members for p in network.parameters())
     return SequenceRun(
-        {name: np.array([place[x] for x in guess]) for name, guess in guesses.items()},
+        {row: p.argmax(1) for row, p in found.items()},
         n + (0 if predictor.linear is None else predictor.linear.linear.coef.size),
         seconds,
         {**predictor.about, "validation": predictor.validation},
+        {row: calibration_of(codes["test"], p) for row, p in found.items()},
     )
 
 

@@ -21,8 +21,10 @@ from scmamba.models.sequence.compact import CompactConfig, CompactModel
 from scmamba.tasks.sequence._supervised.examples import SequenceExamples
 from scmamba.tokens.nucleotides.masking import known_tokens
 
-_TRIAL_EPOCHS, _SURE, _N_LAYER = 2, 2.0, 2
-"""Of the trial of a Mamba layer: epochs, standard errors that it must gain; layers if it does."""
+_TRIAL_EPOCHS, _TRIAL_SEQUENCES, _TRIAL_BATCH = 2, 1000, 32
+_SURE, _N_LAYER = 2.0, 2
+"""Standard errors that a Mamba layer must gain in the trial, and layers that are added if so."""
+_MAMBA_PATIENCE = 3
 _TOKENS = 512
 _BLOCKS = 20
 """Parts of the held-out sequences whose losses are compared."""
@@ -41,14 +43,14 @@ class CompactExamples(SequenceExamples):
     """
 
     network: CompactConfig = field(kw_only=True)
-    _first: NeuralFit | None = field(default=None, init=False)
+    _first: tuple[Rows, NeuralFit] | None = field(default=None, init=False)
 
     def from_scratch(
         self, train: Rows, val: Rows | None, training: SequenceTraining, member: int, text: str
     ) -> NeuralFit:
         """Train one member; Mamba layers stay where they do not raise the validation loss."""
         bag = self._bag(train, val, training, member, text)
-        if not training.n_layer:
+        if not (training.n_layer and training.mamba_epochs):  # folds may have chosen no epochs
             return bag
         full = self._longer(bag, train, val, training, member, f"{text}, Mamba layers")
         if val is None:
@@ -59,7 +61,8 @@ class CompactExamples(SequenceExamples):
     def mamba_gain(self, split: Split, training: SequenceTraining) -> tuple[float, float]:
         """How much one Mamba layer lowers the loss of held-out sequences, by a short trial.
 
-        The first member is trained for two epochs more, once with a layer and once without.
+        The first member is trained for two epochs more on up to 1,000 sequences, once with a layer
+        and once without.
 
         Returns
         -------
@@ -70,9 +73,12 @@ class CompactExamples(SequenceExamples):
         """
         train, val = split
         bag = self._bag(train, val, training, 0, "without Mamba layers")
+        train = np.random.default_rng(self.seed).permutation(train)[:_TRIAL_SEQUENCES]
         outputs = []
         for n_layer in (0, 1):
-            short = replace(training, mamba_epochs=_TRIAL_EPOCHS, n_layer=n_layer)
+            short = replace(
+                training, mamba_epochs=_TRIAL_EPOCHS, n_layer=n_layer, batch_size=_TRIAL_BATCH
+            )
             text = f"trial with {n_layer} Mamba layers"
             found = self._longer(bag, train, val, short, 0, text)
             outputs.append(self.logits(found.component, val))
@@ -85,13 +91,13 @@ class CompactExamples(SequenceExamples):
     def _bag(
         self, train: Rows, val: Rows | None, training: SequenceTraining, member: int, text: str
     ) -> NeuralFit:
-        """Train one member without Mamba layers; the first is trained only once."""
-        if member == 0 and self._first is not None:
-            return self._first
+        """Train one member without Mamba layers; the first of a split is trained only once."""
+        if member == 0 and self._first is not None and np.array_equal(self._first[0], train):
+            return self._first[1]
         network = self._build(0, member)
         found = self._fit(network, train, val, training, member, text, BAG)
         if member == 0:
-            self._first = found
+            self._first = train, found
         return found
 
     def _longer(
@@ -106,7 +112,7 @@ class CompactExamples(SequenceExamples):
         """Train a copy of a network on, with ``training.n_layer`` Mamba layers."""
         network = self._build(training.n_layer or 0, member)
         start_as(network, bag.component.model)
-        second = replace(training, epochs=training.mamba_epochs)
+        second = replace(training, epochs=training.mamba_epochs, patience=_MAMBA_PATIENCE)
         full = self._fit(network, train, val, second, member, text, FULL)
         history = pd.concat([bag.history, full.history], ignore_index=True)
         history.index = pd.RangeIndex(1, len(history) + 1, name=bag.history.index.name)

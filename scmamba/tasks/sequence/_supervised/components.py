@@ -7,11 +7,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
-from scmamba.learn.folds import Split
+from scmamba.learn.folds import Rows, Split
 from scmamba.learn.neural import Finetune, FromScratch, NeuralFitter, Probe
 from scmamba.learn.parallel import one_thread
 from scmamba.learn.supervised import fit_supervised
@@ -41,8 +42,9 @@ class ComponentsFitter:
     ----------
     texts, encoded
         Sequences, and the target of each.
-    split
-        Positions to learn from, and positions that choose.
+    splits
+        Positions to learn from, and positions that choose. The components of one split are kept;
+        of several, all sequences are learned from in the end.
     targets
         What is predicted.
     tokenizer
@@ -57,7 +59,7 @@ class ComponentsFitter:
 
     texts: Sequence[str]
     encoded: npt.NDArray[Any]
-    split: Split
+    splits: tuple[Split, ...]
     targets: Targets
     tokenizer: NucleotideTokenizer
     both_strands: bool | None
@@ -84,7 +86,7 @@ class ComponentsFitter:
             examples, fitter, how = self._from_scratch(choice, coding, budget)
         else:
             examples, fitter, how = self._from_pretrained(model, mode, choice, budget)
-        found = fit_supervised(examples, fitter, [self.split], refit=False)
+        found = fit_supervised(examples, fitter, list(self.splits), refit=len(self.splits) > 1)
         assert found.out_of_fold is not None
         validation = validation_scores(self.targets, found.fusion, found.out_of_fold)
         logger.info(format_scores(self.targets, validation, found.fusion))
@@ -92,8 +94,8 @@ class ComponentsFitter:
             "task": self.targets.task,
             **how,
             "seed": self.seed,
-            "n_train": len(self.split[0]),
-            "n_validation": len(self.split[1]),
+            "n_train": len(self._learned),
+            "n_validation": sum(len(val) for _, val in self.splits),
             "both_strands": self._strands(choice),
             "positions": 0 if choice is None else choice.positions,
             "linear_trials": {} if choice is None else choice.loss,
@@ -115,7 +117,7 @@ class ComponentsFitter:
         """What the linear component looks at, by cross-validation within the training part."""
         if self.targets.task == "token":
             return None
-        train = self.split[0]
+        train = self._learned
         return choose(
             [self.texts[i] for i in train],
             self.encoded[train],
@@ -125,6 +127,11 @@ class ComponentsFitter:
             coding=coding,
             seed=self.seed,
         )
+
+    @property
+    def _learned(self) -> Rows:
+        """Positions of the sequences that the predictor learns from."""
+        return self.splits[0][0] if len(self.splits) == 1 else np.arange(len(self.texts))
 
     def _strands(self, choice: Choice | None) -> bool:
         if choice is not None:
@@ -149,7 +156,7 @@ class ComponentsFitter:
         self, choice: Choice | None, coding: bool, budget: TimeBudget
     ) -> tuple[SequenceExamples, NeuralFitter, dict[str, Any]]:
         """Compact networks of nucleotides or codons."""
-        training = self.training.for_n(len(self.split[0]), coding=coding)
+        training = self.training.for_n(len(self._learned), coding=coding)
         per_token = self.targets.task == "token"
         unit = 3 if coding else 1
         window = 1 if per_token else window_of([len(text) // unit for text in self.texts])
@@ -168,7 +175,7 @@ class ComponentsFitter:
         )
         given = self._given(choice, self._strands(choice))
         examples = CompactExamples(**given, network=network, budget=budget)
-        training, trial = planned(examples, self.split, training)
+        training, trial = planned(examples, self.splits[0], training)
         network = replace(network, n_layer=training.n_layer or 0)
         how = {"mode": "from scratch", "network": network.to_dict(), **trial}
         return examples, FromScratch(training, parallel=False), how
