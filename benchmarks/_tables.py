@@ -373,7 +373,8 @@ def regression_table(content: dict[str, Any]) -> str:
     published = f"Published on the same split, not run here: {published}. " if published else ""
     lengths = ""
     if "longest" in sizes:
-        lengths = f" of {sizes['shortest']:,} to {sizes['longest']:,} nucleotides"
+        ends = sorted({sizes["shortest"], sizes["longest"]})
+        lengths = f" of {' to '.join(f'{n:,}' for n in ends)} nucleotides"
     return (
         f"{markdown(head, body)}\n\n{published}{sizes['train']:,} sequences{lengths} to train, "
         f"{sizes['validation']:,} to validate, {sizes['test']:,} to test on; {sizes['left_out']} "
