@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from typing import Any
 
 from scmamba.benchmark._sequence.methods.base import (
     SequenceMethod,
@@ -44,7 +45,7 @@ def scmamba(
         seed=seed,
     )
     texts = list(task.test.texts)
-    proba = {"": predictor.predict_proba(texts)}
+    proba: dict[str, Any] = {"": predictor.predict_proba(texts)}
     seconds = time.perf_counter() - start
     proba |= {
         f"{part} alone": predictor.predict_proba(texts, parts=part) for part in ("neural", "linear")
