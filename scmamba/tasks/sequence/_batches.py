@@ -46,7 +46,7 @@ class Encoded:
 def read(
     data: Sequences, tokenizer: NucleotideTokenizer, max_length: int | None = None
 ) -> tuple[list[str], list[Encoded]]:
-    """What a user gave, checked: in upper case (U for T in RNA), and as tokens.
+    """Return what a user gave, checked: in upper case (U for T in RNA), and as tokens.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def batches(
 
 
 def progress(batches: Sequence, text: str) -> Iterator:  # type: ignore[type-arg]
-    """The batches, with a progress bar that appears when it takes a while."""
+    """Return the batches, with a progress bar that appears when it takes a while."""
     with progress_bar(text, len(batches), unit="batches", delay=2) as bar:
         for batch in batches:
             yield batch

@@ -22,11 +22,11 @@ class Edit:
         return sequence[: self.start] + self.alt + sequence[self.stop :]
 
     def ref(self, sequence: str) -> str:
-        """What gives way."""
+        """Return what gives way."""
         return sequence[self.start : self.stop]
 
     def other_strand(self, length: int) -> Edit:
-        """The same change on the reverse complement of a sequence of ``length`` nucleotides."""
+        """Return this change on the reverse complement of a sequence of ``length`` nucleotides."""
         return Edit(length - self.stop, length - self.start, reverse_complement(self.alt))
 
 
@@ -72,7 +72,7 @@ def insertions(start: int, stop: int, pieces: Sequence[str]) -> Iterator[tuple[s
 
 
 def cuts(text: str, start: int, stop: int) -> Iterator[tuple[str, Edit]]:
-    """The sequence cut before each position: its 5' part lost, then its 3' part."""
+    """Return the sequence cut before each position: its 5' part lost, then its 3' part."""
     for i in range(max(start, 1), min(stop + 1, len(text))):
         yield "5' cut", Edit(0, i, "")
         yield "3' cut", Edit(i, len(text), "")

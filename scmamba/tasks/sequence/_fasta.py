@@ -40,7 +40,7 @@ def records(path: str | os.PathLike[str]) -> Iterator[tuple[str, str]]:
 
 
 def record_name(header: str, where: str | os.PathLike[str]) -> str:
-    """The name in a header line.
+    """Return the name in a header line.
 
     Raises
     ------

@@ -59,7 +59,7 @@ class Sequences:
         return len(self.sequences)
 
     def describe(self, i: int) -> str:
-        """What to call the i-th sequence in messages: its file and name."""
+        """Return what to call the i-th sequence in messages: its file and name."""
         return f"{self.source}: sequence {self.names[i]!r}".removeprefix(": ")
 
     def __post_init__(self) -> None:

@@ -79,7 +79,7 @@ def token_log_probs(
 def mask_groups(
     sequence: int, places: npt.NDArray[np.int64], mask_every: int | None
 ) -> list[Query]:
-    """Queries that mask each of a sequence's ``places`` once, alone or every k-th together.
+    """Return queries that mask each of a sequence's ``places`` once, alone or every k-th together.
 
     Raises
     ------

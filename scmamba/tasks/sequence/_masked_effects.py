@@ -76,7 +76,7 @@ def _terms(
 
 
 def _site(model: SequenceModel, given: Encoded, changed: Encoded, edit: Edit) -> int | None:
-    """The token of one known nucleotide whose place another known one takes."""
+    """Return the token of one known nucleotide whose place another known one takes."""
     if not model.tokenizer.nucleotide_ids or edit.stop - edit.start != 1 or len(edit.alt) != 1:
         return None
     site = int(np.flatnonzero(given.spans[:, 0] == edit.start)[0])

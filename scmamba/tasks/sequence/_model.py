@@ -15,7 +15,7 @@ Model = SequenceModel | str | os.PathLike[str]
 
 
 def language_model(model: Model) -> SequenceModel:
-    """The model itself, or the one that a folder or registered name stands for, to predict with.
+    """Return the model, or the one that a folder or registered name stands for, to predict with.
 
     Raises
     ------

@@ -15,12 +15,12 @@ _COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 
 
 def letters(tokenizer: NucleotideTokenizer) -> str:
-    """The four nucleotides that a model reads: ``"ACGT"`` or ``"ACGU"``."""
+    """Return the four nucleotides that a model reads: ``"ACGT"`` or ``"ACGU"``."""
     return ALPHABETS[tokenizer.alphabet]
 
 
 def reverse_complement(sequence: str) -> str:
-    """The other strand of DNA in upper case, read from its own 5' end."""
+    """Return the other strand of DNA in upper case, read from its own 5' end."""
     return sequence.translate(_COMPLEMENT)[::-1]
 
 

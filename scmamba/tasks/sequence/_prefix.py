@@ -28,7 +28,7 @@ def shared_log_probs(
     mutants: Sequence[Encoded],
     batch_size: int | None = None,
 ) -> list[npt.NDArray[np.float64]]:
-    """What ``causal_log_probs`` gives for ``mutants``, sooner where they begin as ``reference``.
+    """Return ``causal_log_probs`` of ``mutants``, sooner where they begin as ``reference``.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ Scorer = Callable[[list[str]], npt.ArrayLike]
 
 
 def scorer(model: Any, target: str | int | None) -> Scorer:
-    """What gives each sequence a number: a function itself, or one output of a predictor.
+    """Return what gives each sequence a number: a function itself, or one output of a predictor.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def _column(values: Any, model: Any, target: str | int | None) -> npt.NDArray[An
 def scores(
     score: Scorer, sequence: str, edits: Sequence[Edit]
 ) -> tuple[float, npt.NDArray[np.float64]]:
-    """The score of a sequence, and of each changed copy of it.
+    """Return the score of a sequence, and of each changed copy of it.
 
     Raises
     ------

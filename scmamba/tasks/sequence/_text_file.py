@@ -67,7 +67,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 def text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
-    """Number, from 1, and text of each line of a plain or gzipped file, without its line end.
+    """Return number (from 1) and text of each line of a plain or gzipped file, line ends removed.
 
     Raises
     ------

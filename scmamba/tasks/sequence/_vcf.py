@@ -115,5 +115,5 @@ def read_vcf(path: str | os.PathLike[str]) -> Iterator[Variant]:
 
 
 def _short(allele: str) -> str:
-    """An allele for people to read."""
+    """Return an allele for people to read."""
     return allele if len(allele) <= 20 else f"{allele[:10]}...({len(allele):,} nt)"

@@ -148,7 +148,7 @@ def _after(
 def _mean(
     given: npt.NDArray[np.float64], other: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """The mean of both, or the one that is there."""
+    """Return the mean of both, or the one that is there."""
     mean = (given + other) / 2
     return np.where(np.isnan(mean), np.where(np.isnan(given), other, given), mean)
 

@@ -120,7 +120,7 @@ class _Draw:
     def __call__(
         self, prompts: Sequence[Encoded], wanted: Sequence[tuple[int, int]]
     ) -> list[tuple[str, float]]:
-        """What to add to each prompt, and its log-likelihood.
+        """Return what to add to each prompt, and its log-likelihood.
 
         Parameters
         ----------

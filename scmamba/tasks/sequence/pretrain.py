@@ -164,7 +164,7 @@ def pretrain(
 
 
 def _start(model: Model, data: Sequences, seed: int) -> SequenceModel:
-    """A model to train: new, or a copy."""
+    """Return a model to train: new, or a copy."""
     if not (isinstance(model, str) and model in SEQUENCE_PRESETS):
         return copy.deepcopy(language_model(model))
     rna = any("U" in text.upper() for text in data.sequences)

@@ -201,7 +201,7 @@ def _by_chromosome(variants: Sequence[Variant]) -> dict[str, list[int]]:
 
 
 def _site(variant: Variant, chromosome: str, window: int) -> tuple[str, Edit]:
-    """The reference around a variant, and the variant in it.
+    """Return the reference around a variant, and the variant in it.
 
     The window has ``(window - 1) // 2`` nucleotides before the change's middle, unless the
     chromosome begins there. The reference allele is as the variant has it, where the genome has

@@ -85,7 +85,7 @@ def codes_of(task: SequenceTask) -> tuple[list[Any], dict[str, npt.NDArray[np.in
 def calibration_of(
     truth: npt.NDArray[np.int64], proba: npt.NDArray[np.float64]
 ) -> dict[str, float]:
-    """Expected calibration error and log loss (in nats) of probabilities.
+    """Return expected calibration error and log loss (in nats) of probabilities.
 
     Parameters
     ----------

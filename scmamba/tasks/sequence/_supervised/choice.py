@@ -167,7 +167,7 @@ class _Trials:
     _rows: dict[tuple[Features, bool], sparse.csr_matrix] = field(default_factory=dict)
 
     def best(self, trials: Sequence[Trial]) -> Trial:
-        """The first trial of lowest loss; those that were made before are not made again."""
+        """Return the first trial of lowest loss; those that were made before are not made again."""
         for trial in trials:
             if trial not in self.losses:
                 self.losses[trial] = self._loss(trial)

@@ -85,7 +85,7 @@ class CompactExamples(SequenceExamples):
         return _gain(self.kind, outputs[0], outputs[1], self.target(val))
 
     def first(self, split: Split, training: SequenceTraining) -> NeuralComponent:
-        """The first member without Mamba layers."""
+        """Return the first member without Mamba layers."""
         return self._bag(*split, training, 0, "network 1").component
 
     def _bag(
@@ -194,5 +194,5 @@ def planned(
 
 
 def window_of(lengths: Sequence[int]) -> int:
-    """Number of neighbors to average so that nine in ten sequences have at most 512 tokens."""
+    """Return how many neighbors to average, for at most 512 tokens in nine of ten sequences."""
     return max(-(-int(np.quantile(lengths, 0.9)) // _TOKENS), 1)

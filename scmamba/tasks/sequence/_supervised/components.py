@@ -114,7 +114,7 @@ class ComponentsFitter:
         }
 
     def _choice(self, coding: bool) -> Choice | None:
-        """What the linear component looks at, by cross-validation within the training part."""
+        """Choose the linear component's features, by cross-validation within the training part."""
         if self.targets.task == "token":
             return None
         train = self._learned
@@ -139,7 +139,7 @@ class ComponentsFitter:
         return bool(self.both_strands) and self.tokenizer.alphabet != "RNA"
 
     def _given(self, choice: Choice | None, both_strands: bool | None) -> dict[str, Any]:
-        """What all examples have."""
+        """Return what all examples have."""
         return {
             "kind": self.targets.kind,
             "n_outputs": len(self.targets),
@@ -183,7 +183,7 @@ class ComponentsFitter:
     def _from_pretrained(
         self, model: SequenceModel, mode: str, choice: Choice | None, budget: TimeBudget
     ) -> tuple[SequenceExamples, NeuralFitter, dict[str, Any]]:
-        """A head on a pretrained model, or all of it fine-tuned."""
+        """Return a head on a pretrained model, or all of it fine-tuned."""
         per_token = self.targets.task == "token"
         if mode == "auto":
             frozen = "lora" if per_token else "probe"

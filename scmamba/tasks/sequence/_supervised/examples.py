@@ -145,7 +145,7 @@ class SequenceExamples:
         raise NotImplementedError
 
     def with_head(self, *, lora: bool, seed: int) -> PooledModel:
-        """A copy of the pretrained model with a pool and a head."""
+        """Return a copy of the pretrained model with a pool and a head."""
         assert self.model is not None
         if self.per_token:
             _check_tokens(self.texts, self.data)

@@ -88,7 +88,7 @@ def _codons(
 def _words(
     letters: npt.NDArray[np.int64], owner: npt.NDArray[np.int64], k: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Number of the word of k nucleotides that begins at each position, and whether it is one."""
+    """Return the number of the k-mer at each position, and whether it is a whole one."""
     windows = max(len(letters) - k + 1, 0)
     code, valid = np.zeros(windows, dtype=np.int64), np.ones(windows, dtype=np.bool_)
     for i in range(k):

@@ -39,7 +39,7 @@ def sequence_data(
 def outputs(
     networks: Sequence[nn.Module], data: SequenceData, *, both_strands: bool
 ) -> list[npt.NDArray[np.float64]]:
-    """What networks say, averaged over them and, if asked, over both strands.
+    """Return what networks say, averaged over them and, if asked, over both strands.
 
     Returns
     -------

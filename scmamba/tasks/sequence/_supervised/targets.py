@@ -96,7 +96,7 @@ class Targets:
 
 
 def learn_targets(raw: Array, task: str, columns: Sequence[str]) -> Targets:
-    """What there is to predict, from the labels of the training part.
+    """Return what there is to predict, from the labels of the training part.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def _of_tokens(labels: Iterable[Any], data: Sequences) -> Array:
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON can hold; whole floats (of a column with gaps) as int."""
+    """Return a value that JSON can hold; whole floats (of a column with gaps) as int."""
     if isinstance(value, np.generic):
         value = value.item()
     return int(value) if isinstance(value, float) and value.is_integer() else value
