@@ -21,8 +21,8 @@ from scmamba.models.sequence.compact import CompactConfig, CompactModel
 from scmamba.tasks.sequence._supervised.examples import SequenceExamples
 from scmamba.tokens.nucleotides.masking import known_tokens
 
-_TRIAL_EPOCHS, _TRIAL_SEQUENCES, _TRIAL_BATCH = 2, 1000, 32
-_SURE, _N_LAYER = 2.0, 2
+_TRIAL_EPOCHS, _TRIAL_SEQUENCES, _TRIAL_BATCH = 4, 1000, 32
+_SURE, _N_LAYER = 1.0, 2
 """Standard errors that a Mamba layer must gain in the trial, and layers that are added if so."""
 _MAMBA_PATIENCE = 3
 _TOKENS = 512
@@ -61,7 +61,7 @@ class CompactExamples(SequenceExamples):
     def mamba_gain(self, split: Split, training: SequenceTraining) -> tuple[float, float]:
         """How much one Mamba layer lowers the loss of held-out sequences, by a short trial.
 
-        The first member is trained for two epochs more on up to 1,000 sequences, once with a layer
+        The first member is trained for four epochs more on up to 1,000 sequences, once with a layer
         and once without.
 
         Returns
