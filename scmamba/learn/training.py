@@ -14,6 +14,8 @@ MODES = ("auto", "probe", "finetune", "lora")
 """How a pretrained model may be used."""
 FINETUNE_RATES = {"finetune": 1e-4, "lora": 1e-3}
 """Peak learning rates of a pretrained model."""
+_INTEGRATION_VISITS, _FINETUNE_VISITS = 380_000, 38_000
+"""Cells that an integrating network sees over all epochs, from scratch and in fine-tuning."""
 _CELL_VISITS = 110_000
 """Labelled cells that an annotator's network sees, over all epochs."""
 
@@ -269,7 +271,7 @@ class IntegrationTraining(_Training):
     ----------
     epochs
         Passes over the cells without Mamba layers, or of a pretrained model that is fine-tuned.
-        None: 6 to 200, fewer the more cells there are (fine-tuning: a tenth).
+        None: 6 to 200, fewer the more cells there are (fine-tuning: 3 to 20).
     learning_rate
         Peak learning rate of AdamW. None: 2e-3 (fine-tuning: 1e-4).
     batch_size
@@ -277,9 +279,8 @@ class IntegrationTraining(_Training):
     width
         Width of a network that is trained from scratch.
     n_layer
-        Mamba layers of that network, added after ``epochs``; 0: none. None: two, kept only if
-        they decode held-out cells better and mix batches no worse. Of fewer than 500 cells none
-        are held out, and no layers are added unless a number is given.
+        Mamba layers of that network, added after ``epochs`` and kept. None: no layers; a pretrained
+        model keeps its own.
     d_state
         States per head of these layers.
     max_minutes
@@ -321,17 +322,15 @@ class IntegrationTraining(_Training):
 
     def for_n(self, n_cells: int) -> IntegrationTraining:
         """A copy without None but for ``n_layer``, to train from scratch on ``n_cells`` cells."""
-        epochs = self.epochs or int(np.clip(380_000 // max(n_cells, 1), 6, 200))
+        epochs = self.epochs or int(np.clip(_INTEGRATION_VISITS // max(n_cells, 1), 6, 200))
         return self.filled(
             epochs=epochs, mamba_epochs=max(epochs // 25, 1), learning_rate=2e-3, batch_size=128
         )
 
     def for_finetuning(self, n_cells: int) -> IntegrationTraining:
         """A copy without None, to fine-tune a pretrained model on ``n_cells`` cells."""
-        usual = IntegrationTraining().for_n(n_cells).epochs
-        assert usual is not None
         return self.filled(
-            epochs=max(usual // 10, 3),
+            epochs=int(np.clip(_FINETUNE_VISITS // max(n_cells, 1), 3, 20)),
             mamba_epochs=0,
             n_layer=0,
             learning_rate=1e-4,

@@ -17,8 +17,6 @@ from scmamba.tasks._checks import check_at_least, check_folder
 from scmamba.tasks._integration.integrator import AVERAGE, Integrator, is_integrator
 from scmamba.tasks._integration.recipe import Recipe, Weights
 
-_LAYERS = 2
-"""Mamba layers that are tried where no number is given."""
 _FINETUNE_TOKENS = 600
 """Genes of a cell at most, in fine-tuning."""
 
@@ -126,10 +124,9 @@ class IntegrationRequest:
     def recipe(self, n_cells: int, *, counts: bool) -> Recipe:
         """Return how the network is trained on ``n_cells`` cells."""
         objectives = (self.objectives or IntegrationObjectives()).for_values(counts=counts)
-        given, subsets, layers = self.training or IntegrationTraining(), GeneSubsets(), _LAYERS
+        given, subsets = self.training or IntegrationTraining(), GeneSubsets()
         if self.start is None:
             training = given.for_n(n_cells)
-            layers = _LAYERS if given.n_layer is None else given.n_layer
         else:
             training, subsets = (
                 given.for_finetuning(n_cells),
@@ -138,7 +135,7 @@ class IntegrationRequest:
         weights = {name: getattr(objectives, name) for name in Weights.__dataclass_fields__}
         made = Recipe(
             d_model=training.width,
-            n_layer=layers,
+            n_layer=training.n_layer or 0,
             d_state=training.d_state,
             n_latent=training.n_latent,
             bag_epochs=training.epochs or 1,
@@ -146,13 +143,13 @@ class IntegrationRequest:
             weights=Weights(**weights),
             explicit_zero=objectives.explicit_zero,
             subsets=subsets,
-            keep_layers=given.n_layer is not None,
         )
         config = replace(
             made.config,
             lr=training.learning_rate or made.config.lr,
             batch_size=training.batch_size or made.config.batch_size,
             seed=self.seed,
+            max_minutes=given.max_minutes,
         )
         return replace(made, config=config)
 

@@ -18,10 +18,13 @@ from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.datasets import synthetic
 from scmamba.models import CellModel
+from scmamba.stream import CellData
 from scmamba.tasks import IntegrationObjectives, IntegrationTraining, Integrator
 from scmamba.tasks import integrate as function
 from scmamba.tasks._integration import decode
 from scmamba.tasks._integration.criteria import mixing
+from scmamba.tasks._integration.matrix import MatrixBatches, matrix_of
+from scmamba.tokens.cells.tokenize import tokenize
 
 TINY = IntegrationTraining(
     epochs=4, mamba_epochs=1, batch_size=32, learning_rate=5e-3, width=16, d_state=4, n_latent=5
@@ -366,3 +369,39 @@ def test_order_of_genes_is_no_matter(batched) -> None:
     integrate(batched)
     integrate(other)
     np.testing.assert_allclose(batched.obsm["X_scmamba"], other.obsm["X_scmamba"], atol=1e-5)
+
+
+def test_layers_only_where_asked_for(batched) -> None:
+    assert IntegrationTraining().for_n(5_000).n_layer is None
+    fitted = integrate(batched)
+    assert fitted.model.config.is_bag and set(fitted.about["criteria"]) == {"bag"}
+
+
+def test_gene_subsets_of_a_matrix_share_the_counts_of_the_cell(once) -> None:
+    adata, fitted = once
+    vocab = fitted.model.vocab
+    assert vocab is not None
+    tokens = tokenize(adata.X.tocsr(), np.arange(60), n_bins=None)
+    ids = adata.obs["batch"].cat.codes.to_numpy().astype(np.int64)
+    data = CellData(tokens, vocab, 0.0, 0.0, batch_ids=ids)
+    values = matrix_of(data)
+    np.testing.assert_array_equal(values.toarray(), adata.X.toarray())
+    batches = MatrixBatches(values, adata.X.tocsr(), data, 0.5, torch.device("cpu"))
+    found = list(batches.epoch(np.arange(150), 40, np.random.default_rng(0)))
+    assert [len(one.rows) for one in found] == [80, 80, 80]
+    rows = torch.cat([one.rows[:40] for one in found])
+    assert len(rows.unique()) == 120
+    for one in found:
+        assert torch.equal(one.rows[:40], one.rows[40:]) and one.counts is not None
+        whole = torch.from_numpy(adata.X[one.rows.numpy()].toarray())
+        assert torch.equal(one.counts, whole.float())
+        assert torch.equal(one.values[one.values > 0], one.counts[one.values > 0])
+        kept = (one.values > 0).sum() / (one.counts > 0).sum()
+        assert 0.45 < kept < 0.55
+        assert not torch.equal(one.values[:40], one.values[40:])
+
+
+def test_time_limit_ends_training_on_a_matrix(batched) -> None:
+    fitted = integrate(batched, training=replace(TINY, epochs=500_000, max_minutes=0.01))
+    assert 0 < len(fitted.history) < 500_000
+    assert "epochs" in fitted.about["cut"]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 _NEIGHBORS = 50
-_SAMPLE = 5_000  # cells whose neighbours are looked at
+_SAMPLE = 5_000  # cells whose neighbors are looked at
 
 Ints = npt.NDArray[np.int64]
 
@@ -23,23 +23,11 @@ class Criteria:
         (n_held_out,) how well the expression of each held-out cell is decoded: log-likelihood of
         its counts in nats, or less its mean squared error in bins.
     mixing
-        Of batches among neighbours, in [0, 1], see :func:`mixing`.
+        Of batches among neighbors, in [0, 1], see :func:`mixing`.
     """
 
     fit: npt.NDArray[np.float64]
     mixing: float
-
-    def better_than(self, other: Criteria, slack: float = 0.02) -> bool:
-        """Whether held-out cells are decoded better, and batches mixed no worse but for ``slack``.
-
-        By chance a mean difference of 0 is above 0 every other time: two standard errors are asked.
-        Of fewer than two held-out cells nothing is concluded.
-        """
-        if len(self.fit) < 2:
-            return False
-        gain = self.fit - other.fit
-        error = gain.std(ddof=1) / np.sqrt(len(gain))
-        return bool(gain.mean() > 2 * error and self.mixing > other.mixing - slack)
 
 
 def mixing(embedding: npt.NDArray[np.float32], batch_ids: Ints, seed: int = 0) -> float:

@@ -21,6 +21,7 @@ from scmamba.stream import TOKEN_BUDGET, CellBatches, CellData
 from scmamba.tasks._forward import forward
 from scmamba.tasks._integration.criteria import Criteria, mixing
 from scmamba.tasks._integration.decode import fit_of_cells
+from scmamba.tasks._integration.matrix import train_matrix
 from scmamba.tasks._integration.recipe import Recipe
 from scmamba.train import (
     CLS,
@@ -40,12 +41,15 @@ from scmamba.train import (
     class_weights,
     train,
 )
+from scmamba.train.budget import TimeBudget
 
 GENE_SCALE = 0.1
 """Standard deviation of new gene vectors: small ones are moved by what is learned."""
 PRIOR_CELLS = 10.0
 """How many cells like the mean batch each batch is believed to have beside its own."""
 _CLASS_POWER = 0.5
+_BAG_TIME, _LEAST_MINUTES = 0.3, 1e-3
+"""Fraction of the time for training without Mamba layers, where they follow; least time left."""
 _ENOUGH, _MOST_HELD = 500, 2_000
 """Cells from which on some are held out, and how many at most."""
 
@@ -166,12 +170,15 @@ class Learned:
         Losses, one row an epoch, and the stage.
     criteria
         Of each stage, by name.
+    time
+        Time limit, time taken and what was cut; empty without a limit.
     """
 
     model: CellModel
     bag: CellModel
     history: pd.DataFrame
     criteria: dict[str, Criteria]
+    time: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -186,11 +193,14 @@ class IntegrationStages:
         Positions of those to learn from.
     recipe
         Sizes, epochs and objectives.
+    budget
+        Time that training may take.
     """
 
     cells: Cells
     rows: npt.NDArray[np.int64]
     recipe: Recipe
+    budget: TimeBudget
 
     def build(self, n_layer: int) -> CellModel:
         """A new model."""
@@ -211,8 +221,11 @@ class IntegrationStages:
             )
             subsets = replace(recipe.subsets, max_tokens=recipe.layer_tokens)
             recipe = replace(recipe, subsets=subsets)
+        both = stage == BAG and recipe.n_layer and recipe.epochs
+        budget = self.budget.part(_BAG_TIME if both else 1.0)
+        fresh = stage == BAG
         history = train_stage(
-            network, self.cells, self.rows, recipe, config, text=stage, fresh=stage == BAG
+            network, self.cells, self.rows, recipe, config, budget, text=stage, fresh=fresh
         )
         return FitResult(history, config.epochs)
 
@@ -220,20 +233,18 @@ class IntegrationStages:
 def learn(cells: Cells, recipe: Recipe) -> Learned:
     """Train a new model: first as a bag of tokens, then with Mamba layers.
 
-    The layers stay if they decode cells that were held out better and mix batches no worse. Where
-    cells are too few to hold any out, layers are added only if the recipe keeps them anyway.
+    Layers that were asked for stay; the criteria of both stages tell what they add.
     """
     train_rows, held = _split(len(cells.data), recipe)
-    wanted = recipe.keep_layers or len(held) > 0
-    n_layer = recipe.n_layer if wanted and recipe.epochs else 0
-    staged = train_staged(IntegrationStages(cells, train_rows, recipe), n_layer)
+    n_layer = recipe.n_layer if recipe.epochs else 0
+    budget = TimeBudget(recipe.config.max_minutes)
+    staged = train_staged(IntegrationStages(cells, train_rows, recipe, budget), n_layer)
     scores = {BAG: evaluate(staged.bag, cells, held)}
     kept = staged.bag
     if n_layer:
         scores[FULL] = evaluate(staged.full, cells, held)
-        if recipe.keep_layers or scores[FULL].better_than(scores[BAG]):
-            kept = staged.full
-    return Learned(kept, staged.bag, staged.history, scores)
+        kept = staged.full
+    return Learned(kept, staged.bag, staged.history, scores, budget.about)
 
 
 def finetune(pretrained: CellModel, cells: Cells, recipe: Recipe) -> Learned:
@@ -241,9 +252,10 @@ def finetune(pretrained: CellModel, cells: Cells, recipe: Recipe) -> Learned:
     train_rows, held = _split(len(cells.data), recipe)
     init_batch_statistics(pretrained, cells)
     config = replace(recipe.config, epochs=recipe.bag_epochs)
-    history = train_stage(pretrained, cells, train_rows, recipe, config, text="fine-tuning")
+    budget = TimeBudget(config.max_minutes)
+    history = train_stage(pretrained, cells, train_rows, recipe, config, budget, text="fine-tuning")
     scores = {"fine-tuning": evaluate(pretrained, cells, held)}
-    return Learned(pretrained, pretrained, history, scores)
+    return Learned(pretrained, pretrained, history, scores, budget.about)
 
 
 def evaluate(model: CellModel, cells: Cells, held: npt.NDArray[np.int64]) -> Criteria:
@@ -270,6 +282,7 @@ def train_stage(
     rows: npt.NDArray[np.int64],
     recipe: Recipe,
     config: TrainConfig,
+    budget: TimeBudget,
     *,
     text: str,
     fresh: bool = True,
@@ -280,7 +293,16 @@ def train_stage(
     """
     on = check_objectives(objectives(cells, recipe), tuple(model.heads))
     rebuilt = recipe.weights.gep > 0 or recipe.weights.mvc > 0
-    config = replace(config, mask_ratio=recipe.mask_ratio if rebuilt else 0.0)
+    if model.config.is_bag and not rebuilt:
+        result = train_matrix(
+            model, cells.data, cells.counts, rows, on, recipe.subsets, config, budget, text=text
+        )
+        return _trained(model, cells, result, budget, text)
+    config = replace(
+        config,
+        mask_ratio=recipe.mask_ratio if rebuilt else 0.0,
+        max_minutes=budget.max_minutes and max(budget.max_minutes, _LEAST_MINUTES),
+    )
     batches = GeneSubsetEpochs(
         cells.data,
         rows,
@@ -295,9 +317,17 @@ def train_stage(
 
         when = (0.1, 0.5) if fresh else (-1.0, 0.0)
         watching.append(Ramp(discriminator.reversal, *when))
-    history = train(model, batches, on, config, text=text, callbacks=watching).history
+    result = train(model, batches, on, config, text=text, callbacks=watching)
+    return _trained(model, cells, result, budget, text)
+
+
+def _trained(
+    model: CellModel, cells: Cells, result: FitResult, budget: TimeBudget, stage: str
+) -> pd.DataFrame:
+    """Recompute the batches' statistics; return the losses of a stage and note what was cut."""
     recompute_batch_statistics(model, cells.data)
-    return history.assign(stage=text)
+    budget.cuts.extend(result.cuts)
+    return result.history.assign(stage=stage)
 
 
 def recompute_batch_statistics(model: CellModel, data: CellData) -> None:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-
-import numpy as np
+from dataclasses import dataclass, fields
 
 from scmamba._errors import ScmambaError
 from scmamba.stream import GeneSubsets
 from scmamba.train import TrainConfig
-
-_FINETUNE_RATE = 1e-4
-_BINS_WEIGHT = 0.01
-"""Squared errors of bins run into hundreds, cross-entropies do not."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +48,6 @@ class Weights:
                     f"{field.name}_weight={getattr(self, field.name)}; give 0 (off) or more"
                 )
 
-    def replace(self, **given: float | None) -> Weights:
-        """A copy with those that are given, not None."""
-        return replace(self, **{name: w for name, w in given.items() if w is not None})
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -68,8 +58,7 @@ class Recipe:
     d_model, n_layer, d_state, n_latent
         Its size.
     bag_epochs, epochs
-        Of the model without Mamba layers, and with them: they enter as the identity, so that
-        nothing is lost.
+        Of the model without Mamba layers, and with them.
     weights
         Of the objectives.
     mask_ratio
@@ -81,10 +70,8 @@ class Recipe:
     layer_share, layer_tokens
         Of the rate of ``config``, and most genes of a subset on average, with Mamba layers:
         their steps are dear, and take half as many cells.
-    keep_layers
-        Keep Mamba layers whatever held-out cells say.
     held_out
-        Share of the cells that are not learned from; on them it is seen what the layers add.
+        Share of the cells that are not learned from; criteria are measured on them.
     config
         Rates, sizes and seed of every stage.
     """
@@ -103,31 +90,7 @@ class Recipe:
     subsets: GeneSubsets = GeneSubsets()
     layer_share: float = 0.5
     layer_tokens: int = 256
-    keep_layers: bool = False
     held_out: float = 0.1
     config: TrainConfig = TrainConfig(
         batch_size=128, weight_decay=0.02, warmup=0.05, clip=5.0, adversary_lr=2e-3
     )
-
-
-def recipe_for(n_cells: int, seed: int) -> Recipe:
-    """A recipe whose number of steps grows slower than the data: minutes on a CPU."""
-    bag = int(np.clip(380_000 // max(n_cells, 1), 6, 200))
-    made = Recipe(bag_epochs=bag, epochs=max(bag // 25, 1))
-    return replace(made, config=replace(made.config, seed=seed))
-
-
-def finetune_recipe(n_cells: int, seed: int) -> Recipe:
-    """A recipe for a pretrained model, whose backbone moves slowly and whose steps are dear."""
-    made = recipe_for(n_cells, seed)
-    return replace(
-        made,
-        bag_epochs=max(made.bag_epochs // 10, 3),
-        subsets=GeneSubsets(max_tokens=600),
-        config=replace(made.config, lr=_FINETUNE_RATE, batch_size=32),
-    )
-
-
-def for_bins(recipe: Recipe) -> Recipe:
-    """The same without counts: bins are decoded from the cell embedding instead."""
-    return replace(recipe, weights=replace(recipe.weights, nb=0.0, mvc=_BINS_WEIGHT))

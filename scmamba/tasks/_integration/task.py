@@ -160,6 +160,7 @@ class FitTask:
             reads_panel=reads_panel,
             about={
                 **self._about(model),
+                **learned.time,
                 "n_genes": len(panel.chosen),
                 "mamba_layers": model.config.encoder.n_layer,
                 "weights": asdict(self.recipe.weights),
