@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def read_results(input: list[Path], output: Path) -> AnnData:
-    """What is known now of the cells of ``input``: obs, colours, no expression and no arrays.
+    """Read ``obs`` and colors of the annotated cells, without expression or arrays.
 
     Parameters
     ----------

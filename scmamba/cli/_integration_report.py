@@ -29,7 +29,7 @@ _BEFORE = "X_before"
 
 
 def before(adata: AnnData, **where: Any) -> np.ndarray:
-    """(n_obs, at most 50) principal components of log-normalised values, batches as they are.
+    """(n_obs, at most 50) principal components of log-normalized values, batches as they are.
 
     Parameters
     ----------

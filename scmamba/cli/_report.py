@@ -76,9 +76,9 @@ def draw(
 
 
 CAPTIONS = {
-    "umap": "The annotated cells. One colour is one label in every panel; doubtful cells are warm "
+    "umap": "The annotated cells. One color is one label in every panel; doubtful cells are warm "
     "and lie on top.",
-    "confusion": "Rows are true labels, columns best guesses; colour is the share of the row.",
+    "confusion": "Rows are true labels, columns best guesses; color is the share of the row.",
     "reliability": "On the dashed line, confidence equals accuracy; whiskers are 95 % intervals.",
     "training": "What was learned, and the epoch that the validation cells chose.",
 }
@@ -106,8 +106,8 @@ def write_report(
         captions["umap"] += f" Unknown cells, by reason: {why}."
     tiles = {"cells": f"{adata.n_obs:,}"}
     if truth_key is None:
-        labelled = adata.obs[keys.cell_type].astype(str) != UNKNOWN
-        tiles["cells given a label"] = f"{labelled.mean():.1%}"
+        labeled = adata.obs[keys.cell_type].astype(str) != UNKNOWN
+        tiles["cells given a label"] = f"{labeled.mean():.1%}"
         tiles["median confidence"] = f"{adata.obs[keys.confidence].median():.2f}"
     else:
         scores = score(adata, keys, truth_key)
@@ -118,7 +118,7 @@ def write_report(
 
 
 def tile(scores: metrics.AnnotationScores) -> dict[str, str]:
-    """The few numbers to show large."""
+    """Return the few numbers that are shown large."""
     return {
         "accuracy of the best guess": f"{scores.accuracy:.3f}",
         "macro-F1": f"{scores.macro_f1:.3f}",

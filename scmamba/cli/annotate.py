@@ -18,23 +18,24 @@ def annotate(
     key_added: str = "scmamba",
     **options: Any,
 ) -> None:
-    """Predict cell types, from labelled cells among the input, a reference or a saved annotator.
+    """Predict cell types, from labeled cells among the input, a reference or a saved annotator.
 
     Parameters
     ----------
     input
-        Cells to annotate: .h5ad or .zarr files, of any size.
+        Cells to annotate: .h5ad, .zarr or .h5mu files, 10x .h5 files or mtx
+        folders, of any size.
     output
         File to write: the same cells with the predictions in ``obs``; of several files, a folder.
         Rerunning an interrupted command resumes it.
     reference
-        Labelled reference cells, an .h5ad or .zarr file.
+        Labeled reference cells, in any of these formats.
     model
         Folder of a saved annotator, or folder or name of a pretrained model.
     save_model
         Folder to save the annotator to.
     report
-        HTML file to write pictures and figures to.
+        HTML file for a report with figures and tables.
     truth_key
         ``obs`` column of the input with known labels, only to score the predictions.
     key_added

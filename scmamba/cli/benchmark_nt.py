@@ -87,7 +87,7 @@ def _split(names: str) -> list[str]:
 
 
 def _text(summary) -> str:  # type: ignore[no-untyped-def]
-    """The summary as a table of text: scores with their intervals."""
+    """Return the summary as a table of text: scores with their intervals."""
     import pandas as pd
 
     table = pd.DataFrame(index=summary.index)

@@ -69,7 +69,7 @@ def demo(*, output: Path = Path("scmamba-demo"), seed: int = 0) -> None:
         },
         text=[
             f"700 PBMC cells of 10x Genomics, in the reduced form that ships with scanpy: scmamba "
-            f"learned from {train.n_obs} labelled cells and annotated {test.n_obs} that it had "
+            f"learned from {train.n_obs} labeled cells and annotated {test.n_obs} that it had "
             "never seen."
         ],
         tiles=tile(scores),
@@ -137,6 +137,6 @@ def _notes(n_cells: int, accuracy: float, seed: int) -> list[str]:
         "repository compares them over many splits.",
         "Quality is measured on the best guess, which every cell has; coverage is the share of "
         "cells that scmamba did not call unknown. The other methods never abstain.",
-        "Logistic regression and nearest neighbours saw the same log-normalised expression of the "
+        "Logistic regression and nearest neighbors saw the same log-normalized expression of the "
         "same cells, at scikit-learn's settings. The UMAP is the one that comes with the data.",
     ]

@@ -12,7 +12,8 @@ def embed(input: list[Path] | Path, *, output: Path, model: str, **options: Any)
     Parameters
     ----------
     input
-        Cells to embed: .h5ad or .zarr files, of any size.
+        Cells to embed: .h5ad, .zarr or .h5mu files, 10x .h5 files or mtx
+        folders, of any size.
     output
         File to write: the same cells with ``obsm["X_scmamba"]``; of several files, a folder.
         Rerunning an interrupted command resumes it.

@@ -32,7 +32,7 @@ def embed_sequences(
     umap
         Picture of a UMAP to write.
     color
-        Column of the csv file to colour it by.
+        Column of the csv file to color it by.
     column
         Column of the csv file that holds the sequences; left out: ``sequence``.
     pooling

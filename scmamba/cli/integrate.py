@@ -24,7 +24,8 @@ def integrate(
     Parameters
     ----------
     input
-        Cells of several batches, an .h5ad file with counts; or of a new one, with ``model``.
+        Cells of several batches with counts, an .h5ad file; with a saved ``model``, cells of a new
+        batch.
     batch_key
         ``obs`` column with the batch of each cell.
     output
@@ -37,9 +38,9 @@ def integrate(
     save_model
         Folder to save the integrator to.
     report
-        HTML file to write pictures and figures to.
+        HTML file for a report with figures and tables.
     truth_key
-        ``obs`` column with known cell types, only to score and colour the result; scores need
+        ``obs`` column with known cell types, only to score and color the result; scores need
         scib-metrics.
     key_added
         Prefix of what is written.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Help stands here so that ``scmamba --help`` imports none of the modules.
 COMMANDS = {
     "demo": "annotate real blood cells that ship with scanpy, with pictures and a report",
-    "annotate": "predict cell types from labelled cells, a reference or a saved annotator",
+    "annotate": "predict cell types from labeled cells, a reference or a saved annotator",
     "integrate": "bring batches together: an embedding, and expression, without batch effects",
     "embed": "write cell embeddings of a pretrained model",
     "embed-sequences": "write embeddings of DNA or RNA by a pretrained model",
@@ -47,7 +47,7 @@ _WRONG, _INTERRUPTED = 2, 130
 
 
 def console() -> int:
-    """What the installed command runs: :func:`main` in a process of its own.
+    """Run :func:`main` as the installed command does, in a process of its own.
 
     Threads that wait by spinning make small models a hundred times slower where another program
     uses the same cores, so OpenMP is told to let them sleep, unless the user has said otherwise.
@@ -141,7 +141,11 @@ def _named(command: Callable[..., None], arguments: list[str]) -> list[str]:
 def _parser(name: str, command: Callable[..., None]) -> ArgumentParser:
     from jsonargparse import ArgumentParser
 
-    parser = ArgumentParser(prog=f"scmamba {name}", description=_sentence(COMMANDS[name]))
+    from scmamba.cli._help import Help
+
+    parser = ArgumentParser(
+        prog=f"scmamba {name}", description=_sentence(COMMANDS[name]), formatter_class=Help
+    )
     parser.add_argument("--config", action="config", help="YAML file that holds these options")
     parser.add_function_arguments(command, as_group=False, as_positional=True)
     parser.add_argument(

@@ -50,7 +50,7 @@ def _by_sequence(predictor: SequencePredictor, data: Sequences, proba: bool) -> 
 
 
 def _by_nucleotide(predictor: SequencePredictor, data: Sequences, proba: bool) -> pd.DataFrame:
-    """A row a nucleotide: of which sequence, where, what it is and its class."""
+    """Return one row per nucleotide: its sequence, position, letter and class."""
     import pandas as pd
 
     parts = [

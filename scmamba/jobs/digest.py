@@ -16,13 +16,29 @@ from scmamba.models import CellModel
 
 
 def digest(**parts: Any) -> str:
-    """Return one short text that stands for the parameters of a call, made of plain values."""
+    """Return one short text that stands for the parameters of a call, made of plain values.
+
+    Examples
+    --------
+    >>> from scmamba.jobs import digest
+    >>> digest(seed=0, task="embed") == digest(task="embed", seed=0), len(digest(seed=0))
+    (True, 16)
+    """
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def identity(thing: Any) -> str:
-    """Return a text that stands for a model, an AnnData, a file, or whatever has a short name."""
+    """Return a text that stands for a model, an AnnData, a file, or whatever has a short name.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> from scmamba.jobs import identity
+    >>> cells = scmamba.datasets.synthetic(5, 8)
+    >>> identity(cells) == identity(cells.copy())
+    True
+    """
     if isinstance(thing, CellModel):
         weights = {name: stored.detach().cpu() for name, stored in thing.state_dict().items()}
         plain = {name: t.reshape(-1).view(torch.uint8).numpy() for name, t in weights.items()}

@@ -37,6 +37,15 @@ class Job(ABC):
         What messages call the input.
     source
         Its cells, open from :meth:`open` on.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> from scmamba.jobs import Job, open_jobs
+    >>> adata = scmamba.datasets.synthetic(60, 20)
+    >>> with open_jobs(adata) as jobs:
+    ...     isinstance(jobs[0], Job), jobs[0].source.n_obs
+    (True, 60)
     """
 
     name: str
@@ -250,7 +259,7 @@ class FileJob(Job):
         return all(noted.get(name) == value for name, value in self._end(key).items())
 
     def _end(self, key: str) -> dict[str, str]:
-        """What is noted when the output is there: it holds while neither file changes."""
+        """Return what is noted once the output exists; valid while neither file changes."""
         return {
             "key": key,
             "source": file_stamp(self.cells),

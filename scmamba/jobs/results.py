@@ -32,6 +32,17 @@ class Results:
         Unstructured entries.
     stale
         Entries of ``uns`` that no longer hold and are removed.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> from scmamba.jobs import Results
+    >>> adata = scmamba.datasets.synthetic(3, 5)
+    >>> results = Results()
+    >>> results.add_labels("guess", ["B", "T", "unknown"], ["B", "T"], {})
+    >>> results.write_to(adata)
+    >>> adata.obs["guess"].tolist()
+    ['B', 'T', 'unknown']
     """
 
     obs: dict[str, Any] = field(default_factory=dict)
@@ -87,6 +98,12 @@ def about(task: str, **entries: Any) -> dict[str, Any]:
 
     Entries that are None are left out, sequences become text, and keys get a form that files can
     hold (see :func:`scmamba._keys.file_key`).
+
+    Examples
+    --------
+    >>> from scmamba.jobs import about
+    >>> {k: v for k, v in about("embed", seed=0, layer=None).items() if k != "version"}
+    {'task': 'embed', 'seed': 0}
     """
     kept = {key: _plain(value) for key, value in entries.items() if value is not None}
     return {"version": __version__, "task": task, **kept}
@@ -106,7 +123,16 @@ def _plain(value: Any) -> Any:
 
 
 def label_colors(obs: pd.DataFrame, uns: Mapping[str, Any], key: str | None) -> dict[str, str]:
-    """Return the color of each label of the ``obs`` column ``key``, as far as ``uns`` has them."""
+    """Return the color of each label of the ``obs`` column ``key``, as far as ``uns`` has them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from scmamba.jobs import label_colors
+    >>> obs = pd.DataFrame({"cell_type": pd.Categorical(["B", "T"])})
+    >>> label_colors(obs, {"cell_type_colors": ["#1f77b4", "#ff7f0e"]}, "cell_type")
+    {'B': '#1f77b4', 'T': '#ff7f0e'}
+    """
     if key is None or key not in obs or f"{key}_colors" not in uns:
         return {}
     column = obs[key]

@@ -20,7 +20,17 @@ Fitted = TypeVar("Fitted")
 
 
 class Jobs:
-    """The inputs of a call with their outputs; made by :func:`open_jobs`."""
+    """The inputs of a call with their outputs; made by :func:`open_jobs`.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> from scmamba.jobs import open_jobs
+    >>> adata = scmamba.datasets.synthetic(60, 20)
+    >>> with open_jobs(adata) as jobs:
+    ...     len(jobs), jobs.of_files, jobs.rows(jobs[0])
+    (1, False, slice(0, 60, None))
+    """
 
     def __init__(self, jobs: list[Job]) -> None:
         self._jobs = jobs
@@ -132,6 +142,15 @@ def open_jobs(cells: Any, output: Any = None, *, copy: bool = False) -> Iterator
     ------
     ScmambaError
         An input or an output cannot be used, or another process is writing an output.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> from scmamba.jobs import open_jobs
+    >>> adata = scmamba.datasets.synthetic(60, 20)
+    >>> with open_jobs(adata) as jobs:
+    ...     [job.source.n_obs for job in jobs]
+    [60]
     """
     jobs = Jobs(pair(cells, output, copy))
     try:

@@ -11,7 +11,7 @@ from scmamba.pl._style import GREY, INK, MUTED, canvas, place, text_width, title
 
 
 def confusion(counts: pd.DataFrame) -> Figure:
-    """Draw a confusion matrix: colours are shares of each true label, numbers are cells.
+    """Draw a confusion matrix: colors are shares of each true label, numbers are cells.
 
     Parameters
     ----------
@@ -27,6 +27,14 @@ def confusion(counts: pd.DataFrame) -> Figure:
     ------
     ScmambaError
         If ``counts`` is empty.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> truth, guess = ["B", "B", "T", "T"], ["B", "T", "T", "T"]
+    >>> scores = scmamba.metrics.annotation(truth, guess)
+    >>> scmamba.pl.confusion(scores.confusion).axes[0].get_ylabel()
+    'truth (cells)'
     """
     if counts.size == 0:
         raise ScmambaError(f"counts has shape {counts.shape}; give at least one row and one column")

@@ -28,6 +28,16 @@ def conservation_logo(table: pd.DataFrame, name: str | None = None) -> Figure:
     ------
     ScmambaError
         The table lacks a column, ``name`` is not in it, it is needed, or logomaker is missing.
+
+    Examples
+    --------
+    >>> import pytest
+    >>> _ = pytest.importorskip("logomaker")
+    >>> import scmamba
+    >>> model = scmamba.models.SequenceModel.from_preset("bimamba2", n_layer=1, d_model=32)
+    >>> table = scmamba.tasks.sequence.conservation("ACGTACGT", model)
+    >>> scmamba.pl.conservation_logo(table).axes[0].get_ylabel()
+    'bits'
     """
     letters = [letter for letter in "ACGTU" if letter in table]
     if len(letters) != 4 or not {"name", "position", "information"} <= set(table):

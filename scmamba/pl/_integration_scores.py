@@ -34,6 +34,21 @@ def integration_scores(scores: IntegrationScores) -> Figure:
     -------
     A figure: a dot a metric, with its value in it, and bars for the means of both groups and
     for the total. Dots are shaded from the worst of a metric (at most 0) to 1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from scmamba import pl
+    >>> from scmamba.metrics import IntegrationScores
+    >>> table = pd.DataFrame(
+    ...     {"KMeans NMI": [0.8], "iLISI": [0.6], "Bio conservation": [0.8],
+    ...      "Batch correction": [0.6], "Total": [0.72]},
+    ...     index=["scmamba"],
+    ... )
+    >>> groups = {"KMeans NMI": "Bio conservation", "iLISI": "Batch correction"}
+    >>> figure = pl.integration_scores(IntegrationScores(table, groups, n_cells=900, n_scored=900))
+    >>> len(figure.axes)
+    4
     """
     table = scores.table.sort_values("Total", ascending=False)
     ordered = [
@@ -121,6 +136,20 @@ def integration_runs(runs: pd.DataFrame) -> Figure:
     ------
     ScmambaError
         A column is missing, or there are no runs.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import scmamba
+    >>> runs = pd.DataFrame({
+    ...     "method": ["scmamba", "PCA"],
+    ...     "Total": [0.75, 0.55],
+    ...     "Isolated labels": [0.7, 0.6],
+    ...     "seconds": [60.0, 1.0],
+    ...     "peak GB": [1.5, 0.8],
+    ... })
+    >>> len(scmamba.pl.integration_runs(runs).axes)
+    4
     """
     panels = {
         "Total": ("Total", "of the scib metrics"),

@@ -31,15 +31,15 @@ def integration_umap(
     labels_key: str | None = None,
     bases: Mapping[str, str] = BEFORE_AND_AFTER,
 ) -> Figure:
-    """Draw cells coloured by batch (top) and by label (bottom), on one embedding after another.
+    """Draw cells colored by batch (top) and by label (bottom), on one embedding after another.
 
-    Batches should mix from left to right while labels stay apart. No colour hides another: cells
-    are drawn in random order, unlabelled ones in grey at the back.
+    Batches should mix from left to right while labels stay apart. No color hides another: cells
+    are drawn in random order, unlabeled ones in gray at the back.
 
     Parameters
     ----------
     adata
-        Cells, (n_cells, n_genes); not changed. Colours are those of ``uns[f"{key}_colors"]``, else
+        Cells, (n_cells, n_genes); not changed. Colors are those of ``uns[f"{key}_colors"]``, else
         scanpy's.
     batch_key
         ``obs`` column with the batch of each cell.
@@ -56,6 +56,16 @@ def integration_umap(
     ------
     ScmambaError
         A column or an embedding is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scmamba
+    >>> adata = scmamba.datasets.synthetic(60, 20, 3, n_batches=2)
+    >>> adata.obsm["X_umap"] = np.random.default_rng(0).normal(size=(60, 2))
+    >>> figure = scmamba.pl.integration_umap(adata, "batch", "cell_type", {"After": "X_umap"})
+    >>> len(figure.axes)
+    2
     """
     points = {name: coordinates(adata, key) for name, key in bases.items()}
     keys = [key for key in (batch_key, labels_key) if key is not None]

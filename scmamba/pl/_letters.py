@@ -18,7 +18,7 @@ _CELL, _GAP, _LEFT, _RIGHT, _HEAD, _FOOT = 0.15, 0.5, 0.95, 0.85, 0.6, 0.5
 
 
 def lines(positions: np.ndarray, height: float) -> tuple[Figure, Iterator[tuple[Axes, np.ndarray]]]:
-    """A figure, and the axes and positions of each of its lines, from the top.
+    """Return a figure, and the axes and positions of each of its lines, from the top.
 
     Parameters
     ----------

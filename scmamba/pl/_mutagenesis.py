@@ -27,8 +27,8 @@ def mutagenesis_heatmap(table: pd.DataFrame, *, value: str = "change") -> Figure
     table
         What :func:`scmamba.tasks.sequence.mutagenesis` gives.
     value
-        Column to colour by. White is 0; dots mark the nucleotides of the sequence itself. Cuts
-        change so much that the other changes set the strength of the colours, where there are any.
+        Column to color by. White is 0; dots mark the nucleotides of the sequence itself. Cuts
+        change so much that the other changes set the strength of the colors, where there are any.
 
     Returns
     -------
@@ -38,12 +38,22 @@ def mutagenesis_heatmap(table: pd.DataFrame, *, value: str = "change") -> Figure
     ------
     ScmambaError
         The table lacks a column, or holds no number there.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> def gc_content(sequences):
+    ...     return [sum(map(text.count, "GC")) / len(text) for text in sequences]
+    >>> table = scmamba.tasks.sequence.mutagenesis("ACGTACGTAC", gc_content)
+    >>> figure = scmamba.pl.mutagenesis_heatmap(table)
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['A', 'C', 'G', 'T']
     """
     _check(table, value)
     names = zip(table["kind"], table["ref"], table["alt"], strict=True)
-    labelled = table.assign(row=[_row(*parts) for parts in names])
-    order = sorted(labelled["row"].unique(), key=_rank)
-    cells = labelled.pivot_table(index="row", columns="position", values=value, dropna=False)
+    labeled = table.assign(row=[_row(*parts) for parts in names])
+    order = sorted(labeled["row"].unique(), key=_rank)
+    cells = labeled.pivot_table(index="row", columns="position", values=value, dropna=False)
     positions = np.arange(table["position"].min(), table["position"].max() + 1)
     cells = cells.reindex(index=order, columns=positions)
     letters = _letters(table)
@@ -98,6 +108,17 @@ def mutagenesis_logo(table: pd.DataFrame, *, value: str = "change") -> Figure:
     ------
     ScmambaError
         The table lacks a column or substitutions, or logomaker is not installed.
+
+    Examples
+    --------
+    >>> import pytest
+    >>> _ = pytest.importorskip("logomaker")
+    >>> import scmamba
+    >>> def gc_content(sequences):
+    ...     return [sum(map(text.count, "GC")) / len(text) for text in sequences]
+    >>> table = scmamba.tasks.sequence.mutagenesis("ACGTACGTAC", gc_content)
+    >>> scmamba.pl.mutagenesis_logo(table).axes[0].get_ylabel()
+    'mean loss'
     """
     _check(table, value)
     rows = table[(table["kind"] == _SUBSTITUTION) & (table["alt"] != "N")]
@@ -115,7 +136,7 @@ def mutagenesis_logo(table: pd.DataFrame, *, value: str = "change") -> Figure:
 
 
 def _strongest(cells: pd.DataFrame) -> float:
-    """The change of full colour: nearly the largest, of what is no cut where there is such."""
+    """Return the change drawn in full color: the 99th percentile, cuts left out if possible."""
     whole = cells[~cells.index.str.endswith("cut")]
     seen = np.abs(whole if whole.notna().any(axis=None) else cells).to_numpy()
     return max(float(np.nanquantile(seen, 0.99)), np.finfo(float).tiny)

@@ -1,4 +1,4 @@
-"""Cells or sequences as points on a plane: their places, labels, colours and legend."""
+"""Cells or sequences as points on a plane: their places, labels, colors and legend."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def coordinates(adata: AnnData, basis: str) -> NDArray[np.float64]:
 
 
 def column(adata: AnnData, key: str) -> pd.Series:
-    """An ``obs`` column.
+    """Return an ``obs`` column.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def labels_of(adata: AnnData, key: str) -> pd.Series:
 def colors_of(adata: AnnData, labels: Mapping[str, pd.Series]) -> dict[str, str]:
     """Return one color for each label that is drawn, in the order of the categories.
 
-    Colors in ``uns`` are taken, except those that look like the grey of unknown cells.
+    Colors in ``uns`` are taken, except those that look like the gray of unknown cells.
     """
     known: dict[str, str] = {}
     for key in labels:
@@ -72,13 +72,13 @@ def colors_of(adata: AnnData, labels: Mapping[str, pd.Series]) -> dict[str, str]
 
 
 def _without_grey(colors: list[str]) -> list[str]:
-    """Replace colors that look grey by others of scanpy's palette."""
+    """Replace colors that look gray by others of scanpy's palette."""
     others = iter(c for c in palette(102) if c not in colors and not is_grey(c))
     return [next(others, color) if is_grey(color) else color for color in colors]
 
 
 def behind_first(labels: pd.Series, colors: Mapping[str, str]) -> NDArray[np.int64]:
-    """Grey cells first, the others shuffled so that no label hides another."""
+    """Gray cells first, the others shuffled so that no label hides another."""
     order = np.random.default_rng(0).permutation(len(labels))
     colored = (labels.map(colors).fillna(GREY) != GREY).to_numpy()
     return order[np.argsort(colored[order], kind="stable")]
@@ -102,7 +102,7 @@ def legend_columns(colors: Mapping[str, str], across: float) -> int:
 def legend(
     figure: Figure, colors: Mapping[str, str], columns: int, *, left: float, top: float
 ) -> None:
-    """Name the colours, from a place given in inches."""
+    """Name the colors, from a place given in inches."""
     width, height = figure.get_size_inches()
     handles = [
         Line2D([], [], linestyle="", marker="o", markersize=6, markeredgewidth=0, color=color)

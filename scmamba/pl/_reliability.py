@@ -30,6 +30,13 @@ def reliability(confidence: ArrayLike, correct: ArrayLike, n_bins: int = 15) -> 
     ------
     ScmambaError
         If lengths differ, there is no cell, or a confidence is outside [0, 1].
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> figure = scmamba.pl.reliability([0.9, 0.8, 0.6, 0.95], [True, True, False, True])
+    >>> figure.axes[0].get_ylabel()
+    'accuracy'
     """
     ece = expected_calibration_error(confidence, correct, n_bins)
     table = calibration_table(confidence, correct, n_bins)

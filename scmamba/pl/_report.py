@@ -56,6 +56,17 @@ def report(
     ------
     ScmambaError
         If ``path`` cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import scmamba
+    >>> table = pd.DataFrame({"cells": [60, 40]}, index=["B cell", "T cell"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = scmamba.pl.report(f"{folder}/report.html", "Blood", {"Labels": table})
+    ...     "T cell" in path.read_text()
+    True
     """
     style = files("scmamba.pl").joinpath("report.css").read_text(encoding="utf-8")
     body = [

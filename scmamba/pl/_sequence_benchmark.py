@@ -30,7 +30,7 @@ def benchmark_by_task(by_task: pd.DataFrame, score: str = "mcc") -> Figure:
     Parameters
     ----------
     by_task
-        ``BenchmarkResult.by_task``: columns ``task``, ``category``, ``method`` and the score.
+        ``SequenceBenchmark.by_task``: columns ``task``, ``category``, ``method`` and the score.
     score
         ``"mcc"``, ``"accuracy"`` or ``"macro_f1"``.
 
@@ -42,6 +42,20 @@ def benchmark_by_task(by_task: pd.DataFrame, score: str = "mcc") -> Figure:
     ------
     ScmambaError
         A column is missing, or the table is empty.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import scmamba
+    >>> by_task = pd.DataFrame({
+    ...     "task": ["promoter", "splice", "enhancer"] * 2,
+    ...     "category": ["regulation", "splicing", "chromatin"] * 2,
+    ...     "method": ["scmamba"] * 3 + ["CNN"] * 3,
+    ...     "mcc": [0.8, 0.7, 0.6, 0.7, 0.6, 0.5],
+    ... })
+    >>> figure = scmamba.pl.benchmark_by_task(by_task)
+    >>> figure.axes[0].get_xlabel()
+    'MCC'
     """
     values, categories = _wide(by_task, score)
     values = values.loc[values.max(axis=1).sort_values().index]
@@ -85,6 +99,20 @@ def benchmark_by_category(by_task: pd.DataFrame, score: str = "mcc") -> Figure:
     ------
     ScmambaError
         As :func:`benchmark_by_task`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import scmamba
+    >>> by_task = pd.DataFrame({
+    ...     "task": ["promoter", "splice", "enhancer"] * 2,
+    ...     "category": ["regulation", "splicing", "chromatin"] * 2,
+    ...     "method": ["scmamba"] * 3 + ["CNN"] * 3,
+    ...     "mcc": [0.8, 0.7, 0.6, 0.7, 0.6, 0.5],
+    ... })
+    >>> figure = scmamba.pl.benchmark_by_category(by_task)
+    >>> figure.axes[0].get_ylabel()
+    'MCC'
     """
     values, counts = _by_category(by_task, score)
     n, width = values.shape[1], 0.8 / values.shape[1]
@@ -136,6 +164,20 @@ def benchmark_radar(by_task: pd.DataFrame, score: str = "mcc") -> Figure:
     ------
     ScmambaError
         As :func:`benchmark_by_task`, or there are fewer than three categories and tasks.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import scmamba
+    >>> by_task = pd.DataFrame({
+    ...     "task": ["promoter", "splice", "enhancer"] * 2,
+    ...     "category": ["regulation", "splicing", "chromatin"] * 2,
+    ...     "method": ["scmamba"] * 3 + ["CNN"] * 3,
+    ...     "mcc": [0.8, 0.7, 0.6, 0.7, 0.6, 0.5],
+    ... })
+    >>> figure = scmamba.pl.benchmark_radar(by_task)
+    >>> figure.axes[0].name
+    'polar'
     """
     values, _ = _by_category(by_task, score)
     if len(values) < 3:
@@ -189,7 +231,7 @@ def benchmark_efficiency(summary: pd.DataFrame, score: str = "mcc") -> Figure:
     Parameters
     ----------
     summary
-        ``BenchmarkResult.summary``: a row a method, with the score (and its interval),
+        ``SequenceBenchmark.summary``: a row a method, with the score (and its interval),
         ``seconds`` and ``n_parameters``.
     score
         As in :func:`benchmark_by_task`.
@@ -202,6 +244,17 @@ def benchmark_efficiency(summary: pd.DataFrame, score: str = "mcc") -> Figure:
     ------
     ScmambaError
         A column is missing, or the table is empty.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import scmamba
+    >>> summary = pd.DataFrame(
+    ...     {"mcc": [0.8, 0.7], "seconds": [90.0, 60.0], "n_parameters": [400_000, 250_000]},
+    ...     index=["scmamba", "CNN"],
+    ... )
+    >>> scmamba.pl.benchmark_efficiency(summary).axes[0].get_xscale()
+    'log'
     """
     _check(summary, [score, "seconds", "n_parameters"])
     names = [f"{name}\n{_millions(n)}" for name, n in summary["n_parameters"].items()]

@@ -1,4 +1,4 @@
-"""Embedded sequences on a plane, coloured by a label or a number."""
+"""Embedded sequences on a plane, colored by a label or a number."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def sequence_embedding(
     adata
         What :func:`scmamba.tasks.sequence.embed` gives, pooled; not changed.
     color
-        ``obs`` column: a label has a colour each (those of ``adata.uns``, where there are any), a
-        number a colour bar. None: one colour.
+        ``obs`` column: a label has a color each (those of ``adata.uns``, where there are any), a
+        number a color bar. None: one color.
     basis
         ``obsm`` key of two coordinates. ``"X_umap"`` is computed where it is missing.
     embedding
@@ -59,6 +59,16 @@ def sequence_embedding(
     ------
     ScmambaError
         A column or the embedding is missing, or there are fewer than 5 sequences.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import anndata
+    >>> import scmamba
+    >>> adata = anndata.AnnData(obs={"strand": ["+", "-"] * 4})
+    >>> adata.obsm["X_umap"] = np.random.default_rng(0).normal(size=(8, 2))
+    >>> len(scmamba.pl.sequence_embedding(adata, "strand").axes)
+    1
     """
     points = _points(adata, basis, embedding)
     numbers = labels = None
@@ -113,7 +123,7 @@ def _points(adata: AnnData, basis: str, embedding: str) -> NDArray[np.float64]:
 def _by_number(
     figure: Figure, points: NDArray[np.float64], values: NDArray[np.float64], foot: float
 ) -> None:
-    """High values on top, a colour bar beneath."""
+    """High values on top, a color bar beneath."""
     order = np.argsort(np.nan_to_num(values, nan=-np.inf), kind="stable")
     drawn = scatter(
         figure.axes[0], points[order], c=values[order], cmap="viridis", plotnonfinite=True

@@ -65,7 +65,7 @@ def place(figure: Figure, left: float, bottom: float, width: float, height: floa
 
 
 def title(axes: Axes, text: str, beneath: str = "") -> None:
-    """A bold title with a quiet line under it, both on the left edge of ``axes``."""
+    """Write a bold title with a gray line under it, on the left edge of ``axes``."""
     axes.annotate(
         text,
         (0, 1),
@@ -88,7 +88,7 @@ def title(axes: Axes, text: str, beneath: str = "") -> None:
 
 
 def quiet(axes: Axes, *, grid: bool = False) -> None:
-    """Light frame, small grey ticks and, if asked, a grid behind the data."""
+    """Light frame, small gray ticks and, if asked, a grid behind the data."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
     axes.tick_params(colors=MUTED, labelsize=9, length=3, color=GREY)
@@ -100,7 +100,7 @@ def quiet(axes: Axes, *, grid: bool = False) -> None:
 
 
 def palette(n_colors: int) -> Sequence[str]:
-    """Scanpy's default colours for ``n_colors`` categories, used again after 102."""
+    """Scanpy's default colors for ``n_colors`` categories, used again after 102."""
     from scanpy.plotting.palettes import default_20, default_28, default_102
 
     for colors in (default_20, default_28, default_102):
@@ -115,7 +115,7 @@ def text_width(texts: Iterable[str], fontsize: float = 9) -> float:
 
 
 def is_grey(color: Any) -> bool:
-    """Whether a color could be taken for the grey of unknown cells."""
+    """Whether a color could be taken for the gray of unknown cells."""
     red, green, blue = to_rgb(color)
     return max(red, green, blue) - min(red, green, blue) < 0.12 and red > 0.45
 

@@ -38,6 +38,14 @@ def training_curve(history: pd.DataFrame, metric: str | None = None) -> Figure:
     ------
     ScmambaError
         If ``history`` holds no numbers, or ``metric`` is not one of its columns.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import scmamba
+    >>> history = pd.DataFrame({"train_loss": [1.0, 0.6], "val_loss": [1.1, 0.8]}, index=[1, 2])
+    >>> scmamba.pl.training_curve(history).axes[0].get_xlabel()
+    'epoch'
     """
     numbers, stage = _tidy(history)
     measured = [name for name in numbers if name.startswith(_VALIDATION)]
@@ -85,7 +93,7 @@ def _best(column: pd.Series, stage: pd.Series | None) -> float:
 def _beneath(
     numbers: pd.DataFrame, names: list[str], metric: str | None, best: float | None
 ) -> str:
-    """What a panel says of the epoch that was kept."""
+    """Describe the epoch that was kept, for the line under a title."""
     shown = [name for name in names if name.startswith(_VALIDATION)]
     if best is None or not shown:
         return "parts, by epoch"
@@ -111,7 +119,7 @@ def _plain(name: str) -> str:
 
 
 def _lines(axes: Axes, values: pd.DataFrame) -> None:
-    """One colour a quantity; solid in training, dashed on validation cells."""
+    """One color a quantity; solid in training, dashed on validation cells."""
     stems = list(dict.fromkeys(map(_stem, values)))
     colors = dict(zip(stems, palette(len(stems)), strict=True))
     for name, column in values.items():
@@ -143,7 +151,7 @@ def _far_apart(values: pd.DataFrame) -> bool:
 
 
 def _stages(axes: Axes, stage: pd.Series | None) -> None:
-    """A thin line and a name where each named stage begins."""
+    """Mark the beginning of each named stage by a thin line and its name."""
     if stage is None:
         return
     axes.autoscale_view()

@@ -43,8 +43,8 @@ def umap_triptych(
 ) -> Figure:
     """Draw truth, prediction and confidence of the cells on a two-dimensional embedding.
 
-    A label has one colour in both panels: that of ``adata.uns[f"{truth}_colors"]``, else of
-    ``adata.uns[f"{prediction}_colors"]``, else scanpy's. Unknown and missing labels are grey and
+    A label has one color in both panels: that of ``adata.uns[f"{truth}_colors"]``, else of
+    ``adata.uns[f"{prediction}_colors"]``, else scanpy's. Unknown and missing labels are gray and
     lie at the back; cells of low confidence lie on top.
 
     Parameters
@@ -66,6 +66,19 @@ def umap_triptych(
     ------
     ScmambaError
         If a column or the embedding is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scmamba
+    >>> adata = scmamba.datasets.synthetic(60, 20, 3)
+    >>> adata.obs["scmamba_best_guess"] = adata.obs["cell_type"]
+    >>> rng = np.random.default_rng(0)
+    >>> adata.obs["scmamba_confidence"] = rng.uniform(0.5, 1, 60)
+    >>> adata.obsm["X_umap"] = rng.normal(size=(60, 2))
+    >>> figure = scmamba.pl.umap_triptych(adata, truth="cell_type")
+    >>> len(figure.axes)  # three panels and the color bar
+    4
     """
     points = coordinates(adata, basis)
     keys = [prediction] if truth is None else [truth, prediction]

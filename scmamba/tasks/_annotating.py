@@ -165,7 +165,7 @@ def for_annotator(one: AnnotationInput, annotator: Annotator) -> tuple[Expressio
 
 
 def n_found(annotator: Annotator, match: GeneMatch) -> int:
-    """Number of the annotator's genes that a data set has."""
+    """Count the annotator's genes that a data set has."""
     return int(np.isin(annotator.panel.chosen, match.index).sum())
 
 

@@ -69,7 +69,7 @@ def cell_data(
 
 
 def block_values(*models: CellModel) -> int:
-    """Stored values of a block of cells on disk: fewer for large models.
+    """Return the number of stored values of a block of cells on disk: fewer for large models.
 
     A killed run loses the block that it was at, which is then seconds of work, or minutes of a
     large model on a CPU.

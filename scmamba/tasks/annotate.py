@@ -1,4 +1,4 @@
-"""Cell types from labelled cells, a reference or a saved annotator."""
+"""Cell types from labeled cells, a reference or a saved annotator."""
 
 from __future__ import annotations
 
@@ -106,11 +106,11 @@ def annotate(
     """Predict the type of each cell, or ``unknown`` where the prediction is not reliable.
 
     Labels come from one of three places: ``model``, a saved annotator (nothing is trained);
-    ``reference``, labelled cells; or ``labels_key`` in ``adata.obs``, where some cells are labelled
+    ``reference``, labeled cells; or ``labels_key`` in ``adata.obs``, where some cells are labeled
     and others are not.
 
     A linear component on expression and a neural component on cell embeddings are fitted,
-    validated on held-out labelled cells (whole batches where ``batch_key`` allows), and combined
+    validated on held-out labeled cells (whole batches where ``batch_key`` allows), and combined
     with weights, calibration and thresholds that those cells choose.
 
     Parameters
@@ -120,19 +120,23 @@ def annotate(
         path or a list of paths (``.h5ad``, ``.zarr``, ``.h5mu``, 10x ``.h5`` or mtx folder), which
         are read in blocks.
     reference
-        Labelled cells, an AnnData or a path; the genes in common are used.
+        Labeled cells, an AnnData or a path; the genes in common are used.
     labels_key
         ``obs`` column with labels, in ``reference`` or in ``adata``.
     unlabeled_category
-        Label that marks an unlabelled cell, in upper or lower case, as missing values do.
+        Label that marks an unlabeled cell, in upper or lower case, as missing values do.
     model
         An annotator or its folder; or a pretrained model, its folder or registered name, from
         which the neural component starts. None: a compact model is trained from scratch.
     batch_key
-        ``obs`` column with the batch or donor of the labelled cells; other cells need none.
-    layer, use_raw, gene_key
-        Where expression and gene names are; see :func:`scmamba.pp.expression`. A ``layer`` or
-        ``gene_key`` that the reference lacks is used for ``adata`` alone.
+        ``obs`` column with the batch or donor of the labeled cells; other cells need none.
+    layer
+        Layer that holds the expression; None: ``X`` or ``.raw``, whichever holds counts.
+    use_raw
+        Whether expression is in ``.raw``; None: looked for in ``X`` first.
+    gene_key
+        ``var`` column of gene symbols or Ensembl ids; None: the index, or a column that matches.
+        A ``layer`` or ``gene_key`` that the reference lacks is used for ``adata`` alone.
     mode
         With a pretrained model: ``"probe"`` (frozen), ``"finetune"`` (all weights), ``"lora"``
         (low-rank parts), or ``"auto"``: ``"probe"`` on a CPU, else ``"finetune"``.
@@ -152,7 +156,7 @@ def annotate(
         on principal components (needs igraph): the type that more than half of a cluster's cells
         have is written too.
     training
-        How the neural component is trained; None: chosen by the number of labelled cells.
+        How the neural component is trained; None: chosen by the number of labeled cells.
     key_added
         Prefix of the keys under which results are written.
     copy
@@ -162,7 +166,7 @@ def annotate(
     output
         For a path or a backed AnnData: the file to write, a copy with the results added (the same
         path writes into it); for a list of paths, the folder of such files. Files are written
-        atomically, and rerunning an interrupted call resumes it. From a file, all labelled cells
+        atomically, and rerunning an interrupted call resumes it. From a file, all labeled cells
         and at most 20,000 others, sampled by ``seed``, are used for training; of a list, the genes
         of the first file.
 

@@ -95,8 +95,12 @@ def embed(
     batch_key
         ``obs`` column with the batch of each cell; only needed by models that normalize each batch
         by itself. Its values, sorted, are the model's domains 0, 1, ...
-    layer, use_raw, gene_key
-        Where expression and gene names are; see :func:`scmamba.pp.expression`.
+    layer
+        Layer that holds the expression; None: ``X`` or ``.raw``, whichever holds counts.
+    use_raw
+        Whether expression is in ``.raw``; None: looked for in ``X`` first.
+    gene_key
+        ``var`` column of gene symbols or Ensembl ids; None: the index, or a column that matches.
     max_length
         Most genes per cell, sampled with a seed that depends on the cell; None: all.
     key_added

@@ -110,8 +110,10 @@ def integrate(
         used as it is, or fine-tuned where ``training`` or ``objectives`` is given. An integrator
         or its folder: the cells are mapped into its integration, without training; of a list, each
         file by itself.
-    layer, gene_key
-        Where expression and gene names are; see :func:`scmamba.pp.expression`.
+    layer
+        Layer that holds the expression; None: ``X`` or ``.raw``, whichever holds counts.
+    gene_key
+        ``var`` column of gene symbols or Ensembl ids; None: the index, or a column that matches.
     n_top_genes
         Genes, highly variable within batches, that are used for training and decoded; None: all.
     correct

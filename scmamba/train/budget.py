@@ -111,7 +111,7 @@ class TimeBudget:
         return seconds <= self.seconds_left
 
     def part(self, fraction: float) -> TimeBudget:
-        """A budget for one stage, which starts now and writes to the same list of cuts.
+        """Return a budget for one stage, which starts now and writes to the same list of cuts.
 
         Parameters
         ----------

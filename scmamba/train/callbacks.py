@@ -152,6 +152,13 @@ class Ramp(Callback):
         Layer whose ``scale`` is set before every step.
     start, full
         Fractions of the training.
+
+    Examples
+    --------
+    >>> from scmamba.nn.heads.adversary import GradientReversal
+    >>> from scmamba.train import Ramp
+    >>> Ramp(GradientReversal(), start=0.1, full=0.5).full
+    0.5
     """
 
     def __init__(self, reversal: GradientReversal, start: float = 0.1, full: float = 0.5) -> None:

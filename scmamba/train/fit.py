@@ -205,6 +205,21 @@ def train(
     ScmambaError
         The loss is no longer finite, ``last.ckpt`` is damaged or of another run, or a logger's
         package is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba import settings
+    >>> from scmamba.models import SequenceModel
+    >>> from scmamba.stream import SequenceData
+    >>> from scmamba.train import NextToken, SequenceEpochs, SequenceFitConfig, train
+    >>> settings.verbosity = "error"
+    >>> model = SequenceModel.from_preset("nt-mamba", d_model=8, n_layer=1, d_state=4)
+    >>> data = SequenceData(tuple(np.array([1, 2, 3, 4]) for _ in range(6)), pad_id=0)
+    >>> config = SequenceFitConfig(epochs=2, ema=0.0)
+    >>> batches = SequenceEpochs(data, np.arange(6), None, config, None, None)
+    >>> len(train(model, batches, [NextToken((1, 2, 3, 4))], config).history)
+    2
     """
     from scmamba.train.loop import run  # Lightning, which it needs, takes seconds to import
 

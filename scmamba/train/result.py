@@ -22,6 +22,14 @@ class FitResult:
     cuts
         What was shortened to keep to the time budget; empty where all epochs were run or the
         validation loss stopped falling.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from scmamba.train import FitResult
+    >>> history = pd.DataFrame({"train_loss": [1.0, 0.5], "val_loss": [1.1, 0.9]}, index=[1, 2])
+    >>> FitResult(history, best_epoch=2).history.at[2, "val_loss"]
+    np.float64(0.9)
     """
 
     history: pd.DataFrame

@@ -37,6 +37,14 @@ class AnnotationBenchmark:
     runs
         One row per method and seed: scores, seconds, and ``cpu_seconds``, those of all processors
         together, worker processes included.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from scmamba.benchmark import AnnotationBenchmark
+    >>> runs = pd.DataFrame({"method": ["a", "b"], "seed": [0, 0], "macro_f1": [0.7, 0.8]})
+    >>> AnnotationBenchmark(runs).summary.index.tolist()
+    ['b', 'a']
     """
 
     runs: pd.DataFrame
@@ -61,14 +69,14 @@ def annotation(
 ) -> AnnotationBenchmark:
     """Annotate the same cells by several methods, and score them.
 
-    Every method learns from the labelled cells of ``reference``; the labels of ``query`` are taken
+    Every method learns from the labeled cells of ``reference``; the labels of ``query`` are taken
     off before anything starts. Each run leaves its predictions in ``output``, and a benchmark that
     was stopped goes on there.
 
     Parameters
     ----------
     reference
-        Labelled cells by genes.
+        Labeled cells by genes.
     query
         Cells to annotate, with the same genes and with their true labels.
     labels_key
@@ -84,7 +92,7 @@ def annotation(
     batch_key
         Column of ``obs`` with batches, which scmamba and scANVI use; None: none.
     n_top_genes
-        Highly variable genes of the labelled cells that the other methods see; None: all.
+        Highly variable genes of the labeled cells that the other methods see; None: all.
 
     Raises
     ------

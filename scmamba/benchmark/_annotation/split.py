@@ -32,7 +32,18 @@ class AnnotationSplit:
     batch_key
         Column of both with the batch, or None.
     n_top_genes
-        Highly variable genes of the labelled cells that other methods see; None: all.
+        Highly variable genes of the labeled cells that other methods see; None: all.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> from scmamba.benchmark import AnnotationSplit
+    >>> cells = scmamba.datasets.synthetic(60, 40, 2)
+    >>> query = cells[40:].copy()
+    >>> truth = query.obs.pop("cell_type").to_numpy(dtype=str)
+    >>> split = AnnotationSplit("toy", cells[:40], query, truth, "cell_type")
+    >>> [part.shape for part in split.values()]
+    [(40, 40), (20, 40), (40,)]
     """
 
     name: str
@@ -50,7 +61,7 @@ class AnnotationSplit:
 
     @property
     def known_labels(self) -> npt.NDArray[Any]:
-        """(n_labelled,) labels of the labelled cells alone."""
+        """(n_labeled,) labels of the labeled cells alone."""
         return self.labels[self.labels != UNLABELED]
 
     def values(self) -> tuple[sparse.csr_matrix, sparse.csr_matrix, npt.NDArray[np.int64]]:
@@ -59,7 +70,7 @@ class AnnotationSplit:
         Returns
         -------
         train
-            (n_labelled, n_chosen) the labelled cells alone.
+            (n_labeled, n_chosen) the labeled cells alone.
         query
             (n_query, n_chosen).
         genes

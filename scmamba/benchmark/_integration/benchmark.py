@@ -34,6 +34,19 @@ class IntegrationBenchmark:
         Means of each method over seeds; :func:`scmamba.pl.integration_scores` draws them.
     comparison
         The runs themselves: embeddings and UMAPs.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from scmamba import benchmark, datasets, settings
+    >>> settings.verbosity = "error"
+    >>> adata = datasets.synthetic(90, 60, 3, n_batches=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = benchmark.integration(
+    ...         adata, "batch", "cell_type", output=folder, methods=["pca"], seeds=[0]
+    ...     )
+    >>> found.runs[["method", "seed"]].values.tolist()
+    [['PCA', 0]]
     """
 
     runs: pd.DataFrame

@@ -1,4 +1,4 @@
-"""The cells that all ways to correct batches get alike: labelled, on the same genes."""
+"""The cells that all ways to correct batches get alike: labeled, on the same genes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 BATCH, LABEL, UNLABELED = "batch", "label", "unknown"
-"""Where cells carry what a method may read; X is log-normalised, ``layers["counts"]`` is not."""
+"""Where cells carry what a method may read; X is log-normalized, ``layers["counts"]`` is not."""
 
 
 def prepare_cells(
@@ -35,19 +35,27 @@ def prepare_cells(
     layer, use_raw, gene_key
         Where counts and gene names are; see :func:`scmamba.pp.expression`.
     unlabeled_category
-        What marks an unlabelled cell beside NaN, in any case.
+        What marks an unlabeled cell beside NaN, in any case.
     n_top_genes
         How many genes, ranked as in :func:`scmamba.tasks.integrate`; None: all that are expressed.
 
     Returns
     -------
-    (n_labelled, n_chosen) cells: X log-normalised by the sums over all genes,
+    (n_labeled, n_chosen) cells: X log-normalized by the sums over all genes,
     ``layers["counts"]``, ``obs["batch"]`` and ``obs["label"]``.
 
     Raises
     ------
     ScmambaError
         A column is missing, or expression holds no counts.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> adata = scmamba.datasets.synthetic(60, 40, 3, n_batches=2)
+    >>> cells = scmamba.benchmark.prepare_cells(adata, "batch", "cell_type", n_top_genes=10)
+    >>> cells.shape, list(cells.obs), list(cells.layers)
+    ((60, 10), ['batch', 'label'], ['counts'])
     """
     import anndata
     import numpy as np

@@ -47,6 +47,17 @@ class Comparison:
         So many are scored, at most; see :func:`scmamba.metrics.integration`.
     program
         Arguments of Python that run a method.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import scmamba
+    >>> from scmamba.benchmark import INTEGRATION_METHODS, Comparison, prepare_cells
+    >>> adata = scmamba.datasets.synthetic(60, 40, 3, n_batches=2)
+    >>> cells = prepare_cells(adata, "batch", "cell_type")
+    >>> comparison = Comparison({"pca": INTEGRATION_METHODS["pca"]}, cells, Path("comparison"))
+    >>> list(comparison.methods)
+    ['pca']
     """
 
     methods: Mapping[str, IntegrationMethod]

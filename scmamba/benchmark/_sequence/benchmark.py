@@ -38,6 +38,14 @@ class SequenceBenchmark:
         One row per method; see :func:`sequence`.
     by_task
         One row per task and method: means over seeds.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from scmamba.benchmark import SequenceBenchmark
+    >>> by_task = pd.DataFrame({"task": ["promoter"], "method": ["kmer"], "mcc": [0.8]})
+    >>> SequenceBenchmark(by_task, by_task.set_index("method"), by_task).summary.loc["kmer", "task"]
+    'promoter'
     """
 
     runs: pd.DataFrame

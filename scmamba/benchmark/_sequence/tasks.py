@@ -63,6 +63,17 @@ class SequenceTask:
     left_out
         Sequences that were taken out of training and validation, as the test or validation split
         holds them too.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from scmamba import benchmark
+    >>> texts = ["ACGT" * n for n in range(1, 7)] + ["AATT" * n for n in range(1, 7)]
+    >>> table = pd.DataFrame({"sequence": texts, "label": ["a"] * 6 + ["b"] * 6})
+    >>> train, test, validation = table.iloc[::3], table.iloc[1::3], table.iloc[2::3]
+    >>> task = benchmark.make_task("toy", train, test, validation)
+    >>> len(task.train), len(task.validation), len(task.test)
+    (4, 4, 4)
     """
 
     name: str
@@ -91,6 +102,17 @@ def make_task(
     ------
     ScmambaError
         A column is missing, a sequence holds a character that is none, or nothing is left.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from scmamba import benchmark
+    >>> texts = ["ACGT" * n for n in range(1, 7)] + ["AATT" * n for n in range(1, 7)]
+    >>> table = pd.DataFrame({"sequence": texts, "label": ["a"] * 6 + ["b"] * 6})
+    >>> train, test, validation = table.iloc[::3], table.iloc[1::3], table.iloc[2::3]
+    >>> task = benchmark.make_task("toy", train, test, validation)
+    >>> task.name, task.left_out
+    ('toy', 0)
     """
     parts = [_part(table, name) for table in (train, test)]
     learn, held = parts[0], parts[1]
@@ -132,6 +154,23 @@ def read_tasks(
     ------
     ScmambaError
         There is no such task, or a file is missing or cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from scmamba import benchmark
+    >>> texts = ["ACGT" * n for n in range(1, 7)] + ["AATT" * n for n in range(1, 7)]
+    >>> table = pd.DataFrame({"sequence": texts, "label": ["a"] * 6 + ["b"] * 6})
+    >>> train, test, validation = table.iloc[::3], table.iloc[1::3], table.iloc[2::3]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     toy = Path(folder, "toy")
+    ...     toy.mkdir()
+    ...     for name, part in {"train": train, "test": test, "dev": validation}.items():
+    ...         part.to_csv(toy / f"{name}.csv", index=False)
+    ...     [task.name for task in benchmark.read_tasks(folder)]
+    ['toy']
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -166,6 +205,11 @@ def fetch_tasks(names: Sequence[str] | None = None) -> list[SequenceTask]:
     ------
     ScmambaError
         There is no such task, or a download fails.
+
+    Examples
+    --------
+    >>> from scmamba import benchmark
+    >>> tasks = benchmark.fetch_tasks(["promoter_tata"])  # doctest: +SKIP  (downloads it)
     """
     known = nucleotide_transformer_tasks()
     _check_names(names, list(known), "the benchmark")

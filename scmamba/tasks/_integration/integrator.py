@@ -88,6 +88,16 @@ class Integrator(Described):
         Training curve, one row per epoch.
     bag
         The same model before its Mamba layers came in, for comparison; not saved.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> from scmamba.tasks import IntegrationTraining, integrate
+    >>> scmamba.settings.verbosity = "error"
+    >>> adata = scmamba.datasets.synthetic(60, 40, 2, n_batches=2)
+    >>> integrator = integrate(adata, "batch", training=IntegrationTraining(epochs=1, n_layer=0))
+    >>> integrator.batches
+    ('batch_0', 'batch_1')
     """
 
     model: CellModel

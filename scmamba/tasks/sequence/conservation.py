@@ -79,6 +79,15 @@ def conservation(
     ------
     ScmambaError
         The tokens are not single nucleotides, a sequence is wrong, or ``mask_every`` does not fit.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> scmamba.settings.verbosity = "error"
+    >>> model = scmamba.models.SequenceModel.from_preset("bimamba2", n_layer=1, d_model=32)
+    >>> table = scmamba.tasks.sequence.conservation("ACGTACGT", model)
+    >>> table[["A", "C", "G", "T"]].sum(axis=1).round(6).tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     """
     data = read_sequences(sequences, column=column)
     net = language_model(model)

@@ -113,6 +113,15 @@ def embed(
     ScmambaError
         A sequence is empty, too long or holds an unknown character, both strands are asked of a
         model of RNA, or the model does not load.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> scmamba.settings.verbosity = "error"
+    >>> model = scmamba.models.SequenceModel.from_preset("bimamba2", n_layer=1, d_model=32)
+    >>> embedded = scmamba.tasks.sequence.embed(["ACGTACGT", "GGCC"], model)
+    >>> embedded.obsm["X_scmamba"].shape, embedded.obs["length"].tolist()
+    ((2, 32), [8, 4])
     """
     check_choice("pooling", pooling, (*_POOLS, None))
     data = read_sequences(sequences, column=column)

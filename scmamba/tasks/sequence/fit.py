@@ -1,4 +1,4 @@
-"""A predictor from labelled sequences."""
+"""A predictor from labeled sequences."""
 
 from __future__ import annotations
 
@@ -91,6 +91,20 @@ def fit(
     ------
     ScmambaError
         An input cannot be used; nothing has been computed then.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scmamba
+    >>> from scmamba.tasks import SequenceTraining, sequence
+    >>> scmamba.settings.verbosity = "error"
+    >>> rng = np.random.default_rng(0)
+    >>> texts = ["".join(rng.choice(list("ACGT"), 20)) for _ in range(40)]
+    >>> labels = ["GC-rich" if sum(map(text.count, "GC")) > 10 else "other" for text in texts]
+    >>> quick = SequenceTraining(epochs=1, n_members=1, width=8)
+    >>> predictor = sequence.fit(texts, labels, training=quick)
+    >>> len(predictor.predict(texts[:3]))
+    3
     """
     used = settings.seed if seed is None else seed
     _check(task, mode, model, training, used)

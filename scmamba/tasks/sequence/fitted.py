@@ -249,6 +249,23 @@ def load(path: str | os.PathLike[str]) -> SequencePredictor:
     ------
     ScmambaError
         The folder holds no predictor, is of a newer format, or is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import scmamba
+    >>> from scmamba.tasks import SequenceTraining, sequence
+    >>> scmamba.settings.verbosity = "error"
+    >>> rng = np.random.default_rng(0)
+    >>> texts = ["".join(rng.choice(list("ACGT"), 20)) for _ in range(40)]
+    >>> labels = ["GC-rich" if sum(map(text.count, "GC")) > 10 else "other" for text in texts]
+    >>> quick = SequenceTraining(epochs=1, n_members=1, width=8)
+    >>> predictor = sequence.fit(texts, labels, training=quick)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = predictor.save(f"{folder}/predictor")
+    ...     sequence.load(f"{folder}/predictor").predict_proba(texts[:2]).columns.tolist()
+    ['GC-rich', 'other']
     """
     with ARTIFACT.reading(path) as saved:
         if saved.version == 1:

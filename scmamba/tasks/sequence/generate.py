@@ -73,6 +73,15 @@ def generate(
     ------
     ScmambaError
         The model is not causal, a number is out of its range, or a prompt is wrong.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> scmamba.settings.verbosity = "error"
+    >>> model = scmamba.models.SequenceModel.from_preset("nt-mamba", n_layer=1, d_model=32)
+    >>> new = scmamba.tasks.sequence.generate("ACGT", model, length=6, n_samples=2)
+    >>> new["sequence"].str.len().tolist()
+    [10, 10]
     """
     used = settings.seed if seed is None else seed
     _check(length, n_samples, temperature, top_k, used)

@@ -95,6 +95,15 @@ def mutagenesis(
     ScmambaError
         There is not just one sequence, the region is not in it, no kind of change is asked for, an
         option does not go with the model, or a sequence holds an unknown character.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> def gc_content(sequences):
+    ...     return [sum(map(text.count, "GC")) / len(text) for text in sequences]
+    >>> changes = scmamba.tasks.sequence.mutagenesis("ACGT", gc_content, stop=1)
+    >>> changes[["ref", "alt", "change"]].values.tolist()
+    [['A', 'C', 0.25], ['A', 'G', 0.25], ['A', 'T', 0.0]]
     """
     check_count("start", start, least=-(2**62), optional=False)
     check_count("stop", stop, least=-(2**62))

@@ -49,6 +49,16 @@ class Pretrained:
         Of the epoch that predicted held-out sequences best.
     history
         Training curve: losses in nats a token.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> from scmamba.tasks import sequence
+    >>> scmamba.settings.verbosity = "error"
+    >>> model = scmamba.models.SequenceModel.from_preset("nt-mamba", n_layer=1, d_model=16)
+    >>> pretrained = sequence.pretrain(["ACGTACGT"] * 12, model=model, epochs=1)
+    >>> sequence.embed("ACGT", pretrained.model).n_obs
+    1
     """
 
     model: SequenceModel
@@ -112,6 +122,16 @@ def pretrain(
     ------
     ScmambaError
         An input cannot be used, or the objective does not fit the model.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> from scmamba.tasks import sequence
+    >>> scmamba.settings.verbosity = "error"
+    >>> model = scmamba.models.SequenceModel.from_preset("nt-mamba", n_layer=1, d_model=16)
+    >>> pretrained = sequence.pretrain(["ACGTACGT"] * 12, model=model, epochs=1)
+    >>> len(pretrained.history)
+    1
     """
     used = settings.seed if seed is None else seed
     check_choice("objective", objective, OBJECTIVES)

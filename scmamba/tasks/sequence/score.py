@@ -61,6 +61,15 @@ def score(
     ScmambaError
         A sequence is empty, too long or holds an unknown character, ``mask_every`` does not fit,
         or the model does not load or has no language-model head.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> scmamba.settings.verbosity = "error"
+    >>> model = scmamba.models.SequenceModel.from_preset("nt-mamba", n_layer=1, d_model=32)
+    >>> table = scmamba.tasks.sequence.score(["ACGTACGT", "GGCC"], model)
+    >>> list(table), len(table)
+    (['log_likelihood', 'per_nucleotide', 'n_nucleotides'], 2)
     """
     check_flag("per_token", per_token)
     data = read_sequences(sequences, column=column)

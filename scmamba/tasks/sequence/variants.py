@@ -35,7 +35,7 @@ def variant_effects(
     flank: int = 5,
     batch_size: int | None = None,
 ) -> pd.DataFrame:
-    """Log-likelihood ratio of the alternative to the reference allele of each variant.
+    r"""Log-likelihood ratio of the alternative to the reference allele of each variant.
 
     A masked model is asked at the site: of single-nucleotide variants the log-probabilities of
     both alleles under one mask, as the plant models' zero-shot score (Zhai et al., 2025, PNAS,
@@ -74,6 +74,24 @@ def variant_effects(
     ScmambaError
         A file is missing or damaged, a chromosome is not in the FASTA, a reference allele is not
         what the genome has there, a variant is longer than the window, or the model does not load.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import scmamba
+    >>> scmamba.settings.verbosity = "error"
+    >>> model = scmamba.models.SequenceModel.from_preset("bimamba2", n_layer=1, d_model=32)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     vcf, fasta = Path(folder, "variants.vcf"), Path(folder, "genome.fa")
+    ...     _ = fasta.write_text(">1\nACGTACGTACGTACGT\n")
+    ...     _ = vcf.write_text(
+    ...         "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    ...         "1\t5\trs1\tA\tG\t.\t.\t.\n"
+    ...     )
+    ...     effects = scmamba.tasks.sequence.variant_effects(vcf, fasta, model, window=8)
+    >>> effects[["id", "ref", "alt"]].values.tolist()
+    [['rs1', 'A', 'G']]
     """
     for name, value in (("window", window), ("flank", flank)):
         check_count(name, value, optional=False)

@@ -25,6 +25,21 @@ class CellEpochs(RowEpochs):
         How they are batched.
     mask_value
         Value that stands in place of hidden ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import sparse
+    >>> from scmamba.stream import CellData
+    >>> from scmamba.tokens import Vocab, tokenize
+    >>> from scmamba.train import CellEpochs, FitConfig
+    >>> counts = sparse.csr_matrix(np.random.default_rng(0).poisson(2.0, (12, 5)))
+    >>> tokens = tokenize(counts, np.arange(5), n_bins=None)
+    >>> data = CellData(tokens, Vocab(list("abcde")), cls_value=0.0, pad_value=-2.0)
+    >>> config = FitConfig(epochs=2, batch_size=5)
+    >>> batches = CellEpochs(data, np.arange(10), np.arange(10, 12), config, mask_value=-1.0)
+    >>> batches.n_batches(0), batches.total_steps(), batches.validates
+    (2, 4, True)
     """
 
     data: CellData

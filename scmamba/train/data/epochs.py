@@ -34,6 +34,13 @@ class EpochBatches(ABC):
     ----------
     epochs
         How many epochs there will be.
+
+    Examples
+    --------
+    >>> from scmamba.train import EpochBatches, StreamEpochs
+    >>> stream = StreamEpochs(lambda epoch, shard: iter("abcd"), steps=4, epochs=2)
+    >>> isinstance(stream, EpochBatches), stream.total_steps(accumulate=2)
+    (True, 4)
     """
 
     def __init__(self, epochs: int) -> None:

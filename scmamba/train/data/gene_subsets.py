@@ -33,6 +33,20 @@ class GeneSubsetEpochs(RowEpochs):
         (n_cells, n_counts) counts to be decoded, or None.
     mask_value
         Value that stands in place of hidden ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import sparse
+    >>> from scmamba.stream import CellData, GeneSubsets
+    >>> from scmamba.tokens import Vocab, tokenize
+    >>> from scmamba.train import FitConfig, GeneSubsetEpochs
+    >>> counts = sparse.csr_matrix(np.random.default_rng(0).poisson(2.0, (12, 5)))
+    >>> tokens = tokenize(counts, np.arange(5), n_bins=None)
+    >>> data = CellData(tokens, Vocab(list("abcde")), cls_value=0.0, pad_value=-2.0)
+    >>> config = FitConfig(epochs=3, batch_size=6)
+    >>> GeneSubsetEpochs(data, np.arange(12), GeneSubsets(n_subsets=2), config).total_steps()
+    6
     """
 
     data: CellData

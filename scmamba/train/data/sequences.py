@@ -35,6 +35,17 @@ class SequenceEpochs(RowEpochs):
     ------
     ScmambaError
         Noise is asked for without ``replaceable``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba.stream import SequenceData
+    >>> from scmamba.train import SequenceEpochs, SequenceFitConfig
+    >>> data = SequenceData(tuple(np.array([1, 2, 3, 4]) for _ in range(6)), pad_id=0)
+    >>> config = SequenceFitConfig(epochs=2, batch_size=2)
+    >>> batches = SequenceEpochs(data, np.arange(4), np.arange(4, 6), config, None, None)
+    >>> batches.n_batches(0), batches.total_steps()
+    (2, 4)
     """
 
     data: SequenceData

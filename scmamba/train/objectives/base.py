@@ -25,6 +25,24 @@ class Objective(Protocol[OutputT, BatchT]):
         Head of the model that it needs; ``""`` for none.
     weight
         Factor in the total loss; 0 turns it off.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from typing import ClassVar
+    >>> from scmamba.train import check_objectives
+    >>> @dataclass(frozen=True)
+    ... class Length:
+    ...     '''Squared length of the cell embedding.'''
+    ...
+    ...     weight: float = 1.0
+    ...     name: ClassVar[str] = "length"
+    ...     head: ClassVar[str] = ""
+    ...
+    ...     def __call__(self, output, batch):
+    ...         return output.cell_embedding.pow(2).sum(1).mean()
+    >>> check_objectives([Length()], heads=[])
+    [Length(weight=1.0)]
     """
 
     name: ClassVar[str]
@@ -58,6 +76,12 @@ def check_objectives(objectives: Sequence[ObjectiveT], heads: Sequence[str]) -> 
     ------
     ScmambaError
         No objective is on, or one needs a head that the model lacks.
+
+    Examples
+    --------
+    >>> from scmamba.train import CLS, GEP, check_objectives
+    >>> check_objectives([CLS(), GEP(weight=0.0)], heads=["class"])
+    [CLS(weight=1.0, class_weights=(), label_smoothing=0.0)]
     """
     on = [objective for objective in objectives if objective.weight > 0]
     if not on:
@@ -71,7 +95,17 @@ def check_objectives(objectives: Sequence[ObjectiveT], heads: Sequence[str]) -> 
 
 
 def total(losses: Mapping[str, Tensor], objectives: Sequence[Objective[Any, Any]]) -> Tensor:
-    """Weighted sum of the losses, a scalar."""
+    """Weighted sum of the losses, a scalar.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.train import CLS, GEP
+    >>> from scmamba.train.objectives import total
+    >>> losses = {"cls": torch.tensor(1.0), "gep": torch.tensor(3.0)}
+    >>> total(losses, [CLS(), GEP(weight=0.5)]).item()
+    2.5
+    """
     return torch.stack(
         [objective.weight * losses[objective.name] for objective in objectives]
     ).sum()

@@ -1,4 +1,4 @@
-"""Classes of labelled cells or sequences (``cls``), and weights of classes."""
+"""Classes of labeled cells or sequences (``cls``), and weights of classes."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ class CLS:
         (n_classes,) factor of each class; empty: all 1.
     label_smoothing
         Probability that is spread over all classes, in [0, 1).
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from scmamba.train import CLS
+    >>> output = SimpleNamespace(class_logits=torch.tensor([[2.0, 0.0], [0.0, 2.0]]))
+    >>> batch = SimpleNamespace(labels=torch.tensor([0, -1]))  # the second cell has no label
+    >>> round(CLS()(output, batch).item(), 3)
+    0.127
     """
 
     weight: float = 1.0

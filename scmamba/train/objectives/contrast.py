@@ -22,6 +22,16 @@ class Contrast:
         Factor in the total loss.
     temperature
         Divisor of the cosine similarities, above 0.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from scmamba.train import Contrast
+    >>> output = SimpleNamespace(cell_embedding=torch.eye(2).repeat(2, 1))
+    >>> batch = SimpleNamespace(rows=torch.tensor([0, 1, 0, 1]), batch_ids=None)
+    >>> Contrast(temperature=0.2)(output, batch).item() < 0.1  # subsets of a cell agree
+    True
     """
 
     weight: float = 1.0

@@ -22,6 +22,16 @@ class DAB:
         Factor in the total loss.
     class_weights
         (n_batches,) factor of each batch; empty: all 1.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from scmamba.train import DAB
+    >>> output = SimpleNamespace(batch_logits=torch.zeros(2, 2))
+    >>> batch = SimpleNamespace(batch_ids=torch.tensor([0, 1]))
+    >>> round(DAB()(output, batch).item(), 3)  # log 2: the batches cannot be told apart
+    0.693
     """
 
     weight: float = 1.0

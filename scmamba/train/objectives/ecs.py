@@ -22,6 +22,16 @@ class ECS:
         Factor in the total loss.
     threshold
         Cosine similarities above it are pulled to 1, those below to 0; in [0, 1].
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from scmamba.train import ECS
+    >>> output = SimpleNamespace(cell_embedding=torch.eye(3))
+    >>> loss = ECS(threshold=0.3)(output, None)
+    >>> loss.shape
+    torch.Size([])
     """
 
     weight: float = 1.0

@@ -20,6 +20,15 @@ class KL:
     ----------
     weight
         Factor in the total loss.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from scmamba.train import KL
+    >>> at_prior = torch.zeros(4, 3)
+    >>> KL()(SimpleNamespace(cell_embedding=at_prior, latent_log_var=at_prior), None).item()
+    0.0
     """
 
     weight: float = 1.0

@@ -19,6 +19,15 @@ class MultiLabel:
     ----------
     weight
         Factor in the total loss.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from scmamba.train import MultiLabel
+    >>> output = SimpleNamespace(logits=torch.zeros(2, 3))
+    >>> round(MultiLabel()(output, SimpleNamespace(target=torch.ones(2, 3))).item(), 3)
+    0.693
     """
 
     weight: float = 1.0

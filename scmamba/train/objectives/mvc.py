@@ -20,6 +20,18 @@ class MVC:
     ----------
     weight
         Factor in the total loss.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from scmamba.train import MVC
+    >>> output = SimpleNamespace(mvc_expression=torch.tensor([[1.0, 2.0]]), mvc_zero_prob=None)
+    >>> batch = SimpleNamespace(
+    ...     target=torch.tensor([[1.0, 4.0]]), masked=torch.tensor([[False, True]])
+    ... )
+    >>> MVC()(output, batch).item()
+    4.0
     """
 
     weight: float = 1.0

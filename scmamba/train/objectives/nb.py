@@ -20,6 +20,17 @@ class NB:
     ----------
     weight
         Factor in the total loss.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from scmamba.train import NB
+    >>> output = SimpleNamespace(
+    ...     count_log_share=torch.tensor([[0.5, 0.5]]).log(), count_log_dispersion=torch.zeros(2)
+    ... )
+    >>> NB()(output, SimpleNamespace(counts=torch.tensor([[3.0, 1.0]]))).item() > 0
+    True
     """
 
     weight: float = 1.0

@@ -1,4 +1,4 @@
-"""Causal language modelling (``next``)."""
+"""Causal language modeling (``next``)."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ class NextToken:
         Ids that count; others (special tokens, N) are read and not predicted.
     weight
         Factor in the total loss.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from scmamba.train import NextToken
+    >>> output = SimpleNamespace(logits=torch.zeros(1, 3, 4))
+    >>> batch = SimpleNamespace(input_ids=torch.tensor([[0, 1, 2]]), padding_mask=None)
+    >>> round(NextToken(predictable=(0, 1, 2, 3))(output, batch).item(), 3)
+    1.386
     """
 
     predictable: tuple[int, ...]

@@ -19,6 +19,15 @@ class SquaredError:
     ----------
     weight
         Factor in the total loss.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from scmamba.train import SquaredError
+    >>> output = SimpleNamespace(logits=torch.zeros(2, 1))
+    >>> SquaredError()(output, SimpleNamespace(target=torch.full((2, 1), 3.0))).item()
+    9.0
     """
 
     weight: float = 1.0

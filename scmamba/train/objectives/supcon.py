@@ -1,4 +1,4 @@
-"""Supervised contrastive loss of labelled cells (``supcon``)."""
+"""Supervised contrastive loss of labeled cells (``supcon``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scmamba.stream.cells import CellTrainBatch
 
 @dataclass(frozen=True)
 class SupCon:
-    """Labelled cells find those of their label among all labelled cells, whatever their batch.
+    """Labeled cells find those of their label among all labeled cells, whatever their batch.
 
     Parameters
     ----------
@@ -26,6 +26,16 @@ class SupCon:
     Notes
     -----
     Khosla et al., Supervised Contrastive Learning, NeurIPS 2020.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from scmamba.train import SupCon
+    >>> output = SimpleNamespace(cell_embedding=torch.eye(2).repeat(2, 1))
+    >>> batch = SimpleNamespace(labels=torch.tensor([0, 1, 0, 1]))
+    >>> SupCon(temperature=0.2)(output, batch).item() < 0.1  # cells of a label agree
+    True
     """
 
     weight: float = 1.0

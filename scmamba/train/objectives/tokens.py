@@ -22,6 +22,16 @@ class TokenClasses:
         Factor in the total loss.
     head
         ``"class"``, or ``"language"`` for the language-model head.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from scmamba.train import TokenClasses
+    >>> output = SimpleNamespace(logits=torch.zeros(1, 3, 4))  # a sequence, tokens, classes
+    >>> batch = SimpleNamespace(target=torch.tensor([[0, 1, -100]]))  # -100: not known
+    >>> round(TokenClasses()(output, batch).item(), 3)
+    1.386
     """
 
     weight: float = 1.0

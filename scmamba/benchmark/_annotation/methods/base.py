@@ -34,6 +34,14 @@ class Predictions:
         Seconds to fit and predict; None where the method is part of another.
     cpu_seconds
         Seconds of all processors for it, worker processes included; None likewise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba.benchmark import Predictions
+    >>> found = Predictions(np.array(["B", "T"]), confidence=np.array([0.9, 0.6]))
+    >>> found.take(np.array([1])).confidence.tolist()
+    [0.6]
     """
 
     guess: Array
@@ -62,6 +70,16 @@ class AnnotationMethod:
         Its name in tables.
     package
         Package that must be installed for it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba.benchmark import AnnotationMethod, Predictions
+    >>> def most_frequent(split, seed):
+    ...     labels, counts = np.unique(split.known_labels, return_counts=True)
+    ...     return Predictions(np.repeat(labels[counts.argmax()], split.query.n_obs))
+    >>> AnnotationMethod(most_frequent, "most frequent type").title
+    'most frequent type'
     """
 
     run: Callable[[AnnotationSplit, int], Predictions]
@@ -82,7 +100,7 @@ class Classifier:
     make: Callable[[int], ClassifierMixin]
 
     def __call__(self, split: AnnotationSplit, seed: int) -> Predictions:
-        """Fit the labelled cells, predict the query."""
+        """Fit the labeled cells, predict the query."""
         train, query, _ = split.values()
         with measure_cost() as cost:
             model: Any = self.make(seed).fit(train, split.known_labels)

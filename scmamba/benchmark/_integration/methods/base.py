@@ -26,6 +26,15 @@ class IntegrationMethod:
         Its name in tables.
     labels
         Whether it learns from labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba.benchmark import IntegrationMethod
+    >>> def total_counts(cells, seed):
+    ...     return np.asarray(cells.layers["counts"].sum(axis=1))
+    >>> IntegrationMethod(total_counts, "numpy", "total counts").labels
+    False
     """
 
     run: Callable[[AnnData, int], np.ndarray]

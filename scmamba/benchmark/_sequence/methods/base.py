@@ -44,6 +44,13 @@ class SequenceRun:
         Choices and versions that are kept with the run.
     calibration
         By the name of the row: ``"ece"`` and ``"log_loss"`` from :func:`calibration_of`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba.benchmark import SequenceRun
+    >>> SequenceRun({"": np.array([0, 1, 1])}, n_parameters=1200, seconds=3.5).guesses[""].tolist()
+    [0, 1, 1]
     """
 
     guesses: dict[str, npt.NDArray[np.int64]]
@@ -66,6 +73,15 @@ class SequenceMethod:
         Whether it does not spread over the cores by itself.
     published
         Whether it looks at the training of published networks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba.benchmark import SequenceMethod, SequenceRun
+    >>> def first_class(task, seed, config):
+    ...     return SequenceRun({"": np.zeros(len(task.test), dtype=np.int64)}, 0, 0.0)
+    >>> SequenceMethod(first_class).one_core
+    True
     """
 
     run: Callable[[SequenceTask, int, SequenceFitConfig], SequenceRun]
