@@ -14,7 +14,7 @@ from scmamba.pl._style import BLUE, GREY, LINE, MUTED, ORANGE, canvas, place, qu
 
 NUCLEOTIDES = {"A": "#2f9e63", "C": BLUE, "G": ORANGE, "T": "#b8322a", "U": "#b8322a", "N": GREY}
 PER_LINE = 80
-_CELL, _GAP, _LEFT, _RIGHT, _HEAD, _FOOT = 0.15, 0.5, 0.95, 0.85, 0.6, 0.5
+_CELL, _GAP, _LEFT, _RIGHT, _HEAD, _FOOT = 0.15, 0.5, 0.95, 1.15, 0.6, 0.5
 
 
 def lines(positions: np.ndarray, height: float) -> tuple[Figure, Iterator[tuple[Axes, np.ndarray]]]:

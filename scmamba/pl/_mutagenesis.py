@@ -11,7 +11,7 @@ from scmamba._errors import ScmambaError
 from scmamba.pl._letters import NUCLEOTIDES, lines, logo, position_axis
 from scmamba.pl._style import GREY, INK, MUTED, place, title
 
-_ROW, _SIDE = 0.2, 0.85
+_ROW, _SIDE = 0.2, 1.15
 _SUBSTITUTION = "substitution"
 # Losses are warm, gains calm, no change is white.
 _DIVERGING = LinearSegmentedColormap.from_list(

@@ -102,6 +102,8 @@ def test_help_tells_options_from_docstrings(capsys: pytest.CaptureFixture[str]) 
     assert "Cells to read." in text
     assert "Where counts are." in text
     assert "--cells" not in text
+    assert "type:" not in text
+    assert "``" not in text
 
 
 @pytest.mark.parametrize(

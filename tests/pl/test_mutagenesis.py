@@ -75,6 +75,11 @@ def test_a_single_row_has_room_for_its_colours(options: dict) -> None:
     assert inside(mutagenesis_heatmap(table))
 
 
+def test_colors_of_small_changes_have_room_for_their_numbers(table: pd.DataFrame) -> None:
+    small = table.assign(change=table["change"] * 1.37e-5)
+    assert inside(mutagenesis_heatmap(small))
+
+
 def test_long_regions_go_on_in_further_lines() -> None:
     text = "".join(np.random.default_rng(0).choice(list("ACGT"), 2 * PER_LINE + 5))
     table = mutagenesis(text, at_gc)
