@@ -37,16 +37,14 @@ class IntegrationBenchmark:
 
     Examples
     --------
-    >>> import tempfile
-    >>> from scmamba import benchmark, datasets, settings
-    >>> settings.verbosity = "error"
-    >>> adata = datasets.synthetic(90, 60, 3, n_batches=2)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     found = benchmark.integration(
-    ...         adata, "batch", "cell_type", output=folder, methods=["pca"], seeds=[0]
-    ...     )
-    >>> found.runs[["method", "seed"]].values.tolist()
-    [['PCA', 0]]
+    >>> import pandas as pd
+    >>> from scmamba.benchmark import IntegrationBenchmark
+    >>> runs = pd.DataFrame({
+    ...     "method": ["PCA", "PCA"], "seed": [0, 1], "Total": [0.5, 0.7], "labels used": False
+    ... })
+    >>> found = IntegrationBenchmark(runs, scores=None, comparison=None)
+    >>> found.summary["Total"].round(3).to_dict()
+    {'PCA': 0.6}
     """
 
     runs: pd.DataFrame
@@ -118,6 +116,8 @@ def integration(
     Examples
     --------
     >>> import tempfile
+    >>> import pytest
+    >>> _ = pytest.importorskip("scib_metrics")
     >>> from scmamba import benchmark, datasets, settings
     >>> settings.verbosity = "error"
     >>> adata = datasets.synthetic(90, 60, 3, n_batches=2)
