@@ -209,7 +209,7 @@ def fetch_tasks(names: Sequence[str] | None = None) -> list[SequenceTask]:
     Examples
     --------
     >>> from scmamba import benchmark
-    >>> tasks = benchmark.fetch_tasks(["promoter_tata"])  # doctest: +SKIP  (downloads it)
+    >>> tasks = benchmark.fetch_tasks(["promoter_tata"])  # doctest: +SKIP
     """
     known = nucleotide_transformer_tasks()
     _check_names(names, list(known), "the benchmark")
