@@ -69,7 +69,7 @@ def with_discriminant(
     batches: npt.NDArray[np.object_] | None,
     seed: int,
 ) -> Linear:
-    """Add a discriminant's logits to those of logistic regression.
+    """Add a discriminant's logits to those of logistic regression, where there are batches.
 
     Parameters
     ----------
@@ -84,6 +84,8 @@ def with_discriminant(
     seed
         Random seed of the principal components.
     """
+    if batches is None or len(np.unique(batches.astype(str))) < 2:
+        return logistic
     n_classes = len(logistic.intercept)
     found = fit_discriminant(x, codes, n_classes, batches, seed=seed)
     coef = logistic.coef + DISCRIMINANT_WEIGHT * found.coef

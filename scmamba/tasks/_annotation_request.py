@@ -46,7 +46,7 @@ class AnnotationRequest:
     n_top_genes: int | None
     max_error: float
     ood_fpr: float
-    class_thresholds: bool
+    class_thresholds: bool | None
     majority_voting: bool | str
     training: AnnotationTraining | None
     keys: Keys

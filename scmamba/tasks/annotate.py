@@ -44,7 +44,7 @@ def annotate(
     n_top_genes: int | None = 2000,
     max_error: float = 0.05,
     ood_fpr: float = 0.01,
-    class_thresholds: bool = True,
+    class_thresholds: bool | None = None,
     majority_voting: bool | str = False,
     training: AnnotationTraining | None = None,
     key_added: str = PREFIX,
@@ -70,7 +70,7 @@ def annotate(
     n_top_genes: int | None = 2000,
     max_error: float = 0.05,
     ood_fpr: float = 0.01,
-    class_thresholds: bool = True,
+    class_thresholds: bool | None = None,
     majority_voting: bool | str = False,
     training: AnnotationTraining | None = None,
     key_added: str = PREFIX,
@@ -95,7 +95,7 @@ def annotate(
     n_top_genes: int | None = 2000,
     max_error: float = 0.05,
     ood_fpr: float = 0.01,
-    class_thresholds: bool = True,
+    class_thresholds: bool | None = None,
     majority_voting: bool | str = False,
     training: AnnotationTraining | None = None,
     key_added: str = PREFIX,
@@ -150,7 +150,7 @@ def annotate(
     class_thresholds
         Whether each cell type has a threshold of its own, so that ``max_error`` holds for the
         cells predicted to be of each type, whatever the frequencies of types are. False: one
-        threshold for all types.
+        threshold for all types. None: True where ``batch_key`` names at least two batches.
     majority_voting
         Name of an ``obs`` column with clusters, or True, which clusters the cells finely by Leiden
         on principal components (needs igraph): the type that more than half of a cluster's cells

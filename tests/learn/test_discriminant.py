@@ -64,10 +64,19 @@ def test_batches_are_moved_together() -> None:
 def test_without_such_classes_it_is_linear() -> None:
     x, codes = study([0, 1, 2], 0.0, 1)
     logistic = fit_linear(x, codes, 4)
-    found = with_discriminant(logistic, x, codes, None, seed=0)
+    batches = np.tile(np.array(["a", "b"], dtype=object), len(codes) // 2)
+    found = with_discriminant(logistic, x, codes, batches, seed=0)
     assert type(found) is Linear
     assert np.isneginf(found.logits(x)[:, 3]).all()  # a class without cells
     assert (found.logits(x).argmax(1) == codes).mean() > 0.95
+
+
+@pytest.mark.parametrize("batches", [None, "a"])
+def test_without_batches_logistic_regression_stays_as_it_is(batches) -> None:
+    x, codes = study([0, 1, 2], 0.0, 1)
+    logistic = fit_linear(x, codes, 4)
+    given = batches and np.full(len(codes), batches, dtype=object)
+    assert with_discriminant(logistic, x, codes, given, seed=0) is logistic
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,11 @@ class FitTask:
         max_error: float,
         ood_fpr: float,
         *,
-        by_class: bool = True,
+        by_class: bool | None = None,
     ) -> Annotator:
         """Fit an annotator to the labelled cells."""
+        if by_class is None:
+            by_class = self._batches is not None and len(set(self._batches)) > 1
         budget = TimeBudget(self.training.max_minutes)
         labels, learn_from, others = self.given.labels, self.given.learn_from, self.given.query
         genes, values, other_values = _common(learn_from, others)
