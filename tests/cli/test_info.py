@@ -31,4 +31,4 @@ def test_model(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_unknown_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "nope"]) == 2
-    assert capsys.readouterr().err.startswith("scmamba: 'nope' is no folder")
+    assert capsys.readouterr().err.startswith("scmamba: 'nope' is neither a folder")

@@ -166,7 +166,7 @@ def test_generated_sequences_can_be_read_again(folder: Path, suffix: str) -> Non
         ("score none.fa --model causal --output s.csv", "there is no file none.fa"),
         ("score seqs.fa --model causal --output s.txt", "end its name with .csv, .tsv"),
         ("score seqs.fa --model causal --output no/s.csv", "no does not exist; make it"),
-        ("score seqs.fa --model nope --output s.csv", "'nope' is no folder"),
+        ("score seqs.fa --model nope --output s.csv", "'nope' is neither a folder"),
         ("score ACXGT --model causal --output s.csv", "'X' at position 3"),
         ("generate ACGT --model both --length 3 --output g.fa", "reads both directions"),
         ("mutagenesis seqs.fa --model causal --output m.csv", "holds 6 sequences"),

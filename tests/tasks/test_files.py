@@ -406,7 +406,7 @@ def test_of_a_file_some_unlabelled_cells_are_learned_from(cells, tmp_path, quick
     monkeypatch.setattr(
         task.FitTask,
         "fit",
-        lambda self, *_: seen.append(self.given) or exec("raise Stop", globals()),
+        lambda self, *_, **__: seen.append(self.given) or exec("raise Stop", globals()),
     )
     with pytest.raises(Stop):
         annotate(write(cells, tmp_path / "c.h5ad"), labels_key="label", output=tmp_path / "o.h5ad")
@@ -450,7 +450,7 @@ def test_from_a_pretrained_model(cells, tmp_path, model) -> None:
     assert list(found.obs["scmamba_best_guess"]) == list(cells.obs["scmamba_best_guess"])
     np.testing.assert_allclose(found.obsm["X_scmamba"], cells.obsm["X_scmamba"], atol=1e-4)
     back = found.uns["scmamba"]
-    assert back["n_labelled"] == 60 and back["validation"]["n_cells"] == 60
+    assert back["n_labelled"] == 60 and back["scores"]["n_cells"] == 60
 
 
 @pytest.mark.parametrize("form", ["csc", "dense", "int", "raw"])

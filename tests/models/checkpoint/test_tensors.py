@@ -45,9 +45,9 @@ def test_shapes_that_are_not_stored(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(10).as_strided((5, 10), (0, 1))}, path)
     _refused(path, "a claims the shape")
     torch.save({"a": torch.empty(10**12, device="meta")}, path)
-    _refused(path, "a is no plain tensor")
+    _refused(path, "a is not a plain tensor")
     torch.save({"a": torch.sparse_coo_tensor([[0]], [1.0], (10**12,))}, path)
-    _refused(path, "a is no plain tensor|damaged")
+    _refused(path, "a is not a plain tensor|damaged")
     torch.save({"a": torch.empty(10**12, 0)}, path)
     _refused(path, "without a single number: a")
 
