@@ -18,6 +18,7 @@ def test_majority_by_hand() -> None:
 
 
 def test_clusters_of_separate_groups_are_not_mixed() -> None:
+    pytest.importorskip("igraph")
     rng = np.random.default_rng(0)
     group = np.repeat([0, 1, 2], 60)
     coordinates = 20.0 * np.eye(3)[group] + rng.normal(size=(180, 3))
@@ -28,6 +29,7 @@ def test_clusters_of_separate_groups_are_not_mixed() -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_very_few_cells(n) -> None:
+    pytest.importorskip("igraph")
     assert len(voting.over_cluster(np.arange(2.0 * n).reshape(n, 2), seed=0)) == n
 
 
@@ -45,6 +47,7 @@ def test_a_column_of_clusters(fitted, cells) -> None:
 
 
 def test_clusters_are_made(fitted, cells) -> None:
+    pytest.importorskip("igraph")
     annotate(cells, model=fitted[1], majority_voting=True)
     assert cells.obs["scmamba_majority_voting"].notna().all()
 
