@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from scipy import sparse
 
-from scmamba._progress import progress_bar
-from scmamba.learn.parallel import one_thread
+from scmamba.learn.matrix_trainer import MatrixTrainer
 from scmamba.models import CellModel
-from scmamba.train.budget import Cut, Pace, TimeBudget
+from scmamba.train.budget import TimeBudget
 from scmamba.train.config import FitConfig
 from scmamba.train.objectives import CLS
-from scmamba.train.optim import lr_factor, moving_average
 from scmamba.train.result import FitResult
 
 _LEAST_STEPS = 8
@@ -86,31 +81,7 @@ def fit_bag(
     budget
         Time that is left; None: no limit.
     """
-    size = min(config.batch_size, max(len(cells) // _LEAST_STEPS, 2))
-    pace = Pace(config.epochs * max(len(cells) // size, 1), budget or TimeBudget())
-    trainer = _Trainer(model, objective, config, pace)
-    rng = np.random.default_rng(config.seed)
-    bar = progress_bar(text, pace.planned, delay=1)
-    rows: list[dict[str, float]] = []
-    with bar, one_thread(), torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        for epoch in range(1, config.epochs + 1):
-            losses = []
-            for batch in _batches(cells, size, config.mask_ratio, rng):
-                losses.append(trainer.step(batch))
-                bar.update()
-                if pace.over(trainer.n_steps):
-                    break
-            row = {"epoch": epoch, "train_loss": float(np.mean(losses))}
-            rows.append(row if held is None else row | trainer.evaluate(held))
-            if pace.over(trainer.n_steps):
-                break
-    trainer.keep_average()
-    history = pd.DataFrame(rows).set_index("epoch")
-    if trainer.n_steps == pace.planned:
-        return FitResult(history, config.epochs)
-    done = config.epochs * trainer.n_steps / pace.planned
-    return FitResult(history, len(rows), (Cut("epochs", done, config.epochs, text),))
+    return _BagTrainer(model, cells, objective, config, held, budget).fit(text)
 
 
 def outputs_of_matrix(
@@ -131,46 +102,45 @@ def outputs_of_matrix(
     return embedding, logits
 
 
-class _Trainer:
-    """The model, its optimizer and its averaged weights."""
+class _BagTrainer(MatrixTrainer[LabelledMatrix]):
+    """Learns classes; see :func:`fit_bag`."""
 
-    def __init__(self, model: CellModel, objective: CLS, config: FitConfig, pace: Pace) -> None:
-        self.model, self.objective, self.config, self.pace = model, objective, config, pace
-        self.device = next(model.parameters()).device
-        self.weights = torch.tensor(objective.class_weights, device=self.device)
-        self.averaged = copy.deepcopy(model)
-        self.average = moving_average(config.ema, ramp=config.ema_ramp)
-        self.states = (_floats(self.averaged), _floats(model))
-        matrices = [p for p in model.parameters() if p.ndim > 1]
-        vectors = [p for p in model.parameters() if p.ndim <= 1]
-        groups: list[dict[str, Any]] = [
-            {"params": matrices},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
-        self.optimizer = torch.optim.AdamW(
-            groups, lr=config.lr, weight_decay=config.weight_decay, fused=True
+    def __init__(
+        self,
+        model: CellModel,
+        cells: LabelledMatrix,
+        objective: CLS,
+        config: FitConfig,
+        held: LabelledMatrix | None,
+        budget: TimeBudget | None,
+    ) -> None:
+        super().__init__(
+            model, config, len(cells), least=2, least_steps=_LEAST_STEPS, budget=budget
         )
-        self.n_steps = 0
+        self.cells, self.held, self.objective = cells, held, objective
+        self.keep = round(256 * (1 - config.mask_ratio))  # of 256: random bytes are cheap
+        self.weights = torch.tensor(objective.class_weights, device=self.device)
+        self.rng = np.random.default_rng(config.seed)
 
-    def step(self, batch: LabelledMatrix) -> float:
-        """Learn from one batch; return its loss."""
-        self.model.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.lr * lr_factor(self.n_steps, self.pace, self.config)
-        logits, codes = self._logits(self.model, batch)
-        loss = self._loss(logits, codes)
-        self.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self.optimizer.step()
-        self.average(*self.states, self.n_steps)
-        self.n_steps += 1
-        self.pace.update(self.n_steps)
-        return loss.item()
+    def batches(self) -> Iterator[LabelledMatrix]:
+        """Batches in which some values are hidden and the others scaled up."""
+        shuffled = self.cells.take(self.rng.permutation(len(self.cells)))
+        values = shuffled.values
+        kept = self.rng.integers(0, 256, values.nnz, dtype=np.uint8) < self.keep
+        values.data = values.data * (kept * np.float32(256 / self.keep))
+        for start in range(0, self.steps_per_epoch * self.size, self.size):
+            rows = slice(start, start + self.size)
+            yield LabelledMatrix(values[rows], shuffled.codes[rows])
+
+    def losses(self, batch: LabelledMatrix) -> dict[str, torch.Tensor]:
+        """Cross-entropy of the classes."""
+        return {"loss": self._loss(*self._logits(self.model, batch))}
 
     @torch.no_grad()
-    def evaluate(self, held: LabelledMatrix) -> dict[str, float]:
-        """Loss and accuracy of the averaged weights."""
+    def evaluate(self) -> dict[str, float]:
+        """Loss and accuracy of the averaged weights on held-out cells."""
+        if (held := self.held) is None:
+            return {}
         self.averaged.eval()
         loss = correct = 0.0
         for start in range(0, len(held), _BLOCK):
@@ -179,11 +149,6 @@ class _Trainer:
             loss += self._loss(logits, codes).item() * len(block)
             correct += int((logits.argmax(1) == codes).sum())
         return {"val_loss": loss / len(held), "val_accuracy": correct / len(held)}
-
-    def keep_average(self) -> None:
-        """Give the model the averaged weights."""
-        self.model.load_state_dict(self.averaged.state_dict())
-        self.model.eval()
 
     def _logits(self, model: CellModel, batch: LabelledMatrix) -> tuple[torch.Tensor, torch.Tensor]:
         """Class logits and classes of a batch."""
@@ -195,22 +160,3 @@ class _Trainer:
     def _loss(self, logits: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         smoothing = self.objective.label_smoothing
         return F.cross_entropy(logits, codes, self.weights, label_smoothing=smoothing)
-
-
-def _floats(model: CellModel) -> list[torch.Tensor]:
-    """Weights and statistics of norms, which share memory with the model."""
-    return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
-
-
-def _batches(
-    cells: LabelledMatrix, size: int, hidden: float, rng: np.random.Generator
-) -> Iterator[LabelledMatrix]:
-    """One pass in random order, in whole batches; some values are hidden, the others scaled up."""
-    shuffled = cells.take(rng.permutation(len(cells)))
-    values = shuffled.values
-    keep = round(256 * (1 - hidden))  # of 256: random bytes are cheap
-    kept = rng.integers(0, 256, values.nnz, dtype=np.uint8) < keep
-    values.data = values.data * (kept * np.float32(256 / keep))
-    for start in range(0, max(len(cells) // size, 1) * size, size):
-        rows = slice(start, start + size)
-        yield LabelledMatrix(values[rows], shuffled.codes[rows])

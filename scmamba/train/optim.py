@@ -41,14 +41,15 @@ def moving_average(decay: float, *, ramp: bool = False) -> Average:
     Parameters
     ----------
     decay
-        Weight of the average so far in each step, in [0, 1).
+        Weight of the average so far in each step but the first, which copies the weights; in
+        [0, 1).
     ramp
         Whether the decay after n steps is (1 + n) / (10 + n), until that is more than ``decay``.
     """
 
     def average(averaged: Tensors, current: Tensors, n_averaged: Tensor | int) -> None:
         n = int(n_averaged)
-        used = min(decay, (1 + n) / (10 + n)) if ramp else decay
+        used = min(decay, (1 + n) / (10 + n)) if ramp else (decay if n else 0.0)
         get_ema_multi_avg_fn(used)(averaged, current, n_averaged)
 
     return average

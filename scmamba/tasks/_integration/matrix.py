@@ -8,22 +8,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from scipy import sparse
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
-from scmamba._errors import ScmambaError
-from scmamba._progress import progress_bar
-from scmamba.learn.parallel import one_thread
+from scmamba.learn.matrix_trainer import MatrixTrainer
 from scmamba.models import CellModel
 from scmamba.nn.heads import BatchDiscriminator
 from scmamba.stream import CellData, GeneSubsets
 from scmamba.train import Objective, TrainConfig
-from scmamba.train.budget import Cut, Pace, TimeBudget
+from scmamba.train.budget import TimeBudget
 from scmamba.train.objectives import total
-from scmamba.train.optim import lr_factor, moving_average
 from scmamba.train.result import FitResult
 
 _LEAST_STEPS = 4
@@ -104,30 +99,7 @@ def train_matrix(
     ScmambaError
         The loss is not a finite number.
     """
-    size = min(config.batch_size, max(len(rows) // _LEAST_STEPS, _LEAST_CELLS))
-    pace = Pace(config.epochs * max(len(rows) // size, 1), budget)
-    trainer = _Trainer(model, objectives, config, pace)
-    cells = MatrixBatches(matrix_of(data), counts, data, subsets.keep_prob, trainer.device)
-    rng = np.random.default_rng(config.seed)
-    history = []
-    with progress_bar(text, pace.planned, delay=1) as bar, one_thread(), torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        for epoch in range(1, config.epochs + 1):
-            losses = []
-            for batch in cells.epoch(rows, size, rng):
-                losses.append(trainer.step(batch))
-                bar.update()
-                if pace.over(trainer.n_steps):
-                    break
-            history.append({"epoch": epoch, **pd.DataFrame(losses).mean().add_prefix("train_")})
-            if pace.over(trainer.n_steps):
-                break
-    trainer.keep_average()
-    curve = pd.DataFrame(history).set_index("epoch")
-    if trainer.n_steps == pace.planned:
-        return FitResult(curve, config.epochs)
-    done = config.epochs * trainer.n_steps / pace.planned
-    return FitResult(curve, len(history), (Cut("epochs", done, config.epochs, text),))
+    return _Trainer(model, data, counts, rows, objectives, subsets, config, budget).fit(text)
 
 
 @dataclass(frozen=True)
@@ -171,67 +143,45 @@ class MatrixBatches:
         )
 
 
-class _Trainer:
-    """The model, its optimizer and its averaged weights."""
+class _Trainer(MatrixTrainer[MatrixBatch]):
+    """Learns the objectives, against the batch discriminator where there is one."""
 
     def __init__(
         self,
         model: CellModel,
+        data: CellData,
+        counts: sparse.csr_matrix | None,
+        rows: npt.NDArray[np.int64],
         objectives: Sequence[Objective[Any, Any]],
+        subsets: GeneSubsets,
         config: TrainConfig,
-        pace: Pace,
+        budget: TimeBudget,
     ) -> None:
-        self.model, self.objectives, self.config, self.pace = model, objectives, config, pace
-        self.device = next(model.parameters()).device
-        self.heads = {one.head for one in objectives if one.head}
-        average = moving_average(config.ema)
-        self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         self.adversary = model.head(BatchDiscriminator)
-        away = set(map(id, self.adversary.parameters())) if self.adversary else set()
-        mine = [p for p in model.parameters() if id(p) not in away]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in mine if p.ndim > 1]},
-            {"params": [p for p in mine if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        if self.adversary is not None:
-            # Its rate stays: an adversary that slows down with the rest would be fooled for free.
-            rate = config.adversary_lr or config.lr
-            rival = list(self.adversary.parameters())
-            groups.append({"params": rival, "lr": rate, "weight_decay": 0.0})
-        self.optimizer = torch.optim.AdamW(
-            groups, lr=config.lr, weight_decay=config.weight_decay, fused=True
+        super().__init__(
+            model,
+            config,
+            len(rows),
+            least=_LEAST_CELLS,
+            least_steps=_LEAST_STEPS,
+            budget=budget,
+            rival=self.adversary,
         )
-        self.n_steps = 0
+        self.cells = MatrixBatches(matrix_of(data), counts, data, subsets.keep_prob, self.device)
+        self.rows, self.objectives = rows, objectives
+        self.heads = {one.head for one in objectives if one.head}
+        self.rng = np.random.default_rng(config.seed)
 
-    def step(self, batch: MatrixBatch) -> dict[str, float]:
-        """Learn from one batch; return its losses."""
-        self.model.train()
-        rate = self.config.lr * lr_factor(self.n_steps, self.pace, self.config)
-        for group in self.optimizer.param_groups[:2]:
-            group["lr"] = rate
+    def batches(self) -> Iterator[MatrixBatch]:
+        """Two gene subsets of each cell of a batch."""
+        return self.cells.epoch(self.rows, self.size, self.rng)
+
+    def losses(self, batch: MatrixBatch) -> dict[str, Tensor]:
+        """Losses of the objectives, and their weighted sum."""
         if self.adversary is not None:
             first, full = _RAMP
-            progress = self.pace.progress(self.n_steps)
-            self.adversary.reversal.scale = min(max((progress - first) / (full - first), 0.0), 1.0)
+            scale = (self.progress - first) / (full - first)
+            self.adversary.reversal.scale = min(max(scale, 0.0), 1.0)
         output = self.model.forward_matrix(batch.values, batch.batch_ids, heads=self.heads)
         losses = {one.name: one(output, batch) for one in self.objectives}
-        loss = total(losses, self.objectives)
-        found = {name: value.item() for name, value in {**losses, "loss": loss}.items()}
-        if not np.isfinite(found["loss"]):
-            raise ScmambaError(
-                f"the loss is no longer a finite number (step {self.n_steps + 1}); lower the "
-                f"learning rate ({self.config.lr:g})"
-            )
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self.optimizer.step()
-        self.averaged.update_parameters(self.model)
-        self.n_steps += 1
-        self.pace.update(self.n_steps)
-        return found
-
-    def keep_average(self) -> None:
-        """Give the model the averaged weights."""
-        self.model.load_state_dict(self.averaged.module.state_dict())
-        self.model.eval()
+        return {**losses, "loss": total(losses, self.objectives)}
