@@ -140,7 +140,7 @@ def perturbation(
     truth = Truth(measured, control, keys, targets or {}, n_top, max_cells, seed)
     given = {"": predicted, **(baselines or {})}
     predictions = {
-        name: _prediction(one, real, truth, pert_key, context_key) for name, one in given.items()
+        name: _prediction(one, truth, pert_key, context_key) for name, one in given.items()
     }
     table, overall = truth.score(predictions.pop(""))
     summary = _summary(table, overall, seed)
@@ -182,14 +182,13 @@ def _scored(
 
 def _prediction(
     given: AnnData | pd.DataFrame,
-    real: AnnData,
     truth: Truth,
     pert_key: str,
     context_key: str | None,
 ) -> Prediction:
     """Predicted cells or profiles on the measured genes."""
     if isinstance(given, AnnData):
-        return predicted_cells(given, real, truth.keys, pert_key, context_key, truth.cells.genes)
+        return predicted_cells(given, truth.cells, truth.keys, pert_key, context_key)
     return predicted_profiles(given, truth.cells.genes, truth.keys)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -35,11 +35,14 @@ class CellGroups:
         (n_vars,) gene names.
     rows
         Positions of the cells of each context and perturbation.
+    of_counts
+        Whether the cells were given as counts.
     """
 
     values: Any
     genes: pd.Index
     rows: dict[Key, Rows]
+    of_counts: bool
 
     def of(self, key: Key) -> npt.NDArray[Any]:
         """(n_cells, n_vars) expression of the cells of one group, dense."""
@@ -63,8 +66,8 @@ class CellGroups:
             middle = len(mixed) // 2
             if middle:
                 first[key], second[key] = mixed[:middle], mixed[middle:]
-        yield CellGroups(self.values, self.genes, first)
-        yield CellGroups(self.values, self.genes, second)
+        yield replace(self, rows=first)
+        yield replace(self, rows=second)
 
 
 def measured_cells(
@@ -86,9 +89,8 @@ def measured_cells(
             f"control={control!r} is not a value of real.obs[{pert_key!r}]; similar or first "
             f"values: {', '.join(near)}"
         )
-    return CellGroups(
-        sparse.csr_matrix(log_normalized(found.X, found.unit)), pd.Index(found.var_names), groups
-    )
+    values = sparse.csr_matrix(log_normalized(found.X, found.unit))
+    return CellGroups(values, pd.Index(found.var_names), groups, found.unit.kind == "counts")
 
 
 def predicted_keys(
@@ -102,21 +104,19 @@ def predicted_keys(
 
 def predicted_cells(
     predicted: AnnData,
-    real: AnnData,
+    measured: CellGroups,
     keys: list[Key],
     pert_key: str,
     context_key: str | None,
-    genes: pd.Index,
 ) -> CellGroups:
     """Group predicted cells, log-normalized, on the genes of the measured cells.
 
     Raises
     ------
     ScmambaError
-        If genes are missing, values are not finite, or the unit differs from that of ``real``.
+        If genes are missing, values are not finite, or the unit differs from that of ``measured``.
     """
-    unit = expression(real).unit
-    if unit.kind == "counts":
+    if measured.of_counts:
         found = expression(predicted)
         if found.unit.kind != "counts":
             raise ScmambaError(
@@ -125,13 +125,13 @@ def predicted_cells(
         values, names = log_normalized(found.X, found.unit), pd.Index(found.var_names)
     else:
         values, names = predicted.X, predicted.var_names
-    values = _of_genes(values, names, genes, "predicted.var_names")
+    values = _of_genes(values, names, measured.genes, "predicted.var_names")
     stored = values.data if sparse.issparse(values) else values
     if not np.isfinite(stored).all():
         raise ScmambaError("predicted.X holds values that are NaN or infinite; predict them again")
     groups = _groups(predicted.obs, pert_key, context_key, "predicted.obs")
     _check_all(keys, groups)
-    return CellGroups(values, genes, {key: groups[key] for key in keys})
+    return replace(measured, values=values, rows={key: groups[key] for key in keys})
 
 
 def predicted_profiles(table: pd.DataFrame, genes: pd.Index, keys: list[Key]) -> Floats:

@@ -85,12 +85,11 @@ def gene_scores(
     from scipy.stats import spearmanr
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    scores = {}
-    for name, most in {"N": None, **{str(k): k for k in TOP}}.items():
-        scores[f"overlap_at_{name}"] = _overlap(real.ranked, predicted.ranked, real.ranked, most)
-    for name, most in {"N": None, **{str(k): k for k in TOP}}.items():
-        found = _overlap(real.ranked, predicted.ranked, predicted.ranked, most)
-        scores[f"precision_at_{name}"] = found
+    scores, tops = {}, (real.ranked, predicted.ranked)
+    for score, counted in zip(("overlap", "precision"), tops, strict=True):
+        for most in (None, *TOP):
+            k = len(counted) if most is None else min(most, len(counted))
+            scores[f"{score}_at_{most or 'N'}"] = _shared(*tops, k)
     names = (
         "de_direction_match",
         "de_spearman_lfc_sig",
@@ -115,7 +114,6 @@ def gene_scores(
     return scores | dict(zip(names, values, strict=True))
 
 
-def _overlap(real: Genes, predicted: Genes, counted: Genes, most: int | None) -> float:
-    """Fraction of genes shared by the tops of both rankings."""
-    k = len(counted) if most is None else min(most, len(counted))
+def _shared(real: Genes, predicted: Genes, k: int) -> float:
+    """Fraction of the first ``k`` genes that both rankings share; 0 where ``k`` is 0."""
     return len(np.intersect1d(real[:k], predicted[:k])) / k if k else 0.0
