@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from scmamba.learn.calibration import floor_logits
+from scmamba.learn.folds import several_batches
 from scmamba.learn.linear import Linear, Matrix
 from scmamba.learn.ood import moments
 
@@ -84,7 +85,7 @@ def with_discriminant(
     seed
         Random seed of the principal components.
     """
-    if batches is None or len(np.unique(batches.astype(str))) < 2:
+    if not several_batches(batches):
         return logistic
     n_classes = len(logistic.intercept)
     found = fit_discriminant(x, codes, n_classes, batches, seed=seed)
@@ -98,7 +99,7 @@ def with_discriminant(
 
 def single_batch_classes(codes: Rows, batches: npt.NDArray[np.object_] | None) -> Rows:
     """Classes that only one batch holds, where there are at least two batches."""
-    if batches is None or len(np.unique(batches.astype(str))) < 2:
+    if batches is None or not several_batches(batches):
         return np.zeros(0, dtype=np.int64)
     pairs = np.unique(np.stack([codes.astype(str), batches.astype(str)], axis=1), axis=0)
     classes, n_batches = np.unique(pairs[:, 0].astype(np.int64), return_counts=True)

@@ -48,6 +48,18 @@ def cross_validation_folds(
     return kept[:1] if len(codes) > _LARGE else kept
 
 
+def several_batches(batches: npt.NDArray[np.object_] | None) -> bool:
+    """Whether there are at least two batches, so that whole ones can be held out and compared.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> several_batches(np.array(["a", "b", "a"], dtype=object)), several_batches(None)
+    (True, False)
+    """
+    return batches is not None and len(set(batches.astype(str))) > 1
+
+
 def _useful(codes: Rows, parts: list[tuple[Rows, Rows]]) -> list[tuple[Rows, Rows]]:
     """Parts that leave two classes to learn from, validated on classes that were learned."""
     kept = [(train, val[np.isin(codes[val], codes[train])]) for train, val in parts]

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
-from scmamba.learn.folds import cross_validation_folds
+from scmamba.learn.folds import cross_validation_folds, several_batches
 from scmamba.learn.neural import Finetune, FromScratch, NeuralFitter, Probe
 from scmamba.learn.ood import NO_REJECTION, fit_class_gaussians, fit_ood_scorer, shift_by_batch
 from scmamba.learn.supervised import SupervisedFit, fit_supervised
@@ -60,7 +60,7 @@ class FitTask:
     ) -> Annotator:
         """Fit an annotator to the labelled cells."""
         if by_class is None:
-            by_class = self._batches is not None and len(set(self._batches)) > 1
+            by_class = several_batches(self._batches)
         budget = TimeBudget(self.training.max_minutes)
         labels, learn_from, others = self.given.labels, self.given.learn_from, self.given.query
         genes, values, other_values = _common(learn_from, others)
