@@ -15,7 +15,7 @@ from scmamba._progress import progress_bar
 from scmamba.nn.heads import GradientReversal
 from scmamba.stream.batches import Batches
 from scmamba.train.budget import Pace
-from scmamba.train.optim import moving_average
+from scmamba.train.optim import linear_ramp, moving_average
 
 HISTORY = "scmamba_history"
 """Where a checkpoint keeps the losses so far."""
@@ -169,7 +169,7 @@ class Ramp(Callback):
     ) -> None:
         """Set the scale of this step."""
         progress = _pace(pl_module).progress(trainer.global_step)
-        self.reversal.scale = min(max((progress - self.start) / (self.full - self.start), 0.0), 1.0)
+        self.reversal.scale = linear_ramp(progress, self.start, self.full)
 
 
 class TimeLimit(Callback):

@@ -1,4 +1,4 @@
-"""What every training loop shares: the course of the learning rate, and averaged weights."""
+"""What every training loop shares: the learning rate, ramps of weights, averaged weights."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ def lr_factor(step: int, pace: Pace, config: TrainConfig) -> float:
         first = config.warmup_from
         return first + (1 - first) * (step + 1) / (warmup * pace.total + 1)
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+def linear_ramp(progress: float, start: float, full: float) -> float:
+    """Weight that rises from 0 to 1 between two fractions of the training.
+
+    Examples
+    --------
+    >>> [linear_ramp(progress, 0.25, 0.75) for progress in (0.0, 0.5, 0.9)]
+    [0.0, 0.5, 1.0]
+    """
+    return min(max((progress - start) / (full - start), 0.0), 1.0)
 
 
 def moving_average(decay: float, *, ramp: bool = False) -> Average:

@@ -19,12 +19,13 @@ from scmamba.stream import CellData, GeneSubsets
 from scmamba.train import Objective, TrainConfig
 from scmamba.train.budget import TimeBudget
 from scmamba.train.objectives import total
+from scmamba.train.optim import linear_ramp
 from scmamba.train.result import FitResult
 
 _LEAST_STEPS = 4
 """Steps of an epoch, as far as there are 16 cells for each: few cells share smaller batches."""
 _LEAST_CELLS = 16
-_RAMP = (0.1, 0.5)
+ADVERSARY_RAMP = (0.1, 0.5)
 """Fractions of the training at which the adversary's gradient begins, and has its full weight."""
 
 
@@ -179,9 +180,7 @@ class _Trainer(MatrixTrainer[MatrixBatch]):
     def losses(self, batch: MatrixBatch) -> dict[str, Tensor]:
         """Losses of the objectives, and their weighted sum."""
         if self.adversary is not None:
-            first, full = _RAMP
-            scale = (self.progress - first) / (full - first)
-            self.adversary.reversal.scale = min(max(scale, 0.0), 1.0)
+            self.adversary.reversal.scale = linear_ramp(self.progress, *ADVERSARY_RAMP)
         output = self.model.forward_matrix(batch.values, batch.batch_ids, heads=self.heads)
         losses = {one.name: one(output, batch) for one in self.objectives}
         return {**losses, "loss": total(losses, self.objectives)}

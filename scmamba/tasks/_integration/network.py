@@ -21,7 +21,7 @@ from scmamba.stream import TOKEN_BUDGET, CellBatches, CellData
 from scmamba.tasks._forward import forward
 from scmamba.tasks._integration.criteria import Criteria, mixing
 from scmamba.tasks._integration.decode import fit_of_cells
-from scmamba.tasks._integration.matrix import train_matrix
+from scmamba.tasks._integration.matrix import ADVERSARY_RAMP, train_matrix
 from scmamba.tasks._integration.recipe import Recipe
 from scmamba.train import (
     CLS,
@@ -315,7 +315,7 @@ def train_stage(
     if (discriminator := model.head(BatchDiscriminator)) is not None:
         from scmamba.train.callbacks import Ramp  # with Lightning, which takes seconds to import
 
-        when = (0.1, 0.5) if fresh else (-1.0, 0.0)
+        when = ADVERSARY_RAMP if fresh else (-1.0, 0.0)
         watching.append(Ramp(discriminator.reversal, *when))
     result = train(model, batches, on, config, text=text, callbacks=watching)
     return _trained(model, cells, result, budget, text)
@@ -326,7 +326,7 @@ def _trained(
 ) -> pd.DataFrame:
     """Recompute the batches' statistics; return the losses of a stage and note what was cut."""
     recompute_batch_statistics(model, cells.data)
-    budget.cuts.extend(result.cuts)
+    budget.extend(result.cuts)
     return result.history.assign(stage=stage)
 
 
