@@ -79,11 +79,18 @@ def fit_integrator(request: IntegrationRequest, inputs: Sequence[IntegrationInpu
             found.unit,
             ways_to_counts(inputs[0].job.source.take(slice(0, 200))),
         )
-    recipe = request.recipe(len(names), counts=found.unit.is_counts)
-    task = FitTask(found, names, labels, request.n_top_genes, recipe)
+    task = FitTask(
+        found,
+        names,
+        labels,
+        request.n_top_genes,
+        request.training_for(len(names)),
+        request.objectives_for(counts=found.unit.is_counts),
+        request.seed,
+    )
     if request.decodes:
         task.check_decodes()
-    return task.fit(request.start, "finetune" if request.finetune else "auto")
+    return task.fit(request.start, finetune=request.finetune)
 
 
 def _labels(request: IntegrationRequest, inputs: Sequence[IntegrationInput]) -> Labels | None:

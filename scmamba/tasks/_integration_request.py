@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from scmamba._errors import ScmambaError
@@ -12,13 +12,8 @@ from scmamba._settings import settings
 from scmamba.jobs import AnyPath
 from scmamba.learn.training import IntegrationObjectives, IntegrationTraining
 from scmamba.models import CellModel
-from scmamba.stream import GeneSubsets
 from scmamba.tasks._checks import check_at_least, check_folder
 from scmamba.tasks._integration.integrator import AVERAGE, Integrator, is_integrator
-from scmamba.tasks._integration.recipe import Recipe, Weights
-
-_FINETUNE_TOKENS = 600
-"""Genes of a cell at most, in fine-tuning."""
 
 
 @dataclass(frozen=True)
@@ -121,37 +116,14 @@ class IntegrationRequest:
                 "model=None"
             )
 
-    def recipe(self, n_cells: int, *, counts: bool) -> Recipe:
-        """Return how the network is trained on ``n_cells`` cells."""
-        objectives = (self.objectives or IntegrationObjectives()).for_values(counts=counts)
-        given, subsets = self.training or IntegrationTraining(), GeneSubsets()
-        if self.start is None:
-            training = given.for_n(n_cells)
-        else:
-            training, subsets = (
-                given.for_finetuning(n_cells),
-                GeneSubsets(max_tokens=_FINETUNE_TOKENS),
-            )
-        weights = {name: getattr(objectives, name) for name in Weights.__dataclass_fields__}
-        made = Recipe(
-            d_model=training.width,
-            n_layer=training.n_layer or 0,
-            d_state=training.d_state,
-            n_latent=training.n_latent,
-            bag_epochs=training.epochs or 1,
-            epochs=training.mamba_epochs or 0,
-            weights=Weights(**weights),
-            explicit_zero=objectives.explicit_zero,
-            subsets=subsets,
-        )
-        config = replace(
-            made.config,
-            lr=training.learning_rate or made.config.lr,
-            batch_size=training.batch_size or made.config.batch_size,
-            seed=self.seed,
-            max_minutes=given.max_minutes,
-        )
-        return replace(made, config=config)
+    def training_for(self, n_cells: int) -> IntegrationTraining:
+        """Return how the network is trained on ``n_cells`` cells, without None."""
+        given = self.training or IntegrationTraining()
+        return given.for_n(n_cells) if self.start is None else given.for_finetuning(n_cells)
+
+    def objectives_for(self, *, counts: bool) -> IntegrationObjectives:
+        """Return the weights of the objectives for counts or for bins, without None."""
+        return (self.objectives or IntegrationObjectives()).for_values(counts=counts)
 
 
 def _saved(model: object) -> Integrator | None:

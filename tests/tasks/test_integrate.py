@@ -329,7 +329,7 @@ def test_an_empty_cell_is_flagged(batched) -> None:
         ({"seed": -1}, "seed=-1"),
         (
             {"correct": True, "objectives": IntegrationObjectives(nb=0)},
-            "nb_weight=0 leaves it out",
+            "nb=0 leaves it out",
         ),
         ({"model": "there/is/none"}, "there is no such folder"),
         ({"layer": "x"}, "layer='x' is not in adata.layers"),

@@ -51,8 +51,8 @@ def corrected(
     """
     if depth is None and model.head(MVCHead) is None:
         raise ScmambaError(
-            "this model decodes neither counts nor bins; integrate counts, or give mvc_weight= a "
-            "number above 0"
+            "this model decodes neither counts nor bins; integrate counts, or give "
+            "objectives=IntegrationObjectives(mvc=...) a number above 0"
         )
     device = next(model.parameters()).device
     blocks = []

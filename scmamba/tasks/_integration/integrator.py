@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,8 @@ from scmamba.stream.data import CellData
 from scmamba.tasks._forward import cell_data, forward
 from scmamba.tasks._integration.decode import corrected
 from scmamba.tasks._integration.mapping import place
-from scmamba.tasks._integration.network import pooled
 from scmamba.tasks._integration.reference import Near, Reference
+from scmamba.tasks._integration.statistics import pooled
 from scmamba.tasks._labels import read_batches
 from scmamba.tasks._panel import Panel
 from scmamba.tasks._pretrained import model_genes
@@ -39,6 +39,8 @@ from scmamba.tokens.cells.vocab import Vocab
 ARTIFACT = Artifact("integrator")
 _OLD_NAMES = {"unit": "likelihood", "own_genes": "reads_panel", "usual": "median_knn_distance"}
 """Entries of folders of format version 1."""
+Likelihood = Literal["counts", "bins", "nothing"]
+"""What an integrator decodes."""
 AVERAGE = "average"
 """As of which batch expression is decoded, if as of all on average."""
 
@@ -105,7 +107,7 @@ class Integrator(Described):
     batches: tuple[str, ...]
     classes: tuple[str, ...]
     reference: Reference
-    likelihood: str
+    likelihood: Likelihood
     reads_panel: bool
     about: dict[str, Any]
     history: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
@@ -270,7 +272,7 @@ class Integrator(Described):
         if self.likelihood == "nothing":
             raise ScmambaError(
                 "this integration decodes no expression: it is of a pretrained model taken as it "
-                "is (mode='finetune' does, or model=None), or was fitted with nb_weight=0"
+                "is (fine-tune it with training=, or give model=None), or was fitted with nb=0"
             )
         check_batch(batch, self.batches)
 
@@ -306,6 +308,8 @@ class Integrator(Described):
             content, arrays = saved.content, saved.arrays
             if saved.version == 1:
                 content |= {new: content[old] for old, new in _OLD_NAMES.items()}
+            if content["likelihood"] not in get_args(Likelihood):
+                raise ValueError(f"likelihood {content['likelihood']!r}")
             return cls(
                 model=saved.networks[0],
                 panel=Panel(tuple(content["genes"]), arrays["chosen"]),

@@ -13,7 +13,7 @@ from scmamba.models.cell.model import CellModel
 from scmamba.nn.heads import CountHead, LatentHead
 from scmamba.nn.norm import DomainBatchNorm
 from scmamba.tasks._integration.decode import fit_of_cells
-from scmamba.tasks._integration.network import PRIOR_CELLS
+from scmamba.tasks._integration.statistics import PRIOR_CELLS
 
 _SAMPLE = 2_000  # cells of a batch that are tried in every way
 

@@ -11,15 +11,21 @@ import numpy.typing as npt
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
+from scmamba.learn.training import IntegrationObjectives, IntegrationTraining
 from scmamba.models import CellModel
 from scmamba.models.checkpoint.weights import BACKBONE, fill
 from scmamba.pp.expression import Expression
 from scmamba.stream.data import CellData
 from scmamba.tasks._forward import cell_data, forward
 from scmamba.tasks._integration.criteria import mixing
-from scmamba.tasks._integration.integrator import Integrator, panel_tokens, zero_shot
-from scmamba.tasks._integration.network import Cells, Learned, finetune, heads, learn
-from scmamba.tasks._integration.recipe import Recipe
+from scmamba.tasks._integration.integrator import (
+    Integrator,
+    Likelihood,
+    panel_tokens,
+    zero_shot,
+)
+from scmamba.tasks._integration.learning import Learned, NetworkTask, finetune, learn
+from scmamba.tasks._integration.network import Cells, heads
 from scmamba.tasks._integration.reference import Reference
 from scmamba.tasks._labels import Labels
 from scmamba.tasks._panel import Panel, aligned, choose_panel
@@ -32,13 +38,31 @@ _VARIES = 20  # cells of a batch in which it can be seen which genes vary
 
 @dataclass(frozen=True)
 class FitTask:
-    """One fit: the cells, the batch of each, and labels of some of them where there are any."""
+    """One fit of an integrator.
+
+    Attributes
+    ----------
+    found
+        Expression of n cells.
+    names
+        (n,) batch of each cell.
+    labels
+        Cell types of some cells, or None.
+    n_top_genes
+        Variable genes to train on and decode; None: all.
+    training, objectives
+        How the network is trained; without None but for ``n_layer``.
+    seed
+        Of all that is random.
+    """
 
     found: Expression
     names: npt.NDArray[np.object_]
     labels: Labels | None
     n_top_genes: int | None
-    recipe: Recipe
+    training: IntegrationTraining
+    objectives: IntegrationObjectives
+    seed: int
 
     @property
     def batches(self) -> tuple[str, ...]:
@@ -51,27 +75,29 @@ class FitTask:
         return np.searchsorted(np.array(self.batches), self.names.astype(str)).astype(np.int64)
 
     @property
-    def likelihood(self) -> str:
+    def likelihood(self) -> Likelihood:
         """What is decoded."""
-        weights = self.recipe.weights
         if self.found.unit.is_counts:
-            return "counts" if weights.nb > 0 else "nothing"
-        return "bins" if weights.mvc > 0 else "nothing"
+            return "counts" if self.objectives.nb else "nothing"
+        return "bins" if self.objectives.mvc else "nothing"
 
     def check_decodes(self) -> None:
         """Raise ScmambaError unless the model will decode expression."""
         if self.likelihood == "nothing":
             off = "nb" if self.found.unit.is_counts else "mvc"
             raise ScmambaError(
-                f"correct= needs a decoder, and {off}_weight=0 leaves it out; give a number above 0"
+                f"correct= needs a decoder, and {off}=0 leaves it out; give a number above 0: "
+                f"objectives=IntegrationObjectives({off}=...)"
             )
 
-    def fit(self, model: CellModel | str | os.PathLike[str] | None, mode: str) -> Integrator:
+    def fit(
+        self, model: CellModel | str | os.PathLike[str] | None, *, finetune: bool
+    ) -> Integrator:
         """Integrate with a compact model of these cells (None), or a pretrained one."""
         if model is None:
             return self._from_scratch()
         net = pretrained(model)
-        return self._fine_tuned(net) if mode == "finetune" else self._zero_shot(net)
+        return self._fine_tuned(net) if finetune else self._zero_shot(net)
 
     def _from_scratch(self) -> Integrator:
         panel = self._panel()
@@ -81,14 +107,14 @@ class FitTask:
         data = panel_tokens(panel, vocab, self.found, match, binned=binned)
         counts = panel.linear(self.found, match) if self.likelihood == "counts" else None
         cells = self._cells(data, counts, panel)
-        return self._fitted(learn(cells, self.recipe), cells, panel, reads_panel=True)
+        return self._fitted(learn(self._task(cells)), cells, panel, reads_panel=True)
 
     def _fine_tuned(self, net: CellModel) -> Integrator:
         if net.config.n_input_norms:
             raise ScmambaError(
                 f"this model norms the tokens of each of its {net.config.n_input_norms} batches by "
                 "themselves, so that it is tied to them; fine-tune a model without a domain norm, "
-                "or take this one as it is: mode='zero-shot'"
+                "or take this one as it is, without training="
             )
         panel = self._panel()
         genes = model_genes(net, self.found)
@@ -98,8 +124,9 @@ class FitTask:
         if self.likelihood == "counts":
             counts = panel.linear(self.found, panel.match(self.found))
         cells = self._cells(cell_data(net, self.found, genes), counts, panel)
-        model = _with_heads(net, heads(cells, self.recipe))
-        return self._fitted(finetune(model, cells, self.recipe), cells, panel, reads_panel=False)
+        model = _with_heads(net, heads(cells, self.training, self.objectives))
+        learned = finetune(model, self._task(cells))
+        return self._fitted(learned, cells, panel, reads_panel=False)
 
     def _zero_shot(self, net: CellModel) -> Integrator:
         genes = model_genes(net, self.found)
@@ -116,7 +143,7 @@ class FitTask:
             panel=Panel((), np.zeros(0, np.int64)),
             batches=self.batches,
             classes=() if self.labels is None else self.labels.classes,
-            reference=Reference.of(embedding, self.batch_ids, labels, self.recipe.config.seed),
+            reference=Reference.of(embedding, self.batch_ids, labels, self.seed),
             likelihood="nothing",
             reads_panel=False,
             about={
@@ -145,10 +172,13 @@ class FitTask:
             genes=data.vocab.index(panel.names) if counts is None else None,
         )
 
+    def _task(self, cells: Cells) -> NetworkTask:
+        return NetworkTask(cells, self.training, self.objectives, self.seed)
+
     def _fitted(
         self, learned: Learned, cells: Cells, panel: Panel, *, reads_panel: bool
     ) -> Integrator:
-        model, seed = learned.model, self.recipe.config.seed
+        model, seed = learned.model, self.seed
         embedding = forward(model, cells.data).embedding
         return Integrator(
             model=model,
@@ -163,7 +193,7 @@ class FitTask:
                 **learned.time,
                 "n_genes": len(panel.chosen),
                 "mamba_layers": model.config.encoder.n_layer,
-                "weights": asdict(self.recipe.weights),
+                "weights": asdict(self.objectives),
                 "criteria": {
                     stage: {"held_out_fit": float(c.fit.mean()) if len(c.fit) else None}
                     | {"mixing": c.mixing}
@@ -178,7 +208,7 @@ class FitTask:
         return {
             "model": model.name or "compact",
             "model_sha256": model.sha256,
-            "seed": self.recipe.config.seed,
+            "seed": self.seed,
             "source": self.found.source,
             "unit": str(self.found.unit),
             "n_labelled": 0 if self.labels is None else len(self.labels.rows),
