@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
+    from scmamba.learn.training import AnnotationTraining
     from scmamba.metrics import AnnotationScores
 
 _LABELS = "bulk_labels"
@@ -20,13 +21,20 @@ _HELD_OUT = 0.3
 _PEERS = ("lr", "knn_pca")
 
 
-def demo(*, output: Path = Path("scmamba-demo"), seed: int = 0) -> None:
+def demo(
+    *,
+    output: Path = Path("scmamba-demo"),
+    training: AnnotationTraining | None = None,
+    seed: int = 0,
+) -> None:
     """Annotate 210 blood cells after learning from 490, and compare with the usual methods.
 
     Parameters
     ----------
     output
         Folder to write the annotated cells, the pictures and the report to.
+    training
+        How the network is trained; None: chosen by the number of cells.
     seed
         Of the split and of all that is random.
     """
@@ -42,7 +50,7 @@ def demo(*, output: Path = Path("scmamba-demo"), seed: int = 0) -> None:
     )
     train, test = _split(seed)
     start = time.perf_counter()
-    annotator = annotate(test, reference=train, labels_key=_LABELS, seed=seed)
+    annotator = annotate(test, reference=train, labels_key=_LABELS, training=training, seed=seed)
     seconds = time.perf_counter() - start
     keys = Keys()
     scores = score(test, keys, _LABELS)

@@ -21,10 +21,11 @@ FILES = {
 
 
 def test_the_demo_leaves_a_table_pictures_and_a_report_that_needs_nothing_else(
-    tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "demo"
-    assert main(["demo", "--output", str(folder)]) == 0
+    small = ["--training.epochs=1", "--training.width=16", "--training.n_members=1"]
+    assert main(["demo", "--output", str(folder), *small]) == 0
     printed = capsys.readouterr().out
     assert {path.name for path in folder.iterdir()} == FILES
     for method in ("scmamba", "logistic regression", "15-NN on 30 PCs"):
