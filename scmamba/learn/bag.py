@@ -102,7 +102,7 @@ def outputs_of_matrix(
     return embedding, logits
 
 
-class _BagTrainer(MatrixTrainer[LabelledMatrix]):
+class _BagTrainer(MatrixTrainer[CellModel, LabelledMatrix]):
     """Learns classes; see :func:`fit_bag`."""
 
     def __init__(

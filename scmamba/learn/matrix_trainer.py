@@ -15,22 +15,22 @@ from torch import Tensor, nn
 from scmamba._errors import ScmambaError
 from scmamba._progress import progress_bar
 from scmamba.learn.parallel import one_thread
-from scmamba.models import CellModel
 from scmamba.train import TrainConfig
 from scmamba.train.budget import Cut, Pace, TimeBudget
 from scmamba.train.optim import lr_factor, moving_average
 from scmamba.train.result import FitResult
 
+Net = TypeVar("Net", bound=nn.Module)
 Batch = TypeVar("Batch")
 
 
-class MatrixTrainer(ABC, Generic[Batch]):
+class MatrixTrainer(ABC, Generic[Net, Batch]):
     """Trains a model in place; the averaged weights of the last step are kept.
 
     Parameters
     ----------
     model
-        A model whose configuration ``is_bag``.
+        A network that reads whole cells, such as a cell model whose configuration ``is_bag``.
     config
         Epochs, rates, size of batches, seed.
     n
@@ -48,7 +48,7 @@ class MatrixTrainer(ABC, Generic[Batch]):
 
     def __init__(
         self,
-        model: CellModel,
+        model: Net,
         config: TrainConfig,
         n: int,
         *,
@@ -140,7 +140,7 @@ class MatrixTrainer(ABC, Generic[Batch]):
 
 
 def _optimizer(
-    model: CellModel, config: TrainConfig, rival: nn.Module | None
+    model: nn.Module, config: TrainConfig, rival: nn.Module | None
 ) -> torch.optim.Optimizer:
     """AdamW, without weight decay of biases, of norms and of the rival, which comes last."""
     away = list(rival.parameters()) if rival is not None else []
@@ -156,6 +156,6 @@ def _optimizer(
     return torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay, fused=True)
 
 
-def _floats(model: CellModel) -> list[Tensor]:
+def _floats(model: nn.Module) -> list[Tensor]:
     """Weights and statistics of norms, which share memory with the model."""
     return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]

@@ -144,7 +144,7 @@ class MatrixBatches:
         )
 
 
-class _Trainer(MatrixTrainer[MatrixBatch]):
+class _Trainer(MatrixTrainer[CellModel, MatrixBatch]):
     """Learns the objectives, against the batch discriminator where there is one."""
 
     def __init__(
