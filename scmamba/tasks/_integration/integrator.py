@@ -19,6 +19,7 @@ from scmamba._describe import Described, listed
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.learn.artifact import Artifact
+from scmamba.learn.reference import Near, Reference
 from scmamba.models import CellModel
 from scmamba.models.cell.config import EncoderConfig
 from scmamba.nn.heads import LatentHead
@@ -27,7 +28,6 @@ from scmamba.stream.data import CellData
 from scmamba.tasks._forward import cell_data, forward
 from scmamba.tasks._integration.decode import corrected
 from scmamba.tasks._integration.mapping import place
-from scmamba.tasks._integration.reference import Near, Reference
 from scmamba.tasks._integration.statistics import pooled
 from scmamba.tasks._labels import read_batches
 from scmamba.tasks._panel import Panel

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
+from scmamba.learn.reference import Reference
 from scmamba.learn.training import IntegrationObjectives, IntegrationTraining
 from scmamba.models import CellModel
 from scmamba.models.checkpoint.weights import BACKBONE, fill
@@ -26,7 +27,6 @@ from scmamba.tasks._integration.integrator import (
 )
 from scmamba.tasks._integration.learning import Learned, NetworkTask, finetune, learn
 from scmamba.tasks._integration.network import Cells, heads
-from scmamba.tasks._integration.reference import Reference
 from scmamba.tasks._labels import Labels
 from scmamba.tasks._panel import Panel, aligned, choose_panel
 from scmamba.tasks._pretrained import model_genes, pretrained

@@ -152,9 +152,7 @@ class Cells:
             X, covered, columns = X[:, some], covered[:, some], torch.from_numpy(some)
         counts = torch.from_numpy(X.toarray().astype(np.float32))
         seen = torch.from_numpy(covered[self.blocks.batch_ids[rows]])
-        return Target(
-            counts.repeat(times, 1), size.repeat(times), seen.repeat(times, 1), columns
-        )
+        return Target(counts.repeat(times, 1), size.repeat(times), seen.repeat(times, 1), columns)
 
 
 def _values(

@@ -59,9 +59,7 @@ class Coding:
         center = np.asarray(values.mean(0), dtype=np.float64).ravel()
         square = np.asarray(values.multiply(values).mean(0), dtype=np.float64).ravel()
         spread = np.sqrt(np.maximum(square - center**2, 0)) + _SPREAD
-        return cls(
-            block.kind, weight, offset, center.astype(np.float32), spread.astype(np.float32)
-        )
+        return cls(block.kind, weight, offset, center.astype(np.float32), spread.astype(np.float32))
 
     def values(self, block: Block, batch_ids: npt.NDArray[np.int64]) -> sparse.csr_matrix:
         """(n_cells, n_features) values; a cell that was not measured has none."""

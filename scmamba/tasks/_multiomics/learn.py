@@ -88,9 +88,9 @@ def learn(blocks: Blocks, n_batches: int, recipe: Recipe, budget: TimeBudget) ->
     rows = np.flatnonzero(blocks.measured.any(1))
     layers, config = recipe.training.n_layer or 0, recipe.config
     first = budget.part(_BAG_TIME if layers else 1.0)
-    result = MultiomicsTrainer(
-        network, cells, rows, recipe.objectives, Views(), config, first
-    ).fit("Training")
+    result = MultiomicsTrainer(network, cells, rows, recipe.objectives, Views(), config, first).fit(
+        "Training"
+    )
     set_statistics(network, cells)
     histories, bag = [result.history.assign(stage=BAG)], network
     if layers and recipe.training.mamba_epochs:

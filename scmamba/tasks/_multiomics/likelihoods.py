@@ -75,12 +75,13 @@ class CountDecoder(Decoder):
 
     def __init__(self, d_latent: int, n_features: int, n_batches: int, width: int = 128) -> None:
         super().__init__(d_latent, n_features, n_batches, width)
-        self.hidden = nn.Sequential()
+        del self.hidden
         self.head = CountHead(d_latent, n_features, n_batches=n_batches, width=width)
 
     def nll(self, latent: Tensor, target: Target, batch_ids: Tensor) -> Tensor:
         """See :class:`Decoder`."""
-        share, dispersion = self.head(latent, None, batch_ids), self.head.log_dispersion
+        dispersion: Tensor = self.head.log_dispersion
+        share = self.head(latent, None, batch_ids)
         if not target.covered.all():
             whole = target.covered if target.columns is None else torch.ones_like(share).bool()
             share = share.masked_fill(~whole, _NEVER)
@@ -125,7 +126,8 @@ class ProteinDecoder(Decoder):
     def nll(self, latent: Tensor, target: Target, batch_ids: Tensor) -> Tensor:
         """See :class:`Decoder`."""
         low, high, odds = self.parts(latent, batch_ids)
-        t, columns = self.log_dispersion, target.columns
+        t: Tensor = self.log_dispersion
+        columns = target.columns
         if columns is not None:
             low, high, odds, t = low[:, columns], high[:, columns], odds[:, columns], t[:, columns]
         both = torch.stack(
@@ -167,7 +169,8 @@ class PeakDecoder(Decoder):
         self, latent: Tensor, size: Tensor, batch_ids: Tensor, columns: Tensor | None = None
     ) -> Tensor:
         """(B, n) log odds of being open, for all peaks or ``columns``."""
-        peak, odds = self.peak, self.odds
+        peak: Tensor = self.peak
+        odds: Tensor = self.odds
         if columns is not None:
             peak, odds = peak[columns], odds[:, columns]
         deep = (size.clamp(min=1) / self.depth).log()[:, None]

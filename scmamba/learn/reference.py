@@ -1,4 +1,4 @@
-"""Integrated cells as a reference: what is near a new cell, how near, and with which labels."""
+"""Fitted cells as a reference: what is near a new cell, how near, and with which labels."""
 
 from __future__ import annotations
 
