@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     from anndata import AnnData
 
+MOST_SHOWN = 20_000
+"""Cells that are drawn and scored."""
+
 
 def read_results(input: list[Path], output: Path) -> AnnData:
     """Read ``obs`` and colors of the annotated cells, without expression or arrays.
@@ -32,14 +35,14 @@ def read_results(input: list[Path], output: Path) -> AnnData:
     from scmamba.stream.source import open_cells
 
     found = []
-    for path in _outputs(input, output):
+    for path in outputs(input, output):
         with open_cells(path) as cells:
             found.append(anndata.AnnData(obs=cells.obs, uns=dict(cells.uns)))
     return found[0] if len(found) == 1 else anndata.concat(found, uns_merge="first")
 
 
 def read_some(
-    input: list[Path], output: Path, results: AnnData, embedding: str, most: int = 20_000
+    input: list[Path], output: Path, results: AnnData, embedding: str, most: int = MOST_SHOWN
 ) -> AnnData:
     """Of at most ``most`` cells of ``results``, drawn by ``settings.seed``, arrays to draw them by.
 
@@ -52,8 +55,8 @@ def read_some(
 
     rows = sample(results.n_obs, most, settings.seed)
     parts: dict[str, list[np.ndarray]] = {embedding: [], "X_umap": []}
-    outputs, start = _outputs(input, output), 0
-    for path in outputs:
+    paths, start = outputs(input, output), 0
+    for path in paths:
         with open_cells(path) as cells:
             assert isinstance(cells, OnDisk)
             here = rows[(rows >= start) & (rows < start + cells.n_obs)] - start
@@ -63,7 +66,7 @@ def read_some(
             start += cells.n_obs
     some = results[rows].copy()
     for name, arrays in parts.items():
-        if len(arrays) == len(outputs):
+        if len(arrays) == len(paths):
             some.obsm[name] = np.concatenate(arrays)
     return some
 
@@ -73,15 +76,18 @@ def _take(array: Any, rows: np.ndarray, step: int = 1 << 14) -> np.ndarray:
     import numpy as np
 
     parts = []
-    for start in range(0, len(array), step):
+    for start in range(0, array.shape[0], step):
         here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + step)]
         if len(here):
             parts.append(array[start : start + step][here - start])
     return np.concatenate(parts) if parts else array[:0]
 
 
-def _outputs(input: list[Path], output: Path) -> list[Path]:
-    return [output] if len(input) == 1 else [output / one.name for one in input]
+def outputs(input: list[Path], output: Path) -> list[Path]:
+    """Files with the results."""
+    from scmamba.jobs.inputs import output_name
+
+    return [output] if len(input) == 1 else [output / output_name(one) for one in input]
 
 
 def write_cells(adata: AnnData, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,12 @@ from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.benchmark._integration.methods.pca import principal_components
 from scmamba.benchmark.umap import umap
-from scmamba.pp import expression, log_normalized
-from scmamba.stream.source import sample
+from scmamba.cli._cells import MOST_SHOWN
+from scmamba.pp import log_normalized
+from scmamba.stream.expressions import Expressions
+from scmamba.stream.source import open_cells, sample
+from scmamba.tasks._gather import gather
+from scmamba.tasks._integrating import together
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,23 +28,38 @@ if TYPE_CHECKING:
 
     from scmamba.tasks import Integrator
 
-_MOST_DRAWN = 20_000
 _N_GENES = 2000
 _BEFORE = "X_before"
 
 
-def before(adata: AnnData, **where: Any) -> np.ndarray:
-    """(n_obs, at most 50) principal components of log-normalized values, batches as they are.
+def before(paths: Sequence[Path], n_cells: int, **where: Any) -> np.ndarray:
+    """Principal components of log-normalized values of some cells, batches as they are.
 
     Parameters
     ----------
+    paths
+        Files with the ``n_cells`` cells.
+    n_cells
+        Number of cells; those of :func:`scmamba.cli._cells.read_some` are taken.
     where
-        ``layer``, ``use_raw`` and ``gene_key`` of :func:`scmamba.pp.expression`.
+        ``layer`` and ``gene_key`` of :func:`scmamba.pp.expression`.
+
+    Returns
+    -------
+    (n, at most 50) principal components.
     """
     import scanpy as sc
 
-    found = expression(adata, **where)
-    cells = anndata.AnnData(log_normalized(found.X, found.unit))
+    rows, start, parts = sample(n_cells, MOST_SHOWN, settings.seed), 0, []
+    for path in paths:
+        with open_cells(path) as source:
+            own = rows[(rows >= start) & (rows < start + source.n_obs)] - start
+            parts.append(
+                gather(Expressions.of(source, **where), own, "to show them as they were")[0]
+            )
+            start += source.n_obs
+    stacked = together(parts)
+    cells = anndata.AnnData(log_normalized(stacked.X, stacked.unit))
     if cells.n_vars > _N_GENES:
         sc.pp.highly_variable_genes(cells, n_top_genes=_N_GENES)
         cells = cells[:, cells.var["highly_variable"]]
@@ -47,12 +67,12 @@ def before(adata: AnnData, **where: Any) -> np.ndarray:
 
 
 def scores(
-    adata: AnnData, keys: Keys, batch_key: str, truth_key: str, uncorrected: np.ndarray
+    some: AnnData, keys: Keys, batch_key: str, truth_key: str, uncorrected: np.ndarray
 ) -> metrics.IntegrationScores:
-    """Of the embedding, beside the uncorrected one."""
-    cells = anndata.AnnData(obs=adata.obs[[batch_key, truth_key]])
+    """Scores of the embedding, beside those of the uncorrected one."""
+    cells = anndata.AnnData(obs=some.obs[[batch_key, truth_key]])
     cells.obsm[_BEFORE] = uncorrected
-    cells.obsm[keys.embedding] = adata.obsm[keys.embedding]
+    cells.obsm[keys.embedding] = some.obsm[keys.embedding]
     names = [_BEFORE, keys.embedding]
     return metrics.integration(cells, batch_key, truth_key, names, pre_integrated=_BEFORE)
 
@@ -61,6 +81,7 @@ def write_report(
     path: Path,
     title: str,
     adata: AnnData,
+    some: AnnData,
     keys: Keys,
     batch_key: str,
     labels_key: str | None,
@@ -68,16 +89,15 @@ def write_report(
     fitted: Integrator,
     found: metrics.IntegrationScores | None,
 ) -> None:
-    """Write the report of ``scmamba integrate``."""
-    rows = sample(adata.n_obs, _MOST_DRAWN, settings.seed)
-    shown = anndata.AnnData(obs=adata.obs.iloc[rows])
+    """Write the report of ``scmamba integrate``; ``some`` of the cells are drawn."""
+    shown = anndata.AnnData(obs=some.obs)
     shown.uns = {name: value for name, value in adata.uns.items() if name.endswith("_colors")}
-    logger.info("drawing %s cells", f"{len(rows):,}")
-    shown.obsm["X_umap_before"] = umap(uncorrected[rows])
-    shown.obsm["X_umap"] = umap(adata.obsm[keys.embedding][rows])
+    logger.info("drawing %s cells", f"{some.n_obs:,}")
+    shown.obsm["X_umap_before"] = umap(uncorrected)
+    shown.obsm["X_umap"] = umap(some.obsm[keys.embedding])
     caption = "Batches should mix from left to right, cell types should not."
-    if len(rows) < adata.n_obs:
-        caption += f" Drawn are {len(rows):,} of the cells."
+    if some.n_obs < adata.n_obs:
+        caption += f" {some.n_obs:,} of the cells are drawn."
     parts: dict[str, Any] = {caption: pl.integration_umap(shown, batch_key, labels_key)}
     tiles = {"cells": f"{adata.n_obs:,}", "batches": f"{adata.obs[batch_key].nunique()}"}
     if found is not None:

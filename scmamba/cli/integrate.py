@@ -7,7 +7,7 @@ from typing import Any
 
 
 def integrate(
-    input: Path,
+    input: list[Path] | Path,
     *,
     batch_key: str,
     output: Path,
@@ -24,12 +24,13 @@ def integrate(
     Parameters
     ----------
     input
-        Cells of several batches with counts, an .h5ad file; with a saved ``model``, cells of a new
-        batch.
+        Cells of several batches with counts: .h5ad, .zarr or .h5mu files, 10x .h5 files or mtx
+        folders; with a saved ``model``, cells to map into it.
     batch_key
         ``obs`` column with the batch of each cell.
     output
-        File to write: the same cells with the embedding, .h5ad.
+        File to write: the same cells with the embedding; of several files, a folder. Rerunning an
+        interrupted command resumes it.
     labels_key
         ``obs`` column with cell types; may be missing for some cells.
     model
@@ -45,46 +46,47 @@ def integrate(
     key_added
         Prefix of what is written.
     """
-    import scanpy as sc
-
     from scmamba._files import writable, writable_folder
     from scmamba._keys import Keys
     from scmamba.benchmark._installed import check_installed
-    from scmamba.cli._cells import check_columns, write_cells
+    from scmamba.cli._cells import check_columns, outputs, read_results, read_some
     from scmamba.cli._integration_report import before, scores, write_report
     from scmamba.tasks import integrate as task
 
-    for path in (output, report):
-        if path is not None:
-            writable(path)
+    if report is not None:
+        writable(report)
     if save_model is not None:
         writable_folder(save_model)
     if truth_key is not None:
         check_installed({"scib_metrics": "--truth_key"}, extra="benchmark")
-    check_columns([input], truth_key)
-    adata = sc.read_h5ad(input)
+    files = [input] if isinstance(input, Path) else input
+    check_columns(files, truth_key)
     fitted = task(
-        adata,
+        files if len(files) > 1 else files[0],
         batch_key,
         labels_key=labels_key,
         model=model,
         key_added=key_added,
         copy=False,
+        output=output,
         **options,
     )
     keys = Keys(key_added)
-    write_cells(adata, output)
     if save_model is not None:
         fitted.save(save_model)
+    adata = read_results(files, output)
     if truth_key is not None or report is not None:
+        some = read_some(files, output, adata, keys.embedding)
         where = {name: options.get(name) for name in ("layer", "gene_key")}
-        uncorrected = before(adata, **where)
+        uncorrected = before(outputs(files, output), adata.n_obs, **where)
         found = None
         if truth_key is not None:
-            found = scores(adata, keys, batch_key, truth_key, uncorrected)
+            found = scores(some, keys, batch_key, truth_key, uncorrected)
             print(found)
         if report is not None:
             shown = truth_key if truth_key is not None else labels_key
-            title = f"Batches of {input.name}"
-            write_report(report, title, adata, keys, batch_key, shown, uncorrected, fitted, found)
+            title = f"Batches of {', '.join(path.name for path in files)}"
+            write_report(
+                report, title, adata, some, keys, batch_key, shown, uncorrected, fitted, found
+            )
     print(f"{output}: {adata.n_obs:,} cells of {adata.obs[batch_key].nunique()} batches integrated")

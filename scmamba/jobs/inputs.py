@@ -114,9 +114,10 @@ def _many(cells: list[Any], output: Any) -> list[Job]:
         if not can_recover(one):
             check_file(one)
     folder.mkdir(parents=True, exist_ok=True)
-    return [_one(one, folder / _output_name(one)) for one in cells]
+    return [_one(one, folder / output_name(one)) for one in cells]
 
 
-def _output_name(cells: Path) -> str:
+def output_name(cells: Path) -> str:
+    """Name of the file with the results of one of several files."""
     endings = output_endings(cells)
     return cells.name if cells.suffix in endings else f"{cells.stem}{endings[0]}"

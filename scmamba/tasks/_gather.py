@@ -14,7 +14,7 @@ from scmamba.stream.expressions import Expressions
 
 
 def gather(
-    found: Expressions, rows: npt.NDArray[np.int64]
+    found: Expressions, rows: npt.NDArray[np.int64], purpose: str = "to learn from"
 ) -> tuple[Expression, npt.NDArray[np.int64]]:
     """Expression of the cells ``rows`` (ascending), and which cells these are.
 
@@ -24,7 +24,7 @@ def gather(
     if source.in_memory:
         return found.first, np.arange(source.n_obs)
     if len(rows) < source.n_obs:
-        logger.info("%s of %s cells are read to learn from", f"{len(rows):,}", f"{source.n_obs:,}")
+        logger.info("%s of %s cells are read %s", f"{len(rows):,}", f"{source.n_obs:,}", purpose)
     parts = []
     for block, values in found.blocks():
         start, stop = np.searchsorted(rows, [block.start, block.stop])

@@ -1,4 +1,4 @@
-"""How the cells of a call are integrated together or mapped, and what is written."""
+"""The cells of a call: found, checked and integrated together."""
 
 from __future__ import annotations
 
@@ -13,44 +13,46 @@ from scipy import sparse
 from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN
 from scmamba._log import logger
-from scmamba.jobs import Job, Jobs, Results, about, digest, identity, label_colors
-from scmamba.pp.expression import Expression, gene_names, ways_to_counts
+from scmamba.jobs import Job, Jobs, digest, identity
+from scmamba.pp.expression import Expression, ways_to_counts
 from scmamba.pp.units import Unit
 from scmamba.stream.expressions import Expressions
-from scmamba.tasks._checks import flag_empty
 from scmamba.tasks._gather import gather
 from scmamba.tasks._integration.checks import check_batches, tell_overlap
-from scmamba.tasks._integration.integrator import Integrator, Mapped, check_batch
+from scmamba.tasks._integration.integrator import Integrator, check_batch
+from scmamba.tasks._integration.sampling import sample_batches
 from scmamba.tasks._integration.task import FitTask
 from scmamba.tasks._integration_request import IntegrationRequest
 from scmamba.tasks._labels import Labels, read_batches, read_labels
-from scmamba.tokens.cells.genes import resolve
+
+MOST_CELLS = 100_000
+"""Cells of files that an integrator is trained on."""
 
 
 @dataclass(frozen=True)
 class IntegrationInput:
-    """Cells of one input, in memory.
+    """Cells of one input.
 
     Attributes
     ----------
     job
         The input and its output.
-    found
-        Expression of its n cells.
+    expressions
+        Expression of its n cells, block by block.
     batches
         (n,) batch of each cell.
     """
 
     job: Job
-    found: Expression
+    expressions: Expressions
     batches: npt.NDArray[np.object_]
 
 
-def read_cells(job: Job, request: IntegrationRequest) -> IntegrationInput:
-    """Read the batches and the expression of one input."""
+def locate(job: Job, request: IntegrationRequest) -> IntegrationInput:
+    """Read the batches of one input and find its expression."""
     with job.naming_errors():
         batches = read_batches(job.source.obs, request.batch_key, "adata.obs")
-        found, _ = gather(Expressions.of(job.source, **request.where), np.arange(len(batches)))
+        found = Expressions.of(job.source, **request.where)
     return IntegrationInput(job, found, batches)
 
 
@@ -67,9 +69,17 @@ def check_together(request: IntegrationRequest, jobs: Jobs) -> None:
 
 
 def fit_integrator(request: IntegrationRequest, inputs: Sequence[IntegrationInput]) -> Integrator:
-    """Integrate the cells of all inputs together; the reference holds them in that order."""
-    names = np.concatenate([one.batches for one in inputs])
-    found, labels = together([one.found for one in inputs]), _labels(request, inputs)
+    """Integrate the cells of all inputs together; the reference holds them in that order.
+
+    Of files with more than 100,000 cells in all, as many are read, small batches whole.
+    """
+    rows = _rows_to_fit(request, inputs)
+    parts = []
+    for one, own in zip(inputs, rows, strict=True):
+        with one.job.naming_errors():
+            parts.append(gather(one.expressions, own)[0])
+    names = np.concatenate([one.batches[own] for one, own in zip(inputs, rows, strict=True)])
+    found, labels = together(parts), _labels(request, inputs, rows)
     if labels is not None:
         tell_overlap(names, labels)
     if not found.unit.is_counts:
@@ -93,16 +103,34 @@ def fit_integrator(request: IntegrationRequest, inputs: Sequence[IntegrationInpu
     return task.fit(request.start, finetune=request.finetune)
 
 
-def _labels(request: IntegrationRequest, inputs: Sequence[IntegrationInput]) -> Labels | None:
+def _rows_to_fit(
+    request: IntegrationRequest, inputs: Sequence[IntegrationInput]
+) -> list[npt.NDArray[np.int64]]:
+    """Rows of each input that the integrator is trained on: all that are in memory."""
+    sizes = [len(one.batches) for one in inputs]
+    if all(one.job.source.in_memory for one in inputs):
+        return [np.arange(size) for size in sizes]
+    names = np.concatenate([one.batches for one in inputs])
+    chosen = sample_batches(names, MOST_CELLS, request.seed)
+    ends = np.cumsum(sizes)
+    parts = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
+    return [part - end + size for part, end, size in zip(parts, ends, sizes, strict=True)]
+
+
+def _labels(
+    request: IntegrationRequest,
+    inputs: Sequence[IntegrationInput],
+    rows: Sequence[npt.NDArray[np.int64]],
+) -> Labels | None:
     if request.labels_key is None:
         return None
     columns = []
-    for one in inputs:
+    for one, own in zip(inputs, rows, strict=True):
         obs = one.job.source.obs
         if request.labels_key not in obs:
             with one.job.naming_errors():
                 read_labels(obs, request.labels_key, UNKNOWN, "adata.obs")
-        columns.append(obs[[request.labels_key]].astype(object))
+        columns.append(obs[[request.labels_key]].iloc[own].astype(object))
     obs = columns[0] if len(columns) == 1 else pd.concat(columns)
     return read_labels(obs, request.labels_key, UNKNOWN, "adata.obs")
 
@@ -154,102 +182,6 @@ def _columns(found: Expression, names: Sequence[str]) -> sparse.csr_matrix:
     shape = (len(column), len(names))
     chosen = (np.ones(len(rows), np.float32), (rows, column[rows]))
     return (found.X @ sparse.csr_matrix(chosen, shape=shape)).tocsr()
-
-
-@dataclass(frozen=True)
-class PlacedCells:
-    """Cells of one input in an integration.
-
-    Attributes
-    ----------
-    embedding
-        (n_cells, d) float32.
-    mapped
-        Distances and labels of cells that were mapped; None for fitted ones.
-    """
-
-    embedding: npt.NDArray[np.float32]
-    mapped: Mapped | None
-
-
-def place_cells(
-    one: IntegrationInput, integrator: Integrator, request: IntegrationRequest, rows: slice
-) -> PlacedCells:
-    """Take fitted cells from the reference, in which they are ``rows``, or map new ones."""
-    if request.saved is None:
-        return PlacedCells(integrator.reference.embedding[rows], None)
-    with one.job.naming_errors():
-        mapped = integrator._place(one.found, one.batches)
-    return PlacedCells(mapped.embedding, mapped)
-
-
-def integration_results(
-    one: IntegrationInput,
-    placed: PlacedCells,
-    integrator: Integrator,
-    request: IntegrationRequest,
-) -> Results:
-    """Gather what is written for one input."""
-    keys, results, mapped = request.keys, Results(), placed.mapped
-    results.obsm[keys.embedding] = placed.embedding
-    if request.decodes:
-        _add_decoded(results, one, integrator, request, placed.embedding)
-    if mapped is not None:
-        _add_mapped(results, one, integrator, request, mapped)
-    empty = np.asarray((one.found.X > 0).sum(1)).ravel() == 0
-    flag_empty(results, keys, empty, one.job.source.obs)
-    results.uns[keys.uns] = about(
-        "integrate",
-        batch_key=request.batch_key,
-        batches=integrator.batches,
-        corrected=integrator.likelihood if request.decodes else None,
-        corrected_as=request.decoded_as if request.decodes else None,
-        normed_as=None if mapped is None else mapped.normed_as,
-        **integrator.about,
-    )
-    return results
-
-
-def _add_decoded(
-    results: Results,
-    one: IntegrationInput,
-    integrator: Integrator,
-    request: IntegrationRequest,
-    embedding: npt.NDArray[np.float32],
-) -> None:
-    keys, genes = request.keys, gene_names(one.job.source.var, request.gene_key, "adata.var")
-    as_of = request.decoded_as
-    results.layers[keys.corrected] = integrator._corrected_like(one.found, genes, embedding, as_of)
-    index = resolve(integrator.panel.names, genes.tolist()).index
-    decoded = np.zeros(len(genes), dtype=bool)
-    decoded[index[index >= 0]] = True
-    results.var[keys.decoded] = decoded
-    logger.warning(
-        "layers[%r] holds model estimates for the %s of %s genes in var[%r], and 0 for all others; "
-        "they vary less than measurements, so tests on them report false differences",
-        keys.corrected,
-        f"{int(decoded.sum()):,}",
-        f"{len(genes):,}",
-        keys.decoded,
-    )
-
-
-def _add_mapped(
-    results: Results,
-    one: IntegrationInput,
-    integrator: Integrator,
-    request: IntegrationRequest,
-    mapped: Mapped,
-) -> None:
-    keys, source = request.keys, one.job.source
-    results.obs[keys.distance] = mapped.near.distance
-    if not integrator.classes:
-        return
-    codes = mapped.near.codes
-    names = [integrator.classes[code] if code >= 0 else UNKNOWN for code in codes]
-    colors = label_colors(source.obs, source.uns, request.labels_key)
-    results.add_labels(keys.cell_type, names, integrator.classes, colors)
-    results.obs[keys.confidence] = mapped.near.share
 
 
 def call_digest(request: IntegrationRequest, jobs: Jobs) -> str:

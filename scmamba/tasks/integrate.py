@@ -8,20 +8,13 @@ from typing import TYPE_CHECKING, Literal, overload
 from anndata import AnnData
 
 from scmamba._keys import PREFIX
-from scmamba.jobs import AnyPath, Job, open_jobs
+from scmamba.jobs import AnyPath, open_jobs
 from scmamba.learn.training import IntegrationObjectives, IntegrationTraining
 from scmamba.models import CellModel
-from scmamba.tasks._integrating import (
-    IntegrationInput,
-    call_digest,
-    check_together,
-    fit_integrator,
-    integration_results,
-    place_cells,
-    read_cells,
-)
+from scmamba.tasks._integrating import call_digest, check_together, fit_integrator, locate
 from scmamba.tasks._integration.integrator import Integrator
 from scmamba.tasks._integration_request import IntegrationRequest
+from scmamba.tasks._integration_results import CellsToPlace, integration_results
 
 if TYPE_CHECKING:
     from mudata import MuData
@@ -97,7 +90,7 @@ def integrate(
         Cells of several batches: counts; other values are binned first. An AnnData, in memory or
         backed; a MuData, of which modality ``rna`` is taken; a path (``.h5ad``, ``.zarr``,
         ``.h5mu``, 10x ``.h5`` or mtx folder), or a list of paths, whose cells are integrated
-        together over the genes that all of them have. The cells of all files must fit into memory.
+        together over the genes that all of them have. Files are read in blocks of cells.
     batch_key
         ``obs`` column with the batch of each cell; the same name in two files is the same batch.
     labels_key
@@ -132,7 +125,8 @@ def integrate(
     output
         For a path or a backed AnnData: the file to write, a copy with the results added (the same
         path writes into it); for a list of paths, the folder of such files. Files are written
-        atomically, and rerunning an interrupted call resumes it.
+        atomically, and rerunning an interrupted call resumes it. Of files with more than 100,000
+        cells in all, as many are drawn for training, small batches whole; all others are mapped.
 
     Returns
     -------
@@ -176,14 +170,15 @@ def integrate(
         key = call_digest(request, jobs) if jobs.of_files else ""
         pending = jobs.pending(key)
         integrator = request.saved or jobs.resume(key, Integrator.load)
-        cells: dict[Job, IntegrationInput] = {}
         if integrator is None:
             check_together(request, jobs)
-            cells = {job: read_cells(job, request) for job in jobs}
-            integrator = fit_integrator(request, list(cells.values()))
+        inputs = [locate(job, request) for job in (jobs if integrator is None else pending)]
+        if integrator is None:
+            integrator = fit_integrator(request, inputs)
             jobs.remember(key, integrator.save)
-        for job in pending:
-            one = cells.pop(job, None) or read_cells(job, request)
-            placed = place_cells(one, integrator, request, jobs.rows(job))
-            job.write(integration_results(one, placed, integrator, request), key)
+        for one in [one for one in inputs if one.job in pending]:
+            cells = CellsToPlace.of(one, integrator, request, jobs)
+            for rows, values in one.job.blocks(cells.one.expressions, key):
+                one.job.keep(rows, cells.read(rows, values, decodes=request.decodes))
+            one.job.write(integration_results(cells, request), key)
     return (jobs.result, integrator) if copy else integrator

@@ -19,6 +19,7 @@ from scmamba.learn.training import IntegrationObjectives
 from scmamba.metrics import IntegrationScores
 
 GROUPS = {"cLISI": "Bio conservation", "iLISI": "Batch correction"}
+PEERS = {"scib_metrics", "harmonypy", "scvi", "igraph", "leidenalg"}
 TOTALS = ["Batch correction", "Bio conservation", "Total"]
 
 
@@ -30,7 +31,7 @@ class Integrator:
 
 
 def integrate(
-    adata: ad.AnnData,
+    adata: Path | list[Path],
     batch_key: str,
     *,
     labels_key: str | None = None,
@@ -41,9 +42,18 @@ def integrate(
     key_added: str = "scmamba",
     copy: bool = False,
     seed: int | None = None,
+    output: Path,
 ) -> Integrator:
     """Embed cells by their number."""
     assert not copy
+    if isinstance(adata, list):
+        output.mkdir()
+        for one in adata:
+            options = {"model": model, "key_added": key_added, "output": output / one.name}
+            integrate(one, batch_key, **options)
+        return Integrator()
+    read = ad.read_zarr if adata.suffix == ".zarr" else ad.read_h5ad
+    adata, path = read(adata), output
     adata.obsm[f"X_{key_added}"] = np.random.default_rng(0).normal(size=(adata.n_obs, 4))
     if model is not None:
         adata.obs[f"{key_added}_distance"] = 1.5
@@ -52,6 +62,7 @@ def integrate(
         "dab": 0.0 if objectives is None else objectives.dab,
         "seed": seed or 0,
     }
+    (adata.write_zarr if path.suffix == ".zarr" else adata.write_h5ad)(path)
     return Integrator()
 
 
@@ -72,7 +83,12 @@ def scib(monkeypatch: pytest.MonkeyPatch) -> None:
         return IntegrationScores(values, GROUPS, cells.n_obs, cells.n_obs)
 
     monkeypatch.setattr(metrics, "integration", scored)
-    monkeypatch.setattr(_installed.importlib.util, "find_spec", lambda name: object())
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        _installed.importlib.util,
+        "find_spec",
+        lambda name, *package: name in PEERS or there(name, *package),
+    )
 
 
 LINE = ["integrate", "cells.h5ad", "--batch_key", "batch", "--verbosity", "error"]
@@ -93,6 +109,16 @@ def test_cells_model_and_report(scib: None, capsys: pytest.CaptureFixture[str]) 
     assert "out.h5ad: 40 cells of 2 batches integrated" in printed
 
 
+def test_several_files_of_any_format(scib: None, capsys: pytest.CaptureFixture[str]) -> None:
+    synthetic(30, 30, 3, n_batches=2, seed=1).write_zarr("more.zarr")
+    line = ["integrate", "cells.h5ad", "more.zarr", "--batch_key", "batch"]
+    more = ["--truth_key", "cell_type", "--report", "report.html", "--output", "out"]
+    assert main([*line, *more]) == 0
+    assert ad.read_zarr("out/more.zarr").obsm["X_scmamba"].shape == (30, 4)
+    assert "out: 70 cells of 2 batches integrated" in capsys.readouterr().out
+    assert "Batches of cells.h5ad, more.zarr" in Path("report.html").read_text(encoding="utf-8")
+
+
 def test_true_is_the_average_over_batches() -> None:
     assert main([*LINE, "--output", "out.h5ad", "--correct", "true"]) == 0
     assert ad.read_h5ad("out.h5ad").uns["scmamba"]["correct"] == "True"
@@ -109,7 +135,7 @@ def test_new_cells_into_a_saved_integration() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--output", "no/out.h5ad"], "the folder no does not exist"),
+        (["--output", "out.h5ad", "--report", "no/r.html"], "the folder no does not exist"),
         (["--output", "out.h5ad", "--truth_key", "cell_type"], "--truth_key needs it"),
     ],
 )

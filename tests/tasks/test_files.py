@@ -19,7 +19,7 @@ import zarr
 from anndata.io import read_elem, sparse_dataset
 from scipy import sparse
 
-from scmamba import ScmambaError, models
+from scmamba import ScmambaError, models, settings
 from scmamba.jobs import checkpoint, job
 from scmamba.stream import expressions
 from scmamba.tasks import (
@@ -27,10 +27,12 @@ from scmamba.tasks import (
     _annotating,
     _forward,
     _integrating,
+    _integration_results,
     embed,
     integrate,
 )
 from scmamba.tasks._annotation import examples, task
+from scmamba.tasks._integration.sampling import sample_batches
 from tests.tasks.tiny import annotate
 
 
@@ -560,6 +562,32 @@ def test_files_are_integrated_as_their_cells_in_memory(cells, tmp_path) -> None:
     assert there(tmp_path / "out") == ["a.h5ad", "b.zarr"]
 
 
+def test_cells_that_were_not_drawn_for_training_are_mapped(cells, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(_integrating, "MOST_CELLS", 39)
+    paths = halves(cells, tmp_path)
+    out = {"output": tmp_path / "out"}
+    fitted = integrate(paths, "batch", training=TINY, correct=True, **out)
+    assert len(fitted.reference.embedding) == 39
+    found = [read(tmp_path / "out" / name) for name in ("a.h5ad", "b.zarr")]
+    together = np.vstack([one.obsm["X_scmamba"] for one in found])
+    np.testing.assert_allclose(together, fitted.map(cells, "batch").embedding, atol=1e-4)
+    chosen = sample_batches(cells.obs["batch"].to_numpy(object), 39, settings.seed)
+    np.testing.assert_allclose(together[chosen], fitted.reference.embedding, atol=1e-4)
+    assert "scmamba_distance" not in found[0].obs
+    assert found[0].layers["scmamba_corrected"].shape == (40, 60)
+
+
+def test_a_new_batch_is_mapped_block_by_block(cells, tmp_path, monkeypatch) -> None:
+    fitted = integrate(cells[cells.obs["batch"] != "batch_2"].copy(), "batch", training=TINY)
+    path = write(cells, tmp_path / "a.h5ad")
+    monkeypatch.setattr("scmamba.stream.expressions.BLOCK_VALUES", 300)
+    monkeypatch.setattr(_integration_results, "block_values", lambda model: 300)
+    integrate(path, "batch", model=fitted, output=tmp_path / "b.h5ad")
+    found, whole = read(tmp_path / "b.h5ad"), fitted.map(cells, "batch")
+    np.testing.assert_allclose(found.obsm["X_scmamba"], whole.embedding, atol=1e-4)
+    np.testing.assert_allclose(found.obs["scmamba_distance"], whole.near.distance, rtol=1e-3)
+
+
 def test_files_are_mapped(cells, tmp_path) -> None:
     fitted = integrate(cells, "batch", labels_key="cell_type", training=TINY)
     path = write(cells[:40], tmp_path / "a.h5ad")
@@ -593,7 +621,7 @@ def test_a_stopped_integration_is_not_fitted_again(cells, tmp_path, monkeypatch)
         )
         with pytest.raises(Stop):
             integrate(paths, "batch", training=TINY, output=tmp_path)
-    monkeypatch.setattr(_integrating, "fit_integrator", None)
+    monkeypatch.setattr(_integrating.FitTask, "fit", None)
     fitted = integrate(paths, "batch", training=TINY, output=tmp_path)
     together = np.vstack([read(one).obsm["X_scmamba"] for one in paths])
     np.testing.assert_array_equal(together, fitted.reference.embedding)

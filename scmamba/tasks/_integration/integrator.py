@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,20 +21,18 @@ from scmamba._log import logger
 from scmamba.learn.artifact import Artifact
 from scmamba.learn.reference import Near, Reference
 from scmamba.models import CellModel
-from scmamba.models.cell.config import EncoderConfig
 from scmamba.nn.heads import LatentHead
 from scmamba.pp.expression import Expression, expression
 from scmamba.stream.data import CellData
-from scmamba.tasks._forward import cell_data, forward
+from scmamba.tasks._forward import forward
 from scmamba.tasks._integration.decode import corrected
-from scmamba.tasks._integration.mapping import place
+from scmamba.tasks._integration.mapping import Trial, place, tried_rows
+from scmamba.tasks._integration.reading import CellReader
 from scmamba.tasks._integration.statistics import pooled
 from scmamba.tasks._labels import read_batches
 from scmamba.tasks._panel import Panel
 from scmamba.tasks._pretrained import model_genes
-from scmamba.tokens.cells.genes import GeneMatch, resolve
-from scmamba.tokens.cells.tokenize import tokenize
-from scmamba.tokens.cells.vocab import Vocab
+from scmamba.tokens.cells.genes import resolve
 
 ARTIFACT = Artifact("integrator")
 _OLD_NAMES = {"unit": "likelihood", "own_genes": "reads_panel", "usual": "median_knn_distance"}
@@ -149,32 +147,84 @@ class Integrator(Described):
             Expression cannot be used, or fewer than half of the genes are there.
         """
         found = expression(adata, **where)
-        names = np.full(len(found.X.indptr) - 1, "", dtype=object)
+        names = np.full(found.X.shape[0], "", dtype=object)
         if batch_key is not None:
             names = read_batches(adata.obs, batch_key, "adata.obs")
-        return self._place(found, names)
+        reader = self._reader(found)
+        counts = reader.counts(found)
+        return self._placed(
+            self._states(reader, found, names),
+            names,
+            lambda rows: None if counts is None else counts[rows],
+        )
 
-    def _place(self, found: Expression, names: npt.NDArray[np.object_]) -> Mapped:
-        """Bring cells in whose expression was taken out; ``names`` (n,) are their batches."""
-        data, counts = self._read(found)
+    def _reader(self, first: Expression) -> CellReader:
+        """Find the genes of a data set of which ``first`` are some cells, and log the match."""
+        if self.likelihood == "counts" and not first.unit.is_counts:
+            raise ScmambaError(
+                f"{first.source} holds {first.unit}, but this integrator was fitted on counts; "
+                'name where they are: layer="counts", or use_raw=True'
+            )
+        match = genes = None
+        if self.reads_panel or self.likelihood == "counts":
+            match = self.panel.match(first)
+            logger.info(match.report())
+        if not self.reads_panel:
+            genes = model_genes(self.model, first)
+        return CellReader(self.model, self.panel, match, genes, self.likelihood == "counts")
+
+    def _states(
+        self, reader: CellReader, found: Expression, names: npt.NDArray[np.object_]
+    ) -> npt.NDArray[np.float32]:
+        """(n, d) cells before the statistics of their batch; of a zero-shot model, embedded.
+
+        Blocks of cells can be given one after the other; ``names`` (n,) are their batches.
+        """
+        data = reader.tokens(found)
         if self.model.head(LatentHead) is None:
-            embedding = zero_shot(self.model, self._among_domains(data, names))
-            return Mapped(embedding, self.reference.near(embedding), {})
-        before = pooled(self.model, data)
-        embedding = np.empty((len(data), self.model.config.d_cell), np.float32)
+            return zero_shot(self.model, self._among_domains(data, names))
+        return pooled(self.model, data).numpy()
+
+    def _placed(
+        self,
+        states: npt.NDArray[np.float32],
+        names: npt.NDArray[np.object_],
+        counts_of: Callable[[npt.NDArray[np.int64]], sparse.csr_matrix | None],
+    ) -> Mapped:
+        """Bring all cells in whose states are there.
+
+        Parameters
+        ----------
+        states
+            (n, d) as :meth:`_states` gives them.
+        names
+            (n,) batches.
+        counts_of
+            Gives the counts of some rows, ascending; called once, for cells of new batches.
+        """
+        if self.model.head(LatentHead) is None:
+            return Mapped(states, self.reference.near(states), {})
+        rows = {name: np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())}
+        tried = {name: tried_rows(own) for name, own in rows.items() if name not in self.batches}
+        wanted = np.sort(np.concatenate([np.zeros(0, np.int64), *tried.values()]))
+        counts = counts_of(wanted) if len(wanted) and self.likelihood == "counts" else None
+        embedding = np.empty((len(states), self.model.config.d_cell), np.float32)
         normed_as = {}
-        for name in dict.fromkeys(names.tolist()):
-            rows = np.flatnonzero(names == name)
+        for name, own in rows.items():
+            before, trial = torch.from_numpy(np.array(states[own])), None
+            if name in tried and counts is not None:
+                at = np.searchsorted(own, tried[name])
+                trial = Trial(before[at], counts[np.searchsorted(wanted, tried[name])])
             known = self.batches.index(name) if name in self.batches else None
-            own_counts = None if counts is None else counts[rows]
-            placed = place(self.model, before[torch.from_numpy(rows)], own_counts, known)
-            embedding[rows] = placed.embedding
+            placed = place(self.model, before, trial, known)
+            embedding[own] = placed.embedding
             way = placed.normed_as
             normed_as[name or "all cells"] = "itself" if way < 0 else self.batches[way]
-        logger.info(
-            "batches are normalized with the statistics of: %s",
-            ", ".join(f"{a} as {b}" for a, b in normed_as.items()),
-        )
+        if tried:
+            logger.info(
+                "batches are normalized with the statistics of: %s",
+                ", ".join(f"{a} as {b}" for a, b in normed_as.items()),
+            )
         return Mapped(embedding, self.reference.near(embedding), normed_as)
 
     def _among_domains(self, data: CellData, names: npt.NDArray[np.object_]) -> CellData:
@@ -189,26 +239,6 @@ class Integrator(Described):
             )
         ids = np.array([self.batches.index(name) for name in names], np.int64)
         return replace(data, batch_ids=ids)
-
-    def _read(self, found: Expression) -> tuple[CellData, sparse.csr_matrix | None]:
-        """Tokens of cells as the model reads them, and the counts that it decodes or None."""
-        if self.likelihood == "counts" and not found.unit.is_counts:
-            raise ScmambaError(
-                f"{found.source} holds {found.unit}, but this integrator was fitted on counts; "
-                'name where they are: layer="counts", or use_raw=True'
-            )
-        match = None
-        if self.reads_panel or self.likelihood == "counts":
-            match = self.panel.match(found)
-            logger.info(match.report())
-        counts = None
-        if match is not None and self.likelihood == "counts":
-            counts = self.panel.linear(found, match)
-        if match is None or not self.reads_panel:
-            return cell_data(self.model, found, model_genes(self.model, found)), counts
-        assert self.model.vocab is not None
-        binned = self.model.config.encoder.value_type == "bins"
-        return panel_tokens(self.panel, self.model.vocab, found, match, binned=binned), counts
 
     def corrected(
         self,
@@ -238,22 +268,14 @@ class Integrator(Described):
         counts = depth if self.likelihood == "counts" else None
         return corrected(self.model, embedding, genes, list(wanted), counts)
 
-    def _corrected_like(
+    def _corrected_in(
         self,
-        found: Expression,
         columns: npt.NDArray[np.object_],
         embedding: npt.NDArray[np.float32],
+        depth: npt.NDArray[np.float64],
         batch: str = AVERAGE,
     ) -> sparse.csr_matrix:
-        """The same for cells whose expression is ``found``, each at its own depth.
-
-        Returns
-        -------
-        (n_cells, n_columns), in the columns of that name; empty for genes that are not decoded.
-        """
-        depth = np.zeros(len(embedding))
-        if self.likelihood == "counts":
-            depth = np.asarray(self.panel.linear(found, self.panel.match(found)).sum(1)).ravel()
+        """(n_cells, n_columns) the same in columns of that name; empty for others."""
         decoded = self.corrected(embedding, depth, batch)
         column = resolve(self.panel.names, columns.tolist()).index
         there = (column >= 0)[decoded.indices]
@@ -339,16 +361,6 @@ def check_batch(batch: str, known: tuple[str, ...]) -> None:
 def is_integrator(path: str | os.PathLike[str]) -> bool:
     """Whether a folder holds a saved integrator."""
     return ARTIFACT.is_at(path)
-
-
-def panel_tokens(
-    panel: Panel, vocab: Vocab, found: Expression, match: GeneMatch, *, binned: bool
-) -> CellData:
-    """Tokens of the panel's genes: bins, or log-normalised values."""
-    values = panel.linear(found, match) if binned else panel.values(found, match)
-    n_bins = EncoderConfig.n_bins if binned else None
-    tokens = tokenize(values, vocab.index(panel.names), n_bins=n_bins)
-    return CellData(tokens, vocab, EncoderConfig.cls_value, EncoderConfig.pad_value)
 
 
 def zero_shot(model: CellModel, data: CellData) -> npt.NDArray[np.float32]:

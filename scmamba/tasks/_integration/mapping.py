@@ -36,10 +36,29 @@ class Placed:
     normed_as: int
 
 
-def place(
-    model: CellModel, pooled: torch.Tensor, counts: sparse.csr_matrix | None, batch: int | None
-) -> Placed:
-    """Norm cells of one batch and give them their latent.
+@dataclass(frozen=True)
+class Trial:
+    """Some cells of a new batch, on which every way to normalize it is tried.
+
+    Attributes
+    ----------
+    pooled
+        (n, d_model) cells before that normalization.
+    counts
+        (n, n_counts).
+    """
+
+    pooled: torch.Tensor
+    counts: sparse.csr_matrix
+
+
+def tried_rows(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Take at most 2,000 of the rows of a batch, evenly."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).astype(np.int64)]
+
+
+def place(model: CellModel, pooled: torch.Tensor, trial: Trial | None, batch: int | None) -> Placed:
+    """Normalize cells of one batch and give them their latent.
 
     A batch that was fitted keeps its statistics. A new one is tried with its own statistics, which
     are right where its cells are a mixture as in the reference, and with those of every fitted
@@ -52,8 +71,8 @@ def place(
         With a norm per batch.
     pooled
         (n, d_model) its cells before that norm.
-    counts
-        (n, n_counts), or None.
+    trial
+        Some of them with their counts, for a new batch; None where no counts are decoded.
     batch
         Position among the fitted batches; None for a new one.
     """
@@ -63,9 +82,9 @@ def place(
         return Placed(_latent(model, pooled, _statistics(norm, batch)), batch)
     ways = {-1: _own(norm, pooled), **{i: _statistics(norm, i) for i in range(len(norm.bns))}}
     chosen = -1
-    if counts is not None and model.head(CountHead) is not None:
-        some = np.linspace(0, len(pooled) - 1, min(len(pooled), _SAMPLE)).astype(np.int64)
-        chosen = max(ways, key=lambda way: _fit(model, pooled[some], counts[some], ways[way]))
+    if trial is not None and model.head(CountHead) is not None:
+        fits = {way: _fit(model, trial.pooled, trial.counts, ways[way]) for way in ways}
+        chosen = max(fits, key=fits.__getitem__)
     return Placed(_latent(model, pooled, ways[chosen]), chosen)
 
 
@@ -79,7 +98,7 @@ def _statistics(norm: DomainBatchNorm, batch: int) -> Statistics:
 
 
 def _own(norm: DomainBatchNorm, pooled: torch.Tensor) -> Statistics:
-    """Of the cells themselves, leaning on the mean fitted batch where they are few."""
+    """Statistics of the cells themselves, leaning on the mean fitted batch where they are few."""
     fitted = [_statistics(norm, i) for i in range(len(norm.bns))]
     mean, var = (torch.stack(parts).mean(0) for parts in zip(*fitted, strict=True))
     share = len(pooled) / (len(pooled) + PRIOR_CELLS)
