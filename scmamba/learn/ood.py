@@ -18,7 +18,7 @@ _SHIFT_MARGIN = 0.02
 
 @dataclass(frozen=True)
 class ClassGaussians:
-    """ClassGaussians components of standardised log-normalised values, with a Gaussian per class.
+    """Principal components of standardized log-normalized values, with a Gaussian per class.
 
     Attributes
     ----------
@@ -42,8 +42,8 @@ class ClassGaussians:
         """(n, k) coordinates of (n, n_genes) values."""
         parts = []
         for start in range(0, x.shape[0], 4096):
-            dense = (x[start : start + 4096].toarray() - self.mean) / self.scale
-            parts.append(np.clip(dense, -_CLIP, _CLIP) @ self.components)
+            block = standardized(x[start : start + 4096], self.mean, self.scale)
+            parts.append(block @ self.components)
         return np.concatenate(parts) if parts else np.zeros((0, self.components.shape[1]))
 
     def distance(self, x: sparse.csr_matrix) -> Floats:
@@ -70,8 +70,7 @@ def fit_class_gaussians(
     mean, scale = moments(x)
     components = np.eye(x.shape[1], max(k, 1))
     if k > 0:
-        standard = np.clip((x.toarray() - mean) / scale, -_CLIP, _CLIP)
-        components = randomized_svd(standard, k, random_state=seed)[2].T
+        components = randomized_svd(standardized(x, mean, scale), k, random_state=seed)[2].T
     bare = ClassGaussians(mean, scale, components, np.zeros((n_classes, 0)), np.zeros((0, 0)))
     z = bare.coordinates(x)
     centers = np.full((n_classes, z.shape[1]), np.nan)
@@ -88,6 +87,11 @@ def moments(x: sparse.csr_matrix) -> tuple[Floats, Floats]:
     mean = np.asarray(x.mean(0), dtype=np.float64).ravel()
     square = np.asarray(x.multiply(x).mean(0), dtype=np.float64).ravel()
     return mean, np.sqrt(np.maximum(square - mean**2, 0)) + 1e-2
+
+
+def standardized(x: sparse.csr_matrix, mean: Floats, scale: Floats) -> Floats:
+    """(n, n_genes) dense values in standard deviations from the mean, at most 10."""
+    return np.clip((x.toarray() - mean) / scale, -_CLIP, _CLIP)
 
 
 @dataclass(frozen=True)

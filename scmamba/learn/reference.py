@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scmamba.tasks._integration.neighbors import nearest, nearest_others
+
 N_NEIGHBORS = 15
 _SAMPLE = 20_000  # cells whose own distances tell what is usual
 
@@ -61,25 +63,15 @@ class Reference:
         cls, embedding: npt.NDArray[np.float32], batch_ids: Ints, labels: Ints | None, seed: int
     ) -> Reference:
         """Measure what is usual, on some of the cells where they are many."""
-        from sklearn.neighbors import NearestNeighbors
-
         n = len(embedding)
-        rows = np.arange(n)
-        if n > _SAMPLE:
-            rows = np.random.default_rng(seed).choice(n, _SAMPLE, replace=False)
-        search = NearestNeighbors(n_neighbors=min(N_NEIGHBORS + 1, n)).fit(embedding)
-        apart = search.kneighbors(embedding[rows])[0][:, 1:]  # a cell is its own nearest
+        apart, _ = nearest_others(embedding, N_NEIGHBORS, _SAMPLE, seed)
         usual = float(np.median(apart.mean(1))) if n > 1 else 1.0
         given = np.full(n, -1, np.int64) if labels is None else labels
         return cls(embedding, batch_ids, given, max(usual, float(np.finfo(np.float32).tiny)))
 
     def near(self, embedding: npt.NDArray[np.float32]) -> Near:
         """Look up the nearest reference cells of each of ``embedding`` (n, d)."""
-        from sklearn.neighbors import NearestNeighbors
-
-        k = min(N_NEIGHBORS, len(self.embedding))
-        search = NearestNeighbors(n_neighbors=k).fit(self.embedding)
-        apart, found = search.kneighbors(embedding)
+        apart, found = nearest(self.embedding, embedding, N_NEIGHBORS)
         distance = apart.mean(1) / self.usual
         labels = self.labels[found]
         weights = np.where(labels >= 0, 1 / (apart + 1e-3 * self.usual), 0.0)

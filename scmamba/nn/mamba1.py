@@ -203,7 +203,7 @@ class Mamba1(nn.Module):
         dt = zero_padding(F.softplus(self.dt_proj(low_rank_dt)), padding_mask)  # (B, l, d_inner)
         A = -self.A_log.exp()  # (d_inner, N)
         y, ssm_state = selective_scan(
-            convolved, dt, A, B, C, D=self.D, reverse=reverse, state=ssm_state, return_state=True
+            convolved, dt, A, B, C, D=self.D, reverse=reverse, state=ssm_state
         )
         return y, State(next_conv_state(conv_state, x, reverse), ssm_state)
 

@@ -238,7 +238,6 @@ class Mamba2(nn.Module):
                 D=self.D,
                 chunk_size=self.chunk_size,
                 state=ssm_state,
-                return_state=True,
             )
             y = self.norm(y.flatten(-2), z)  # (B, l, d_inner)
             mixed.append(self.out_proj(y.to(u.dtype)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from scmamba._errors import ScmambaError
@@ -37,3 +38,20 @@ def zero_padding(t: Tensor, padding_mask: Tensor | None) -> Tensor:
     tensor([1., 1., 0.])
     """
     return t if padding_mask is None else t.masked_fill(padding_mask[..., None], 0)
+
+
+def chunked(t: Tensor, size: int) -> Tensor:
+    """Split positions into chunks, (B, L, ...) to (B, n_chunks, size, ...), zeros behind the end.
+
+    In a scan, step sizes are 0 there, so that these positions change nothing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.padding import chunked
+    >>> chunked(torch.ones(1, 3, 1), 2).squeeze()
+    tensor([[1., 1.],
+            [1., 0.]])
+    """
+    padded = F.pad(t.flatten(2), (0, 0, 0, -t.shape[1] % size))
+    return padded.view(len(t), -1, size, *t.shape[2:])

@@ -17,7 +17,6 @@ from scmamba.models.cell.config import CellConfig
 from scmamba.models.cell.model import CellModel
 from scmamba.models.cell.structure import infer
 from scmamba.models.checkpoint.rename import to_ours
-from scmamba.models.checkpoint.report import LoadReport
 from scmamba.models.checkpoint.tensors import SUFFIXES, read_tensors
 from scmamba.models.checkpoint.weights import BACKBONE, fill
 from scmamba.nn.heads import ClassConfig
@@ -127,13 +126,9 @@ def load_published(folder: Path, *, allow_missing_heads: bool = True, **changes:
     own = model.state_dict()
     model.vocab = read.vocab
     model.name, model.sha256 = folder.name, sha256(read.path)
-    model.report = LoadReport(
-        source=str(read.path),
-        n_matched=filled.n_matched,
-        n_weights=filled.n_weights,
-        n_genes=len(read.vocab),
-        fresh=filled.fresh,
-        mismatched=filled.mismatched,
+    model.report = filled.report(
+        read.path,
+        len(read.vocab),
         unused=(*(theirs for mine, theirs in read.names.items() if mine not in own), *read.left),
         notes=read.notes,
     )

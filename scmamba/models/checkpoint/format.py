@@ -24,7 +24,6 @@ from scmamba._version import __version__
 from scmamba.models.cell.config import CellConfig
 from scmamba.models.cell.model import CellModel
 from scmamba.models.cell.published import is_published
-from scmamba.models.checkpoint.report import LoadReport
 from scmamba.models.checkpoint.tensors import read_tensors, save_tensors
 from scmamba.models.checkpoint.weights import BACKBONE, aliases, fill
 from scmamba.models.sequence.config import SequenceConfig
@@ -179,13 +178,9 @@ def load_own(
     model = filled.model
     if VOCAB in files:
         model.vocab = _vocab(folder / VOCAB, config)
-    model.report = LoadReport(
-        source=str(folder),
-        n_matched=filled.n_matched,
-        n_weights=filled.n_weights,
-        n_genes=config.encoder.n_genes if model.vocab is None else len(model.vocab),
-        fresh=filled.fresh,
-        mismatched=filled.mismatched,
+    model.report = filled.report(
+        folder,
+        config.encoder.n_genes if model.vocab is None else len(model.vocab),
         unused=(*sorted(set(tensors) - set(model.state_dict())), *about.strings("left_out", ())),
         notes=tuple(about.strings("notes", ())),
     )
@@ -212,7 +207,7 @@ def _sequence(
     model.tie_weights()
     model.report = sequence_report(
         filled,
-        str(folder),
+        folder,
         tokenizer,
         unused=tuple(sorted(set(tensors) - set(model.state_dict()))),
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
+from scmamba.models.checkpoint.report import LoadReport
 
 BACKBONE = ("gene_embedding.", "value_embedding.", "input_norm.", "stack.", "final_norm.")
 _COUNTER = "num_batches_tracked"  # counter of a batch norm, not a weight; 0 if missing
@@ -32,6 +34,18 @@ class Filled(Generic[M]):
     n_weights: int
     fresh: tuple[str, ...]
     mismatched: tuple[str, ...]
+
+    def report(self, source: Path, n_genes: int, **others: Any) -> LoadReport:
+        """Report of loading from ``source``; ``others`` are further fields of the report."""
+        return LoadReport(
+            source=str(source),
+            n_matched=self.n_matched,
+            n_weights=self.n_weights,
+            n_genes=n_genes,
+            fresh=self.fresh,
+            mismatched=self.mismatched,
+            **others,
+        )
 
 
 def fill(

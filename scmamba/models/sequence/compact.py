@@ -3,66 +3,67 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scmamba._config import DEEPEST, WIDEST, Config, one_of
+from scmamba._config import DEEPEST, WIDEST, Config
 from scmamba._errors import ScmambaError
 from scmamba.nn.norm import MaskedBatchNorm1d
 from scmamba.nn.pool import AttentionPool
 from scmamba.nn.stack import Stack
 
-UNITS = ("nucleotide", "codon")
 _N_CODONS = 64
 
 
 @dataclass(frozen=True)
 class CompactConfig(Config):
-    """Configuration of a :class:`CompactModel`.
-
-    Parameters
-    ----------
-    n_outputs
-        Number of classes, labels or numbers to predict.
-    per_token
-        Whether to predict for every nucleotide instead of the whole sequence.
-    unit
-        Unit of a position: ``"nucleotide"``, with a convolution, or ``"codon"``.
-    window
-        Number of neighboring positions averaged to one token before the layers, which shortens
-        long sequences; 1 for none.
-    n_positions
-        Number of learned positional embeddings, for aligned sequences; longer ones share the last.
-        0 for none.
-    d_model, n_layer, d_state, headdim
-        Width, number, state width and head width of the bidirectional Mamba-2 layers; ``n_layer``
-        may be 0.
-    stem_width
-        Kernel width of the convolution in nucleotides, odd.
-    pool_heads
-        Number of heads of the attention pooling.
-    dropout, head_dropout
-        Dropout in the layers and in the head, in [0, 1).
-    """
+    """Configuration of a :class:`CompactModel`; fields are described below each of them."""
 
     kind: ClassVar[str] = "compact"
 
     n_outputs: int
+    """Number of classes, labels or numbers to predict."""
+
     per_token: bool = False
-    unit: str = "nucleotide"
+    """Whether to predict for every nucleotide instead of the whole sequence."""
+
+    unit: Literal["nucleotide", "codon"] = "nucleotide"
+    """What a position holds: a nucleotide, read by a convolution, or a codon."""
+
     window: int = 1
+    """Neighboring positions averaged to one before the layers, which shortens long sequences;
+    1 for none."""
+
     n_positions: int = 0
+    """Learned positional embeddings, for aligned sequences; positions beyond share the last.
+    0 for none."""
+
     d_model: int = 64
+    """Width of the layers."""
+
     n_layer: int = 2
+    """Number of bidirectional Mamba-2 layers; may be 0."""
+
     d_state: int = 16
+    """Width of the state."""
+
     headdim: int = 32
+    """Width of a head."""
+
     stem_width: int = 9
+    """Kernel width of the convolution in nucleotides, odd."""
+
     pool_heads: int = 8
+    """Number of heads of the attention pooling."""
+
     dropout: float = 0.1
+    """Dropout of the layers, in [0, 1)."""
+
     head_dropout: float = 0.2
+    """Dropout of the head, in [0, 1)."""
 
     def __post_init__(self) -> None:
         """Check the fields and their combinations."""
@@ -72,7 +73,6 @@ class CompactConfig(Config):
         self.between("n_layer", 0, DEEPEST)
         self.at_least("n_outputs", 1)
         self.at_least("n_positions", 0)
-        one_of("unit", self.unit, UNITS)
         for name in ("dropout", "head_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ScmambaError(f"{name}={getattr(self, name)}; give a number in [0, 1)")

@@ -3,59 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from scmamba._config import DEEPEST, WIDEST, Config, one_of
 from scmamba._errors import ScmambaError
 from scmamba.tokens.nucleotides.layouts import MOST_IDS
 
-FAMILIES = ("caduceus", "plantcad", "mamba2-mrna", "plant-dnamamba", "scmamba")
-MIXERS = ("mamba1", "mamba2")
-DIRECTIONS = ("causal", "bidirectional")
-SHARINGS = ("none", "ps")
-NORMS = ("rms", "layer")
+Family = Literal["caduceus", "plantcad", "mamba2-mrna", "plant-dnamamba", "scmamba"]
 
 
 @dataclass(frozen=True)
 class SequenceConfig(Config):
-    """Configuration of a :class:`SequenceModel`.
-
-    Parameters
-    ----------
-    vocab_size
-        Number of ids.
-    family
-        Origin of the structure: ``"caduceus"``, ``"plantcad"``, ``"mamba2-mrna"``,
-        ``"plant-dnamamba"`` or ``"scmamba"``.
-    d_model, n_layer
-        Width (of each strand with ``rc="ps"``), and number of layers.
-    mixer
-        Mixer of the layers: ``"mamba1"`` or ``"mamba2"``.
-    d_state, d_conv, expand
-        State width, convolution width in tokens, and inner width as a multiple of ``d_model``.
-    dt_rank
-        Rank of the step sizes of Mamba-1; 0 for a sixteenth of ``d_model``, rounded up.
-    headdim, ngroups, chunk_size
-        Head width, number of groups, and tokens per chunk of Mamba-2.
-    bias, conv_bias
-        Whether the input and output projections, and the convolution, have a bias.
-    direction
-        ``"causal"`` or ``"bidirectional"`` (the sum of two directions with shared projections).
-    rc
-        Treatment of strands: ``"ps"`` for parameters shared between strands (reverse-complement
-        equivariance), ``"none"`` for one strand.
-    fused_add_norm
-        With ``rc="ps"``, whether strands are exchanged in every layer, as in the released models.
-    norm, norm_eps
-        Norm before each layer and at the end, ``"rms"`` or ``"layer"``, and its epsilon.
-    lm_head, tie_embeddings
-        Whether there is a language-model head, and whether its weight is the embedding.
-    complement_map
-        Id of the complement of each id; needed with ``rc="ps"``, else it may be empty.
-    pad_id
-        Id of padding.
-    max_length
-        Longest sequence in training, in tokens; 0 if unknown.
+    """Configuration of a :class:`SequenceModel`; fields are described below each of them.
 
     Examples
     --------
@@ -67,29 +26,77 @@ class SequenceConfig(Config):
     kind: ClassVar[str] = "sequence"
 
     vocab_size: int
-    family: str = "scmamba"
+    """Number of token ids."""
+
+    family: Family = "scmamba"
+    """Publication whose structure it has."""
+
     d_model: int = 256
+    """Width of the layers, of each strand with ``rc="ps"``."""
+
     n_layer: int = 4
-    mixer: str = "mamba2"
+    """Number of layers."""
+
+    mixer: Literal["mamba1", "mamba2"] = "mamba2"
+    """Mixer of the layers."""
+
     d_state: int = 64
+    """Width of the state."""
+
     d_conv: int = 4
+    """Width of the convolution, in tokens."""
+
     expand: int = 2
+    """Inner width of the mixer as a multiple of ``d_model``."""
+
     dt_rank: int = 0
+    """Rank of the step sizes of Mamba-1; 0 for a sixteenth of ``d_model``, rounded up."""
+
     headdim: int = 64
+    """Width of a head of Mamba-2."""
+
     ngroups: int = 1
+    """Number of groups of heads of Mamba-2 that share input and output maps."""
+
     chunk_size: int = 64
+    """Tokens per chunk of Mamba-2."""
+
     bias: bool = False
+    """Whether the input and output projections have a bias."""
+
     conv_bias: bool = True
-    direction: str = "bidirectional"
-    rc: str = "none"
+    """Whether the convolution has a bias."""
+
+    direction: Literal["causal", "bidirectional"] = "bidirectional"
+    """From left to right, or the sum of both directions with shared projections."""
+
+    rc: Literal["none", "ps"] = "none"
+    """Strands: one of them, or both with shared parameters (``"ps"``), so that the model is
+    equivariant under the reverse complement."""
+
     fused_add_norm: bool = False
-    norm: str = "rms"
+    """With ``rc="ps"``, whether strands are exchanged in every layer, as in the released models."""
+
+    norm: Literal["rms", "layer"] = "rms"
+    """Norm before each layer and at the end."""
+
     norm_eps: float = 1e-5
+    """Epsilon of the norm."""
+
     lm_head: bool = True
+    """Whether there is a language-model head."""
+
     tie_embeddings: bool = True
+    """Whether the weight of that head is the embedding."""
+
     complement_map: tuple[int, ...] = ()
+    """Id of the complement of each id; needed with ``rc="ps"``, else it may be empty."""
+
     pad_id: int = 0
+    """Id of padding."""
+
     max_length: int = 0
+    """Longest sequence in training, in tokens; 0 if unknown."""
 
     def __post_init__(self) -> None:
         """Check the fields and their combinations."""
@@ -101,11 +108,6 @@ class SequenceConfig(Config):
         self.between("dt_rank", 0, WIDEST)
         for name in ("pad_id", "max_length"):
             self.at_least(name, 0)
-        one_of("family", self.family, FAMILIES)
-        one_of("mixer", self.mixer, MIXERS)
-        one_of("direction", self.direction, DIRECTIONS)
-        one_of("rc", self.rc, SHARINGS)
-        one_of("norm", self.norm, NORMS)
         self._check_together()
 
     def _check_together(self) -> None:

@@ -121,28 +121,21 @@ def load_published_sequence(
     model.tie_weights()
     model.name, model.sha256 = folder.name, sha256(path)
     unused = (*(theirs for mine, theirs in names.items() if mine not in own), *left)
-    model.report = sequence_report(filled, str(path), tokenizer, unused=unused, notes=notes)
+    model.report = sequence_report(filled, path, tokenizer, unused=unused, notes=notes)
     return model
 
 
 def sequence_report(
     filled: Filled[SequenceModel],
-    source: str,
+    source: Path,
     tokenizer: NucleotideTokenizer,
     *,
     unused: tuple[str, ...],
     notes: tuple[str, ...] = (),
 ) -> LoadReport:
     """Create the report of loading of a sequence model."""
-    return LoadReport(
-        source=source,
-        n_matched=filled.n_matched,
-        n_weights=filled.n_weights,
-        n_genes=sum(map(bool, tokenizer.layout.tokens)),
-        unused=unused,
-        notes=notes,
-        tokens="tokens",
-    )
+    n_tokens = sum(map(bool, tokenizer.layout.tokens))
+    return filled.report(source, n_tokens, unused=unused, notes=notes, tokens="tokens")
 
 
 def weight_file(folder: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 from scmamba._errors import ScmambaError
 from scmamba._read import Fields
 from scmamba.models.checkpoint.shapes import check_axes, counted
-from scmamba.models.sequence.config import SequenceConfig
+from scmamba.models.sequence.config import Family, SequenceConfig
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -55,9 +55,9 @@ def infer(shapes: Shapes, settings: Fields) -> SequenceConfig:
     table = next((shapes[name] for name in _TABLES if name in shapes), None)
     if table is None or len(table) != 2:
         raise ScmambaError("the checkpoint holds no embedding; use the whole checkpoint")
-    mixer = "mamba2" if "dt_bias" in layer and "x_proj.weight" not in layer else "mamba1"
+    of_mamba2 = "dt_bias" in layer and "x_proj.weight" not in layer
     groups = flat.integer("ngroups", flat.integer("n_groups", 1, low=1), low=1)
-    sizes = _mamba2(layer, groups) if mixer == "mamba2" else _mamba1(layer)
+    sizes = _mamba2(layer, groups) if of_mamba2 else _mamba1(layer)
     ps = settings.boolean("rcps", False)
     found = {"vocab_size": table[0], "d_model": table[1], "n_layer": n_layer, **sizes}
     _agree(flat, found)
@@ -65,7 +65,7 @@ def infer(shapes: Shapes, settings: Fields) -> SequenceConfig:
     return SequenceConfig(
         **found,
         family=_family(settings, table[0]),
-        mixer=mixer,
+        mixer="mamba2" if of_mamba2 else "mamba1",
         bias="in_proj.bias" in layer,
         conv_bias="conv1d.bias" in layer,
         direction="bidirectional" if both else "causal",
@@ -177,7 +177,7 @@ def _supported(flat: Fields, both: bool) -> None:
         raise ScmambaError(f"config.json says {told}, which no model known here has")
 
 
-def _family(settings: Fields, vocab_size: int) -> str:
+def _family(settings: Fields, vocab_size: int) -> Family:
     kind = settings.string("model_type", "mamba")
     if kind == "caduceus":
         return "plantcad" if vocab_size == 8 else "caduceus"

@@ -10,8 +10,6 @@ The recurrence, per channel, with a state h of d_state numbers and a rate A of i
 
 from __future__ import annotations
 
-from typing import Literal, overload
-
 import torch
 from torch import Tensor
 
@@ -20,38 +18,6 @@ from scmamba.nn.scan import cuda, selective_chunks
 from scmamba.nn.scan.cpu import selective as compiled
 from scmamba.nn.scan.dispatch import implementation
 from scmamba.nn.scan.selective_chunks import Inputs
-
-
-@overload
-def selective_scan(
-    x: Tensor,
-    dt: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    *,
-    D: Tensor | None = ...,
-    chunk_size: int = ...,
-    reverse: bool = ...,
-    state: Tensor | None = ...,
-    return_state: Literal[False] = ...,
-) -> Tensor: ...
-
-
-@overload
-def selective_scan(
-    x: Tensor,
-    dt: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    *,
-    D: Tensor | None = ...,
-    chunk_size: int = ...,
-    reverse: bool = ...,
-    state: Tensor | None = ...,
-    return_state: Literal[True],
-) -> tuple[Tensor, Tensor]: ...
 
 
 def selective_scan(
@@ -65,8 +31,7 @@ def selective_scan(
     chunk_size: int = 16,
     reverse: bool = False,
     state: Tensor | None = None,
-    return_state: bool = False,
-) -> Tensor | tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     """Scan ``x`` along its second axis.
 
     Parameters
@@ -89,15 +54,13 @@ def selective_scan(
     state
         (batch, channels, d_state) state before the first position, or behind the last with
         ``reverse``; zeros by default.
-    return_state
-        Also return the state after the scan.
 
     Returns
     -------
     y : Tensor
         (batch, L, channels), in at least float32.
     state : Tensor
-        (batch, channels, d_state) state after the scan, only with ``return_state``.
+        (batch, channels, d_state) state after the scan.
 
     Raises
     ------
@@ -111,7 +74,8 @@ def selective_scan(
     >>> import torch
     >>> from scmamba.nn.scan.selective import selective_scan
     >>> x, one = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1), torch.ones(1, 3, 1)
-    >>> selective_scan(x, one, torch.tensor([[0.5]]).log(), one, one).flatten()
+    >>> y, state = selective_scan(x, one, torch.tensor([[0.5]]).log(), one, one)
+    >>> y.flatten()
     tensor([1.0000, 0.5000, 0.2500])
     """
     _check(x, dt, A, B, C, D, state)
@@ -130,7 +94,7 @@ def selective_scan(
                 y, state = compiled.scan(inputs, D, reverse)
             else:
                 y, state = selective_chunks.scan(inputs, D, chunk_size, reverse)
-    return (y, state) if return_state else y
+    return y, state
 
 
 def _check(

@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
+
+from scmamba.nn.padding import chunked
 
 _BLOCK = 32  # chunks that are computed at once: bounds memory
 
@@ -66,11 +67,7 @@ def _block(inputs: Inputs, chunk_size: int) -> tuple[Tensor, Tensor]:
     x, dt, A, B, C, state = inputs
     length = x.shape[1]
     size = min(chunk_size, length)
-
-    def split(t: Tensor) -> Tensor:
-        return F.pad(t, (0, 0, 0, -length % size)).unflatten(1, (-1, size))
-
-    x, dt, B, C = (split(t) for t in (x, dt, B, C))
+    x, dt, B, C = (chunked(t, size) for t in (x, dt, B, C))
     decay = (dt[..., None] * A).exp()  # b c q d n
     added = (dt * x)[..., None] * B[..., None, :]
     since = (dt.cumsum(2)[..., None] * A).exp()  # decay since the chunk began

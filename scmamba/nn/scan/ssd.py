@@ -11,46 +11,14 @@ The recurrence, per head, with a_t = dt_t * A and a state h of shape (headdim, d
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from scmamba.nn.padding import chunked
 from scmamba.nn.scan import chunks
-
-
-@overload
-def ssd(
-    x: Tensor,
-    dt: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    *,
-    D: Tensor | None = ...,
-    chunk_size: int = ...,
-    reverse: bool = ...,
-    state: Tensor | None = ...,
-    return_state: Literal[False] = ...,
-) -> Tensor: ...
-
-
-@overload
-def ssd(
-    x: Tensor,
-    dt: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    *,
-    D: Tensor | None = ...,
-    chunk_size: int = ...,
-    reverse: bool = ...,
-    state: Tensor | None = ...,
-    return_state: Literal[True],
-) -> tuple[Tensor, Tensor]: ...
 
 
 def ssd(
@@ -64,8 +32,7 @@ def ssd(
     chunk_size: int = 64,
     reverse: bool = False,
     state: Tensor | None = None,
-    return_state: bool = False,
-) -> Tensor | tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     """Scan ``x`` along its second axis.
 
     Parameters
@@ -88,15 +55,13 @@ def ssd(
     state
         (batch, groups, d_state, heads / groups, headdim) state before the first position, or
         behind the last with ``reverse``; zeros by default.
-    return_state
-        Also return the state after the scan.
 
     Returns
     -------
     y : Tensor
         (batch, L, heads, headdim), in at least float32.
     state : Tensor
-        State after the scan, only with ``return_state``.
+        (batch, groups, d_state, heads / groups, headdim) state after the scan.
 
     Examples
     --------
@@ -106,7 +71,8 @@ def ssd(
     >>> from scmamba.nn.scan.ssd import ssd
     >>> x = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
     >>> one = torch.ones(1, 3, 1, 1)
-    >>> ssd(x, torch.ones(1, 3, 1), torch.tensor([0.5]).log(), one, one).flatten()
+    >>> y, state = ssd(x, torch.ones(1, 3, 1), torch.tensor([0.5]).log(), one, one)
+    >>> y.flatten()
     tensor([1.0000, 0.5000, 0.2500])
     """
     dtype = torch.promote_types(x.dtype, torch.float32)
@@ -118,7 +84,7 @@ def ssd(
         tensors = (t.to(dtype) for t in (x, dt, A, B, C, state))
         y, state = _Scan.apply(chunk_size, reverse, *tensors)
         y = y if D is None else torch.addcmul(y, x.to(dtype), D.to(dtype)[:, None])
-    return (y, state) if return_state else y
+    return y, state
 
 
 def chunk_length(length: int, largest: int, d_state: int) -> int:
@@ -148,7 +114,7 @@ class _Scan(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         length = x.shape[1]
         size = min(length, chunk_length(length, chunk_size, B.shape[-1]))
-        x, dt, B, C = (_chunked(t, size) for t in (x, dt, B, C))
+        x, dt, B, C = (chunked(t, size) for t in (x, dt, B, C))
         inputs = chunks.Inputs(x, dt, A, B, C)
         saved = chunks.forward(inputs, state, reverse)
         ctx.save_for_backward(*inputs, *saved)
@@ -162,16 +128,7 @@ class _Scan(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         n, tensors = len(chunks.Inputs._fields), ctx.saved_tensors
         inputs, saved = chunks.Inputs(*tensors[:n]), chunks.Saved(*tensors[n:])
-        dy = _chunked(dy, ctx.size)
+        dy = chunked(dy, ctx.size)
         g = chunks.backward(inputs, saved, dy, dfinal_state, ctx.reverse)
         dx, ddt, dB, dC = (t.flatten(1, 2)[:, : ctx.length] for t in (g.x, g.dt, g.B, g.C))
         return None, None, dx, ddt, g.A, dB, dC, g.initial_state
-
-
-def _chunked(t: Tensor, size: int) -> Tensor:
-    """(batch, L, ...) to (batch, chunks, size, ...), with zeros behind the end.
-
-    Step sizes are 0 there, so that these positions change nothing.
-    """
-    padded = F.pad(t.flatten(2), (0, 0, 0, -t.shape[1] % size))
-    return padded.view(len(t), -1, size, *t.shape[2:])

@@ -10,7 +10,7 @@ import torch
 from scipy import sparse
 
 from scmamba.learn.bag import LabelledMatrix, fit_bag, outputs_of_matrix
-from scmamba.learn.ood import moments
+from scmamba.learn.ood import moments, standardized
 from scmamba.learn.staged import BAG
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel, preset
@@ -25,7 +25,6 @@ from scmamba.train.result import FitResult
 
 Rows = npt.NDArray[np.int64]
 
-_CLIP = 10.0  # standard deviations
 _SMOOTHING, _CLASS_POWER = 0.05, 0.25
 _VECTOR_SCALE = 0.1
 """Of the loadings of genes: small vectors are moved by what is learned."""
@@ -66,7 +65,7 @@ def gene_vectors(values: sparse.csr_matrix, d: int, seed: int) -> npt.NDArray[np
     from sklearn.utils.extmath import randomized_svd
 
     mean, scale = moments(values)
-    standard = np.clip((values.toarray() - mean) / scale, -_CLIP, _CLIP).astype(np.float32)
+    standard = standardized(values, mean, scale).astype(np.float32)
     k = max(min(d, min(standard.shape) - 1), 1)
     components = randomized_svd(standard, k, random_state=seed)[2]
     return (components.T * _VECTOR_SCALE / scale[:, None]).astype(np.float32)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scmamba.tasks._integration.neighbors import nearest_others
+
 _NEIGHBORS = 50
 _SAMPLE = 5_000  # cells whose neighbors are looked at
 
@@ -46,16 +48,10 @@ def mixing(embedding: npt.NDArray[np.float32], batch_ids: Ints, seed: int = 0) -
     seed
         Of the sample.
     """
-    from sklearn.neighbors import NearestNeighbors
-
-    n, n_batches = len(embedding), int(batch_ids.max()) + 1
+    n_batches = int(batch_ids.max()) + 1
     if n_batches < 2:
         return 1.0
-    rows = np.arange(n)
-    if n > _SAMPLE:
-        rows = np.random.default_rng(seed).choice(n, _SAMPLE, replace=False)
-    search = NearestNeighbors(n_neighbors=min(_NEIGHBORS + 1, n)).fit(embedding)
-    near = batch_ids[search.kneighbors(embedding[rows], return_distance=False)[:, 1:]]
+    near = batch_ids[nearest_others(embedding, _NEIGHBORS, _SAMPLE, seed)[1]]
     weight = 1 / np.maximum(np.bincount(batch_ids, minlength=n_batches), 1)
     share = np.stack([(near == b).sum(1) * weight[b] for b in range(n_batches)], 1)
     share /= share.sum(1, keepdims=True)

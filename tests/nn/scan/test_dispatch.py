@@ -70,7 +70,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
         return F.silu(F.conv1d(padded, weight[:, None], bias, groups=x.shape[1]))
 
     def mamba_chunk_scan_combined(x, dt, A, B, C, chunk_size, D=None):  # type: ignore[no-untyped-def]
-        return ssd(x, dt, A, B, C, D=D, chunk_size=chunk_size)
+        return ssd(x, dt, A, B, C, D=D, chunk_size=chunk_size)[0]
 
     def selective_scan_fn(u, delta, A, B, C, D=None, return_last_state=False):  # type: ignore[no-untyped-def]
         assert all(t.is_contiguous() for t in (u, delta, A, B, C)) and return_last_state
@@ -107,7 +107,7 @@ def selective(dtype: torch.dtype) -> list[Tensor]:
     given = [t.to(dtype).requires_grad_() for t in (x, dt, -torch.rand(6, 4), B, C)]
     D, found = torch.randn(6).to(dtype), []
     for reverse in (False, True):
-        y, state = selective_scan(*given, D=D, reverse=reverse, return_state=True)
+        y, state = selective_scan(*given, D=D, reverse=reverse)
         found += [y, state, *torch.autograd.grad(y.sin().sum(), given)]
     return found
 
@@ -300,7 +300,7 @@ def test_cuda_selective_scan_equals_torch(
     results = {}
     for wish in ("torch", "cuda"):
         monkeypatch.setenv("SCMAMBA_KERNELS", wish)
-        y = selective_scan(*tensors[:5], D=tensors[5], reverse=True)
+        y, _ = selective_scan(*tensors[:5], D=tensors[5], reverse=True)
         results[wish] = [y.detach(), *torch.autograd.grad(y.square().sum(), tensors)]
     for got, expected in zip(results["cuda"], results["torch"], strict=True):
         assert (got - expected).norm() < 1e-3 * expected.norm()

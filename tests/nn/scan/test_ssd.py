@@ -35,7 +35,7 @@ def judge(tensors: list[Tensor], reverse: bool) -> Tensor:
 
 def scan(tensors: list[Tensor], **options: bool | int) -> Tensor:
     *first, D = tensors
-    return ssd(*first, D=D, **options)  # type: ignore[arg-type]
+    return ssd(*first, D=D, **options)[0]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("reverse", [False, True])
