@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scmamba.tasks._integration.neighbors import nearest, nearest_others
+from scmamba.learn.neighbors import nearest, nearest_others
 
 N_NEIGHBORS = 15
 _SAMPLE = 20_000  # cells whose own distances tell what is usual

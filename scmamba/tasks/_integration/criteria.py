@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scmamba.tasks._integration.neighbors import nearest_others
+from scmamba.learn.neighbors import nearest_others
 
 _NEIGHBORS = 50
 _SAMPLE = 5_000  # cells whose neighbors are looked at
