@@ -104,7 +104,8 @@ def read_10x(path: Path) -> AnnData:
     Returns
     -------
     Counts of all features as CSR, with gene symbols as ``var_names`` and, in ``var``, ``gene_ids``
-    and, where present, ``feature_types`` and ``genome``.
+    and, where present, ``feature_types``, ``genome`` and the position in the genome: ``interval``,
+    or ``chrom``, ``start`` and ``end``.
 
     Raises
     ------
@@ -124,6 +125,7 @@ def _from_h5(path: Path) -> AnnData:
             group = file["matrix"]
             features = group["features"]
             columns = {"gene_ids": "id", "feature_types": "feature_type", "genome": "genome"}
+            columns["interval"] = "interval"
             var = {name: _text(features[key]) for name, key in columns.items() if key in features}
             names = _text(features["name"])
         else:
@@ -154,6 +156,9 @@ def _from_folder(path: Path) -> AnnData:
     var = {"gene_ids": features[0].tolist()}
     if 2 in features:
         var["feature_types"] = features[2].tolist()
+    if 5 in features:  # Cell Ranger ARC
+        var |= {"chrom": features[3].tolist(), "start": features[4].tolist()}
+        var["end"] = features[5].tolist()
     names = features[1 if 1 in features else 0].tolist()
     return _anndata(X, barcodes[0].tolist(), names, var)
 

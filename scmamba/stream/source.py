@@ -80,7 +80,7 @@ class CellSource(ABC):
         """Return the matrix with the name ``place``, whose rows can be read in blocks."""
         if place not in self._row_matrices:
             name = f"{place} of {self.name}"
-            with _readable(name):
+            with readable(name):
                 check_encoding(self.matrices[place], name)
                 self._row_matrices[place] = row_matrix(self.matrices[place], name)
         return self._row_matrices[place]
@@ -96,7 +96,7 @@ class CellSource(ABC):
     def rows(self, place: str, rows: slice) -> Any:
         """Read consecutive rows of the matrix with the name ``place``."""
         matrix = self.rows_of(place)
-        with _readable(f"{place} of {self.name}"):
+        with readable(f"{place} of {self.name}"):
             return matrix.take(rows)
 
 
@@ -248,7 +248,7 @@ def open_cells(cells: AnnData | Path) -> Iterator[CellSource]:
         yield found
     elif isinstance(cells, Path):
         with open_group(cells) as group:
-            with _readable(str(cells)):
+            with readable(str(cells)):
                 stored = OnDisk(group, str(cells))
             check_shape(AnnData(obs=stored.obs[[]], var=stored.var[[]]))
             yield stored
@@ -287,7 +287,7 @@ def open_group(path: Path, mode: Literal["r", "r+", "a"] = "r") -> Iterator[Grou
     way = "adata.write_zarr" if path.is_dir() else "adata.write_h5ad"
     if path.suffix.lower() == ".h5mu":
         way = "mudata.write_h5mu"
-    with _readable(str(path), way):
+    with readable(str(path), way):
         if path.is_dir():  # consolidated metadata cannot be written to
             refuse_pickles(path)
             group = zarr.open_group(path, mode=mode, use_consolidated=False)
@@ -312,7 +312,7 @@ def _rna(file: h5py.File, path: Path) -> h5py.Group:
 
 
 @contextmanager
-def _readable(name: str, way: str = "adata.write_h5ad or adata.write_zarr") -> Iterator[None]:
+def readable(name: str, way: str = "adata.write_h5ad or adata.write_zarr") -> Iterator[None]:
     """Turn any error of reading a damaged file into a ScmambaError that names the file."""
     try:
         yield
