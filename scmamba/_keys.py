@@ -132,6 +132,24 @@ class Keys:
         """``var`` key of genes whose expression without batch effects was decoded."""
         return f"{self.prefix}_decoded"
 
+    def embedding_of(self, modality: str) -> str:
+        """``obsm`` key of the cell embedding from one modality alone."""
+        return f"{self.embedding}_{modality}"
+
+    def weight_of(self, modality: str) -> str:
+        """``obs`` key of a modality's part in the cell embedding, in [0, 1]; 0: not measured."""
+        return f"{self.prefix}_weight_{modality}"
+
+    @property
+    def imputed(self) -> str:
+        """``layers`` key of imputed values; NaN for features that are not modeled."""
+        return f"{self.prefix}_imputed"
+
+    @property
+    def reliability(self) -> str:
+        """``var`` key of how well a feature was imputed in held-out cells."""
+        return f"{self.prefix}_reliability"
+
     @property
     def gene_embedding(self) -> str:
         """``varm`` key of the gene embeddings."""

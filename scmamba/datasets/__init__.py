@@ -8,6 +8,7 @@ from scmamba.datasets.nucleotide_transformer import (
 )
 from scmamba.datasets.pbmc import pbmc68k_reduced
 from scmamba.datasets.synthetic import synthetic
+from scmamba.datasets.synthetic_multiome import synthetic_multiome
 
 __all__ = [
     "NTTask",
@@ -16,4 +17,5 @@ __all__ = [
     "nucleotide_transformer_tasks",
     "pbmc68k_reduced",
     "synthetic",
+    "synthetic_multiome",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scmamba.learn.multiomics_training import MultiomicsObjectives, MultiomicsTraining
 from scmamba.learn.training import (
     AnnotationTraining,
     IntegrationObjectives,
@@ -11,9 +12,11 @@ from scmamba.learn.training import (
 from scmamba.tasks import sequence
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._integration.integrator import Integrator
+from scmamba.tasks._multiomics.model import MultiomicsModel
 from scmamba.tasks.annotate import annotate
 from scmamba.tasks.embed import embed
 from scmamba.tasks.integrate import integrate
+from scmamba.tasks.multiomics import multiomics
 
 __all__ = [
     "AnnotationTraining",
@@ -21,9 +24,13 @@ __all__ = [
     "IntegrationObjectives",
     "IntegrationTraining",
     "Integrator",
+    "MultiomicsModel",
+    "MultiomicsObjectives",
+    "MultiomicsTraining",
     "SequenceTraining",
     "annotate",
     "embed",
     "integrate",
+    "multiomics",
     "sequence",
 ]

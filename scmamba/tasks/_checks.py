@@ -19,6 +19,7 @@ from scmamba.models.hub.registry import REGISTRY, find
 KINDS = {
     "annotator.json": ("an annotator", "scmamba.tasks.annotate"),
     "integrator.json": ("an integrator", "scmamba.tasks.integrate"),
+    "multiomics.json": ("a multi-omics model", "scmamba.tasks.multiomics"),
     "predictor.json": ("a predictor of sequences", "scmamba.tasks.sequence"),
 }
 """File that tells what a saved folder holds, and which function takes it."""

@@ -68,7 +68,7 @@ class Coding:
         if self.kind == "prot":
             rows = block.rows
             dense = np.log1p(X[rows].toarray()) - self._offset(batch_ids[rows])
-            dense = np.where(block.covered[batch_ids[rows] % len(block.covered)], dense, 0)
+            dense = np.where(block.covered[batch_ids[rows]], dense, 0)
             return _dense_rows(dense.astype(np.float32), rows, X.shape)
         total = np.asarray(X.sum(1), dtype=np.float64).ravel()
         per_cell = np.divide(_TOTAL, total, out=np.zeros_like(total), where=total > 0)

@@ -16,15 +16,14 @@ from scmamba.tasks._multiomics.background import Mixtures
 from scmamba.tasks._multiomics.batches import Cells
 from scmamba.tasks._multiomics.blocks import Block, Blocks
 from scmamba.tasks._multiomics.coding import Coding, backgrounds
-from scmamba.tasks._multiomics.components import components
 from scmamba.tasks._multiomics.network import MultiomicsNetwork, Order, Sizes
 from scmamba.tasks._multiomics.order import ranks
+from scmamba.tasks._multiomics.start import starts
 from scmamba.tasks._multiomics.trainer import MultiomicsTrainer, Views
 from scmamba.train import TrainConfig
 from scmamba.train.budget import TimeBudget
 
 _PRIOR_CELLS = 10.0
-_MOST_COMPONENTS = 50
 _BAG_TIME = 0.3
 _LAYER_VALUES = 256
 
@@ -114,21 +113,24 @@ def built(
     blocks: Blocks, cells: Cells, codings: tuple[Coding, ...], n_batches: int, recipe: Recipe
 ) -> MultiomicsNetwork:
     """A new network without Mamba layers, started at principal components and batch means."""
-    starts = []
-    for block, coding, values in zip(blocks.blocks, codings, cells.values, strict=True):
-        starts.append(components(values[block.rows], coding, _MOST_COMPONENTS, recipe.seed))
+    n_latent, seed = recipe.training.n_latent, recipe.seed
+    found = starts(blocks.blocks, codings, cells.values, blocks.batch_ids, n_latent, seed)
     sizes = Sizes(
         kinds=tuple(block.kind for block in blocks.blocks),
         n_features=tuple(len(block.features) for block in blocks.blocks),
-        d_model=tuple(len(spread) for _, spread in starts),
-        n_latent=recipe.training.n_latent,
+        d_model=tuple(one.loadings.shape[1] for one in found),
+        n_latent=n_latent,
         n_batches=n_batches,
     )
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         network = MultiomicsNetwork(sizes)
-    for m, (loadings, spread) in enumerate(starts):
-        network.encoders[m].start(torch.from_numpy(loadings), torch.from_numpy(spread))  # type: ignore[operator]
+    for m, one in enumerate(found):
+        encoder: Any = network.encoders[m]
+        encoder.start(*map(torch.from_numpy, (one.loadings, one.linear, one.log_var)))
+        # A vector for each of thousands of peaks would remember the cells that it was learned on.
+        encoder.embedding.requires_grad_(blocks.blocks[m].kind != "atac")
+        network.decoder(m).set_loadings(torch.from_numpy(one.loadings))
         totals, mixtures = _totals(blocks.blocks[m], blocks.batch_ids, n_batches)
         parts = (mixtures.background, mixtures.signal, mixtures.share)
         network.decoder(m).start(

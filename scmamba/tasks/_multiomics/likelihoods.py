@@ -46,11 +46,15 @@ class Decoder(nn.Module):
         Width of the latent and the batch embedding together.
     n_features, n_batches
         Sizes.
+    d_feature
+        Width of the encoder's vectors of features.
     width
         Width of the hidden layer.
     """
 
-    def __init__(self, d_latent: int, n_features: int, n_batches: int, width: int = 128) -> None:
+    def __init__(
+        self, d_latent: int, n_features: int, n_batches: int, d_feature: int, width: int = 128
+    ) -> None:
         super().__init__()
         self.n_features = n_features
         self.hidden = nn.Sequential(
@@ -69,12 +73,17 @@ class Decoder(nn.Module):
     def start(self, totals: Tensor, background: Tensor, signal: Tensor, share: Tensor) -> None:
         """Start at the mean of each batch: total counts (n_batches, n), proteins' components."""
 
+    def set_loadings(self, loadings: Tensor) -> None:
+        """Take the encoder's loadings (n_features, d) where features have no own vectors."""
+
 
 class CountDecoder(Decoder):
     """Genes: negative binomial around a fraction of the cell's counts."""
 
-    def __init__(self, d_latent: int, n_features: int, n_batches: int, width: int = 128) -> None:
-        super().__init__(d_latent, n_features, n_batches, width)
+    def __init__(
+        self, d_latent: int, n_features: int, n_batches: int, d_feature: int, width: int = 128
+    ) -> None:
+        super().__init__(d_latent, n_features, n_batches, d_feature, width)
         del self.hidden
         self.head = CountHead(d_latent, n_features, n_batches=n_batches, width=width)
 
@@ -106,8 +115,10 @@ class CountDecoder(Decoder):
 class ProteinDecoder(Decoder):
     """Proteins: two negative binomials, background and signal (totalVI; Gayoso et al., 2021)."""
 
-    def __init__(self, d_latent: int, n_features: int, n_batches: int, width: int = 128) -> None:
-        super().__init__(d_latent, n_features, n_batches, width)
+    def __init__(
+        self, d_latent: int, n_features: int, n_batches: int, d_feature: int, width: int = 128
+    ) -> None:
+        super().__init__(d_latent, n_features, n_batches, d_feature, width)
         self.out = nn.Linear(64, 3 * n_features)
         self.background = nn.Parameter(torch.zeros(n_batches, n_features))
         self.gap = nn.Parameter(torch.zeros(n_features))
@@ -158,9 +169,13 @@ class ProteinDecoder(Decoder):
 class PeakDecoder(Decoder):
     """Peaks: the probability that one is open, with the cell's number of open ones given."""
 
-    def __init__(self, d_latent: int, n_features: int, n_batches: int, width: int = 128) -> None:
-        super().__init__(d_latent, n_features, n_batches, width)
-        self.peak = nn.Parameter(torch.randn(n_features, 64) * _SMALL)
+    def __init__(
+        self, d_latent: int, n_features: int, n_batches: int, d_feature: int, width: int = 128
+    ) -> None:
+        super().__init__(d_latent, n_features, n_batches, d_feature, width)
+        self.register_buffer("peak", torch.zeros(n_features, d_feature))
+        self.peak: Tensor
+        self.out = nn.Linear(64, d_feature)
         self.odds = nn.Parameter(torch.zeros(n_batches, n_features))
         self.register_buffer("depth", torch.ones(()))
         self.depth: Tensor
@@ -169,12 +184,12 @@ class PeakDecoder(Decoder):
         self, latent: Tensor, size: Tensor, batch_ids: Tensor, columns: Tensor | None = None
     ) -> Tensor:
         """(B, n) log odds of being open, for all peaks or ``columns``."""
-        peak: Tensor = self.peak
+        peak = self.peak
         odds: Tensor = self.odds
         if columns is not None:
             peak, odds = peak[columns], odds[:, columns]
         deep = (size.clamp(min=1) / self.depth).log()[:, None]
-        return self.hidden(latent) @ peak.T + odds[batch_ids] + deep
+        return self.out(self.hidden(latent)) @ peak.T + odds[batch_ids] + deep
 
     def nll(self, latent: Tensor, target: Target, batch_ids: Tensor) -> Tensor:
         """See :class:`Decoder`."""
@@ -186,6 +201,13 @@ class PeakDecoder(Decoder):
     def expected(self, latent: Tensor, size: Tensor, batch_ids: Tensor) -> Tensor:
         """See :class:`Decoder`."""
         return self.logits(latent, size, batch_ids).sigmoid()
+
+    @torch.no_grad()
+    def set_loadings(self, loadings: Tensor) -> None:
+        """See :class:`Decoder`; each dimension has a mean square of 1."""
+        self.peak.copy_(loadings / loadings.square().mean(0).sqrt().clamp(min=1e-12))
+        self.out.weight.mul_(_SMALL)
+        self.out.bias.zero_()
 
     @torch.no_grad()
     def start(self, totals: Tensor, background: Tensor, signal: Tensor, share: Tensor) -> None:

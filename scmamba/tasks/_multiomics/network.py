@@ -19,6 +19,7 @@ _START = -2.0
 _LOG_VAR = (-10.0, 2.0)
 _LEAST_CELLS = 16
 _HEADDIM = 32
+_SMALL = 0.1
 
 Order = Literal["genome", "vocabulary", "shuffled"]
 """Order of tokens in a cell's sequence."""
@@ -141,22 +142,23 @@ class Encoder(nn.Module):
         return self.linear(x) + moved, (log_var + _START).clamp(*_LOG_VAR)
 
     @torch.no_grad()
-    def start(self, loadings: Tensor, spread: Tensor) -> None:
-        """Start at principal components.
+    def start(self, loadings: Tensor, linear: Tensor, log_var: Tensor) -> None:
+        """Start at principal components, a linear map of them, and the variance that it leaves.
 
         Parameters
         ----------
         loadings
             (n_features, d).
-        spread
-            (d,) standard deviation of each component relative to the first.
+        linear
+            (n_latent, d).
+        log_var
+            (n_latent,).
         """
         self.embedding.copy_(loadings)
-        n = min(self.linear.weight.shape)
-        self.linear.weight.zero_()
-        self.linear.weight[:n, :n] = torch.diag(spread[:n])
-        self.out.weight.mul_(0.1)
+        self.linear.weight.copy_(linear)
+        self.out.weight.mul_(_SMALL)
         self.out.bias.zero_()
+        self.out.bias[len(log_var) :].copy_((log_var - _START).clamp(*_LOG_VAR))
 
 
 class MultiomicsNetwork(nn.Module):
@@ -185,8 +187,8 @@ class MultiomicsNetwork(nn.Module):
             for n, d in zip(sizes.n_features, sizes.d_model, strict=True)
         )
         self.decoders = nn.ModuleList(
-            DECODERS[kind](n_latent + d_batch, n, n_batches)
-            for kind, n in zip(sizes.kinds, sizes.n_features, strict=True)
+            DECODERS[kind](n_latent + d_batch, n, n_batches, d)
+            for kind, n, d in zip(sizes.kinds, sizes.n_features, sizes.d_model, strict=True)
         )
         self.batch = nn.Embedding(n_batches, d_batch) if d_batch else None
         self.adversary = BatchDiscriminator(n_latent, n_batches) if d_batch else None

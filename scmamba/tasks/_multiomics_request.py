@@ -1,0 +1,102 @@
+"""Options of a multi-omics call, checked before any data is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scmamba._config import one_of
+from scmamba._errors import ScmambaError
+from scmamba._keys import Keys
+from scmamba._settings import settings
+from scmamba.jobs import AnyPath
+from scmamba.learn.multiomics_training import MultiomicsObjectives, MultiomicsTraining
+from scmamba.tasks._checks import check_at_least, check_folder
+from scmamba.tasks._multiomics.blocks import Kind
+from scmamba.tasks._multiomics.learn import Recipe
+from scmamba.tasks._multiomics.model import MultiomicsModel, is_multiomics
+from scmamba.tasks._multiomics.network import Order
+
+ORDERS = ("genome", "vocabulary", "shuffled")
+
+
+@dataclass(frozen=True)
+class MultiomicsRequest:
+    """Options of :func:`scmamba.tasks.multiomics`; see there.
+
+    Attributes
+    ----------
+    keys
+        Names under which results are written.
+    saved
+        The fitted model that ``model`` is or names; None where one has to be fitted.
+    """
+
+    batch_key: str | None
+    labels_key: str | None
+    model: MultiomicsModel | AnyPath | None
+    modalities: Mapping[str, Kind] | None
+    impute: bool
+    order: Order
+    n_top_genes: int | None
+    training: MultiomicsTraining | None
+    objectives: MultiomicsObjectives | None
+    keys: Keys
+    seed: int
+    saved: MultiomicsModel | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, *, key_added: str, seed: int | None, **options: Any) -> MultiomicsRequest:
+        """Check the options of a call.
+
+        Raises
+        ------
+        ScmambaError
+            An option is out of range, or options contradict each other.
+        """
+        check_folder(options["model"], ARTIFACT_FILE)
+        used = settings.seed if seed is None else seed
+        made = cls(keys=Keys(key_added), seed=used, saved=_saved(options["model"]), **options)
+        made._check()
+        return made
+
+    def _check(self) -> None:
+        check_at_least({"seed": 0, "n_top_genes": 1}, seed=self.seed, n_top_genes=self.n_top_genes)
+        one_of("order", self.order, ORDERS)
+        if not isinstance(self.impute, bool):
+            raise ScmambaError(f"impute={self.impute!r}; give True or False")
+        for name, kind in (("training", MultiomicsTraining), ("objectives", MultiomicsObjectives)):
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, kind):
+                raise ScmambaError(f"{name}={given!r}; give a scmamba.tasks.{kind.__name__}")
+            if given is not None and self.saved is not None:
+                raise ScmambaError(
+                    f"{name}= is for training, and model= is a fitted model that cells are mapped "
+                    "into without training; omit it"
+                )
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the network is trained."""
+        return Recipe(
+            self.training or MultiomicsTraining(),
+            self.objectives or MultiomicsObjectives(),
+            self.order,
+            self.seed,
+        )
+
+
+ARTIFACT_FILE = "multiomics.json"
+
+
+def _saved(model: object) -> MultiomicsModel | None:
+    """Return the fitted model that ``model`` is or names, or None."""
+    if model is None or isinstance(model, MultiomicsModel):
+        return model
+    if isinstance(model, (str, os.PathLike)) and is_multiomics(model):
+        return MultiomicsModel.load(model)
+    raise ScmambaError(
+        f"model={model!r}; give a fitted multi-omics model or the folder of a saved one, or None"
+    )

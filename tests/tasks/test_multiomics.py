@@ -1,0 +1,197 @@
+"""Several modalities in one embedding: what holds whatever the data look like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from anndata import AnnData
+
+import scmamba
+from scmamba._errors import ScmambaError
+from scmamba.tasks import MultiomicsModel, MultiomicsObjectives, MultiomicsTraining, multiomics
+
+QUICK = MultiomicsTraining(epochs=8, n_latent=6)
+
+
+def cells(**sizes: int) -> dict[str, AnnData]:
+    """Cells of three types with three modalities."""
+    return scmamba.datasets.synthetic_multiome(**{"n_cells": 150, "n_batches": 2, **sizes})
+
+
+@pytest.fixture(scope="module")
+def data() -> dict[str, AnnData]:
+    """Cells; results of a fit are written into them."""
+    return cells()
+
+
+@pytest.fixture(scope="module")
+def model(data: dict[str, AnnData]) -> MultiomicsModel:
+    """A model fitted on them."""
+    return multiomics(data, batch_key="batch", labels_key="cell_type", training=QUICK, impute=True)
+
+
+def test_writes_what_the_page_says(data: dict[str, AnnData], model: MultiomicsModel) -> None:
+    """Keys, shapes, and weights that sum to one."""
+    for name, adata in data.items():
+        assert adata.obsm["X_scmamba"].shape == (150, 6)
+        weights = [adata.obs[f"scmamba_weight_{one}"].to_numpy() for one in model.names]
+        assert np.allclose(np.sum(weights, 0), 1, atol=1e-5)
+        assert adata.layers["scmamba_imputed"].shape == adata.shape
+        assert len(adata.var["scmamba_reliability"]) == adata.n_vars, name
+    assert data["rna"].uns["scmamba"]["measured"] == {"rna": 150, "prot": 150, "atac": 150}
+
+
+def test_types_are_found_again(data: dict[str, AnnData], model: MultiomicsModel) -> None:
+    """Labels of cells, from all modalities and from single ones."""
+    truth = data["rna"].obs["cell_type"].to_numpy()
+    for names in (("rna", "prot", "atac"), ("rna",), ("prot",)):
+        mapped = model.map({name: data[name] for name in names}, batch_key="batch")
+        guess = np.array(model.classes)[mapped.near.codes]
+        assert (guess == truth).mean() > 0.85, names
+
+
+def test_proteins_are_predicted_from_genes(
+    data: dict[str, AnnData], model: MultiomicsModel
+) -> None:
+    """Markers of a type are high where they are measured high."""
+    found = model.impute({"rna": data["rna"]}, "prot", log=True, batch_key="batch")
+    truth = np.log1p(data["prot"].X.toarray())
+    assert found.columns.tolist() == data["prot"].var_names.tolist()
+    r = [np.corrcoef(found.iloc[:, j], truth[:, j])[0, 1] for j in range(truth.shape[1])]
+    assert np.mean(r) > 0.7
+    assert model.reliability("prot").between(0.3, 1).all()
+
+
+def test_own_values_do_not_enter_imputed_proteins(
+    data: dict[str, AnnData], model: MultiomicsModel
+) -> None:
+    """Predictions of proteins are the same whether they were measured or not."""
+    alone = model.impute({"rna": data["rna"]}, "prot", batch_key="batch")
+    beside = model.impute({"rna": data["rna"], "prot": data["prot"]}, "prot", batch_key="batch")
+    np.testing.assert_allclose(alone, beside, rtol=1e-4)
+
+
+@pytest.mark.parametrize("what", ["cells", "features", "mates"])
+def test_embedding_does_not_depend_on(
+    what: str, data: dict[str, AnnData], model: MultiomicsModel
+) -> None:
+    """Order of cells, order of features, and other cells in the call."""
+    rng = np.random.default_rng(0)
+    expected = model.map(data, batch_key="batch").embedding
+    rows = {
+        "cells": rng.permutation(150),
+        "features": np.arange(150),
+        "mates": np.arange(0, 150, 7),
+    }[what]
+    changed = {}
+    for name, adata in data.items():
+        columns = rng.permutation(adata.n_vars) if what == "features" else np.arange(adata.n_vars)
+        changed[name] = adata[rows][:, columns].copy()
+    found = model.map(changed, batch_key="batch").embedding
+    np.testing.assert_allclose(found, expected[rows], atol=1e-4)
+
+
+def test_fit_does_not_depend_on_order() -> None:
+    """Cells and features in another order give the same embedding."""
+    one, rng = cells(n_cells=60, n_peaks=0), np.random.default_rng(1)
+    rows = rng.permutation(60)
+    other = {n: a[rows][:, rng.permutation(a.n_vars)].copy() for n, a in one.items()}
+    quick = MultiomicsTraining(epochs=2, n_latent=4)
+    for data in (one, other):
+        multiomics(data, training=quick)
+    np.testing.assert_allclose(
+        other["rna"].obsm["X_scmamba"], one["rna"].obsm["X_scmamba"][rows], atol=1e-4
+    )
+
+
+def test_what_was_not_measured_is_not_zero(
+    data: dict[str, AnnData], model: MultiomicsModel
+) -> None:
+    """Cells without proteins: as if the modality did not exist, and no weight for it."""
+    some = {"rna": data["rna"], "prot": data["prot"][:100].copy()}
+    mapped = model.map(some, batch_key="batch")
+    rna = model.map({"rna": data["rna"]}, batch_key="batch")
+    np.testing.assert_allclose(mapped.embedding[100:], rna.embedding[100:], atol=1e-5)
+    assert (mapped.weights["prot"][100:] == 0).all()
+    assert np.isnan(mapped.by_modality["prot"][100:]).all()
+    zeros = data["prot"].copy()
+    zeros.X = zeros.X * 0.0
+    zeros.X[:100] = data["prot"].X[:100]
+    padded = model.map({"rna": data["rna"], "prot": zeros}, batch_key="batch")
+    np.testing.assert_allclose(padded.embedding, mapped.embedding, atol=1e-5)
+
+
+def test_mosaic_is_fitted() -> None:
+    """Half of the cells lack proteins, others lack genes; all are embedded and told apart."""
+    data = cells(n_peaks=0)
+    mosaic = {"rna": data["rna"][:120].copy(), "prot": data["prot"][60:].copy()}
+    model = multiomics(mosaic, labels_key="cell_type", training=QUICK)
+    assert np.isfinite(mosaic["prot"].obsm["X_scmamba"]).all()
+    truth = data["rna"].obs["cell_type"]
+    mapped = model.map(mosaic)
+    guess = np.array(model.classes)[mapped.near.codes]
+    assert (guess == truth[mapped.obs_names].to_numpy()).mean() > 0.8
+
+
+def test_saved_model_is_the_same(
+    tmp_path: Any, data: dict[str, AnnData], model: MultiomicsModel
+) -> None:
+    """Embedding, imputed values and reliability after a round trip."""
+    loaded = MultiomicsModel.load(model.save(tmp_path / "model"))
+    one, two = (m.map(data, batch_key="batch").embedding for m in (model, loaded))
+    np.testing.assert_allclose(one, two, atol=1e-6)
+    for name in model.names:
+        a, b = (m.impute(data, name, batch_key="batch") for m in (model, loaded))
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(model.reliability(name), loaded.reliability(name))
+    assert repr(loaded) == repr(model)
+
+
+def test_mamba_layers_start_as_the_identity(data: dict[str, AnnData]) -> None:
+    """With layers a fit runs, keeps the bag beside it, and embeds without batch effects of size."""
+    small = {name: adata[:12].copy() for name, adata in data.items()}
+    training = MultiomicsTraining(epochs=1, n_layer=1, mamba_epochs=1, n_latent=4, width=16)
+    model = multiomics(small, training=training)
+    assert model.without_layers is not None
+    one = model.map(small).embedding
+    two = model.map({name: adata[:5].copy() for name, adata in small.items()}).embedding
+    np.testing.assert_allclose(one[:5], two, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"order": "random"}, "allowed: 'genome'"),
+        ({"batch_key": "donor"}, "donor"),
+        ({"labels_key": "nothing"}, "nothing"),
+        ({"modalities": {"adt": "prot"}}, "not in the data"),
+        ({"impute": "yes"}, "True or False"),
+        ({"model": "no/such/folder"}, "no such folder"),
+        ({"training": {"epochs": 1}}, "MultiomicsTraining"),
+    ],
+    ids=["order", "batch", "labels", "modalities", "impute", "model", "training"],
+)
+def test_wrong_options_change_nothing(change: dict[str, Any], message: str) -> None:
+    """One clear error before any work."""
+    data = cells(n_cells=20, n_peaks=0)
+    with pytest.raises(ScmambaError, match=message):
+        multiomics(data, **change)
+    assert not data["rna"].obsm and "scmamba" not in data["rna"].uns
+
+
+def test_wrong_data_is_refused(data: dict[str, AnnData], model: MultiomicsModel) -> None:
+    """Empty modalities, unknown kinds, features that the model does not know."""
+    with pytest.raises(ScmambaError, match="empty"):
+        multiomics({"rna": data["rna"], "prot": data["prot"][:, :0].copy()})
+    with pytest.raises(ScmambaError, match="no known kind"):
+        multiomics({"rna": data["rna"], "spatial": data["prot"]})
+    renamed = data["rna"].copy()
+    renamed.var_names = [f"other_{i}" for i in range(renamed.n_vars)]
+    with pytest.raises(ScmambaError, match="at least half"):
+        model.map({"rna": renamed}, batch_key="batch")
+    with pytest.raises(ScmambaError, match="was not fitted"):
+        model.impute(data, "spatial")
+    with pytest.raises(ScmambaError, match="give 0"):
+        MultiomicsObjectives(kl=-1)
