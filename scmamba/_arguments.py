@@ -108,3 +108,20 @@ def check_flag(name: str, value: Any, *, optional: bool = False) -> None:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def check_minutes(value: float | None) -> None:
+    """Refuse a limit that is not above 0.
+
+    Parameters
+    ----------
+    value
+        Minutes, or None.
+
+    Raises
+    ------
+    ScmambaError
+        It is 0, negative or not a number.
+    """
+    if value is not None and not value > 0:
+        raise ScmambaError(f"max_minutes={value}; give a number above 0, or None for no limit")

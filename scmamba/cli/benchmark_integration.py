@@ -32,9 +32,9 @@ def benchmark_integration(
         ``obs`` column with cell types; they score all methods, and scanvi and scmamba's second run
         learn from them.
     peers
-        Which, with commas: pca, harmony, scvi (100 epochs), scanvi (20 more).
+        Other methods, with commas: pca, harmony, scvi (100 epochs), scanvi (20 more).
     output
-        Folder for tables, pictures and one file a run; a benchmark that was stopped goes on.
+        Folder for tables, pictures and one file per run; a benchmark that was stopped goes on.
     layer
         Layer that holds the counts; left out, they are looked for.
     use_raw
@@ -46,9 +46,9 @@ def benchmark_integration(
     n_top_genes
         Genes that vary within batches, the same for all methods.
     seeds
-        How many: 0, 1, 2, ...
+        Number of seeds: 0, 1, 2, ...
     max_cells
-        Of more cells, that many are drawn to be scored.
+        Most cells to score; of more, as many are drawn.
     """
     import scanpy as sc
 

@@ -22,23 +22,23 @@ def benchmark_nt(
     Parameters
     ----------
     models
-        Which, with commas: mamba, cnn, transformer (published sizes and training), scmamba (ours:
-        a bidirectional Mamba-2 and a linear view), kmer (logistic regression).
+        Models, with commas: mamba, cnn, transformer (published sizes and training), scmamba (ours:
+        a bidirectional Mamba-2 and a linear model of k-mers), kmer (logistic regression).
     tasks
         Names with commas, or "all".
     data
         Folder that holds a folder a task with train.csv, test.csv and perhaps dev.csv (columns
         sequence,label); left out, the 18 tasks are downloaded.
     output
-        Folder for tables, pictures and one file a run; a benchmark that was stopped goes on.
+        Folder for tables, pictures and one file per run; a benchmark that was stopped goes on.
     seeds
-        How many: 0, 1, 2, ...
+        Number of seeds: 0, 1, 2, ...
     epochs
-        Of mamba, cnn and transformer; 10 as published.
+        Epochs of mamba, cnn and transformer; 10 as published.
     batch_size
-        Likewise; 256 as published.
+        Sequences per batch of these; 256 as published.
     patience
-        Likewise: epochs without a better validation loss before they stop; never, as published.
+        Epochs of these without a better validation loss before they stop; never, as published.
     reference
         Model that others are compared with; the first, if left out.
     """

@@ -16,7 +16,7 @@ def conservation(
     input
         A FASTA or csv file, or one sequence.
     output
-        Table to write, .csv or .tsv: a row a nucleotide.
+        Table to write, .csv or .tsv: one row per nucleotide.
     model
         A registered name or a folder with a model.
     logo

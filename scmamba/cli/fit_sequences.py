@@ -23,7 +23,7 @@ def fit_sequences(
         Table of sequences and labels, .csv or .tsv.
     labels
         Column with the class or number of each sequence; several columns as "[one, two]"; for
-        nucleotides a column of text with a letter a nucleotide.
+        nucleotides a column of text with one letter per nucleotide.
     output
         Folder to save the predictor to.
     validation

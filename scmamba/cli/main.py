@@ -142,17 +142,21 @@ def _parser(name: str, command: Callable[..., None]) -> ArgumentParser:
     from jsonargparse import ArgumentParser
 
     from scmamba.cli._help import Help
+    from scmamba.cli._signature import with_options
 
     parser = ArgumentParser(
         prog=f"scmamba {name}", description=_sentence(COMMANDS[name]), formatter_class=Help
     )
-    parser.add_argument("--config", action="config", help="YAML file that holds these options")
-    parser.add_function_arguments(command, as_group=False, as_positional=True)
+    parser.add_argument("--config", action="config", help="YAML file that holds these options.")
+    parser.add_function_arguments(with_options(command), as_group=False, as_positional=True)
     parser.add_argument(
-        "--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1, mps, ..."
+        "--device", type=str, default="auto", help="Device: auto, cpu, cuda, cuda:1, mps, ..."
     )
     parser.add_argument(
-        "--verbosity", choices=("error", "warning", "info", "debug"), default="info"
+        "--verbosity",
+        choices=("error", "warning", "info", "debug"),
+        default="info",
+        help="Which messages are shown.",
     )
     return parser
 

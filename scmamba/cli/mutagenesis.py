@@ -23,7 +23,7 @@ def mutagenesis(
     input
         A sequence, or a FASTA or csv file.
     output
-        Table to write, .csv or .tsv: a row a change.
+        Table to write, .csv or .tsv: one row per change.
     model
         A registered name, a folder with a model, or one with a fitted predictor.
     record

@@ -26,7 +26,7 @@ def pretrain_sequences(
         A preset to start from scratch, bimamba2 (bidirectional) or nt-mamba (causal); or a folder
         with a model or a registered name, to go on from.
     history
-        Table of losses to write, .csv or .tsv: a row an epoch.
+        Table of losses to write, .csv or .tsv: one row per epoch.
     """
     from scmamba._files import writable_folder
     from scmamba.cli._sequences import table_file, write_table
@@ -39,4 +39,4 @@ def pretrain_sequences(
     result.save(output)
     if history is not None:
         write_table(result.history, history, index=True)
-    print(f"{output}: {result.history['val_loss'].min():.3f} nats a token of held-out sequences")
+    print(f"{output}: {result.history['val_loss'].min():.3f} nats per token of held-out sequences")

@@ -16,7 +16,7 @@ def variant_effects(vcf: Path, *, fasta: Path, output: Path, model: str, **optio
     fasta
         The genome, plain or bgzipped.
     output
-        Table to write, .csv or .tsv: a row an alternative allele.
+        Table to write, .csv or .tsv: one row per alternative allele.
     model
         A registered name or a folder with a model.
     """

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from scmamba._arguments import check_minutes
 from scmamba._errors import ScmambaError
-from scmamba.train.budget import check_minutes
 
 MODES = ("auto", "probe", "finetune", "lora")
 """How a pretrained model may be used."""

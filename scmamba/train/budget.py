@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from scmamba._errors import ScmambaError
+from scmamba._arguments import check_minutes
 
 _SURE = 3
 """Steps that are timed before their time is trusted."""
@@ -230,20 +230,3 @@ class Pace:
         if step >= self.planned:
             return True
         return step > 0 and self.budget.seconds_left <= self.reserve
-
-
-def check_minutes(value: float | None) -> None:
-    """Refuse a limit that is not above 0.
-
-    Parameters
-    ----------
-    value
-        Minutes, or None.
-
-    Raises
-    ------
-    ScmambaError
-        It is 0, negative or not a number.
-    """
-    if value is not None and not value > 0:
-        raise ScmambaError(f"max_minutes={value}; give a number above 0, or None for no limit")

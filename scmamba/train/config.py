@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from scmamba._arguments import check_minutes
 from scmamba._errors import ScmambaError
-from scmamba.train.budget import check_minutes
 
 Strategy = Literal["auto", "ddp", "fsdp"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]

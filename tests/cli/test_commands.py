@@ -38,8 +38,9 @@ def annotate(
     model: str | None = None,
     key_added: str = "scmamba",
     copy: bool = False,
-    seed: int = 0,
+    seed: int | None = None,
     output: Path | None = None,
+    **others: object,
 ) -> Annotator:
     """Call every cell what it is, the first one unknown."""
     (place,) = pair(adata, output, copy)
@@ -53,7 +54,7 @@ def annotate(
     adata.obs[f"{key_added}_reason"] = pd.Categorical(why)
     adata.obs[f"{key_added}_confidence"] = np.linspace(0.4, 1, adata.n_obs)
     adata.obsm[f"X_{key_added}"] = np.eye(3)[np.unique(truth, return_inverse=True)[1]]
-    adata.uns[key_added] = {"seed": seed, "labels_key": labels_key or ""}
+    adata.uns[key_added] = {"seed": seed or 0, "labels_key": labels_key or ""}
     assert place.output is not None
     adata.write_h5ad(place.output)
     return Annotator()
@@ -66,6 +67,7 @@ def embed(
     normalize: bool = True,
     copy: bool = False,
     output: Path | None = None,
+    **others: object,
 ) -> None:
     """Embed every cell as ones."""
     for place in pair(adata, output, copy):

@@ -43,6 +43,7 @@ def integrate(
     copy: bool = False,
     seed: int | None = None,
     output: Path,
+    **others: Any,
 ) -> Integrator:
     """Embed cells by their number."""
     assert not copy

@@ -58,7 +58,7 @@ def conservation(
     model
         A model with one token a nucleotide, a folder with one, or a registered name.
     column
-        Of a DataFrame or csv file: where the sequences are; None: ``"sequence"``.
+        Column of a DataFrame or csv file that holds the sequences; None: ``"sequence"``.
     both_strands
         Average the probabilities by both strands; equivariant models (PS) do so by themselves.
         None: True for models of DNA.
@@ -67,11 +67,11 @@ def conservation(
     max_length
         Most tokens that a sequence may have; None: what the model was made for, if known.
     batch_size
-        Sequences a batch; None: as many as a fixed number of tokens holds. Changes no result.
+        Sequences per batch; None: as many as a fixed number of tokens holds. It changes no result.
 
     Returns
     -------
-    A row a nucleotide: ``name``, ``position`` from 0, ``ref``, the probabilities ``A``, ``C``,
+    One row per nucleotide: ``name``, ``position`` from 0, ``ref``, the probabilities ``A``, ``C``,
     ``G`` and ``T`` (or ``U``), which add up to 1, ``reference_probability`` in [0, 1] (NaN at N)
     and ``information`` in [0, 2] bits. All are NaN where no strand of a causal model has context.
 
@@ -96,7 +96,7 @@ def conservation(
     if any((np.diff(row.spans[~row.special], axis=1) != 1).any() for row in rows):
         raise ScmambaError(
             "the model's tokens are longer than one nucleotide, so that it has no probabilities "
-            "of single ones; use one with a token a nucleotide, or score(..., per_token=True)"
+            "of single ones; use one with one token per nucleotide, or score(..., per_token=True)"
         )
     tables = _probabilities(net, rows, mask_every, batch_size)
     if twice:

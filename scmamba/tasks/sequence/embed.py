@@ -87,7 +87,7 @@ def embed(
         Over a sequence's nucleotides: their mean, maximum, the first or the last. None: no
         pooling, one row a nucleotide. The last nucleotide is what a causal model has read all for.
     column
-        Of a DataFrame or csv file: where the sequences are; None: ``"sequence"``.
+        Column of a DataFrame or csv file that holds the sequences; None: ``"sequence"``.
     both_strands
         Make the embedding one of double-stranded DNA, the same whichever strand is given: each
         strand is pooled in its own direction, and the two are averaged; without pooling, the two
@@ -98,7 +98,7 @@ def embed(
     max_length
         Most tokens that a sequence may have; None: what the model was made for, if known.
     batch_size
-        Sequences a batch; None: as many as a fixed number of tokens holds. Changes no result.
+        Sequences per batch; None: as many as a fixed number of tokens holds. It changes no result.
     key_added
         Prefix of what is written.
 

@@ -72,7 +72,7 @@ def fit(
         weights), ``"lora"`` (low-rank parts), or ``"auto"``: ``"probe"`` on a CPU (``"lora"`` for
         tokens), else ``"finetune"``.
     column
-        Of a DataFrame or csv file: where the sequences are; None: ``"sequence"``.
+        Column of a DataFrame or csv file that holds the sequences; None: ``"sequence"``.
     both_strands
         Whether either strand of DNA tells the same; None: whatever predicts better with k-mers,
         by cross-validation inside the training part. Never for RNA or equivariant models.
@@ -81,7 +81,7 @@ def fit(
     training
         How networks are trained. None: chosen by the number of sequences.
     seed
-        Of all that is random; None: ``settings.seed``.
+        Random seed; None: ``settings.seed``.
 
     Returns
     -------

@@ -52,15 +52,15 @@ def generate(
     length
         Nucleotides to add to each prompt.
     n_samples
-        Sequences a prompt.
+        Sequences per prompt.
     temperature
         Logits are divided by it: below 1 likely nucleotides become likelier, 0 takes the likeliest.
     top_k
         Draw from this many likeliest tokens; None: from all.
     column
-        Of a DataFrame or csv file: where the prompts are; None: ``"sequence"``.
+        Column of a DataFrame or csv file that holds the prompts; None: ``"sequence"``.
     seed
-        Of the draws; None: ``settings.seed``. Each sequence has draws of its own, whatever others
+        Random seed; None: ``settings.seed``. Each sequence has draws of its own, whatever others
         are made beside it.
 
     Returns

@@ -78,7 +78,7 @@ def mutagenesis(
     flank
         Nucleotides on each side of a change that a masked model compares.
     batch_size
-        Sequences a batch; None: as many as a fixed number of tokens holds. Changes no result.
+        Sequences per batch; None: as many as a fixed number of tokens holds. It changes no result.
 
     Returns
     -------

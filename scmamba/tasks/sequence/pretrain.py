@@ -48,7 +48,7 @@ class Pretrained:
     model
         Of the epoch that predicted held-out sequences best.
     history
-        Training curve: losses in nats a token.
+        Training curve: losses in nats per token.
 
     Examples
     --------
@@ -99,9 +99,9 @@ def pretrain(
         10 % replaced, 10 % kept (Devlin et al., NAACL 2019). ``"causal"``: the next token is.
         ``"auto"``: what the model's direction allows.
     mask_ratio
-        Share of tokens to predict, in (0, 1).
+        Fraction of tokens to predict, in (0, 1).
     column
-        Of a DataFrame or csv file: where the sequences are; None: ``"sequence"``.
+        Column of a DataFrame or csv file that holds the sequences; None: ``"sequence"``.
     both_strands
         Read the reverse complement of each sequence with probability one half; None: of DNA, unless
         the model is equivariant (PS).
@@ -110,13 +110,13 @@ def pretrain(
     epochs
         Most passes over the sequences; the best of them stays.
     token_budget
-        Tokens a step, at most.
+        Most tokens per step.
     lr
         Peak learning rate of AdamW; a tenth of it does for a model that is trained already.
     folder
         Where to keep ``last.ckpt``, from which a run that was stopped goes on.
     seed
-        Of all that is random; None: ``settings.seed``.
+        Random seed; None: ``settings.seed``.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def pretrain(
         folder=folder,
     )
     best = result.history["val_loss"].min()
-    logger.info("held-out sequences: %.3f nats a token (%s)", best, objective)
+    logger.info("held-out sequences: %.3f nats per token (%s)", best, objective)
     return Pretrained(net, result.history)
 
 

@@ -28,7 +28,7 @@ def score(
 
     A causal model gives each token's log-probability after those before it; the first token has
     none and is left out. A masked model gives each token's when it alone is masked (Salazar et
-    al., 2020, ACL, doi:10.18653/v1/2020.acl-main.240), one run of the model a token. Tokens
+    al., 2020, ACL, doi:10.18653/v1/2020.acl-main.240), one run of the model per token. Tokens
     with N are left out.
 
     Parameters
@@ -38,7 +38,7 @@ def score(
     model
         A model, a folder with one (of our format or a published one), or a registered name.
     column
-        Of a DataFrame or csv file: where the sequences are; None: ``"sequence"``.
+        Column of a DataFrame or csv file that holds the sequences; None: ``"sequence"``.
     mask_every
         Of masked models: mask every k-th token together, so that k runs do instead of one a
         token. Faster and coarser: others are masked in each token's context too. None: one alone.
@@ -47,12 +47,12 @@ def score(
     max_length
         Most tokens that a sequence may have; None: what the model was made for, if known.
     batch_size
-        Sequences a batch; None: as many as a fixed number of tokens holds. Changes no result.
+        Sequences per batch; None: as many as a fixed number of tokens holds. It changes no result.
 
     Returns
     -------
     One row per sequence, by name: ``log_likelihood`` in nats, ``per_nucleotide``, its mean, and
-    ``n_nucleotides`` that were scored. With ``per_token`` a row a token instead: ``name``,
+    ``n_nucleotides`` that were scored. With ``per_token`` one row per token instead: ``name``,
     ``start`` and ``stop`` (its nucleotides, from 0, stop excluded), ``text`` and
     ``log_probability``, NaN where none is scored.
 

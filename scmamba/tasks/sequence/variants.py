@@ -59,11 +59,11 @@ def variant_effects(
     flank
         Nucleotides on each side that a masked model compares where lengths differ.
     batch_size
-        Sequences a batch; None: as many as a fixed number of tokens holds. Changes no result.
+        Sequences per batch; None: as many as a fixed number of tokens holds. It changes no result.
 
     Returns
     -------
-    A row an alternative allele, as in the file: ``chrom``, ``pos`` (from 1), ``id``, ``ref``,
+    One row per alternative allele, as in the file: ``chrom``, ``pos`` (from 1), ``id``, ``ref``,
     ``alt``; ``ref_score`` and ``alt_score``, log-likelihoods in nats; ``llr``, their difference;
     ``change``, what it would be at equal length, by the means of a nucleotide: an insertion alone
     makes any sequence less likely. Of substitutions both are the same, where a token is one
