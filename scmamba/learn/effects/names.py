@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from scmamba._errors import ScmambaError
 
+_PLUS = re.compile(r"\+(?![^(\[]*[)\]])")  # plus signs in brackets belong to names: g(+)-JQ1
 Perturbation = tuple[str, ...]
 """Names of what is perturbed together, sorted; empty for the control."""
 
@@ -100,7 +102,7 @@ class PerturbationNames:
         """Parts between plus signs, without the control."""
         if label == self.control:
             return []
-        parts = [part.strip() for part in label.split("+")]
+        parts = [part.strip() for part in _PLUS.split(label)]
         return [part for part in parts if part not in (self.control, "ctrl")]
 
     def _underscored(self, name: str, known: Iterable[str]) -> list[str] | None:

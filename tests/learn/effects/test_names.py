@@ -18,6 +18,7 @@ from scmamba.learn.effects.names import PerturbationNames, label_of
         (["B", "A"], ("A", "B")),
         ("HLA_X", ("HLA_X",)),  # one name of the data: X alone is unknown
         ("C+D", ("C", "D")),
+        ("g(+)-JQ1+A", ("A", "g(+)-JQ1")),
     ],
 )
 def test_labels_become_sorted_parts(label, parts):
