@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from scmamba.learn.effects.baselines.averages import Averages, FittedRows, Rows
+from scmamba.learn.effects.contexts import standardized
 from scmamba.learn.effects.names import Perturbation
 from scmamba.learn.effects.table import EffectTable, Floats
 
@@ -63,12 +64,12 @@ class SimilarContexts:
         """Learn the changes and the control profiles."""
         averages = Averages(table)
         known = table.control_of(table.contexts)
-        base = None if known is None else _standardized(known)
+        base = None if known is None else standardized(known)
 
         def weighted(rows: Rows, control: Floats | None) -> Floats:
             if base is None or control is None:
                 return averages.mean(rows)
-            score = base[rows] @ _standardized(control[None])[0] / self.temperature
+            score = base[rows] @ standardized(control[None])[0] / self.temperature
             weight = np.exp(score - score.max())
             return np.asarray(weight / weight.sum() @ table.effects[rows])
 
@@ -116,10 +117,3 @@ class ContextPlusPerturbation:
             return mean + np.mean(rest, axis=0) if rest else mean
 
         return FittedRows(one, len(table.genes))
-
-
-def _standardized(profiles: Floats) -> Floats:
-    """Rows centered and scaled to length 1; constant rows become 0."""
-    centered = profiles - profiles.mean(1, keepdims=True, dtype=np.float64)
-    length = np.linalg.norm(centered, axis=1, keepdims=True)
-    return np.asarray(centered / np.where(length > 0, length, 1))
