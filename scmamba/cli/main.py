@@ -29,6 +29,7 @@ COMMANDS = {
     "annotate": "predict cell types from labeled cells, a reference or a saved annotator",
     "integrate": "bring batches together: an embedding, and expression, without batch effects",
     "embed": "write cell embeddings of a pretrained model",
+    "pretrain": "pretrain a model on the cells of many files, or train one further",
     "embed-sequences": "write embeddings of DNA or RNA by a pretrained model",
     "score": "write log-likelihoods of sequences",
     "conservation": "write how much a model expects each nucleotide",

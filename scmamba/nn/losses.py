@@ -57,9 +57,7 @@ def expressed_nll(probability: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     >>> expressed_nll(probability, target, target >= 0)  # log(2)
     tensor(0.6931)
     """
-    p = probability.float()
-    p = p.clamp(torch.finfo(p.dtype).eps, 1 - torch.finfo(p.dtype).eps)
-    return _masked_mean(-torch.where(target > 0, p.log(), (-p).log1p()), mask)
+    return _masked_mean(_expressed_nll(probability, target), mask)
 
 
 def zero_inflated_mse(
@@ -86,6 +84,38 @@ def zero_inflated_mse(
     tensor(0.6931)
     """
     return masked_mse(prediction, target, mask) + expressed_nll(probability, target, mask)
+
+
+def masked_cell_losses(
+    prediction: Tensor, probability: Tensor | None, target: Tensor, mask: Tensor
+) -> Tensor:
+    """:func:`masked_mse` of each cell, or :func:`zero_inflated_mse` where probabilities are given.
+
+    Parameters
+    ----------
+    prediction, target, mask
+        (B, L); see :func:`masked_mse`.
+    probability
+        (B, L); see :func:`expressed_nll`. None: values alone.
+
+    Returns
+    -------
+    Tensor
+        (B,), 0 or more; 0 for a cell without a masked position.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.losses import masked_cell_losses
+    >>> values = torch.tensor([[1.0, 5.0], [2.0, 4.0]])
+    >>> mask = torch.tensor([[True, False], [True, True]])
+    >>> masked_cell_losses(values, None, torch.zeros(2, 2), mask)
+    tensor([ 1., 10.])
+    """
+    terms = F.mse_loss(prediction, target, reduction="none")
+    if probability is not None:
+        terms = terms + _expressed_nll(probability, target)
+    return torch.where(mask, terms, 0).sum(1) / mask.sum(1).clamp(min=1)
 
 
 def ecs_loss(cell_embedding: Tensor, threshold: float) -> Tensor:
@@ -227,6 +257,12 @@ def contrastive_loss(
     partner = partner[paired]
     found = torch.where(partner, log_share, 0).sum(1) / partner.sum(1)
     return -found.sum() / max(len(found), 1)
+
+
+def _expressed_nll(probability: Tensor, target: Tensor) -> Tensor:
+    p = probability.float()
+    p = p.clamp(torch.finfo(p.dtype).eps, 1 - torch.finfo(p.dtype).eps)
+    return -torch.where(target > 0, p.log(), (-p).log1p())
 
 
 def _masked_mean(terms: Tensor, mask: Tensor) -> Tensor:

@@ -80,10 +80,11 @@ class Expressions:
         matrix = self.source.rows_of(self.first.source)
         while start < self.source.n_obs:
             rows = matrix.block(start, self.block_values)
-            yield rows, self._read(rows)
+            yield rows, self.at(rows)
             start = rows.stop
 
-    def _read(self, rows: slice) -> Expression:
+    def at(self, rows: slice) -> Expression:
+        """Read consecutive cells of a source on disk; raises as :meth:`blocks` does."""
         found = read(
             self.source.take(rows),
             layer=self.layer,

@@ -147,11 +147,11 @@ class GeneSubsetBatches(Batches[GeneSubsetBatch]):
         shown = np.where(hidden, np.float32(self.mask_value), value)
         return GeneSubsetBatch(
             rows=torch.from_numpy(rows),
-            gene_ids=_padded(gene, real, data.vocab.cls_id, data.vocab.pad_id),
-            values=_padded(shown, real, data.cls_value, data.pad_value),
+            gene_ids=padded(gene, real, data.vocab.cls_id, data.vocab.pad_id),
+            values=padded(shown, real, data.cls_value, data.pad_value),
             padding_mask=torch.from_numpy(padding),
-            target=_padded(value, real, data.cls_value, data.pad_value),
-            masked=_padded(hidden, real, False, False),
+            target=padded(value, real, data.cls_value, data.pad_value),
+            masked=padded(hidden, real, False, False),
             labels=taken(data.labels, rows),
             batch_ids=taken(data.batch_ids, rows),
             weight=1.0,
@@ -200,7 +200,7 @@ class GeneSubsetBatches(Batches[GeneSubsetBatch]):
         return pairs // width, pairs % width
 
 
-def _padded(
+def padded(
     tokens: npt.NDArray[np.generic], real: npt.NDArray[np.bool_], first: float, behind: float
 ) -> Tensor:
     """(B, L) tensor: ``tokens`` where ``real``, ``first`` at position 0, ``behind`` at padding."""

@@ -17,6 +17,7 @@ from scmamba.tasks.annotate import annotate
 from scmamba.tasks.embed import embed
 from scmamba.tasks.integrate import integrate
 from scmamba.tasks.multiomics import multiomics
+from scmamba.tasks.pretrain import PretrainConfig, Pretrained, PretrainObjectives, pretrain
 
 __all__ = [
     "AnnotationTraining",
@@ -27,10 +28,14 @@ __all__ = [
     "MultiomicsModel",
     "MultiomicsObjectives",
     "MultiomicsTraining",
+    "PretrainConfig",
+    "PretrainObjectives",
+    "Pretrained",
     "SequenceTraining",
     "annotate",
     "embed",
     "integrate",
     "multiomics",
+    "pretrain",
     "sequence",
 ]

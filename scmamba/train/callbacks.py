@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import lightning as L
@@ -221,14 +222,17 @@ def _pace(module: L.LightningModule) -> Pace:
 
 
 class Bar(Callback):
-    """One progress bar over all steps, with the losses next to it; it is removed in the end."""
+    """One progress bar over all steps, with losses and examples per second; removed in the end."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.bar: tqdm[Any] | None = None
+        self._shown: dict[str, str] = {}
+        self._seen, self._start = 0, 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Open the bar, at the step that a resumed run is at."""
+        self._seen, self._start = 0, time.monotonic()
         if trainer.is_global_zero:
             self.bar = progress_bar(self.text, _pace(pl_module).planned, done=trainer.global_step)
 
@@ -241,7 +245,11 @@ class Bar(Callback):
         batch_idx: int,
     ) -> None:
         """Move on to the step that was taken, of those that there is time for."""
+        self._seen += outputs["n_examples"] * trainer.world_size
         if self.bar is not None:
+            seconds = time.monotonic() - self._start
+            self._shown["per second"] = f"{self._seen / max(seconds, 1e-9):,.0f}"
+            self.bar.set_postfix(self._shown, refresh=False)
             self.bar.total = round(_pace(pl_module).total)
             self.bar.update(trainer.global_step - self.bar.n)
 
@@ -252,8 +260,7 @@ class Bar(Callback):
             padding = f"{batches.padding_share:.1%}"
             logger.debug("%s: %d steps an epoch, padding %s", self.text, len(batches), padding)
         shown = {say: f"{float(found[k]):.3f}" for k, say in _SHOWN.items() if k in found}
-        if self.bar is not None:
-            self.bar.set_postfix(shown, refresh=False)
+        self._shown |= shown
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Close the bar, after an error too."""

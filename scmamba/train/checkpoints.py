@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from torch import nn
 
 from scmamba._errors import ScmambaError
+from scmamba._files import writing
 from scmamba.train.callbacks import Best
 from scmamba.train.config import TrainConfig
 from scmamba.train.data.epochs import EpochBatches
@@ -74,7 +75,8 @@ class Checkpoints(Checkpoint):
             _keep(last, self.folder / f"step-{self._step:08d}.ckpt")
             for old in sorted(self.folder.glob("step-*.ckpt"))[:-kept]:
                 old.unlink()
-        trainer.save_checkpoint(last)
+        with writing(last):
+            trainer.save_checkpoint(last)
         self._step = trainer.global_step
 
 

@@ -20,6 +20,10 @@ RUN = "scmamba_run"
 """Where a checkpoint says which run it is of."""
 
 
+class NotFinite(ScmambaError):
+    """The loss is no longer a finite number."""
+
+
 class Batch(Protocol):
     """Cells or sequences that share a step.
 
@@ -109,7 +113,7 @@ class TrainingModule(L.LightningModule):
 
     def _refuse(self, values: Mapping[str, float], batch_idx: int) -> None:
         found = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        raise ScmambaError(
+        raise NotFinite(
             f"the loss is no longer a finite number (epoch {self.current_epoch + 1}, batch "
             f"{batch_idx + 1}: {found}); the weights of this step were not changed. Lower the "
             f"learning rate (lr={self.config.lr:g}) or the largest gradient norm "
@@ -121,7 +125,10 @@ class TrainingModule(L.LightningModule):
         losses, logits = self._losses(batch)
         logged = {f"val_{name}": value for name, value in losses.items()}
         if logits is not None and batch.labels is not None:
-            logged["val_accuracy"] = (logits.argmax(1) == batch.labels).float().mean()
+            known = batch.labels >= 0
+            if known.any():
+                right = logits.argmax(1)[known] == batch.labels[known]
+                logged["val_accuracy"] = right.float().mean()
         self.log_dict(
             {**logged, "val_loss": total(losses, self.objectives)},
             batch_size=len(batch),

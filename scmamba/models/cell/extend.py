@@ -144,25 +144,52 @@ def extend_genes(
     table = state[_TABLE].double().cpu().numpy()
     used = settings.seed if seed is None else seed
     embedding_map = fit_ridge(rows[known], table[index[known]], n_folds=n_folds, seed=used)
-    vocab = Vocab([*model.vocab.tokens, *added])
-    n_before = model.config.encoder.n_genes
-    config = model.config.replace(n_genes=max(n_before, len(vocab)))
-    learned = torch.from_numpy(np.sort(model.vocab.index(model.vocab.genes)))
-    grown = {
-        name: _grown(t, n_before, config.encoder.n_genes, learned) for name, t in state.items()
-    }
-    place = slice(len(model.vocab), len(vocab))
-    grown[_TABLE][place] = torch.from_numpy(embedding_map.predict(rows[~known], restore=True)).to(
-        grown[_TABLE]
-    )
-    new = fill(lambda: CellModel(config), grown, source="the extended model").model
-    new.vocab, new.report = vocab, model.report
-    new.name = None if model.name is None else f"{model.name} and {len(added)} genes"
-    result = Extended(
-        new.to(next(model.parameters()).device), added, embedding_map, int(known.sum())
-    )
+    new = _with_tokens(model, added, embedding_map.predict(rows[~known], restore=True))
+    result = Extended(new, added, embedding_map, int(known.sum()))
     (logger.info if embedding_map.r2 > 0 else logger.warning)("%s", result)
     return result
+
+
+def add_tokens(model: CellModel, tokens: Sequence[str], *, seed: int = 0) -> CellModel:
+    """Add tokens of which nothing is known but their names, for further training.
+
+    Each new embedding is the mean of those of the known genes, plus noise of a tenth of their
+    standard deviation, so that training can tell the tokens apart.
+
+    Parameters
+    ----------
+    model
+        Cell model with a vocabulary; not modified.
+    tokens
+        Names of genes, or of other tokens, that the vocabulary lacks.
+    seed
+        Seed of the noise.
+
+    Returns
+    -------
+    The new model, on the device of the old one.
+
+    Raises
+    ------
+    ScmambaError
+        If the model has no vocabulary.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> from scmamba.models import CellModel, preset
+    >>> from scmamba.models.cell.extend import add_tokens
+    >>> model = CellModel(preset("mini", n_genes=6, n_layer=1))
+    >>> model.vocab = scmamba.tokens.Vocab(["A", "B", "C"])
+    >>> add_tokens(model, ["D", "<tissue:blood>"]).vocab["D"]
+    6
+    """
+    if model.vocab is None:
+        raise ScmambaError("the model has no vocabulary; set model.vocab or load it with one")
+    learned = model.gene_embedding.embedding.weight.detach().double().cpu().numpy()
+    learned = learned[model.vocab.index(model.vocab.genes)]
+    noise = np.random.default_rng(seed).normal(size=(len(tokens), learned.shape[1]))
+    return _with_tokens(model, tokens, learned.mean(0) + 0.1 * learned.std(0) * noise)
 
 
 def start_from_sequences(model: CellModel, genes: Sequence[str], embeddings: npt.ArrayLike) -> int:
@@ -215,6 +242,27 @@ def start_from_sequences(model: CellModel, genes: Sequence[str], embeddings: npt
     width = min(model.config.encoder.d_model, int((strength > 1e-8 * strength[0]).sum()) or 1)
     model.init_gene_embedding(left[:, :width] * strength[:width], index[known])
     return int(known.sum())
+
+
+def _with_tokens(
+    model: CellModel, added: Sequence[str], embeddings: npt.NDArray[np.float64]
+) -> CellModel:
+    """A copy of a model with more tokens, of the given embeddings (n, d_model)."""
+    assert model.vocab is not None
+    state = merged_state_dict(model)
+    vocab = Vocab([*model.vocab.tokens, *added])
+    n_before = model.config.encoder.n_genes
+    config = model.config.replace(n_genes=max(n_before, len(vocab)))
+    learned = torch.from_numpy(np.sort(model.vocab.index(model.vocab.genes)))
+    grown = {
+        name: _grown(t, n_before, config.encoder.n_genes, learned) for name, t in state.items()
+    }
+    place = slice(len(model.vocab), len(vocab))
+    grown[_TABLE][place] = torch.from_numpy(embeddings).to(grown[_TABLE])
+    new = fill(lambda: CellModel(config), grown, source="the extended model").model
+    new.vocab, new.report, new.license = vocab, model.report, model.license
+    new.name = None if model.name is None else f"{model.name} and {len(added)} genes"
+    return new.to(next(model.parameters()).device)
 
 
 def _table(genes: Sequence[str], embeddings: npt.ArrayLike) -> npt.NDArray[np.float64]:

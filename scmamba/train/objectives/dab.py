@@ -40,7 +40,11 @@ class DAB:
     head: ClassVar[str] = "adversary"
 
     def __call__(self, output: CellOutput, batch: CellTrainBatch) -> Tensor:
-        """Mean over the cells."""
+        """Mean over the cells of known batches; 0 where there is none."""
         assert output.batch_logits is not None and batch.batch_ids is not None
-        weight = output.batch_logits.new_tensor(self.class_weights) if self.class_weights else None
-        return F.cross_entropy(output.batch_logits, batch.batch_ids, weight)
+        known = batch.batch_ids >= 0
+        if not known.any():
+            return 0 * output.batch_logits.sum()
+        logits, ids = output.batch_logits[known], batch.batch_ids[known]
+        weight = logits.new_tensor(self.class_weights) if self.class_weights else None
+        return F.cross_entropy(logits, ids, weight)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from scmamba.models import CellOutput
-from scmamba.nn.losses import masked_mse, zero_inflated_mse
+from scmamba.nn.losses import masked_cell_losses, masked_mse, zero_inflated_mse
 from scmamba.stream.cells import CellTrainBatch
 
 
@@ -20,6 +20,8 @@ class GEP:
     ----------
     weight
         Factor in the total loss.
+    per_cell
+        Whether all cells have the same weight, however many of their values are hidden.
 
     Examples
     --------
@@ -35,19 +37,28 @@ class GEP:
     """
 
     weight: float = 1.0
+    per_cell: bool = False
     name: ClassVar[str] = "gep"
     head: ClassVar[str] = "expression"
 
     def __call__(self, output: CellOutput, batch: CellTrainBatch) -> Tensor:
         """Mean over the hidden values; with zero probabilities, a zero-inflated likelihood."""
-        return expression_loss(output.expression, output.expression_zero_prob, batch)
+        predicted, zero_prob = output.expression, output.expression_zero_prob
+        return expression_loss(predicted, zero_prob, batch, per_cell=self.per_cell)
 
 
 def expression_loss(
-    prediction: Tensor | None, zero_prob: Tensor | None, batch: CellTrainBatch
+    prediction: Tensor | None,
+    zero_prob: Tensor | None,
+    batch: CellTrainBatch,
+    *,
+    per_cell: bool = False,
 ) -> Tensor:
-    """Loss of predicted values (B, L) where the batch hides them."""
+    """Loss of predicted values (B, L) where the batch hides them, or the mean of the cells'."""
     assert prediction is not None
+    if per_cell:
+        parts = masked_cell_losses(prediction, zero_prob, batch.target, batch.masked)
+        return parts.mean()
     if zero_prob is None:
         return masked_mse(prediction, batch.target, batch.masked)
     return zero_inflated_mse(prediction, zero_prob, batch.target, batch.masked)

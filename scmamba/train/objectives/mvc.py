@@ -20,6 +20,8 @@ class MVC:
     ----------
     weight
         Factor in the total loss.
+    per_cell
+        Whether all cells have the same weight, however many of their values are hidden.
 
     Examples
     --------
@@ -35,9 +37,11 @@ class MVC:
     """
 
     weight: float = 1.0
+    per_cell: bool = False
     name: ClassVar[str] = "mvc"
     head: ClassVar[str] = "mvc"
 
     def __call__(self, output: CellOutput, batch: CellTrainBatch) -> Tensor:
         """Mean over the hidden values; with zero probabilities, a zero-inflated likelihood."""
-        return expression_loss(output.mvc_expression, output.mvc_zero_prob, batch)
+        predicted, zero_prob = output.mvc_expression, output.mvc_zero_prob
+        return expression_loss(predicted, zero_prob, batch, per_cell=self.per_cell)

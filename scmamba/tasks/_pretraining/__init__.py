@@ -1,0 +1,1 @@
+"""Parts of pretraining: configuration, start of the model, estimate, callbacks."""
