@@ -130,13 +130,24 @@ def _named(command: Callable[..., None], arguments: list[str]) -> list[str]:
     One stands for the first parameter where that one may be left out; several are a list where
     the first parameter may be one.
     """
-    first = next(iter(inspect.signature(command).parameters.values()))
+    parameters = inspect.signature(command).parameters
+    first = next(iter(parameters.values()))
+    arguments = _switched_on(arguments, [p.name for p in parameters.values() if p.default is False])
     n_bare = next((i for i, a in enumerate(arguments) if a.startswith("-")), len(arguments))
     if n_bare > 1 and str(first.annotation).startswith("list["):
         arguments = [json.dumps(arguments[:n_bare]), *arguments[n_bare:]]
     if n_bare and first.kind is first.POSITIONAL_OR_KEYWORD and first.default is not first.empty:
         return [f"--{first.name}", *arguments]
     return arguments
+
+
+def _switched_on(arguments: list[str], switches: Sequence[str]) -> list[str]:
+    """Give a switch without a value the value true."""
+    names, found = {f"--{name}" for name in switches}, []
+    for argument, behind in zip(arguments, [*arguments[1:], "--"], strict=False):
+        bare = argument in names and behind.casefold() not in ("true", "false", "yes", "no")
+        found.append(f"{argument}=true" if bare else argument)
+    return found
 
 
 def _parser(name: str, command: Callable[..., None]) -> ArgumentParser:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from scmamba.tokens.cells.genes import GeneMatch, resolve
 from scmamba.tokens.cells.vocab import SPECIAL, Vocab
 
 Ints = npt.NDArray[np.int64]
+_LEAST_SHARED = 0.2
+"""Fraction of the genes of a data set that other data sets must measure too."""
 
 
 @dataclass(frozen=True)
@@ -244,8 +246,13 @@ def _scans(
         match_of(content, known, required=required)
         return content
 
-    found = attempted(found, fits, settings, lambda content: str(content.path))
+    def shares(content: FileContent) -> FileContent:
+        _check_shared(content, columns)
+        return content
+
+    found = attempted(found, fits, settings, _path)
     columns = {one.name: match_of(one, vocab, required=False).index for one in found}
+    found = attempted(found, shares, settings, _path)
     sets = [np.unique(columns[one.name][columns[one.name] >= 0]) for one in found]
     distinct: dict[bytes, int] = {}
     which = [distinct.setdefault(one.tobytes(), len(distinct)) for one in sets]
@@ -261,6 +268,25 @@ def _scans(
         settings,
         lambda pair: str(pair[0].path),
     )
+
+
+def _path(content: FileContent) -> str:
+    return str(content.path)
+
+
+def _check_shared(content: FileContent, columns: Mapping[str, Ints]) -> None:
+    """Raise ScmambaError for a data set whose genes hardly any other data set measures."""
+    own = set(columns[content.name].tolist()) - {-1}
+    others = [set(ids.tolist()) - {-1} for name, ids in columns.items() if name != content.name]
+    if not others:
+        return
+    every = set().union(*others)
+    if len(own & every) < _LEAST_SHARED * min(len(own), len(every)):
+        raise ScmambaError(
+            f"{content.path} shares only {len(own & every):,} of its {len(own):,} genes, such as "
+            f"{', '.join(content.genes[:3])}, with the other files; name the column of var with "
+            "the gene names (gene_key=), or leave the file out"
+        )
 
 
 def _copies(

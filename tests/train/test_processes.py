@@ -131,3 +131,46 @@ def test_two_processes_that_shard_the_weights_learn_like_one(tmp_path: Path) -> 
     halves = [json.loads(Path(f"{two}-{rank}.json").read_text()) for rank in (0, 1)]
     assert len(whole) == 4 and len(set(whole)) == 4
     assert [(a + b) / 2 for a, b in zip(*halves, strict=True)] == pytest.approx(whole, rel=1e-3)
+
+
+CORPUS = """
+import sys
+import torch
+from studies import write_studies
+from scmamba import settings
+from scmamba.tasks import PretrainConfig, pretrain
+from pathlib import Path
+
+settings.verbosity, settings.device = "error", "cpu"
+torch.set_num_threads(1)
+rank, n, output = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+folder = Path(output + f"-data-{rank}")
+write_studies(folder, (40, 24, 16))
+config = PretrainConfig.from_dict({
+    "data": {"min_cells": 1, "min_genes": 1, "block_cells": 4, "buffer_blocks": 3,
+             "held_out": ["study2"], "labels_key": "cell_type"},
+    "model": {"d_model": 16, "n_layer": 1, "d_state": 4, "headdim": 8, "dropout": 0.0},
+    "objectives": {"gep_weight": 1.0, "cls_weight": 1.0},
+    "n_streams": 2,
+    "fit": {"epochs": 2, "batch_size": 16 // n, "strategy": "auto" if n == 1 else "ddp",
+            "devices": n, "accelerator": "cpu"},
+})
+result = pretrain(folder, config)
+torch.save({"weights": result.model.state_dict(), "history": result.history.to_dict("list")},
+           f"{output}-{rank}.pt")
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_pretrain_as_one_with_twice_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studies = str(Path(__file__).resolve().parents[1] / "stream")
+    before = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([studies, before]))
+    (one,), two = (loaded(launch(tmp_path, n, CORPUS), n) for n in (1, 2))
+    for name, tensor in one["weights"].items():
+        assert torch.equal(two[0]["weights"][name], two[1]["weights"][name]), name
+        torch.testing.assert_close(two[0]["weights"][name], tensor, atol=2e-5, rtol=1e-3, msg=name)
+    for name in ("train_gep", "train_mvc", "train_cls", "train_loss"):
+        assert two[0]["history"][name] == pytest.approx(one["history"][name], rel=1e-3), name
