@@ -14,7 +14,6 @@ from scmamba._settings import settings
 from scmamba.jobs import AnyPath
 from scmamba.learn.multiomics_training import MultiomicsObjectives, MultiomicsTraining
 from scmamba.tasks._checks import check_at_least, check_folder
-from scmamba.tasks._multiomics.blocks import Kind
 from scmamba.tasks._multiomics.learn import Recipe
 from scmamba.tasks._multiomics.model import MultiomicsModel, is_multiomics
 from scmamba.tasks._multiomics.network import Order
@@ -37,7 +36,8 @@ class MultiomicsRequest:
     batch_key: str | None
     labels_key: str | None
     model: MultiomicsModel | AnyPath | None
-    modalities: Mapping[str, Kind] | None
+    modalities: Mapping[str, str] | None
+    layer: str | Mapping[str, str] | None
     impute: bool
     order: Order
     n_top_genes: int | None

@@ -12,7 +12,6 @@ from scmamba._keys import PREFIX
 from scmamba.jobs import AnyPath
 from scmamba.learn.multiomics_training import MultiomicsObjectives, MultiomicsTraining
 from scmamba.tasks._labels import read_batches, read_labels
-from scmamba.tasks._multiomics.blocks import Kind
 from scmamba.tasks._multiomics.fit import FitTask
 from scmamba.tasks._multiomics.model import MultiomicsModel
 from scmamba.tasks._multiomics.network import Order
@@ -30,7 +29,8 @@ def multiomics(
     batch_key: str | None = None,
     labels_key: str | None = None,
     model: MultiomicsModel | AnyPath | None = None,
-    modalities: Mapping[str, Kind] | None = None,
+    modalities: Mapping[str, str] | None = None,
+    layer: str | Mapping[str, str] | None = None,
     impute: bool = False,
     order: Order = "genome",
     n_top_genes: int | None = 2000,
@@ -62,8 +62,10 @@ def multiomics(
         None: a model is fitted. A fitted one or its folder: the cells are mapped into it, without
         training.
     modalities
-        Kind of each modality, ``"rna"``, ``"prot"`` or ``"atac"``, where its name does not tell;
-        others are left out.
+        Names of modalities in the data by ours, ``{"rna": "GEX", "prot": "ADT"}``, where they
+        differ; others are left out.
+    layer
+        Layer that holds counts, for all modalities or by modality; None: X.
     impute
         Also write imputed values of every modality.
     order
@@ -113,6 +115,7 @@ def multiomics(
         labels_key=labels_key,
         model=model,
         modalities=modalities,
+        layer=layer,
         impute=impute,
         order=order,
         n_top_genes=n_top_genes,
@@ -121,7 +124,7 @@ def multiomics(
         key_added=key_added,
         seed=seed,
     )
-    given = read_input(data, modalities)
+    given = read_input(data, modalities, layer, batch_key)
     if request.impute:
         check_impute(given)
     fitted = request.saved or _fit(given, request)

@@ -166,7 +166,7 @@ def test_mamba_layers_start_as_the_identity(data: dict[str, AnnData]) -> None:
         ({"order": "random"}, "allowed: 'genome'"),
         ({"batch_key": "donor"}, "donor"),
         ({"labels_key": "nothing"}, "nothing"),
-        ({"modalities": {"adt": "prot"}}, "not in the data"),
+        ({"modalities": {"prot": "ADT"}}, "not in the"),
         ({"impute": "yes"}, "True or False"),
         ({"model": "no/such/folder"}, "no such folder"),
         ({"training": {"epochs": 1}}, "MultiomicsTraining"),
@@ -185,8 +185,8 @@ def test_wrong_data_is_refused(data: dict[str, AnnData], model: MultiomicsModel)
     """Empty modalities, unknown kinds, features that the model does not know."""
     with pytest.raises(ScmambaError, match="empty"):
         multiomics({"rna": data["rna"], "prot": data["prot"][:, :0].copy()})
-    with pytest.raises(ScmambaError, match="no known kind"):
-        multiomics({"rna": data["rna"], "spatial": data["prot"]})
+    with pytest.raises(ScmambaError, match="none is RNA"):
+        multiomics({"spatial": data["prot"]})
     renamed = data["rna"].copy()
     renamed.var_names = [f"other_{i}" for i in range(renamed.n_vars)]
     with pytest.raises(ScmambaError, match="at least half"):

@@ -17,10 +17,6 @@ from scmamba.tasks._multiomics.blocks import Block, Blocks, Kind
 from scmamba.tasks._multiomics.reading import Input, Measured, choose_features
 from scmamba.tasks._panel import choose_panel
 
-_FEW_CELLS, _EXPECTED = 30, 20.0
-"""A feature without a count in a batch was not measured there, if the batch has that many cells and
-that many counts were to be expected."""
-
 Ints = npt.NDArray[np.int64]
 
 
@@ -33,7 +29,9 @@ class Modality:
     name, kind
         Its name, and what it holds.
     features
-        Names of the features that it reads and decodes.
+        Names of the features that it reads and decodes, by which data sets are matched.
+    shown
+        The same names as in the cells that were fitted.
     unit
         Unit of the values of the cells that it was fitted on.
     factor
@@ -43,6 +41,7 @@ class Modality:
     name: str
     kind: Kind
     features: tuple[str, ...]
+    shown: tuple[str, ...]
     unit: str = "counts"
     factor: float = 1.0
 
@@ -52,7 +51,7 @@ class Modality:
         return self.unit.startswith("log")
 
 
-def blocks_to_fit(given: Input, batch_ids: Ints, n_batches: int, n_top_genes: int | None) -> Blocks:
+def blocks_to_fit(given: Input, batch_ids: Ints, n_top_genes: int | None) -> Blocks:
     """Blocks of all modalities: variable genes, all proteins, all peaks that are ever open."""
     blocks = []
     for one in given.modalities:
@@ -65,17 +64,17 @@ def blocks_to_fit(given: Input, batch_ids: Ints, n_batches: int, n_top_genes: in
         order = np.argsort(np.array(one.features, dtype=str), kind="stable")
         found = np.bincount(X.indices, minlength=X.shape[1])[order]
         order = order[found > 0].astype(np.int64)
-        covered = np.ones((n_batches, X.shape[1]), bool)
-        block = Block(one.name, one.kind, X, measured, one.features, covered).choose(order)
+        panel = _panel(one, len(given.obs))
+        block = Block(
+            one.name, one.kind, X, measured, one.features, one.panels, panel, one.places
+        ).choose(order)
         if one.kind == "rna":
             block = block.choose(_variable(block, batch_ids, n_top_genes))
-        blocks.append(_with_coverage(block, batch_ids, n_batches))
+        blocks.append(block)
     return Blocks(tuple(blocks), batch_ids)
 
 
-def blocks_to_map(
-    given: Input, known: Sequence[Modality], batch_ids: Ints, n_batches: int
-) -> Blocks:
+def blocks_to_map(given: Input, known: Sequence[Modality], batch_ids: Ints) -> Blocks:
     """Blocks as a fitted model reads them; a modality that is not there counts as not measured.
 
     Raises
@@ -90,11 +89,12 @@ def blocks_to_map(
         if found is None:
             empty = sparse.csr_matrix((n, p), dtype=np.float32)
             nothing = np.zeros(n, bool)
-            covered = np.zeros((n_batches + 1, p), bool)
-            blocks.append(Block(one.name, one.kind, empty, nothing, one.features, covered))
+            covered, panel = np.zeros((1, p), bool), np.zeros(n, np.int64)
+            blocks.append(Block(one.name, one.kind, empty, nothing, one.features, covered, panel))
             continue
         matched += 1
-        X, here = choose_features(found, one.features)
+        X, covered = choose_features(found, one.features)
+        here = covered.any(0)
         if here.mean() < 0.5:
             raise ScmambaError(
                 f"modality {found.name!r} has {int(here.sum()):,} of the {p:,} features of the "
@@ -103,9 +103,8 @@ def blocks_to_map(
             )
         logger.info("%s: %s of %s features found", one.name, int(here.sum()), p)
         placed = _placed(X, found.rows, n)
-        covered = np.tile(here, (n_batches + 1, 1))
-        measured = np.diff(placed.indptr) > 0
-        blocks.append(Block(one.name, one.kind, placed, measured, one.features, covered))
+        measured, panel = np.diff(placed.indptr) > 0, _panel(found, n)
+        blocks.append(Block(one.name, one.kind, placed, measured, one.features, covered, panel))
     if not matched:
         raise ScmambaError(
             f"the cells have {', '.join(map(repr, given.names))}, and the model knows "
@@ -116,12 +115,15 @@ def blocks_to_map(
 
 
 def _match(given: Input, known: Modality) -> Measured | None:
-    """The modality of that name, or the only one of that kind."""
-    for one in given.modalities:
-        if one.name == known.name and one.kind == known.kind:
-            return one
-    alike = [one for one in given.modalities if one.kind == known.kind]
-    return alike[0] if len(alike) == 1 else None
+    """The modality of that name."""
+    return next((one for one in given.modalities if one.name == known.name), None)
+
+
+def _panel(one: Measured, n: int) -> Ints:
+    """(n,) panel of each cell of the input; 0 for cells without the modality."""
+    panel = np.zeros(n, np.int64)
+    panel[one.rows] = one.panel
+    return panel
 
 
 def _placed(X: sparse.csr_matrix, rows: Ints, n: int) -> sparse.csr_matrix:
@@ -144,16 +146,3 @@ def _variable(block: Block, batch_ids: Ints, n_top_genes: int | None) -> Ints:
     groups = [np.flatnonzero(block.measured & (batch_ids == b)) for b in np.unique(batch_ids)]
     large = [values[rows] for rows in groups if len(rows) >= 20]
     return choose_panel(large or [values[block.rows]], block.features, n_top_genes).chosen
-
-
-def _with_coverage(block: Block, batch_ids: Ints, n_batches: int) -> Block:
-    """Tell which features were not measured in a batch: without a count where many are usual."""
-    covered = block.covered.copy()
-    rate = np.asarray(block.X[block.rows].mean(0)).ravel()
-    for batch in range(n_batches):
-        rows = np.flatnonzero(block.measured & (batch_ids == batch))
-        if len(rows) < _FEW_CELLS or block.kind == "atac":
-            continue
-        total = np.asarray(block.X[rows].sum(0)).ravel()
-        covered[batch] = (total > 0) | (rate * len(rows) < _EXPECTED)
-    return Block(block.name, block.kind, block.X, block.measured, block.features, covered)

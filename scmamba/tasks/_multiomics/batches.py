@@ -151,7 +151,7 @@ class Cells:
             some = np.sort(rng.choice(X.shape[1], MOST_COLUMNS, replace=False))
             X, covered, columns = X[:, some], covered[:, some], torch.from_numpy(some)
         counts = torch.from_numpy(X.toarray().astype(np.float32))
-        seen = torch.from_numpy(covered[self.blocks.batch_ids[rows]])
+        seen = torch.from_numpy(covered[block.panel[rows]])
         return Target(counts.repeat(times, 1), size.repeat(times), seen.repeat(times, 1), columns)
 
 

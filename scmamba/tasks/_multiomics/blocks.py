@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from scmamba.tasks._multiomics.places import Places
+
 Kind = Literal["rna", "prot", "atac"]
 """Gene expression, surface proteins, or accessibility of chromatin."""
 Ints = npt.NDArray[np.int64]
@@ -32,7 +34,11 @@ class Block:
     features
         (n_features,) names.
     covered
-        (n_batches, n_features) whether a feature was measured in a batch.
+        (n_panels, n_features) which features were measured together.
+    panel
+        (n_cells,) panel of each cell; of cells that were not measured it means nothing.
+    places
+        Places of the features in the genome, or None.
     """
 
     name: str
@@ -41,6 +47,8 @@ class Block:
     measured: Bools
     features: tuple[str, ...]
     covered: Bools
+    panel: Ints
+    places: Places | None = None
 
     @property
     def rows(self) -> Ints:
@@ -49,14 +57,23 @@ class Block:
 
     def take(self, rows: Ints) -> Block:
         """Return the cells ``rows`` alone, in that order."""
-        return replace(self, X=self.X[rows], measured=self.measured[rows])
+        return replace(self, X=self.X[rows], measured=self.measured[rows], panel=self.panel[rows])
 
     def choose(self, columns: Ints) -> Block:
         """Return the features ``columns`` alone, in that order."""
         names = tuple(self.features[i] for i in columns)
         X = self.X[:, columns].tocsr()
         X.sort_indices()
-        return replace(self, X=X, features=names, covered=self.covered[:, columns])
+        places = None if self.places is None else self.places.take(columns)
+        return replace(self, X=X, features=names, covered=self.covered[:, columns], places=places)
+
+    def covered_in(self, batch_ids: Ints, n_batches: int) -> Bools:
+        """(n_batches, n_features) whether a feature was measured in any cell of a batch."""
+        found = np.zeros((n_batches, len(self.features)), bool)
+        for batch in range(n_batches):
+            panels = np.unique(self.panel[self.measured & (batch_ids == batch)])
+            found[batch] = self.covered[panels].any(0)
+        return found
 
     def hide(self, rows: Bools) -> Block:
         """Return a copy in which cells ``rows`` (n_cells,) count as not measured."""

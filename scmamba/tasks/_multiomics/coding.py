@@ -44,16 +44,16 @@ class Coding:
     scale: Floats
 
     @classmethod
-    def of(cls, block: Block, batch_ids: npt.NDArray[np.int64]) -> Coding:
+    def of(cls, block: Block, batch_ids: npt.NDArray[np.int64], n_batches: int) -> Coding:
         """Fit a coding to the measured cells of a block."""
         n = block.X.shape[1]
-        offset = np.zeros_like(block.covered, dtype=np.float32)
+        offset = np.zeros((n_batches, n), np.float32)
         weight, blank = np.ones(n, np.float32), np.zeros(n, np.float32)
         if block.kind == "atac":
             opened = np.bincount(block.X.indices, minlength=n)
             weight = np.log1p(len(block.rows) / np.maximum(opened, 1)).astype(np.float32)
         if block.kind == "prot":
-            offset = backgrounds(block, batch_ids).background.astype(np.float32)
+            offset = backgrounds(block, batch_ids, n_batches).background.astype(np.float32)
         start = cls(block.kind, weight, offset, blank, blank + 1)
         values = start.values(block, batch_ids)[block.rows]
         center = np.asarray(values.mean(0), dtype=np.float64).ravel()
@@ -68,7 +68,7 @@ class Coding:
         if self.kind == "prot":
             rows = block.rows
             dense = np.log1p(X[rows].toarray()) - self._offset(batch_ids[rows])
-            dense = np.where(block.covered[batch_ids[rows]], dense, 0)
+            dense = np.where(block.covered[block.panel[rows]], dense, 0)
             return _dense_rows(dense.astype(np.float32), rows, X.shape)
         total = np.asarray(X.sum(1), dtype=np.float64).ravel()
         per_cell = np.divide(_TOTAL, total, out=np.zeros_like(total), where=total > 0)
@@ -82,13 +82,13 @@ class Coding:
         return table[np.where(known, batch_ids, len(self.offset))]
 
 
-def backgrounds(block: Block, batch_ids: npt.NDArray[np.int64]) -> Mixtures:
+def backgrounds(block: Block, batch_ids: npt.NDArray[np.int64], n_batches: int) -> Mixtures:
     """Background and signal of each protein in each batch, from log1p counts."""
     parts = []
-    for batch in range(len(block.covered)):
+    for batch in range(n_batches):
         rows = np.flatnonzero(block.measured & (batch_ids == batch))
         parts.append(fit_mixtures(np.log1p(block.X[rows].toarray().astype(np.float64))))
-    return Mixtures.stacked(parts, block.covered)
+    return Mixtures.stacked(parts, block.covered_in(batch_ids, n_batches))
 
 
 def _dense_rows(

@@ -12,7 +12,7 @@ from scmamba._log import logger
 from scmamba.learn.reference import Reference
 from scmamba.tasks._labels import Labels
 from scmamba.tasks._multiomics.assemble import Modality, blocks_to_fit
-from scmamba.tasks._multiomics.blocks import Blocks
+from scmamba.tasks._multiomics.blocks import Block, Blocks
 from scmamba.tasks._multiomics.hidden_peaks import fit_weights
 from scmamba.tasks._multiomics.imputer import Imputer, fit_imputer, validated
 from scmamba.tasks._multiomics.learn import Learned, Recipe, learn
@@ -60,7 +60,7 @@ class FitTask:
         place = {name: i for i, name in enumerate(batches)}
         ids = np.array([place[name] for name in self.batch_names], np.int64)
         order = np.argsort(np.array(self.given.obs.index, dtype=str), kind="stable")
-        whole = blocks_to_fit(self.given, ids, len(batches), self.n_top_genes).take(order)
+        whole = blocks_to_fit(self.given, ids, self.n_top_genes).take(order)
         recipe = replace(self.recipe, training=self.recipe.training.for_n(len(whole)))
         budget = TimeBudget(recipe.training.max_minutes)
         held = held_out(whole, recipe.seed)
@@ -80,8 +80,7 @@ class FitTask:
         return MultiomicsModel(
             trained=trained,
             modalities=tuple(
-                Modality(b.name, b.kind, b.features, _unit(one), one.factor)
-                for b, one in zip(whole.blocks, self.given.modalities, strict=True)
+                _known(b, one) for b, one in zip(whole.blocks, self.given.modalities, strict=True)
             ),
             batches=batches,
             classes=() if self.labels is None else self.labels.classes,
@@ -157,7 +156,7 @@ class FitTask:
                 if name
             },
             "n_features": {block.name: len(block.features) for block in whole.blocks},
-            "units": {one.name: _unit(one) for one in self.given.modalities},
+            "units": {one.name: one.unit for one in self.given.modalities},
             "imputer_weights": {
                 whole.names[m]: dict(
                     zip(("neural", "ridge", "neighbors"), one.weights, strict=True)
@@ -169,8 +168,10 @@ class FitTask:
         }
 
 
-def _unit(one: Measured) -> str:
-    return "open peaks" if one.unit is None else str(one.unit.kind)
+def _known(block: Block, one: Measured) -> Modality:
+    shown = dict(zip(one.features, one.shown, strict=True))
+    names = tuple(shown[name] for name in block.features)
+    return Modality(block.name, block.kind, block.features, names, one.unit, one.factor)
 
 
 def _weighed(

@@ -81,7 +81,7 @@ class Learned:
 
 def learn(blocks: Blocks, n_batches: int, recipe: Recipe, budget: TimeBudget) -> Learned:
     """Train a network on all cells of ``blocks``."""
-    codings = tuple(Coding.of(block, blocks.batch_ids) for block in blocks.blocks)
+    codings = tuple(Coding.of(block, blocks.batch_ids, n_batches) for block in blocks.blocks)
     cells = Cells.of(blocks, codings)
     network = built(blocks, cells, codings, n_batches, recipe)
     rows = np.flatnonzero(blocks.measured.any(1))
@@ -152,7 +152,7 @@ def _totals(
         some = number[:, 0] == 0
         totals[some], number[some] = totals.sum(0) / max(number.sum(), 1), 1
     if block.kind == "prot":
-        return totals, backgrounds(block, batch_ids)
+        return totals, backgrounds(block, batch_ids, n_batches)
     return totals, Mixtures(number, number, number)
 
 

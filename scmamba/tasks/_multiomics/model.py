@@ -19,7 +19,6 @@ from scmamba.learn.reference import Near, Reference
 from scmamba.tasks._labels import read_batches
 from scmamba.tasks._multiomics.assemble import Modality, blocks_to_map
 from scmamba.tasks._multiomics.batches import Cells
-from scmamba.tasks._multiomics.blocks import Kind
 from scmamba.tasks._multiomics.imputer import Imputer
 from scmamba.tasks._multiomics.network import Order
 from scmamba.tasks._multiomics.peaks import PeakModel
@@ -138,7 +137,7 @@ class MultiomicsModel(Described):
         data: Any,
         *,
         batch_key: str | None = None,
-        modalities: Mapping[str, Kind] | None = None,
+        modalities: Mapping[str, str] | None = None,
     ) -> MappedCells:
         """Bring new cells, with any of the modalities, into the embedding; nothing is trained.
 
@@ -150,14 +149,14 @@ class MultiomicsModel(Described):
             ``obs`` column with the batch of each cell. None: of a model of one batch, that one;
             else one new batch. Batches that were fitted keep their place.
         modalities
-            Kind of each modality, where its name does not tell it.
+            Names of modalities in the data by ours, where they differ: ``{"rna": "GEX"}``.
 
         Raises
         ------
         ScmambaError
             No modality of the model is there, or one lacks half of its features.
         """
-        given = read_input(data, modalities)
+        given = read_input(data, modalities, batch_key=batch_key)
         return self._mapped(given, self._cells(given, batch_key))
 
     def _cells(self, given: Input, batch_key: str | None) -> Cells:
@@ -166,7 +165,7 @@ class MultiomicsModel(Described):
             names = read_batches(given.obs, batch_key, "obs")
             place = {name: i for i, name in enumerate(self.batches)}
             ids = np.array([place.get(name, -1) for name in names], np.int64)
-        return self.trained.cells(blocks_to_map(given, self.modalities, ids, len(self.batches)))
+        return self.trained.cells(blocks_to_map(given, self.modalities, ids))
 
     def _mapped(self, given: Input, cells: Cells) -> MappedCells:
         joint = self.trained.embed(cells)
@@ -196,7 +195,7 @@ class MultiomicsModel(Described):
         log: bool = False,
         relative: bool = False,
         batch_key: str | None = None,
-        modalities: Mapping[str, Kind] | None = None,
+        modalities: Mapping[str, str] | None = None,
     ) -> pd.DataFrame:
         """Predict one modality of cells, measured or not.
 
@@ -231,13 +230,13 @@ class MultiomicsModel(Described):
         ScmambaError
             The modality was not fitted, or never together with another one.
         """
-        given = read_input(data, modalities)
+        given = read_input(data, modalities, batch_key=batch_key)
         cells = self._cells(given, batch_key)
         m = self._position(modality)
         found = self._imputed(given, cells, m, log=log, relative=relative)
         if features is None:
             return found
-        names = list(self.modalities[m].features)
+        names = list(self.modalities[m].shown)
         if unknown := sorted(set(features) - set(names)):
             raise ScmambaError(
                 f"{unknown[0]!r} is no feature of {modality!r} in this model; it has "
@@ -261,7 +260,7 @@ class MultiomicsModel(Described):
             counts = np.expm1(self._imputer(m).predict(self.trained, cells))
             linear = (counts * known.factor).astype(np.float32)
             values = np.log1p(linear) if log or known.is_log else linear
-        return pd.DataFrame(values, index=given.obs.index, columns=list(known.features))
+        return pd.DataFrame(values, index=given.obs.index, columns=list(known.shown))
 
     def reliability(self, modality: str) -> pd.Series:
         """How well each feature was predicted in held-out cells.
@@ -278,7 +277,7 @@ class MultiomicsModel(Described):
         """
         m = self._position(modality)
         found = self.peaks[m].reliability if m in self.peaks else self._imputer(m).reliability
-        return pd.Series(found, index=list(self.modalities[m].features), name="reliability")
+        return pd.Series(found, index=list(self.modalities[m].shown), name="reliability")
 
     def _position(self, modality: str) -> int:
         if modality not in self.names:

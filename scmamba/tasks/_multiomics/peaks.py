@@ -16,7 +16,8 @@ from scipy import sparse
 
 from scmamba.tasks._multiomics.blocks import Block
 from scmamba.tasks._multiomics.network import Order
-from scmamba.tasks._multiomics.order import Places, peak_places, ranks
+from scmamba.tasks._multiomics.order import ranks
+from scmamba.tasks._multiomics.places import chromosome_ranks, unknown
 
 EDGES = (0.0, 1e3, 2e3, 5e3, 2.5e4, 1e5, 2.5e5, 5e5, 1e6)
 """Ends of the distances, in base pairs, within which open neighbors are counted."""
@@ -52,8 +53,9 @@ class Scan:
         sequence = np.argsort(rank)
         if order != "genome":
             return cls(sequence, np.arange(len(rank), dtype=np.float64) * _GAP)
-        places: Places = peak_places(block.features)
-        chromosome, middle = places.chromosome[sequence], places.middle[sequence]
+        places = block.places or unknown(len(rank))
+        chromosome = chromosome_ranks(places.chromosome)[sequence]
+        middle = places.middle[sequence].copy()
         lost = np.flatnonzero(chromosome < 0)
         apart = 4 * EDGES[-1]
         length = np.zeros(int(chromosome.max(initial=-1)) + 2)

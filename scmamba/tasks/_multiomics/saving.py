@@ -50,7 +50,7 @@ def taken_apart(model: MultiomicsModel) -> tuple[dict[str, Any], Arrays]:
     content = {
         "sizes": network.sizes.to_dict(),
         "modalities": [
-            {"unit": one.unit, "factor": one.factor}
+            {"unit": one.unit, "factor": one.factor, "shown": one.shown}
             | {"name": one.name, "kind": one.kind, "features": one.features}
             for one in model.modalities
         ],
@@ -88,7 +88,14 @@ def restored(content: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]])
     return {
         "trained": Trained(network, tuple(codings)),
         "modalities": tuple(
-            Modality(one["name"], one["kind"], tuple(one["features"]), one["unit"], one["factor"])
+            Modality(
+                one["name"],
+                one["kind"],
+                tuple(one["features"]),
+                tuple(one["shown"]),
+                one["unit"],
+                one["factor"],
+            )
             for one in content["modalities"]
         ),
         "batches": tuple(content["batches"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,9 @@ from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN, Keys
 from scmamba._log import logger
 from scmamba.jobs import Results, about
+from scmamba.stream.modalities.parts import PROTEIN_EXPRESSION, parts_of
 from scmamba.tasks._checks import flag_empty
-from scmamba.tasks._multiomics.reading import PROTEINS, Input
+from scmamba.tasks._multiomics.reading import Input
 
 if TYPE_CHECKING:
     from scmamba.tasks._multiomics.model import MappedCells, MultiomicsModel
@@ -36,12 +37,18 @@ class Written:
         Results of all cells.
     imputed
         Imputed values by modality.
+    names
+        Names by which features are matched, by their names in the input, for each modality.
+    modalities
+        Names of modalities in the input by ours, or None.
     reliability
         Of their features.
     """
 
     obs_names: pd.Index
     top: Results
+    names: dict[str, dict[str, str]]
+    modalities: Mapping[str, str] | None
     imputed: dict[str, pd.DataFrame] = field(default_factory=dict)
     reliability: dict[str, pd.Series] = field(default_factory=dict)
 
@@ -73,7 +80,8 @@ def results_of(given: Input, model: MultiomicsModel, request: MultiomicsRequest)
     empty = ~np.logical_or.reduce(list(mapped.measured.values()))
     flag_empty(top, keys, empty, given.obs)
     top.uns[keys.uns] = about("multiomics", batch_key=request.batch_key, **model.about)
-    written = Written(given.obs.index, top)
+    names = {one.name: dict(zip(one.shown, one.features, strict=True)) for one in given.modalities}
+    written = Written(given.obs.index, top, names, request.modalities)
     if request.impute:
         _add_imputed(written, given, model, request)
     return written
@@ -94,8 +102,9 @@ def _add_imputed(
             logger.warning("%s was never measured with another modality: not imputed", name)
             continue
         cells = model._cells(given, request.batch_key)
-        written.imputed[name] = model._imputed(given, cells, m)
-        written.reliability[name] = model.reliability(name)
+        features = list(model.modalities[m].features)
+        written.imputed[name] = model._imputed(given, cells, m).set_axis(features, axis=1)
+        written.reliability[name] = model.reliability(name).set_axis(features)
 
 
 def write(data: Any, written: Written, keys: Keys) -> None:
@@ -104,15 +113,21 @@ def write(data: Any, written: Written, keys: Keys) -> None:
         _write_top(data, written)
         _write_imputed_table(data, written, keys)
         return
+    if isinstance(data, Sequence):
+        for one in data:
+            write(one, written, keys)
+        return
     parts: Mapping[str, AnnData] = data.mod if hasattr(data, "mod") else data
     if hasattr(data, "mod"):
         _write_top(data, written)
     else:
         for adata in parts.values():
             _write_top(adata, written)
-    for name, table in written.imputed.items():
-        if name in parts:
-            _write_layer(parts[name], table, written.reliability[name], keys)
+    for part in parts_of(data, written.modalities)[0]:
+        own = next((adata for adata in parts.values() if adata is part.adata), None)
+        if own is not None and part.name in written.imputed:
+            table, reliability = written.imputed[part.name], written.reliability[part.name]
+            _write_layer(own, table, reliability, written.names[part.name], keys)
 
 
 def _write_top(target: Any, written: Written) -> None:
@@ -129,25 +144,34 @@ def _write_top(target: Any, written: Written) -> None:
         target.uns[key] = entry
 
 
-def _write_layer(adata: AnnData, table: pd.DataFrame, reliability: pd.Series, keys: Keys) -> None:
+def _write_layer(
+    adata: AnnData,
+    table: pd.DataFrame,
+    reliability: pd.Series,
+    names: Mapping[str, str],
+    keys: Keys,
+) -> None:
     """Imputed values of the cells and features of ``adata``; NaN for those not modeled."""
-    columns = table.columns.get_indexer(adata.var_names)
+    matched = [names.get(name, "") for name in adata.var_names]
+    columns = table.columns.get_indexer(matched)
     rows = table.index.get_indexer(adata.obs_names)
     layer = np.full(adata.shape, np.nan, np.float32)
     known = columns >= 0
     layer[:, known] = table.to_numpy()[np.ix_(rows, columns[known])]
     adata.layers[keys.imputed] = layer
-    adata.var[keys.reliability] = reliability.reindex(adata.var_names).to_numpy()
+    adata.var[keys.reliability] = reliability.reindex(matched).to_numpy()
 
 
 def _write_imputed_table(adata: AnnData, written: Written, keys: Keys) -> None:
     """Imputed values of an AnnData with several modalities, as tables in ``obsm``."""
     for name, table in written.imputed.items():
-        if name == "rna" and PROTEINS in adata.obsm:
-            _write_layer(adata, table, written.reliability[name], keys)
+        if name == "rna" and PROTEIN_EXPRESSION in adata.obsm:
+            _write_layer(adata, table, written.reliability[name], written.names[name], keys)
             continue
-        adata.obsm[f"{keys.imputed}_{name}"] = table.reindex(adata.obs_names)
-        reliability = written.reliability[name]
+        shown = {to: own for own, to in written.names.get(name, {}).items()}
+        table = table.reindex(adata.obs_names).rename(columns=shown)
+        adata.obsm[f"{keys.imputed}_{name}"] = table
+        reliability = written.reliability[name].rename(index=shown)
         adata.uns[f"{keys.reliability}_{name}"] = {
             str(feature): float(value) for feature, value in reliability.items()
         }
