@@ -1,5 +1,6 @@
-"""Scores of cell type annotation, batch correction, perturbations and sequence prediction."""
+"""Scores of annotation, batch correction, multi-omics, perturbations and sequences."""
 
+from scmamba.metrics import multiomics
 from scmamba.metrics.annotation import AnnotationScores, annotation
 from scmamba.metrics.calibration import calibration_table, expected_calibration_error
 from scmamba.metrics.integration import IntegrationScores, integration
@@ -24,6 +25,7 @@ __all__ = [
     "expected_calibration_error",
     "integration",
     "multilabel",
+    "multiomics",
     "perturbation",
     "regression",
 ]

@@ -147,7 +147,7 @@ def integration(
         before = _components(adata, rows, seed)
     else:
         before = _embedding(adata, pre_integrated)[rows]
-    benchmark = _scib()
+    benchmark = scib_benchmark()
     cells = ad.AnnData(sparse.csr_matrix((len(rows), 1), dtype=np.float32))
     for name, key in (("batch", batch_key), ("label", labels_key)):
         cells.obs[name] = pd.Categorical(label_texts(adata.obs[key])[0][rows])
@@ -185,12 +185,13 @@ def integration(
     return IntegrationScores(table[[*groups, *TOTALS]], groups, adata.n_obs, len(rows))
 
 
-def _scib() -> Any:
+def scib_benchmark() -> Any:
+    """Return the module ``scib_metrics.benchmark``; an error says how to install it."""
     try:
         import scib_metrics.benchmark as benchmark
     except ImportError as error:
         raise ScmambaError(
-            f"scores of batch correction need scib-metrics, which is not installed ({error}); "
+            f"these scores need scib-metrics, which is not installed ({error}); "
             "install it: pip install 'scmamba[benchmark]'"
         ) from error
     return benchmark

@@ -1,0 +1,1 @@
+"""Scores of multi-omics models, one idea a file."""
