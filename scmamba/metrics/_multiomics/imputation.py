@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,9 +53,7 @@ class ImputationScores:
     n_features: int
 
 
-def imputation(
-    measured: npt.ArrayLike, imputed: npt.ArrayLike, mask: npt.ArrayLike | None = None
-) -> ImputationScores:
+def imputation(measured: Any, imputed: Any, mask: npt.ArrayLike | None = None) -> ImputationScores:
     """Score imputed values against those that were measured and hidden.
 
     Parameters
@@ -112,11 +111,11 @@ def imputation(
         float(np.sqrt(np.mean(difference**2))),
         float(np.abs(difference).mean()),
         _mean(correlations(truth, found, known)),
-        _mean(correlations(*by_cell, known)),
+        _mean(correlations(by_cell[0], by_cell[1], known)),
         _mean(correlations(truth.T, found.T, known.T)),
-        _mean(correlations(*by_feature, known.T)),
+        _mean(correlations(by_feature[0], by_feature[1], known.T)),
         _mean(correlations(truth[known][None], found[known][None], known[known][None])),
-        _mean(correlations(*ranked, known[known][None])),
+        _mean(correlations(ranked[0], ranked[1], known[known][None])),
         int(known.any(1).sum()),
         int(known.any(0).sum()),
     )
@@ -148,6 +147,6 @@ def _mean(values: Floats) -> float:
     return float(kept.mean()) if len(kept) else float("nan")
 
 
-def _dense(values: npt.ArrayLike) -> Floats:
+def _dense(values: Any) -> Floats:
     dense = values.toarray() if sparse.issparse(values) else values
     return np.asarray(dense, dtype=np.float64)

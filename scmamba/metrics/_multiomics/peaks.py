@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -11,7 +13,7 @@ from scipy.stats import rankdata
 from scmamba._errors import ScmambaError
 
 
-def peaks(opened: npt.ArrayLike, scores: npt.ArrayLike) -> pd.DataFrame:
+def peaks(opened: Any, scores: Any) -> pd.DataFrame:
     """AUROC and average precision of each peak over cells.
 
     Parameters
