@@ -9,42 +9,31 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from scmamba.learn.axes import Axes
+
 Floats = npt.NDArray[np.float64]
 
-_CLIP = 10.0  # standard deviations
+_COMPONENTS = 20
 _SHIFT_MARGIN = 0.02
 """Difference of mean scores that counts."""
 
 
 @dataclass(frozen=True)
-class ClassGaussians:
+class ClassGaussians(Axes):
     """Principal components of standardized log-normalized values, with a Gaussian per class.
 
     Attributes
     ----------
-    mean, scale
-        (n_genes,) of the labelled cells.
-    components
-        (n_genes, k).
+    mean, scale, components
+        As :class:`Axes` has them.
     centers
         (n_classes, k) mean of each class; NaN for a class without cells.
     whiten
         (k, k) W with W W^T the inverse of the covariance within classes.
     """
 
-    mean: Floats
-    scale: Floats
-    components: Floats
     centers: Floats
     whiten: Floats
-
-    def coordinates(self, x: sparse.csr_matrix) -> Floats:
-        """(n, k) coordinates of (n, n_genes) values."""
-        parts = []
-        for start in range(0, x.shape[0], 4096):
-            block = standardized(x[start : start + 4096], self.mean, self.scale)
-            parts.append(block @ self.components)
-        return np.concatenate(parts) if parts else np.zeros((0, self.components.shape[1]))
 
     def distance(self, x: sparse.csr_matrix) -> Floats:
         """(n,) Mahalanobis distance to the nearest class (Lee et al., NeurIPS 2018)."""
@@ -55,43 +44,20 @@ class ClassGaussians:
 
 
 def fit_class_gaussians(
-    x: sparse.csr_matrix,
-    codes: npt.NDArray[np.int64],
-    n_classes: int,
-    *,
-    n_components: int = 20,
-    seed: int = 0,
+    axes: Axes, x: sparse.csr_matrix, codes: npt.NDArray[np.int64], n_classes: int
 ) -> ClassGaussians:
-    """Fit :class:`ClassGaussians` to labelled cells (n, n_genes)."""
+    """Fit :class:`ClassGaussians` to labelled cells (n, n_genes), in 20 components at most."""
     from sklearn.covariance import ledoit_wolf
-    from sklearn.utils.extmath import randomized_svd
 
-    k = min(n_components, min(x.shape) - 1)
-    mean, scale = moments(x)
-    components = np.eye(x.shape[1], max(k, 1))
-    if k > 0:
-        components = randomized_svd(standardized(x, mean, scale), k, random_state=seed)[2].T
-    bare = ClassGaussians(mean, scale, components, np.zeros((n_classes, 0)), np.zeros((0, 0)))
-    z = bare.coordinates(x)
+    axes = Axes(axes.mean, axes.scale, axes.components[:, :_COMPONENTS])
+    z = axes.coordinates(x)
     centers = np.full((n_classes, z.shape[1]), np.nan)
     for c in np.unique(codes):
         centers[c] = z[codes == c].mean(0)
     covariance = ledoit_wolf(z - centers[codes])[0]
     values, vectors = np.linalg.eigh(covariance)
     whiten = vectors / np.sqrt(np.maximum(values, 1e-6 * max(values.max(), 1e-12)))
-    return ClassGaussians(mean, scale, components, centers, whiten)
-
-
-def moments(x: sparse.csr_matrix) -> tuple[Floats, Floats]:
-    """Mean and standard deviation (n_genes,) of each column, the latter above 0."""
-    mean = np.asarray(x.mean(0), dtype=np.float64).ravel()
-    square = np.asarray(x.multiply(x).mean(0), dtype=np.float64).ravel()
-    return mean, np.sqrt(np.maximum(square - mean**2, 0)) + 1e-2
-
-
-def standardized(x: sparse.csr_matrix, mean: Floats, scale: Floats) -> Floats:
-    """(n, n_genes) dense values in standard deviations from the mean, at most 10."""
-    return np.clip((x.toarray() - mean) / scale, -_CLIP, _CLIP)
+    return ClassGaussians(axes.mean, axes.scale, axes.components, centers, whiten)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ FINETUNE_RATES = {"finetune": 1e-4, "lora": 1e-3}
 """Peak learning rates of a pretrained model."""
 _INTEGRATION_VISITS, _FINETUNE_VISITS = 380_000, 38_000
 """Cells that an integrating network sees over all epochs, from scratch and in fine-tuning."""
-_CELL_VISITS = 110_000
+_CELL_VISITS = 75_000
 """Labelled cells that an annotator's network sees, over all epochs."""
 
 
@@ -114,7 +114,7 @@ class AnnotationTraining(_Training):
     --------
     >>> from scmamba.tasks import AnnotationTraining
     >>> AnnotationTraining.for_cells(12_000).epochs
-    9
+    6
     >>> AnnotationTraining(epochs=2, n_members=1).n_members
     1
     """

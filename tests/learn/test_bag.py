@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 
+from scmamba.learn.axes import fit_axes
 from scmamba.learn.bag import LabelledMatrix, fit_bag, outputs_of_matrix
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
@@ -30,7 +31,7 @@ def cells() -> LabelledMatrix:
 
 
 def network(cells: LabelledMatrix, **training) -> CellModel:
-    vectors = gene_vectors(cells.values, 16, 0)
+    vectors = gene_vectors(fit_axes(cells.values, 16), 16)
     return compact(GENES, vectors, 3, AnnotationTraining(width=16, **training), 0)
 
 

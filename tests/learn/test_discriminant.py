@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from scipy import sparse
 
-from scmamba.learn import discriminant
+from scmamba.learn.axes import fit_axes
 from scmamba.learn.discriminant import (
-    BatchAwareLinear,
+    Unlabelled,
+    fit_batch_aware,
     fit_discriminant,
     single_batch_classes,
-    with_discriminant,
 )
-from scmamba.learn.linear import Linear, fit_linear
+from scmamba.learn.linear import fit_linear
 
 N_GENES = 40
 
@@ -36,68 +35,65 @@ def reference():
     return sparse.vstack([a, b]).tocsr(), np.concatenate([ya, yb]), batches
 
 
+def fitted(x, codes, batches, query, n_classes=3):
+    axes = fit_axes(sparse.vstack([x, query]).tocsr(), 20)
+    others = Unlabelled(query, np.full(query.shape[0], "query"))
+    return fit_batch_aware(x, codes, n_classes, batches, axes, others)
+
+
 def test_classes_of_one_batch_are_known_in_a_third() -> None:
     x, codes, batches = reference()
     query, truth = study([0, 1, 2], 4.0, 3)
+    logits = fitted(x, codes, batches, query).logits(query)
+    recall = (logits.argmax(1) == truth)[truth == 2].mean()
     logistic = fit_linear(x, codes, 3, balanced=True)
-    found = with_discriminant(logistic, x, codes, batches, seed=0)
-    assert isinstance(found, BatchAwareLinear) and found.single_batch.tolist() == [2]
-    recall = (found.logits(query).argmax(1) == truth)[truth == 2].mean()
     alone = (logistic.logits(query).argmax(1) == truth)[truth == 2].mean()
     assert recall > 0.9 and recall > alone
-    np.testing.assert_allclose(np.exp(found.logits(query)).sum(1), 1)
+
+
+def test_only_classes_of_a_single_batch_are_raised() -> None:
+    _, codes, batches = reference()
+    assert single_batch_classes(codes, batches).tolist() == [2]
+    assert not len(single_batch_classes(codes, None))
+    assert not len(single_batch_classes(codes, np.full(len(codes), "a", dtype=object)))
 
 
 def test_batches_are_moved_together() -> None:
-    """The first component follows the classes, not the batches."""
-    parts = [study([0, 1], 4.0, seed) for seed in (1, 2)]
-    x, codes = sparse.vstack([x for x, _ in parts]).tocsr(), np.concatenate([y for _, y in parts])
-    batches = np.repeat(np.array(["a", "b"], dtype=object), 120)
-    query, truth = study([0, 1], 4.0, 3)
-    scores = [
-        (fit_discriminant(x, codes, 2, b, n_components=1).logits(query).argmax(1) == truth).mean()
-        for b in (batches, None)
-    ]
-    assert scores[0] > 0.9 > scores[1]
+    """Class means do not follow the batches, of which each has more of one class."""
+    z = np.array([[0.0, 0.0], [1.0, 0.0]])[np.repeat([0, 1, 0, 1], [50, 5, 5, 50])]
+    codes, batches = np.repeat([0, 1, 0, 1], [50, 5, 5, 50]), np.repeat(["a", "b"], 55)
+    z = z + np.random.default_rng(0).normal(0, 0.1, z.shape) + 3 * (batches == "b")[:, None]
+    between = [fit_discriminant(z, codes, 2, b).coef for b in (batches, np.full(110, "a"))]
+    ratio = [abs(coef[1, 1] - coef[0, 1]) / abs(coef[1, 0] - coef[0, 0]) for coef in between]
+    assert ratio[0] < 0.3 < ratio[1]
 
 
-def test_without_such_classes_it_is_linear() -> None:
-    x, codes = study([0, 1, 2], 0.0, 1)
-    logistic = fit_linear(x, codes, 4)
-    batches = np.tile(np.array(["a", "b"], dtype=object), len(codes) // 2)
-    found = with_discriminant(logistic, x, codes, batches, seed=0)
-    assert type(found) is Linear
-    assert np.isneginf(found.logits(x)[:, 3]).all()  # a class without cells
+def test_cells_without_labels_move_class_means() -> None:
+    """A first guess that is half wrong is mended where the batch has been moved."""
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1], 40)
+    z = np.array([[0.0, 0.0], [4.0, 0.0]])[codes] + rng.normal(0, 0.5, (80, 2))
+    others = z + [1.5, 0.0]
+    before = fit_discriminant(z, codes, 2, np.full(80, "a"))
+    guess = before.logits(others).argmax(1)
+    after = fit_discriminant(
+        z, codes, 2, np.full(80, "a"), others=others, other_batches=np.full(80, "b"), guess=guess
+    )
+    wrong = [(found.logits(others).argmax(1) != codes).mean() for found in (before, after)]
+    assert wrong[1] < wrong[0]
+
+
+def test_a_class_without_cells() -> None:
+    x, codes, batches = reference()
+    found = fitted(x, codes, batches, x, n_classes=4)
+    assert np.isneginf(found.logits(x)[:, 3]).all()
     assert (found.logits(x).argmax(1) == codes).mean() > 0.95
 
 
-@pytest.mark.parametrize("batches", [None, "a"])
-def test_without_batches_logistic_regression_stays_as_it_is(batches) -> None:
-    x, codes = study([0, 1, 2], 0.0, 1)
-    logistic = fit_linear(x, codes, 4)
-    given = batches and np.full(len(codes), batches, dtype=object)
-    assert with_discriminant(logistic, x, codes, given, seed=0) is logistic
-
-
-@pytest.mark.parametrize(
-    ("codes", "batches", "expected"),
-    [([0, 0, 1], ["a", "b", "a"], [1]), ([0, 1], ["a", "a"], []), ([0, 1], None, [])],
-)
-def test_single_batch_classes(codes, batches, expected) -> None:
-    given = None if batches is None else np.array(batches, dtype=object)
-    assert single_batch_classes(np.array(codes), given).tolist() == expected
-
-
-@pytest.mark.parametrize("n", [2, 3])
-def test_very_few_cells(n) -> None:
-    x, codes = study([0, 1], 0.0, 1, n=1)
-    x, codes = sparse.vstack([x] * n).tocsr(), np.tile(codes, n)
-    assert np.isfinite(fit_discriminant(x, codes, 2).logits(x)).all()
-
-
-def test_all_cells_of_small_classes_are_sampled(monkeypatch) -> None:
-    monkeypatch.setattr(discriminant, "_MOST_CELLS", 50)
-    codes = np.repeat([0, 1, 2], [500, 500, 7])
-    rows = discriminant._sample(codes, 0)
-    assert len(rows) == 50 and (codes[rows] == 2).sum() == 7
-    assert abs((codes[rows] == 0).sum() - (codes[rows] == 1).sum()) <= 1
+def test_at_most_so_many_cells_are_drawn() -> None:
+    x = sparse.csr_matrix(np.eye(5))
+    others = Unlabelled(x, np.array(list("abcde")))
+    assert others.at_most(5, 0) is others
+    drawn = others.at_most(2, 0)
+    assert drawn.values.shape == (2, 5)
+    assert drawn.batches.tolist() == ["abcde"[i] for i in drawn.values.indices]

@@ -8,12 +8,12 @@ from scipy import sparse
 from sklearn.metrics import roc_auc_score
 
 from scmamba.datasets import synthetic
+from scmamba.learn.axes import fit_axes, moments
 from scmamba.learn.linear import fit_linear
 from scmamba.learn.ood import (
     fit_class_gaussians,
     fit_ood_scorer,
     larger_shift,
-    moments,
     shift_by_batch,
 )
 from scmamba.pp import log_normalize
@@ -30,7 +30,7 @@ def split():
 
 def test_an_unseen_type_is_stranger(split) -> None:
     values, codes, train, held, strange = split
-    principal = fit_class_gaussians(values[train], codes[train], 3)
+    principal = fit_class_gaussians(fit_axes(values[train], 20), values[train], codes[train], 3)
     view = fit_linear(values[train], codes[train], 3)
     logits, distance = view.logits(values), principal.distance(values)
     found = fit_ood_scorer(logits[held], distance[held], 0.05)
@@ -44,7 +44,7 @@ def test_an_unseen_type_is_stranger(split) -> None:
 
 def test_distance_is_mahalanobis_to_the_nearest_class(split) -> None:
     values, codes, train, held, _ = split
-    found = fit_class_gaussians(values[train], codes[train], 3, n_components=6)
+    found = fit_class_gaussians(fit_axes(values[train], 6), values[train], codes[train], 3)
     precision = found.whiten @ found.whiten.T
     z = found.coordinates(values[held])
     centers = [found.coordinates(values[train][codes[train] == c]).mean(0) for c in range(3)]
@@ -58,8 +58,8 @@ def test_components_are_those_of_standardised_values(split) -> None:
     mean, scale = moments(values[train])
     np.testing.assert_allclose(mean, dense.mean(0), rtol=1e-5)
     np.testing.assert_allclose(scale, dense.std(0) + 1e-2, rtol=1e-4)
-    standard = np.clip((dense - dense.mean(0)) / (dense.std(0) + 1e-2), -10, 10)
-    found = fit_class_gaussians(values[train], codes[train], 3, n_components=4)
+    standard = np.clip((dense - dense.mean(0)) / (dense.std(0) + 0.11), -10, 10)
+    found = fit_class_gaussians(fit_axes(values[train], 4), values[train], codes[train], 3)
     kept = np.linalg.norm(standard @ found.components) ** 2
     best = (np.linalg.svd(standard, compute_uv=False)[:4] ** 2).sum()
     assert kept == pytest.approx(best, rel=0.01)
@@ -67,8 +67,8 @@ def test_components_are_those_of_standardised_values(split) -> None:
 
 def test_a_class_without_cells_is_never_the_nearest(split) -> None:
     values, codes, train, held, _ = split
-    a = fit_class_gaussians(values[train], codes[train], 3)
-    b = fit_class_gaussians(values[train], codes[train], 7)
+    a = fit_class_gaussians(fit_axes(values[train], 20), values[train], codes[train], 3)
+    b = fit_class_gaussians(fit_axes(values[train], 20), values[train], codes[train], 7)
     np.testing.assert_allclose(a.distance(values[held]), b.distance(values[held]))
     assert np.isnan(b.centers[3:]).all()
 
@@ -77,7 +77,7 @@ def test_a_class_without_cells_is_never_the_nearest(split) -> None:
 def test_few_cells_and_genes(shape) -> None:
     x = sparse.csr_matrix(np.random.default_rng(0).random(shape).astype(np.float32))
     codes = np.arange(shape[0]) % 2
-    found = fit_class_gaussians(x, codes, 2)
+    found = fit_class_gaussians(fit_axes(x, 20), x, codes, 2)
     assert np.isfinite(found.distance(x)).all()
     assert found.distance(x[:0]).shape == (0,)
 

@@ -33,7 +33,7 @@ def forbid_training(monkeypatch) -> None:
         raise AssertionError("training began")
 
     monkeypatch.setattr(task, "fit_supervised", fail)
-    monkeypatch.setattr(task, "gene_vectors", fail)
+    monkeypatch.setattr(task, "fit_axes", fail)
 
 
 def test_partly_labelled_cells(fitted) -> None:
@@ -639,7 +639,7 @@ def test_finetuning_learns_and_leaves_the_model_given(cells, tiny_model, lora) -
     read = expression(cells)
     codes = cells.obs["cell_type"].cat.codes.to_numpy().astype(np.int64)
     data = replace(cell_data(model, read, model_genes(model, read)), labels=codes)
-    examples = cell_module.CellExamples(None, codes, 3, 0, model=model, data=data)
+    examples = cell_module.CellExamples(None, codes, 3, None, None, 0, model=model, data=data)
     training = AnnotationTraining(epochs=20, learning_rate=1e-2).for_finetuning("lora")
     found = Finetune(training, 0, lora).fit(examples, np.arange(90), None, "").component
     assert (examples.logits(found, np.arange(90)).argmax(1) == codes).mean() > 0.7

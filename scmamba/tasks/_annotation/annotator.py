@@ -19,7 +19,6 @@ from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN
 from scmamba._log import logger
 from scmamba.learn.artifact import Artifact, Saved, flattened, unflattened
-from scmamba.learn.discriminant import BatchAwareLinear
 from scmamba.learn.fusion import Fusion
 from scmamba.learn.linear import Linear
 from scmamba.learn.neural import NeuralComponent
@@ -323,7 +322,6 @@ class Annotator(Described):
                 _upgrade(saved)
             content, arrays = saved.content, saved.arrays
             head = unflattened(Linear, "head", arrays) if "head.coef" in arrays else None
-            linear = BatchAwareLinear if "linear.single_batch" in arrays else Linear
             classes = tuple(content["classes"])
             thresholds = arrays.get("thresholds")
             if thresholds is None:  # one for all types, in folders of earlier versions
@@ -331,7 +329,7 @@ class Annotator(Described):
             return cls(
                 classes=classes,
                 panel=Panel(tuple(content["genes"]), arrays["chosen"]),
-                linear=unflattened(linear, "linear", arrays),
+                linear=unflattened(Linear, "linear", arrays),
                 neural=NeuralComponent(saved.networks, head),
                 reads_panel=content["reads_panel"],
                 fusion=Fusion.from_dict(content["fusion"]),

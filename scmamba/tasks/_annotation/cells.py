@@ -11,12 +11,14 @@ import torch
 from scipy import sparse
 from torch import nn
 
+from scmamba.learn.axes import Axes
 from scmamba.learn.bag import LabelledMatrix
 from scmamba.learn.calibration import Kind
-from scmamba.learn.discriminant import with_discriminant
+from scmamba.learn.discriminant import Unlabelled, fit_batch_aware
+from scmamba.learn.folds import several_batches
 from scmamba.learn.linear import Linear, fit_linear
 from scmamba.learn.neural import NeuralComponent, NeuralFit, member_seed
-from scmamba.learn.ood import fit_class_gaussians
+from scmamba.learn.ood import ClassGaussians, fit_class_gaussians
 from scmamba.learn.staged import train_staged
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
@@ -24,7 +26,12 @@ from scmamba.models.device import resolve_device
 from scmamba.nn.heads import ClassHead
 from scmamba.nn.lora import add_lora
 from scmamba.stream.data import CellData
-from scmamba.tasks._annotation.networks import LabelStages, label_objective, panel_outputs
+from scmamba.tasks._annotation.networks import (
+    LabelStages,
+    gene_vectors,
+    label_objective,
+    panel_outputs,
+)
 from scmamba.tasks._forward import Forward, forward
 from scmamba.train import FitConfig, TimeBudget, fit
 from scmamba.train.fit import FitResult
@@ -48,10 +55,14 @@ class CellExamples:
         (n,) class of each cell.
     n_outputs
         Number of classes.
+    axes
+        Principal components of all given cells.
+    others
+        Cells to annotate.
     seed
         Seed of all that is random.
-    names, vectors
-        Names of the panel's genes, and the vectors from which networks of them start.
+    names
+        Names of the panel's genes, of which networks are trained from scratch.
     model, data
         The pretrained model to start from, and the cells as it reads them; None without one.
     batches
@@ -63,9 +74,10 @@ class CellExamples:
     values: sparse.csr_matrix
     codes: Rows
     n_outputs: int
+    axes: Axes
+    others: Unlabelled
     seed: int
     names: list[str] = field(default_factory=list)
-    vectors: npt.NDArray[np.float32] | None = None
     model: CellModel | None = None
     data: CellData | None = None
     batches: npt.NDArray[np.object_] | None = None
@@ -89,11 +101,18 @@ class CellExamples:
         return self.codes[rows]
 
     def fit_linear(self, rows: Rows) -> Linear:
-        """Class-balanced logistic regression, with a discriminant that looks past batches."""
+        """Class-balanced logistic regression; where there are batches, made for new ones.
+
+        Cells that are held out stand for those to annotate, which are without labels.
+        """
         x, codes = self.values[rows], self.codes[rows]
-        logistic = fit_linear(x, codes, self.n_outputs, balanced=True)
-        batches = None if self.batches is None else self.batches[rows]
-        return with_discriminant(logistic, x, codes, batches, self.seed)
+        if self.batches is None or not several_batches(self.batches):
+            return fit_linear(x, codes, self.n_outputs, balanced=True)
+        others, held = self.others, np.setdiff1d(np.arange(len(self)), rows)
+        if len(held):
+            others = Unlabelled(self.values[held], self.batches[held].astype(str))
+        others = others.at_most(len(rows), self.seed)
+        return fit_batch_aware(x, codes, self.n_outputs, self.batches[rows], self.axes, others)
 
     def linear_logits(self, linear: Linear, rows: Rows) -> Floats:
         """(n, n_classes) logits."""
@@ -101,20 +120,20 @@ class CellExamples:
 
     def ood_distance(self, train: Rows, rows: Rows) -> Floats:
         """(n,) Mahalanobis distance to the nearest class of ``train``."""
-        gaussians = fit_class_gaussians(
-            self.values[train], self.codes[train], self.n_outputs, seed=self.seed
-        )
-        return gaussians.distance(self.values[rows])
+        return self.gaussians(train).distance(self.values[rows])
+
+    def gaussians(self, rows: Rows) -> ClassGaussians:
+        """Where the classes of some cells lie."""
+        return fit_class_gaussians(self.axes, self.values[rows], self.codes[rows], self.n_outputs)
 
     def from_scratch(
         self, train: Rows, val: Rows | None, training: AnnotationTraining, member: int, text: str
     ) -> NeuralFit:
         """Train a bag of genes, then with Mamba layers where ``training`` asks for them."""
-        assert self.vectors is not None
         stages = LabelStages(
             LabelledMatrix(self.values, self.codes),
             self.names,
-            self.vectors,
+            gene_vectors(self.axes, training.width),
             train,
             val,
             self.n_outputs,

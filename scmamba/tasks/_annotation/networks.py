@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
+from scmamba.learn.axes import Axes
 from scmamba.learn.bag import LabelledMatrix, fit_bag, outputs_of_matrix
-from scmamba.learn.ood import moments, standardized
 from scmamba.learn.staged import BAG
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel, preset
@@ -57,18 +57,9 @@ def compact_data(
     return CellData(tokens, vocab, cls_value=0.0, pad_value=-2.0, labels=codes)
 
 
-def gene_vectors(values: sparse.csr_matrix, d: int, seed: int) -> npt.NDArray[np.float32]:
-    """(n_genes, k) vectors with which cells sum to their first k <= d principal components.
-
-    Loadings of standardized expression, divided by the genes' standard deviations.
-    """
-    from sklearn.utils.extmath import randomized_svd
-
-    mean, scale = moments(values)
-    standard = standardized(values, mean, scale).astype(np.float32)
-    k = max(min(d, min(standard.shape) - 1), 1)
-    components = randomized_svd(standard, k, random_state=seed)[2]
-    return (components.T * _VECTOR_SCALE / scale[:, None]).astype(np.float32)
+def gene_vectors(axes: Axes, d: int) -> npt.NDArray[np.float32]:
+    """(n_genes, k) vectors with which cells sum to their first k <= d principal components."""
+    return (axes.loadings[:, :d] * _VECTOR_SCALE).astype(np.float32)
 
 
 def compact(

@@ -13,9 +13,11 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
+from scmamba.learn.axes import fit_axes
+from scmamba.learn.discriminant import Unlabelled
 from scmamba.learn.folds import cross_validation_folds, several_batches
 from scmamba.learn.neural import Finetune, FromScratch, NeuralFitter, Probe
-from scmamba.learn.ood import NO_REJECTION, fit_class_gaussians, fit_ood_scorer, shift_by_batch
+from scmamba.learn.ood import NO_REJECTION, fit_ood_scorer, shift_by_batch
 from scmamba.learn.supervised import SupervisedFit, fit_supervised
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
@@ -24,7 +26,6 @@ from scmamba.pp.genes import find_genes
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation.cells import CellExamples
 from scmamba.tasks._annotation.examples import Examples
-from scmamba.tasks._annotation.networks import gene_vectors
 from scmamba.tasks._annotation.validation import (
     class_table,
     format_scores,
@@ -38,6 +39,10 @@ from scmamba.tokens.cells.genes import resolve
 from scmamba.train import TimeBudget
 
 _PROBE_PENALTY = 10.0
+_COMPONENTS = 64
+"""Of all given cells, at least."""
+_QUERY = "cells to annotate"
+"""Their batch beside a reference."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class FitTask:
             examples, fitter = self._from_scratch(panel, chosen)
             mode = "scratch"
         else:
-            examples, fitter, mode = self._from_pretrained(pretrained(model), mode, chosen[0])
+            examples, fitter, mode = self._from_pretrained(pretrained(model), mode, chosen)
         splits = cross_validation_folds(
             examples.codes, self._batches, seed=self.seed, n_folds=self.training.n_folds
         )
@@ -101,27 +106,37 @@ class FitTask:
         groups = self.given.groups
         return None if groups is None else groups[self.given.labels.rows]
 
+    def _examples(self, chosen: list[sparse.csr_matrix], **more: Any) -> CellExamples:
+        """The labelled cells, and what those to annotate show without labels."""
+        given, others = self.given, chosen[1]
+        if given.groups is None or given.query is not None:
+            batches = np.full(others.shape[0], _QUERY)
+        else:
+            batches = given.groups[given.labels.codes < 0].astype(str)
+        together = sparse.vstack(chosen).tocsr()
+        return CellExamples(
+            chosen[0],
+            given.labels.codes[given.labels.rows],
+            len(given.labels.classes),
+            fit_axes(together, max(_COMPONENTS, self.training.width), self.seed),
+            Unlabelled(others, batches),
+            self.seed,
+            batches=self._batches,
+            **more,
+        )
+
     def _from_scratch(
         self, panel: Panel, chosen: list[sparse.csr_matrix]
     ) -> tuple[CellExamples, FromScratch]:
         """Networks of the panel, which start from principal components of all given cells."""
-        codes = self.given.labels.codes[self.given.labels.rows]
-        training = self.training.for_n(len(codes))
-        examples = CellExamples(
-            chosen[0],
-            codes,
-            len(self.given.labels.classes),
-            self.seed,
-            names=panel.names,
-            batches=self._batches,
-            vectors=gene_vectors(sparse.vstack(chosen).tocsr(), training.width, self.seed),
-        )
+        examples = self._examples(chosen, names=panel.names)
+        training = self.training.for_n(len(examples))
         # Processes take longer to start than networks without Mamba layers take to learn
         parallel = examples.on_cpu and training.n_layer != 0 and training.max_minutes is None
         return examples, FromScratch(training, parallel=parallel)
 
     def _from_pretrained(
-        self, net: CellModel, mode: str, values: sparse.csr_matrix
+        self, net: CellModel, mode: str, chosen: list[sparse.csr_matrix]
     ) -> tuple[CellExamples, NeuralFitter, str]:
         """A pretrained model and the labelled cells as it reads them."""
         if net.config.n_input_norms:
@@ -136,17 +151,7 @@ class FitTask:
         codes = labels.codes[labels.rows]
         match = model_genes(model, learn_from)
         data = cell_data(model, learn_from, match).take(labels.rows)
-        data = replace(data, labels=codes)
-        n_classes = len(labels.classes)
-        examples = CellExamples(
-            values,
-            codes,
-            n_classes,
-            self.seed,
-            model=model,
-            data=data,
-            batches=self._batches,
-        )
+        examples = self._examples(chosen, model=model, data=replace(data, labels=codes))
         if mode == "auto":
             mode = "probe" if examples.on_cpu else "finetune"
         if mode == "probe":
@@ -187,9 +192,7 @@ class FitTask:
             neural=found.neural,
             reads_panel=about["mode"] == "scratch",
             fusion=fusion,
-            gaussians=fit_class_gaussians(
-                examples.values, examples.codes, examples.n_outputs, seed=self.seed
-            ),
+            gaussians=examples.gaussians(np.arange(len(examples))),
             ood_scorer=scorer,
             thresholds=thresholds,
             about=about,
