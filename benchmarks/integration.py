@@ -90,8 +90,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--jobs", type=int, default=1, help="methods side by side")
     arguments = parser.parse_args(argv)
     settings.verbosity, settings.device = "info", "cpu"
-    os.environ |= {name: str(arguments.threads) for name in THREADS}
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    environment = {name: str(arguments.threads) for name in THREADS}
+    environment["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
     plan = [
         ({name: ALL[name] for name in (*arguments.peers, *OURS)}, arguments.seeds),
         ({name: LAYERS[name] for name in arguments.layers}, arguments.seeds),
@@ -106,7 +106,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows = np.random.default_rng(0).permutation(adata.n_obs)[: arguments.cells]
         adata = adata[np.sort(rows)].copy()
     cells = prepare_cells(adata, "batch", "cell_type")
-    comparisons = [Comparison(m, cells, arguments.runs, program=PROGRAM) for m, _ in plan]
+    comparisons = [
+        Comparison(methods, cells, arguments.runs, program=PROGRAM, environment=environment)
+        for methods, _ in plan
+    ]
     found = [
         comparison.run(seeds, arguments.jobs)
         for comparison, (_, seeds) in zip(comparisons, plan, strict=True)

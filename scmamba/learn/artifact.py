@@ -17,7 +17,7 @@ from scmamba._errors import ScmambaError
 from scmamba._files import atomic_folder
 from scmamba._read import read_json
 from scmamba.models import CellModel, SequenceModel, load, save
-from scmamba.models.checkpoint.sealed import ARRAYS, Arrays, Sealed
+from scmamba.models.checkpoint.hashed import ARRAYS, Arrays, HashedFolder
 from scmamba.models.sequence.networks import ABOUT as NETWORK
 from scmamba.models.sequence.networks import load_network, save_network
 from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
@@ -116,7 +116,9 @@ class Artifact:
             if tokenizer is not None:
                 tokenizer.to_json(folder / TOKENIZER)
             others = () if tokenizer is None else (TOKENIZER,)
-            Sealed(self.kind, self.settings, FORMAT_VERSION, others).write(folder, whole, arrays)
+            HashedFolder(self.kind, self.settings, FORMAT_VERSION, others).write(
+                folder, whole, arrays
+            )
         return Path(path)
 
     @contextmanager
@@ -140,7 +142,10 @@ class Artifact:
         known = 1 if version == 1 else FORMAT_VERSION
         has_tokenizer = (folder / TOKENIZER).is_file()
         others = (TOKENIZER,) if has_tokenizer else ()
-        with Sealed(self.kind, self.settings, known, others).reading(folder) as (content, arrays):
+        with HashedFolder(self.kind, self.settings, known, others).reading(folder) as (
+            content,
+            arrays,
+        ):
             yield Saved(
                 content,
                 arrays,

@@ -45,7 +45,7 @@ WHOLE = Shard()
 """All rows, for a single process."""
 
 
-class Draws:
+class EpochGenerators:
     """Random number generators of one pass, seeded by seed, epoch and process.
 
     Attributes
@@ -111,7 +111,7 @@ class Batches(ABC, Generic[B_co]):
 
         Earlier batches are made and discarded, because random draws depend on those before them.
         """
-        draws = Draws(self.seed, self.epoch, self.shard)
+        draws = EpochGenerators(self.seed, self.epoch, self.shard)
         for number, rows in enumerate(self.parts):
             batch = self._batch(rows, draws)
             if number >= first:
@@ -123,7 +123,7 @@ class Batches(ABC, Generic[B_co]):
         """Fraction of tokens that are padding, over all batches, in [0, 1)."""
 
     @abstractmethod
-    def _batch(self, rows: Ints, draws: Draws) -> B_co:
+    def _batch(self, rows: Ints, draws: EpochGenerators) -> B_co:
         """Return the batch of ``rows``."""
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scmamba.models import CellModel, CellOutput
-from scmamba.stream.batches import WHOLE, BucketedBatches, Draws, Ints, Shard
+from scmamba.stream.batches import WHOLE, BucketedBatches, EpochGenerators, Ints, Shard
 from scmamba.stream.data import CellData
 from scmamba.tokens.cells.masking import mask_values
 
@@ -141,7 +141,7 @@ class CellBatches(BucketedBatches[CellTrainBatch]):
             shard=shard,
         )
 
-    def _batch(self, rows: Ints, draws: Draws) -> CellTrainBatch:
+    def _batch(self, rows: Ints, draws: EpochGenerators) -> CellTrainBatch:
         masks = draws.masks  # before any other draw, so that both depend only on the seed
         cells = self.data.batch(rows, max_tokens=self.max_tokens, rng=draws.rng)
         # zeros made by NumPy, which does not compete with the threads of tokenization for cores

@@ -14,7 +14,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from scmamba.stream.batches import WHOLE, Batches, Draws, Ints, Shard
+from scmamba.stream.batches import WHOLE, Batches, EpochGenerators, Ints, Shard
 from scmamba.stream.buckets import n_batches
 from scmamba.stream.cells import CellTrainBatch, taken
 from scmamba.stream.data import CellData
@@ -135,7 +135,7 @@ class GeneSubsetBatches(Batches[GeneSubsetBatch]):
         """Fraction of tokens that are padding, over the batches made so far, in [0, 1)."""
         return self._padding / max(self._tokens, 1)
 
-    def _batch(self, rows: Ints, draws: Draws) -> GeneSubsetBatch:
+    def _batch(self, rows: Ints, draws: EpochGenerators) -> GeneSubsetBatch:
         data, rows = self.data, np.tile(rows, self.subsets.n_subsets)
         subset, gene, value, hidden = self._draw(rows, draws.rng)
         lengths = np.bincount(subset, minlength=len(rows))

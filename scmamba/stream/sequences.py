@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from scmamba.stream.batches import WHOLE, BucketedBatches, Draws, Ints, Shard, pad
+from scmamba.stream.batches import WHOLE, BucketedBatches, EpochGenerators, Ints, Shard, pad
 from scmamba.tokens.nucleotides.masking import IGNORED, TokenMasking, TokenNoise
 
 Strands = Literal["given", "either", "both"]
@@ -216,7 +216,7 @@ class SequenceBatches(BucketedBatches[SequenceTrainBatch]):
             shard=shard,
         )
 
-    def _batch(self, rows: Ints, draws: Draws) -> SequenceTrainBatch:
+    def _batch(self, rows: Ints, draws: EpochGenerators) -> SequenceTrainBatch:
         data, other, rng = self.data, self.data.other, draws.rng
         target = None if data.target is None else data.target[rows]
         ids, others = [data.ids[i] for i in rows], None

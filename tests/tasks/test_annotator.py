@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scmamba._errors import ScmambaError
-from scmamba.models.checkpoint import sealed
+from scmamba.models.checkpoint import hashed
 from scmamba.tasks import Annotator, annotate
 
 
@@ -107,7 +107,7 @@ def test_an_interrupted_save_keeps_the_old_one(fitted, saved, monkeypatch, stop)
     def fail(*args, **options):
         raise stop
 
-    monkeypatch.setattr(sealed, "save_tensors", fail)
+    monkeypatch.setattr(hashed, "save_tensors", fail)
     with pytest.raises((KeyboardInterrupt, OSError, ScmambaError)):
         fitted[1].save(saved)
     monkeypatch.undo()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,9 @@ class Comparison:
         So many are scored, at most; see :func:`scmamba.metrics.integration`.
     program
         Arguments of Python that run a method.
+    environment
+        Environment variables that these processes get beside those of this one, such as
+        ``{"NUMBA_NUM_THREADS": "4"}``.
 
     Examples
     --------
@@ -65,6 +69,7 @@ class Comparison:
     folder: Path
     max_cells: int = 100_000
     program: Sequence[str] = PROGRAM
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, seeds: Sequence[int], jobs: int = 1) -> list[dict[str, Any]]:
         """Run and score every method with every seed; those that are there are not run again.
@@ -146,7 +151,10 @@ class Comparison:
         output = self._array(name, seed)
         given = [name, str(cells), str(output), str(seed), settings.device]
         done = subprocess.run(
-            [sys.executable, *self.program, *given], capture_output=True, text=True
+            [sys.executable, *self.program, *given],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **self.environment},
         )
         if done.returncode:
             last = (done.stderr.strip() or "it wrote no message").splitlines()[-1]

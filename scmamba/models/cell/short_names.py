@@ -37,7 +37,7 @@ _ENCODER = (
     "mlp_ratio",
 )
 
-PLACES: dict[str, tuple[str, ...]] = {
+FIELD_PATHS: dict[str, tuple[str, ...]] = {
     **{name: ("encoder", name) for name in _ENCODER},
     "pool": ("pool", "method"),
     "pool_heads": ("pool", "n_heads"),
@@ -96,12 +96,12 @@ def expand(settings: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, An
     _count_batches(given)
     _switch_heads(given, entries["heads"])
     for name, value in given.items():
-        _put(entries, PLACES[name], _NORMS.get(value, value) if name in _NORMED else value)
+        _put(entries, FIELD_PATHS[name], _NORMS.get(value, value) if name in _NORMED else value)
     return entries
 
 
 def _check_names(settings: Mapping[str, Any]) -> None:
-    known = [*PLACES, *_SWITCHES, "explicit_zero"]
+    known = [*FIELD_PATHS, *_SWITCHES, "explicit_zero"]
     if unknown := sorted(set(settings) - {*known, *_OLD_BATCHES}):
         raise ScmambaError(
             f"unknown configuration field(s) {', '.join(unknown)}; known: {', '.join(known)}"

@@ -26,7 +26,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Sealed:
+class HashedFolder:
     """Kind of folder with settings as JSON and arrays as safetensors, without pickle.
 
     Attributes
@@ -54,7 +54,7 @@ class Sealed:
         tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
         save_tensors(tensors, folder / ARRAYS)
         whole = {"format_version": self.version, "scmamba": __version__, **content}
-        whole["sha256"] = self._seals(folder, whole)
+        whole["sha256"] = self._hashes(folder, whole)
         (folder / self.settings).write_text(json.dumps(whole, indent=1), encoding="utf-8")
 
     @contextmanager
@@ -74,31 +74,31 @@ class Sealed:
                 f"{folder} was saved in format version {version!r}, this scmamba reads "
                 f"{self.version}; update scmamba (pip install -U scmamba) or save it again"
             )
-        seals = Fields(content, path).nested("sha256", {}).content
+        hashes = Fields(content, path).nested("sha256", {}).content
         content.pop("sha256", None)
         needed = {ARRAYS, self.settings, *self.others}
         with reading(folder, damage=(Exception,), mend=f"copy it or save the {self.kind} again"):
-            for name in sorted({*seals, *needed}):
-                if seals.get(name) != self._seal(folder, name, content):
+            for name in sorted({*hashes, *needed}):
+                if hashes.get(name) != self._hash(folder, name, content):
                     raise ScmambaError(
                         f"{folder / name} was damaged or changed since it was saved; "
                         f"copy the folder or save the {self.kind} again"
                     )
             yield content, {k: v.numpy() for k, v in load_file(folder / ARRAYS).items()}
 
-    def _seals(self, folder: Path, content: Mapping[str, Any]) -> dict[str, str]:
+    def _hashes(self, folder: Path, content: Mapping[str, Any]) -> dict[str, str]:
         """Hashes of all files of the folder, and of the settings."""
         files = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
         names = sorted({*files, *self.others, self.settings})
-        return {name: self._seal(folder, name, content) for name in names}
+        return {name: self._hash(folder, name, content) for name in names}
 
-    def _seal(self, folder: Path, name: str, content: Mapping[str, Any]) -> str:
+    def _hash(self, folder: Path, name: str, content: Mapping[str, Any]) -> str:
         """Hash of a file, or of the settings independent of the order of keys."""
         if name == self.settings:
             text = json.dumps(content, sort_keys=True)
             return hashlib.sha256(text.encode()).hexdigest()
         if ".." in Path(name).parts or Path(name).is_absolute():
             raise ScmambaError(
-                f"{folder / self.settings} seals {name!r}, which is not in the folder"
+                f"{folder / self.settings} holds a hash of {name!r}, which is not in the folder"
             )
         return sha256(check_regular(folder / name))

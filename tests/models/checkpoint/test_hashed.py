@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from scmamba._errors import ScmambaError
-from scmamba.models.checkpoint.sealed import ARRAYS, Sealed
+from scmamba.models.checkpoint.hashed import ARRAYS, HashedFolder
 
-SEALED = Sealed("thing", "thing.json", 2, others=("extra.txt",))
+SEALED = HashedFolder("thing", "thing.json", 2, others=("extra.txt",))
 
 
 @pytest.fixture
