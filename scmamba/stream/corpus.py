@@ -167,6 +167,7 @@ def open_corpus(
     names = [path.stem for path in paths]
     for option, given in (
         ("held_out", settings.held_out),
+        ("excluded", settings.excluded),
         ("dataset_weights", tuple(settings.dataset_weights)),
         ("prompts", tuple(settings.prompts)),
     ):
@@ -180,7 +181,7 @@ def open_corpus(
     required = bool(settings.genes) or vocab is not None
     scans = _scans(found, genes, base if required and vocab else genes, required, settings, cache)
     contents = [one.content for one in scans]
-    held = [one.name in settings.held_out for one in contents]
+    held = [one.name in settings.not_learned for one in contents]
     if all(held):
         raise ScmambaError("every data set is held out; leave one at least to learn from")
     copies = _copies(scans, held, settings)
@@ -191,7 +192,9 @@ def open_corpus(
     made = _coded(scans, rows, genes, extend=extend, settings=settings)
     corpus = Corpus(
         files=tuple(one for one, h in zip(made.files, held, strict=True) if not h and len(one)),
-        held_out=tuple(one for one, h in zip(made.files, held, strict=True) if h and len(one)),
+        held_out=tuple(
+            one for one in made.files if one.content.name in settings.held_out and len(one)
+        ),
         vocab=made.vocab,
         labels=made.labels,
         batches=made.batches,
@@ -341,7 +344,7 @@ def _coded(
 ) -> _Coded:  # fmt: skip
     """Texts as codes, the same in all files."""
     contents = [scan.content for scan in scans]
-    learned = [c for c in contents if c.name not in settings.held_out]
+    learned = [c for c in contents if c.name not in settings.not_learned]
     if extend and settings.has_prompts:
         seen = {f"<tissue:{t}>" for c in learned for t in c.tissues.tolist() if t}
         seen |= {f"<assay:{t}>" for c in learned for t in c.assays.tolist() if t}

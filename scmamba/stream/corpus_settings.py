@@ -42,6 +42,9 @@ class CorpusSettings:
         Prompts of data sets that lack these columns: ``{"<data set>": ("blood", "10x 3' v2")}``.
     held_out
         Names of data sets that are never learned from, only validated on.
+    excluded
+        Names of data sets that are neither learned from nor validated on, such as those that the
+        model will be tested on; copies of their cells are left out everywhere.
     genes
         Vocabulary: names of genes, in any species. Empty: all genes of the files.
     min_cells
@@ -88,6 +91,7 @@ class CorpusSettings:
     assay_key: str | None = None
     prompts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     held_out: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
     genes: tuple[str, ...] = ()
     min_cells: int = 10
     min_genes: int = 20
@@ -101,7 +105,7 @@ class CorpusSettings:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        for name in ("held_out", "genes"):
+        for name in ("held_out", "excluded", "genes"):
             object.__setattr__(self, name, _texts(name, getattr(self, name)))
         for name in ("min_cells", "min_genes", "block_cells", "buffer_blocks"):
             check_count(name, getattr(self, name), optional=False)
@@ -122,6 +126,11 @@ class CorpusSettings:
                     f'prompts[{data_set!r}]={pair!r}; give tissue and assay, "" where unknown'
                 )
         object.__setattr__(self, "prompts", found)
+
+    @property
+    def not_learned(self) -> frozenset[str]:
+        """Names of all data sets that are not learned from."""
+        return frozenset((*self.held_out, *self.excluded))
 
     @property
     def has_prompts(self) -> bool:
