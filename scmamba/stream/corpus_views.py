@@ -218,8 +218,14 @@ def _unexpressed(
     every = np.concatenate(panels)
     drawn = every[offsets[of_file] + np.floor(rng.random(len(asked)) * sizes[of_file]).astype(int)]
     width = int(every.max(initial=0)) + 1
-    pairs = np.setdiff1d(np.unique(asked * width + drawn), view * width + gene)
-    return pairs // width, pairs % width
+    pairs = np.sort(asked * width + drawn)
+    have = view * width + gene  # ascending, as views and the genes of each are
+    place = np.searchsorted(have, pairs)
+    new = np.ones(len(pairs), dtype=bool)
+    new[1:] = pairs[1:] != pairs[:-1]
+    inside = place < len(have)
+    new[inside] &= have[place[inside]] != pairs[inside]
+    return pairs[new] // width, pairs[new] % width
 
 
 def _prompts(prompts: Ints, settings: ViewSettings, rng: np.random.Generator) -> tuple[Ints, Ints]:
