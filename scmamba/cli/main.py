@@ -28,6 +28,7 @@ COMMANDS = {
     "demo": "annotate real blood cells that ship with scanpy, with pictures and a report",
     "annotate": "predict cell types from labeled cells, a reference or a saved annotator",
     "integrate": "bring batches together: an embedding, and expression, without batch effects",
+    "multiomics": "embed cells with RNA, proteins and chromatin together, and impute",
     "embed": "write cell embeddings of a pretrained model",
     "pretrain": "pretrain a model on the cells of many files, or train one further",
     "embed-sequences": "write embeddings of DNA or RNA by a pretrained model",

@@ -79,6 +79,9 @@ class MultiomicsObjectives:
     contrast
         Contrastive loss: two random views of a cell, of some of its features and modalities, find
         each other among cells of the same batch.
+    anchor
+        Negative log-likelihood of the joint principal components of the cell, of which modalities
+        count by how reliable they are, in nats.
     dab
         Adversary that predicts the batch from the embedding.
 
@@ -99,6 +102,7 @@ class MultiomicsObjectives:
     atac: float = 0.01
     kl: float = 0.02
     contrast: float = 0.2
+    anchor: float = 0.1
     dab: float = 0.4
 
     def __post_init__(self) -> None:

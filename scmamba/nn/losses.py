@@ -210,6 +210,29 @@ def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(1)
 
 
+def gaussian_nll(target: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
+    """Negative log-likelihood of numbers under N(mean, exp(log_var)), in nats, up to a constant.
+
+    Parameters
+    ----------
+    target, mean, log_var
+        (B, n).
+
+    Returns
+    -------
+    Tensor
+        (B,), summed over n.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.losses import gaussian_nll
+    >>> gaussian_nll(torch.tensor([[0.0], [2.0]]), torch.zeros(2, 1), torch.zeros(2, 1))
+    tensor([0., 2.])
+    """
+    return 0.5 * ((target - mean).square() * (-log_var).exp() + log_var).sum(1)
+
+
 def contrastive_loss(
     cells: Tensor, same: Tensor, groups: Tensor | None = None, temperature: float = 0.2
 ) -> Tensor:

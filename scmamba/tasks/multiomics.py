@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from scmamba._keys import PREFIX
 from scmamba.jobs import AnyPath
 from scmamba.learn.multiomics_training import MultiomicsObjectives, MultiomicsTraining
 from scmamba.tasks._labels import read_batches, read_labels
+from scmamba.tasks._multiomics.files import check_output, opened, save
 from scmamba.tasks._multiomics.fit import FitTask
 from scmamba.tasks._multiomics.model import MultiomicsModel
 from scmamba.tasks._multiomics.network import Order
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def multiomics(
-    data: MuData | AnnData | Mapping[str, AnnData],
+    data: MuData | AnnData | Mapping[str, AnnData] | Sequence[Any] | AnyPath,
     *,
     batch_key: str | None = None,
     labels_key: str | None = None,
@@ -38,6 +39,7 @@ def multiomics(
     objectives: MultiomicsObjectives | None = None,
     key_added: str = PREFIX,
     seed: int | None = None,
+    output: AnyPath | None = None,
 ) -> MultiomicsModel:
     """Embed cells with RNA, surface proteins and open chromatin together.
 
@@ -52,7 +54,8 @@ def multiomics(
     data
         MuData with modalities ``rna``, ``prot`` (or ``adt``) and ``atac``, two of them at least;
         AnnData with ``obsm["protein_expression"]`` or ``var["feature_types"]``; or AnnData by
-        modality, whose cells are matched by name. Cells may lack modalities. Counts, or values
+        modality, whose cells are matched by name; a list of these; or the path of one (``.h5mu``,
+        ``.h5ad``, 10x ``.h5`` file or mtx folder). Cells may lack modalities. Counts, or values
         from which counts can be recovered.
     batch_key
         ``obs`` column with the batch of each cell, whose effects are removed. None: one batch.
@@ -81,6 +84,9 @@ def multiomics(
         Prefix of the keys under which results are written.
     seed
         Random seed; None: ``settings.seed``.
+    output
+        For a path: the file to write, a copy of the cells with the results, as .h5mu where the
+        input is one, else as .h5ad.
 
     Returns
     -------
@@ -124,11 +130,15 @@ def multiomics(
         key_added=key_added,
         seed=seed,
     )
+    check_output(data, output)
+    data = opened(data)
     given = read_input(data, modalities, layer, batch_key)
     if request.impute:
         check_impute(given)
     fitted = request.saved or _fit(given, request)
     write(data, results_of(given, fitted, request), request.keys)
+    if output is not None:
+        save(data, output)
     return fitted
 
 

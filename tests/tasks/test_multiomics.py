@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anndata as ad
 import numpy as np
 import pytest
 from anndata import AnnData
@@ -195,3 +196,24 @@ def test_wrong_data_is_refused(data: dict[str, AnnData], model: MultiomicsModel)
         model.impute(data, "spatial")
     with pytest.raises(ScmambaError, match="give 0"):
         MultiomicsObjectives(kl=-1)
+
+
+def test_files_and_command_line(tmp_path: Any) -> None:
+    """An AnnData with proteins goes through the command; a saved model maps it again."""
+    from scmamba.cli.main import main
+
+    data = cells(n_cells=40, n_peaks=0)
+    adata = data["rna"]
+    adata.obsm["protein_expression"] = data["prot"].to_df()
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    made, saved = str(tmp_path / "made.h5ad"), str(tmp_path / "model")
+    command = ["multiomics", str(tmp_path / "cells.h5ad"), "--output", made]
+    fit = [*command, "--save-model", saved, "--impute", "true", "--training.epochs", "1"]
+    assert main(fit) == 0
+    first = ad.read_h5ad(made)
+    assert first.obsm["scmamba_imputed_prot"].shape == (40, 6)
+    assert main([*command, "--model", saved]) == 0
+    np.testing.assert_allclose(
+        ad.read_h5ad(made).obsm["X_scmamba"], first.obsm["X_scmamba"], atol=1e-4
+    )
+    assert main([*command[:2], "--output", str(tmp_path / "made.h5mu")]) == 2

@@ -39,6 +39,8 @@ class Batch:
         (B, n_modalities) whether the targets were measured.
     batch_ids
         (B,).
+    anchors
+        (B, n_latent) joint principal components of the cells, or None.
     """
 
     rows: Tensor
@@ -47,6 +49,7 @@ class Batch:
     targets: list[Target]
     measured: Tensor
     batch_ids: Tensor
+    anchors: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,13 @@ class Cells:
         Counts.
     values
         Coded values of each modality.
+    anchors
+        (n_cells, n_latent) joint principal components, or None.
     """
 
     blocks: Blocks
     values: tuple[sparse.csr_matrix, ...]
+    anchors: npt.NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, blocks: Blocks, codings: Sequence[Coding]) -> Cells:
@@ -140,6 +146,7 @@ class Cells:
             targets,
             torch.from_numpy(measured),
             torch.from_numpy(self.blocks.batch_ids[rows]),
+            None if self.anchors is None else torch.from_numpy(self.anchors[rows]),
         )
 
     def _target(self, m: int, rows: Ints, times: int, rng: np.random.Generator) -> Target:

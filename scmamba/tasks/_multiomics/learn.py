@@ -83,7 +83,8 @@ def learn(blocks: Blocks, n_batches: int, recipe: Recipe, budget: TimeBudget) ->
     """Train a network on all cells of ``blocks``."""
     codings = tuple(Coding.of(block, blocks.batch_ids, n_batches) for block in blocks.blocks)
     cells = Cells.of(blocks, codings)
-    network = built(blocks, cells, codings, n_batches, recipe)
+    network, anchors = built(blocks, cells, codings, n_batches, recipe)
+    cells = replace(cells, anchors=anchors)
     rows = np.flatnonzero(blocks.measured.any(1))
     layers, config = recipe.training.n_layer or 0, recipe.config
     first = budget.part(_BAG_TIME if layers else 1.0)
@@ -111,10 +112,10 @@ def learn(blocks: Blocks, n_batches: int, recipe: Recipe, budget: TimeBudget) ->
 
 def built(
     blocks: Blocks, cells: Cells, codings: tuple[Coding, ...], n_batches: int, recipe: Recipe
-) -> MultiomicsNetwork:
-    """A new network without Mamba layers, started at principal components and batch means."""
+) -> tuple[MultiomicsNetwork, npt.NDArray[np.float32]]:
+    """A new network without layers, started at joint principal components, and these."""
     n_latent, seed = recipe.training.n_latent, recipe.seed
-    found = starts(blocks.blocks, codings, cells.values, blocks.batch_ids, n_latent, seed)
+    found, anchors = starts(blocks.blocks, codings, cells.values, blocks.batch_ids, n_latent, seed)
     sizes = Sizes(
         kinds=tuple(block.kind for block in blocks.blocks),
         n_features=tuple(len(block.features) for block in blocks.blocks),
@@ -137,7 +138,7 @@ def built(
             torch.from_numpy(totals).float(), *(torch.from_numpy(p).float() for p in parts)
         )
     set_statistics(network, cells)
-    return network
+    return network, anchors
 
 
 def _totals(

@@ -58,11 +58,12 @@ def starts(
     batch_ids: Ints,
     n_latent: int,
     seed: int,
-) -> list[Start]:
-    """Start of the encoder of each modality.
+) -> tuple[list[Start], npt.NDArray[np.float32]]:
+    """Start of the encoder of each modality, and the latents (n_cells, n_latent) they predict.
 
     Cells in which all modalities were measured align these; where there are too few of them, each
-    modality starts at components of its own.
+    modality starts at components of its own. Other cells have the latent that their modalities
+    predict together.
     """
     loadings, scores, weights = [], [], []
     for block, coding, one in zip(blocks, codings, values, strict=True):
@@ -73,14 +74,31 @@ def starts(
         weights.append(_weights(one[block.rows], coding, spread / spread.max(), seed))
     paired = np.flatnonzero(np.all([block.measured for block in blocks], axis=0))
     if len(blocks) == 1 or len(paired) < _FEW_CELLS:
-        return [_alone(a, w, n_latent) for a, w in zip(loadings, weights, strict=True)]
+        made = [_alone(a, w, n_latent) for a, w in zip(loadings, weights, strict=True)]
+        return made, _predicted(made, scores, blocks)
     together = np.hstack([s[paired] * w for s, w in zip(scores, weights, strict=True)])
     left, size, _ = np.linalg.svd(together - together.mean(0), full_matrices=False)
     latent = np.zeros((len(paired), n_latent))
     k = min(n_latent, len(size))
     latent[:, :k] = (left * size)[:, :k]
     latent = latent * _signs(left, n_latent) / max(latent.std(0).max(), 1e-9)
-    return [_regressed(a, s[paired], latent) for a, s in zip(loadings, scores, strict=True)]
+    made = [_regressed(a, s[paired], latent) for a, s in zip(loadings, scores, strict=True)]
+    anchors = _predicted(made, scores, blocks)
+    anchors[paired] = latent
+    return made, anchors
+
+
+def _predicted(
+    made: Sequence[Start], scores: Sequence[Floats], blocks: Sequence[Block]
+) -> npt.NDArray[np.float32]:
+    """(n_cells, n_latent) mean of what the modalities of each cell predict, by precision."""
+    total = np.zeros((len(scores[0]), made[0].linear.shape[0]))
+    weight = np.full(total.shape, 1e-9)
+    for start, own, block in zip(made, scores, blocks, strict=True):
+        precision = np.exp(-start.log_var) * block.measured[:, None]
+        total += precision * (own @ start.linear.T)
+        weight += precision
+    return (total / weight).astype(np.float32)
 
 
 def _weights(values: sparse.csr_matrix, coding: Coding, spread: Floats, seed: int) -> Floats:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scmamba.learn.matrix_trainer import MatrixTrainer
 from scmamba.learn.multiomics_training import MultiomicsObjectives
-from scmamba.nn.losses import contrastive_loss, gaussian_kl
+from scmamba.nn.losses import contrastive_loss, gaussian_kl, gaussian_nll
 from scmamba.tasks._multiomics.batches import Batch, Cells
 from scmamba.tasks._multiomics.network import Latent, MultiomicsNetwork
 from scmamba.train import TrainConfig
@@ -112,6 +112,9 @@ class MultiomicsTrainer(MatrixTrainer[MultiomicsNetwork, Batch]):
             "contrast": o.contrast
             * contrastive_loss(joint.mean, batch.rows, batch.batch_ids, _TEMPERATURE),
         }
+        if batch.anchors is not None and o.anchor:
+            nats = gaussian_nll(batch.anchors, joint.mean, joint.log_var)
+            found["anchor"] = o.anchor * nats.mean()
         if network.adversary is not None and o.dab:
             logits = network.adversary(joint.mean)
             found["dab"] = o.dab * F.cross_entropy(logits, batch.batch_ids, self.by_batch)

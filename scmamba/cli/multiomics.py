@@ -1,0 +1,39 @@
+"""``scmamba multiomics``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def multiomics(
+    input: Path,
+    *,
+    output: Path,
+    model: str | None = None,
+    save_model: Path | None = None,
+    **options: Any,
+) -> None:
+    """Embed cells with RNA, surface proteins and chromatin together.
+
+    Parameters
+    ----------
+    input
+        Cells with several modalities: .h5mu, .h5ad, .zarr, Cell Ranger's .h5 or folder.
+    output
+        File to write: the same cells with the embedding; .h5mu where the input is one, else .h5ad.
+    model
+        Folder of a saved model, into which the cells are mapped.
+    save_model
+        Folder to save the fitted model to.
+    """
+    from scmamba._files import writable_folder
+    from scmamba.tasks import multiomics as task
+
+    if save_model is not None:
+        writable_folder(save_model)
+    fitted = task(input, model=model, output=output, **options)
+    if save_model is not None:
+        fitted.save(save_model)
+    print(fitted)
+    print(f"{output}: {len(fitted.reference.embedding):,} cells fitted")

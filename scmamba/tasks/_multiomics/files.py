@@ -1,0 +1,67 @@
+"""Files with several modalities: read whole, and written as copies with results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from anndata import AnnData
+
+from scmamba._errors import ScmambaError
+from scmamba._files import atomic, writable
+from scmamba.jobs import AnyPath
+from scmamba.stream.modalities.files import read_several
+from scmamba.stream.source import as_path
+
+
+def check_output(data: Any, output: AnyPath | None) -> None:
+    """Raise ScmambaError where an output is missing, not wanted or cannot be written."""
+    path = as_path(data)
+    if not isinstance(path, Path):
+        if output is not None:
+            raise ScmambaError(
+                "output= is for a path; results of cells in memory go into them: omit output"
+            )
+        return
+    if output is None:
+        raise ScmambaError(f"results of {path} need a file: give output=")
+    ending = ".h5mu" if path.suffix == ".h5mu" else ".h5ad"
+    if Path(output).suffix != ending:
+        raise ScmambaError(
+            f"output={str(output)!r} for {path}; it is a copy with results, so it ends in {ending}"
+        )
+    writable(output)
+
+
+def opened(data: Any) -> Any:
+    """Read a path into memory, as a MuData or AnnData; anything else is returned as it is."""
+    path = as_path(data)
+    if not isinstance(path, Path):
+        return data
+    if path.suffix == ".h5mu":
+        read_several(path)  # its errors say how to mend a file
+        return _mudata().read_h5mu(path)
+    found = read_several(path)
+    if not isinstance(found, AnnData):
+        raise ScmambaError(f"{path} holds a MuData in a zarr folder; write it as .h5mu")
+    return found
+
+
+def save(data: Any, output: AnyPath) -> None:
+    """Write a MuData as .h5mu or an AnnData as .h5ad, atomically."""
+    with atomic(output) as temporary:
+        if isinstance(data, AnnData):
+            data.write_h5ad(temporary)
+        else:
+            data.write_h5mu(temporary)
+
+
+def _mudata() -> Any:
+    try:
+        import mudata
+    except ImportError as error:
+        raise ScmambaError(
+            "results of .h5mu files are written with mudata, which is not installed: "
+            "pip install mudata"
+        ) from error
+    return mudata
