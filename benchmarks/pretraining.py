@@ -2,6 +2,7 @@
 
     python benchmarks/pretraining.py train --minutes 20    # a bag, then as long again both ways
     python benchmarks/pretraining.py score
+    python benchmarks/pretraining.py loaders               # cells read per second; pip install scDataset
 
 ``train`` makes three models in ``--runs``: ``bag`` (no Mamba layers), and from it, each for as many
 minutes again, ``bag-more`` and ``mamba`` (two layers that enter as the identity). A run that was
@@ -139,12 +140,23 @@ def score(seeds: Sequence[int], data: Path, runs: Path, out: Path) -> None:
     write(out, {**noted, "rows": rows, **provenance(PACKAGES)})
 
 
+def loaders(data: Path, out: Path) -> None:
+    """Cells per second of each way to read block-shuffled cells of two files."""
+    from _pretraining_loaders import measure
+
+    rows = {}
+    for name in ("kang_ctrl_8donors", "pbmc_4batch"):
+        rows[name] = measure(data / "cells" / f"{name}.h5ad")
+        print(name, {way: round(rate) for way, rate in rows[name].items()}, flush=True)
+    write(out, {"cells_per_second": rows, **provenance((*PACKAGES, "scDataset"))})
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Train or score."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("train", "score"))
+    parser.add_argument("what", choices=("train", "score", "loaders"))
     parser.add_argument("--variants", nargs="+", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -152,6 +164,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=Path("build/benchmark_pretraining"))
     parser.add_argument("--out", type=Path, default=RESULTS / "pretraining.json")
     arguments = parser.parse_args(argv)
+    if arguments.what == "loaders":
+        loaders(arguments.data, arguments.out.with_name("pretraining_loaders.json"))
+        return
     if arguments.what == "score":
         score(arguments.seeds, arguments.data, arguments.runs, arguments.out)
         return

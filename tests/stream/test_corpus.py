@@ -241,3 +241,22 @@ def test_hidden_genes_that_a_cell_lacks_are_measured_in_its_data_set(folder: Pat
         own = (batch.rows >= start) & (batch.rows < start + 40)
         zeros = batch.masked & (batch.target == 0)
         assert set(batch.gene_ids[own][zeros[own]].tolist()) <= panel
+
+
+def test_zarr_reads_as_h5ad_does(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "zarr"
+    other.mkdir()
+    for i in range(3):
+        ad.read_h5ad(folder / f"study{i}.h5ad").write_zarr(other / f"study{i}.zarr")
+    batches = [as_lists(epochs(opened(where)).epoch(0)) for where in (folder, other)]
+    assert batches[0] == batches[1]
+
+
+def test_copies_of_excluded_cells_are_in_no_public_data_set(shared_data: Path) -> None:
+    paths = [shared_data / "cells" / f"{name}.h5ad" for name in ("pbmc3k", "pbmc_4batch")]
+    settings = CorpusSettings(excluded=("pbmc3k",), block_cells=64)
+    corpus = open_corpus(paths, settings)
+    (one,) = corpus.files
+    batch = ad.read_h5ad(paths[1], backed="r").obs["batch"].astype(str).to_numpy()
+    assert corpus.n_copies == 2638 and not corpus.held_out
+    assert sorted(set(batch[one.rows])) == sorted(set(batch) - {"pbmc3k_10xv1"})

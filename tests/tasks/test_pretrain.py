@@ -16,6 +16,7 @@ from scmamba._errors import ScmambaError
 from scmamba.cli.main import main
 from scmamba.tasks import PretrainConfig, pretrain
 from scmamba.tasks._pretraining import estimate
+from scmamba.tasks._pretraining.config import read_yaml
 from scmamba.train.module import TrainingModule
 from tests.stream.studies import GENES, study, write_studies
 
@@ -231,6 +232,12 @@ def test_the_configuration_survives_yaml(tmp_path: Path) -> None:
     chosen.to_yaml(tmp_path / "config.yaml")
     assert PretrainConfig.from_yaml(tmp_path / "config.yaml") == chosen
     assert PretrainConfig.from_dict(chosen.to_dict()) == chosen
+
+
+def test_the_recipe_that_comes_with_the_sources_is_valid() -> None:
+    recipe = read_yaml(Path(__file__).resolve().parents[2] / "data" / "pretrain.yaml")
+    assert set(recipe) <= {"files", "output", "folder", "model", "config"}
+    assert PretrainConfig.from_dict(recipe["config"]).model["n_layer"] == 2
 
 
 @pytest.mark.parametrize(
