@@ -2,7 +2,7 @@
 
     python benchmarks/pretraining.py train --minutes 20    # a bag, then as long again both ways
     python benchmarks/pretraining.py score
-    python benchmarks/pretraining.py loaders               # cells read per second; pip install scDataset
+    python benchmarks/pretraining.py loaders               # needs: pip install scDataset
 
 ``train`` makes three models in ``--runs``: ``bag`` (no Mamba layers), and from it, each for as many
 minutes again, ``bag-more`` and ``mamba`` (two layers that enter as the identity). A run that was
