@@ -77,34 +77,81 @@ def fit_kriging(
     """
     wanted = np.asarray(targets, np.float64)
     spread = np.ones(len(wanted)) if variance is None else np.asarray(variance, np.float64)
-    best = _mean_alone(wanted, spread)
+    products = wanted @ wanted.T / wanted.shape[1]
+    chosen = choose_kriging(kernels, products, spread)
+    return finish_kriging(chosen, kernels, wanted, spread)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A kernel and a noise variance, with the error of left-out rows.
+
+    Attributes
+    ----------
+    kernel, noise, error
+        As in :class:`Kriging`.
+    """
+
+    kernel: str
+    noise: float
+    error: float
+
+
+def choose_kriging(kernels: Mapping[str, Floats], products: Floats, spread: Floats) -> Choice:
+    """Choose kernel and noise by the error of left-out rows.
+
+    Only products of the rows are needed, so that the cost does not grow with the number of genes.
+
+    Parameters
+    ----------
+    kernels
+        (n, n) kernels by name.
+    products
+        (n, n) mean over genes of the products of effects.
+    spread
+        (n,) relative sampling variance of each row.
+    """
+    none = np.zeros_like(products)
+    found = [Choice("mean", 1.0, _left_out_error(none, 1.0, products, spread))]
     for name, kernel in kernels.items():
-        for noise in NOISES:
-            candidate = _fit(name, kernel, noise, wanted, spread)
-            if candidate.error < best.error:
-                best = candidate
-    return best
+        found += [
+            Choice(name, noise, _left_out_error(kernel, noise, products, spread))
+            for noise in NOISES
+        ]
+    return min(found, key=lambda one: one.error)
 
 
-def _mean_alone(targets: Floats, spread: Floats) -> Kriging:
-    none = np.zeros((len(targets), len(targets)))
-    return _fit("mean", none, 1.0, targets, spread)
-
-
-def _fit(name: str, kernel: Floats, noise: float, targets: Floats, spread: Floats) -> Kriging:
+def finish_kriging(
+    choice: Choice, kernels: Mapping[str, Floats], targets: Floats, spread: Floats
+) -> Kriging:
+    """Fit the chosen kernel and noise to ``targets`` (n, n_genes)."""
     n = len(targets)
-    inverse = np.linalg.inv(kernel + noise * np.diag(spread))
+    kernel = np.zeros((n, n)) if choice.kernel == "mean" else kernels[choice.kernel]
+    inverse, projected = _inverses(kernel, choice.noise, spread)
     ones = inverse @ np.ones(n)
     center = (ones @ targets) / ones.sum()
     coefficients = inverse @ (targets - center)
+    left_out = np.zeros_like(targets)
     if n > 1:
-        projected = inverse - np.outer(ones, ones) / ones.sum()
         left_out = targets - (projected @ targets) / np.diag(projected)[:, None]
-    else:
-        left_out = np.zeros_like(targets)
+    return Kriging(choice.kernel, choice.noise, center, coefficients, left_out, choice.error)
+
+
+def _inverses(kernel: Floats, noise: float, spread: Floats) -> tuple[Floats, Floats]:
+    """Inverse of the covariance, and the same with the mean projected out."""
+    inverse = np.linalg.inv(kernel + noise * np.diag(spread))
+    ones = inverse @ np.ones(len(kernel))
+    return inverse, inverse - np.outer(ones, ones) / ones.sum()
+
+
+def _left_out_error(kernel: Floats, noise: float, products: Floats, spread: Floats) -> float:
+    """Mean squared error of left-out rows, each weighted by its precision."""
+    if len(kernel) < 2:
+        return float(np.trace(products))
+    _, projected = _inverses(kernel, noise, spread)
+    squares = np.einsum("ij,ij->i", projected @ products, projected)
     weight = 1 / (spread + spread.mean())
-    error = float(weight @ np.square(targets - left_out).mean(1) / weight.sum())
-    return Kriging(name, noise, center, coefficients, left_out, error)
+    return float(weight @ (squares / np.square(np.diag(projected))) / weight.sum())
 
 
 def relative_variance(errors: Floats | None, n: int) -> npt.NDArray[np.float64]:

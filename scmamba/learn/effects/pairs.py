@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from scmamba.learn.effects.contexts import standardized
-from scmamba.learn.effects.kriging import Kriging, fit_kriging, relative_variance
+from scmamba.learn.effects.kriging import (
+    Kriging,
+    choose_kriging,
+    finish_kriging,
+    relative_variance,
+)
 from scmamba.learn.effects.names import Perturbation
 from scmamba.learn.effects.table import EffectTable, Floats
 
@@ -122,12 +127,18 @@ def fit_pair_model(table: EffectTable, context: str) -> PairModel | None:
     residuals = elsewhere.residuals(treatments)
     variance = relative_variance(None if table.errors is None else table.errors[rows], len(rows))
     kernels = {"plain": kernel, "squared": kernel**2}
-    fits = {
-        share: fit_kriging(kernels, table.effects[rows] - share * residuals, variance)
+    effects = table.effects[rows].astype(np.float64)
+    own, cross, rest = (
+        left @ right.T / effects.shape[1]
+        for left, right in ((effects, effects), (effects, residuals), (residuals, residuals))
+    )
+    choices = {
+        share: choose_kriging(kernels, own - share * (cross + cross.T) + share**2 * rest, variance)
         for share in SHARES
     }
-    share = min(fits, key=lambda one: fits[one].error)
-    return PairModel(context, treatments, share, fits[share], elsewhere)
+    share = min(choices, key=lambda one: choices[one].error)
+    kriging = finish_kriging(choices[share], kernels, effects - share * residuals, variance)
+    return PairModel(context, treatments, share, kriging, elsewhere)
 
 
 def treatment(table: EffectTable, row: int) -> Treatment:
