@@ -13,10 +13,12 @@ from scmamba.tasks import sequence
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._integration.integrator import Integrator
 from scmamba.tasks._multiomics.model import MultiomicsModel
+from scmamba.tasks._perturbation.model import PerturbationModel
 from scmamba.tasks.annotate import annotate
 from scmamba.tasks.embed import embed
 from scmamba.tasks.integrate import integrate
 from scmamba.tasks.multiomics import multiomics
+from scmamba.tasks.perturb import perturb
 from scmamba.tasks.pretrain import PretrainConfig, Pretrained, PretrainObjectives, pretrain
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "MultiomicsModel",
     "MultiomicsObjectives",
     "MultiomicsTraining",
+    "PerturbationModel",
     "PretrainConfig",
     "PretrainObjectives",
     "Pretrained",
@@ -36,6 +39,7 @@ __all__ = [
     "embed",
     "integrate",
     "multiomics",
+    "perturb",
     "pretrain",
     "sequence",
 ]

@@ -20,6 +20,7 @@ KINDS = {
     "annotator.json": ("an annotator", "scmamba.tasks.annotate"),
     "integrator.json": ("an integrator", "scmamba.tasks.integrate"),
     "multiomics.json": ("a multi-omics model", "scmamba.tasks.multiomics"),
+    "perturbation.json": ("a perturbation model", "scmamba.tasks.PerturbationModel.load"),
     "predictor.json": ("a predictor of sequences", "scmamba.tasks.sequence"),
 }
 """File that tells what a saved folder holds, and which function takes it."""

@@ -102,16 +102,22 @@ class FittedEffectModel:
         """(n_genes,) effect of one perturbation that is no combination."""
         return self._whole((name,), context, dose, controls)
 
-    def contexts_of(self, perturbation: Perturbation) -> list[int]:
+    def rows_of(self, perturbation: Perturbation) -> list[int]:
         """Rows of the table that hold a perturbation."""
         return [i for i, one in enumerate(self.table.perturbations) if one == perturbation]
+
+    def control_profiles(self, controls: Floats) -> Floats:
+        """(n, n_genes) mean of measured control cells like those with profiles ``controls``."""
+        assert self.weights is not None and self.table.controls is not None
+        allowed = np.ones((len(controls), len(self.table.context_names)), bool)
+        return self.weights.weights(controls, allowed) @ self.table.controls
 
     def _one(
         self, perturbation: Perturbation, context: str, dose: float, controls: Floats | None
     ) -> Floats:
         if not perturbation:
             return np.zeros(len(self.table.genes))
-        if len(perturbation) == 1 or self.contexts_of(perturbation):
+        if len(perturbation) == 1 or self.rows_of(perturbation):
             return self._whole(perturbation, context, dose, controls)
         parts = [self.single(name, context, dose, controls) for name in perturbation]
         return self.scale * np.sum(parts, axis=0)
@@ -120,7 +126,7 @@ class FittedEffectModel:
         self, perturbation: Perturbation, context: str, dose: float, controls: Floats | None
     ) -> Floats:
         """Effect of a perturbation taken as one, measured or not."""
-        rows = self.contexts_of(perturbation)
+        rows = self.rows_of(perturbation)
         here = [i for i in rows if self.table.contexts[i] == context]
         if here:
             return self._at_dose(here, dose)

@@ -1,0 +1,1 @@
+"""Perturbation: reading, fitted models, predicted cells, reverse search."""

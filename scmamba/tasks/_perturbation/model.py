@@ -1,0 +1,371 @@
+"""A fitted model of perturbations: predictions for cells and means, reverse search."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from anndata import AnnData
+
+from scmamba._arguments import check_count, check_number
+from scmamba._describe import Described, listed
+from scmamba._errors import ScmambaError
+from scmamba._keys import PREFIX
+from scmamba.learn.effects.model import EffectModel
+from scmamba.learn.effects.names import Perturbation, label_of
+from scmamba.learn.effects.predictor import Query
+from scmamba.learn.effects.table import EffectTable, Floats
+from scmamba.tasks._perturbation.cells import ControlCells, read_controls
+from scmamba.tasks._perturbation.reading import Columns, Screen
+from scmamba.tasks._perturbation.reverse import Target, rank, read_target
+from scmamba.tasks._perturbation.support import support
+from scmamba.tasks._perturbation.validation import validate
+
+Perturbations = str | Sequence[str | Sequence[str]]
+_BLOCK = 1024
+"""Cells that are predicted together: a matter of memory alone."""
+
+
+class PerturbationModel(Described):
+    """Predicts how perturbations change cells; made by :func:`scmamba.tasks.perturb`.
+
+    Parameters
+    ----------
+    screen
+        Measured effects.
+    method
+        How effects are predicted.
+    columns
+        Names of the columns of ``obs``.
+    seed
+        Seed of predicted cells.
+
+    Attributes
+    ----------
+    effects
+        (n, n_genes) measured effects, one row per context, perturbation and dose.
+    validation
+        Scores of left-out perturbations or contexts, beside those of simple baselines.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> scmamba.settings.verbosity = "error"
+    >>> adata = scmamba.datasets.synthetic(120, 30, 2)
+    >>> adata.obs["drug"] = ["control", "A", "B"] * 40
+    >>> model = scmamba.tasks.perturb(adata, "drug", "control")
+    >>> model.perturbations, model.genes[:2].tolist()
+    (('A', 'B'), ['gene_0000', 'gene_0001'])
+    """
+
+    def __init__(self, screen: Screen, method: EffectModel, columns: Columns, seed: int) -> None:
+        self.screen, self.method, self.columns, self.seed = screen, method, columns, seed
+        self.fitted = method.fit(screen.table)
+
+    @property
+    def table(self) -> EffectTable:
+        """Measured effects."""
+        return self.screen.table
+
+    @property
+    def genes(self) -> pd.Index:
+        """(n_genes,) names of the modeled genes."""
+        return self.table.genes
+
+    @property
+    def perturbations(self) -> tuple[str, ...]:
+        """Measured perturbations."""
+        return tuple(dict.fromkeys(map(label_of, self.table.perturbations)))
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """Measured contexts; ``("",)`` without contexts."""
+        return tuple(dict.fromkeys((*self.table.context_names, *self.table.contexts)))
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """(n, n_genes) measured effects."""
+        index = pd.MultiIndex.from_arrays(
+            [
+                self.table.contexts,
+                [label_of(one) for one in self.table.perturbations],
+                self.table.doses,
+            ],
+            names=["context", "perturbation", "dose"],
+        )
+        return pd.DataFrame(self.table.effects, index, self.genes)
+
+    @cached_property
+    def validation(self) -> pd.DataFrame:
+        """Scores of left-out perturbations and contexts, beside baselines; computed when asked."""
+        return validate(self.method, self.table, self.seed)
+
+    def predict(
+        self,
+        cells: AnnData,
+        perturbations: Perturbations,
+        *,
+        dose: float | None = None,
+        layer: str | None = None,
+        use_raw: bool | None = None,
+        gene_key: str | None = None,
+    ) -> AnnData:
+        """Predict cells as they would be after a perturbation.
+
+        Parameters
+        ----------
+        cells
+            Control cells, counts or log-normalized; of any cell type or donor. If they have the
+            column ``cell_type_key`` and its value was measured, effects of that context are used;
+            otherwise each cell takes those of the contexts that it is most alike.
+        perturbations
+            One or more: ``"A"``, ``"A+B"``, or a list of these.
+        dose
+            Dose, in the unit of ``dose_key``; None: that measured, or the mean of several.
+        layer, use_raw, gene_key
+            Where the expression is; see :func:`scmamba.pp.expression`.
+
+        Returns
+        -------
+        One cell per control cell and perturbation, in the unit of ``cells``, on the genes that
+        both have. ``obs`` is that of the control cells, with the perturbation in ``pert_key`` and
+        the name of the control cell in ``obs["control_cell"]``; ``uns["scmamba"]["support"]`` says
+        how far each request is from what was measured. A prediction depends on its own cell alone.
+
+        Raises
+        ------
+        ScmambaError
+            If a perturbation is unknown, fewer than half of the genes are shared, the model was
+            fitted on given effects, or expression is invalid.
+        """
+        chosen = self._parse(perturbations)
+        self._check_dose(dose)
+        self._need_cells("predict")
+        controls = read_controls(
+            cells, self.screen, self.columns, layer=layer, use_raw=use_raw, gene_key=gene_key
+        )
+        parts = [
+            controls.perturbed(slice(i, i + _BLOCK), self.fitted, one, self._dose(dose), self.seed)
+            for one in chosen
+            for i in range(0, controls.n_cells, _BLOCK)
+        ]
+        found = controls.assemble(parts, [label_of(one, self.columns.control) for one in chosen])
+        told = support(self.fitted, chosen, controls.profiles_by_context())
+        found.uns[PREFIX] = {"task": "perturb", "support": told}
+        return found
+
+    def predict_mean(
+        self,
+        cells: AnnData | None,
+        perturbations: Perturbations,
+        *,
+        context: str | None = None,
+        dose: float | None = None,
+        change: bool = True,
+        layer: str | None = None,
+        use_raw: bool | None = None,
+        gene_key: str | None = None,
+    ) -> pd.DataFrame:
+        """Predict mean effects of perturbations.
+
+        Parameters
+        ----------
+        cells
+            Control cells, as in :meth:`predict`, over which the change is averaged; None: those of
+            ``context``.
+        perturbations
+            One or more: ``"A"``, ``"A+B"``, or a list of these.
+        context
+            A measured context; None without ``cells``: the mean over all of them.
+        dose
+            Dose; None: that measured.
+        change
+            True: change of mean log-normalized expression (or the given score of change); False:
+            the mean after the perturbation.
+        layer, use_raw, gene_key
+            Where the expression of ``cells`` is.
+
+        Returns
+        -------
+        One row per perturbation, one column per gene.
+
+        Raises
+        ------
+        ScmambaError
+            If a perturbation or the context is unknown, or ``change=False`` without controls.
+        """
+        chosen = self._parse(perturbations)
+        self._check_dose(dose)
+        labels = [label_of(one, self.columns.control) for one in chosen]
+        if cells is not None:
+            self._need_cells("predict_mean(cells, ...)")
+            controls = read_controls(
+                cells, self.screen, self.columns, layer=layer, use_raw=use_raw, gene_key=gene_key
+            )
+            rows = [controls.mean_change(self.fitted, one, self._dose(dose)) for one in chosen]
+            start = controls.mean()
+            return pd.DataFrame(np.stack(rows) + (0 if change else start), labels, controls.genes)
+        names = self.contexts if context is None else (self._context(context),)
+        found = np.mean([self._in_context(chosen, name, dose) for name in names], axis=0)
+        if not change:
+            self._need_cells("change=False")
+            found = found + np.mean([self._profile(name) for name in names], axis=0)
+        return pd.DataFrame(found, labels, self.genes)
+
+    def support(self, perturbations: Perturbations, *, context: str | None = None) -> pd.DataFrame:
+        """Tell how far requests are from what was measured, one row per perturbation."""
+        chosen = self._parse(perturbations)
+        profiles = {name: self._profile_or_none(name) for name in self.contexts}
+        if context is not None:
+            profiles = {self._context(context): self._profile_or_none(context)}
+        return support(self.fitted, chosen, profiles)
+
+    def reverse(
+        self,
+        target: AnnData | pd.Series,
+        candidates: Sequence[str] | None = None,
+        *,
+        top_k: int | None = 8,
+        combinations: int = 1,
+        context: str | None = None,
+        change: bool = False,
+    ) -> pd.DataFrame:
+        """Rank perturbations by how close they bring control cells to a target.
+
+        Parameters
+        ----------
+        target
+            Cells, or a profile by gene: mean log-normalized expression, or the change from control
+            if ``change``.
+        candidates
+            Perturbations to try; None: all measured ones. Genes that nobody perturbed may be named.
+        top_k
+            Number of rows; None: all.
+        combinations
+            1: single perturbations; 2: pairs of candidates as well.
+        context
+            Context of the control cells; None: the mean over contexts.
+        change
+            Whether ``target`` is a change.
+
+        Returns
+        -------
+        Ranked table: ``perturbation``, ``score`` (Pearson correlation of predicted and wanted
+        change, in [-1, 1]), ``distance`` (root mean squared difference) and ``measured``. Genes
+        that a candidate perturbs directly are left out of its own comparison, so that the drop of
+        a knocked-out gene cannot give it away.
+
+        Raises
+        ------
+        ScmambaError
+            If a candidate or the context is unknown, the target shares fewer than ten genes, or
+            the model was fitted on given effects and the target is not a change.
+        """
+        check_count("top_k", top_k)
+        check_count("combinations", combinations, most=2, optional=False)
+        names = self.contexts if context is None else (self._context(context),)
+        chosen = self._parse(list(self.perturbations if candidates is None else candidates))
+        if combinations == 2:
+            singles = [one for one in chosen if len(one) == 1]
+            pairs = {tuple(sorted(a + b)) for i, a in enumerate(singles) for b in singles[i + 1 :]}
+            chosen += sorted(pairs - set(chosen))
+        start = None
+        if not change:
+            self._need_cells("reverse() of cells or a profile")
+            start = np.mean([self._profile(name) for name in names], axis=0)
+        wanted: Target = read_target(target, self.genes, start)
+        effects = np.mean([self._in_context(chosen, name, None) for name in names], axis=0)
+        measured = set(self.table.perturbations)
+        return rank(wanted, chosen, effects, self.genes, measured, top_k)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the model to a folder; :meth:`load` reads it."""
+        from scmamba.tasks._perturbation.saving import save_model
+
+        return save_model(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> PerturbationModel:
+        """Read a model that :meth:`save` wrote.
+
+        Raises
+        ------
+        ScmambaError
+            If the folder is missing, damaged, or holds something else.
+        """
+        from scmamba.tasks._perturbation.saving import load_model
+
+        return load_model(path)
+
+    def _summary(self) -> tuple[str, Mapping[str, str]]:
+        entries = {
+            "perturbations": listed(self.perturbations),
+            "genes": listed(self.genes),
+            "cells": f"{int(self.table.n_cells.sum()):,} perturbed"
+            if self.table.controls is not None
+            else "none: effects were given",
+        }
+        if self.contexts != ("",):
+            entries["contexts"] = listed(self.contexts)
+        return "Perturbation model", entries
+
+    def _parse(self, perturbations: Perturbations) -> list[Perturbation]:
+        given = [perturbations] if isinstance(perturbations, str) else list(perturbations)
+        if not given:
+            raise ScmambaError("perturbations is empty; give at least one")
+        parsed = [self.screen.names.parse(one) for one in given]
+        allowed = self.method.embeddings
+        for one in parsed:
+            unknown = tuple(name for name in one if allowed is None or not allowed.known([name])[0])
+            self.screen.names.require_known(unknown)
+        return parsed
+
+    def _check_dose(self, dose: float | None) -> None:
+        check_number("dose", dose, low=0)
+        if dose is not None and np.isnan(self.table.doses).all():
+            raise ScmambaError(f"dose={dose}, but the model was fitted without dose_key")
+
+    def _dose(self, dose: float | None) -> float:
+        return float("nan") if dose is None else float(dose)
+
+    def _need_cells(self, what: str) -> None:
+        if self.table.controls is None:
+            raise ScmambaError(
+                f"{what} needs control cells, but the model was fitted on given effects "
+                "(effects=True): use predict_mean(None, ..., change=True), or fit it on cells"
+            )
+
+    def _context(self, context: str) -> str:
+        if context not in self.contexts:
+            raise ScmambaError(
+                f"context={context!r} was not measured; measured: "
+                f"{', '.join(map(repr, self.contexts[:20]))}. For cells of another context give "
+                "the control cells themselves"
+            )
+        return context
+
+    def _profile_or_none(self, context: str) -> Floats | None:
+        measured = self.table.controls is not None and context in self.table.context_names
+        return self._profile(context) if measured else None
+
+    def _profile(self, context: str) -> Floats:
+        found = self.table.control_of([context])
+        assert found is not None
+        return found[0]
+
+    def _in_context(
+        self, chosen: Sequence[Perturbation], context: str, dose: float | None
+    ) -> Floats:
+        """(n, n_genes) changes in a measured context."""
+        profile = self._profile_or_none(context)
+        controls = None if profile is None else np.tile(profile, (len(chosen), 1))
+        doses: npt.NDArray[np.float64] = np.full(len(chosen), self._dose(dose))
+        return self.fitted.predict(Query.of(chosen, [context] * len(chosen), controls, doses))
+
+
+__all__ = ["ControlCells", "PerturbationModel"]
