@@ -90,6 +90,20 @@ def outputs(input: list[Path], output: Path) -> list[Path]:
     return [output] if len(input) == 1 else [output / output_name(one) for one in input]
 
 
+def read_cells(path: Path) -> AnnData:
+    """Read all cells of a file into memory; of several modalities, the RNA."""
+    from anndata import read_h5ad
+    from anndata.io import read_elem
+
+    from scmamba.stream.formats import format_of, read_10x
+    from scmamba.stream.source import open_group, readable
+
+    if format_of(path).startswith("10x"):
+        return read_10x(path)
+    with open_group(path) as group, readable(str(path)):
+        return read_h5ad(path) if path.suffix == ".h5ad" else read_elem(group)
+
+
 def write_cells(adata: AnnData, path: Path) -> None:
     """Write ``adata`` to ``path`` atomically."""
     with atomic(path) as temporary:

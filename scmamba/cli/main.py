@@ -30,6 +30,7 @@ COMMANDS = {
     "integrate": "bring batches together: an embedding, and expression, without batch effects",
     "multiomics": "embed cells with RNA, proteins and chromatin together, and impute",
     "embed": "write cell embeddings of a pretrained model",
+    "perturb": "learn effects of perturbations, and predict others, in other cells too",
     "pretrain": "pretrain a model on the cells of many files, or train one further",
     "embed-sequences": "write embeddings of DNA or RNA by a pretrained model",
     "score": "write log-likelihoods of sequences",

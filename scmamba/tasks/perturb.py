@@ -84,10 +84,11 @@ def perturb(
     Examples
     --------
     >>> import scmamba
+    >>> from scmamba.tasks.perturb import perturb
     >>> scmamba.settings.verbosity = "error"
     >>> adata = scmamba.datasets.synthetic(120, 30, 2)
     >>> adata.obs["drug"] = ["control", "A", "B"] * 40
-    >>> model = scmamba.tasks.perturb(adata, "drug", "control", cell_type_key="cell_type")
+    >>> model = perturb(adata, "drug", "control", cell_type_key="cell_type")
     >>> cells = adata[adata.obs["drug"] == "control"]
     >>> model.predict(cells, ["A", "A+B"]).shape
     (80, 30)

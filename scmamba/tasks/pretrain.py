@@ -140,7 +140,7 @@ def pretrain(
     >>> from pathlib import Path
     >>> import scmamba
     >>> scmamba.settings.verbosity = "error"
-    >>> from scmamba.tasks import PretrainConfig, pretrain
+    >>> from scmamba.tasks.pretrain import PretrainConfig, pretrain
     >>> data = {"min_cells": 1, "min_genes": 1}
     >>> config = PretrainConfig.from_dict(
     ...     {"data": data, "model": {"d_model": 8}, "fit": {"epochs": 1}}

@@ -55,12 +55,13 @@ class PerturbationModel(Described):
     Examples
     --------
     >>> import scmamba
+    >>> from scmamba.tasks.perturb import perturb
     >>> scmamba.settings.verbosity = "error"
     >>> adata = scmamba.datasets.synthetic(120, 30, 2)
     >>> adata.obs["drug"] = ["control", "A", "B"] * 40
-    >>> model = scmamba.tasks.perturb(adata, "drug", "control")
+    >>> model = perturb(adata, "drug", "control")
     >>> model.perturbations, model.genes[:2].tolist()
-    (('A', 'B'), ['gene_0000', 'gene_0001'])
+    (('A', 'B'), ['gene_0', 'gene_1'])
     """
 
     def __init__(self, screen: Screen, method: EffectModel, columns: Columns, seed: int) -> None:
