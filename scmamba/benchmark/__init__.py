@@ -13,6 +13,9 @@ from scmamba.benchmark._integration.benchmark import IntegrationBenchmark, integ
 from scmamba.benchmark._integration.cells import prepare_cells
 from scmamba.benchmark._integration.comparison import Comparison
 from scmamba.benchmark._integration.methods import INTEGRATION_METHODS, OURS, IntegrationMethod
+from scmamba.benchmark._multiomics.benchmark import MultiomicsBenchmark, multiomics
+from scmamba.benchmark._multiomics.methods import MULTIOMICS_METHODS, MultiomicsMethod
+from scmamba.benchmark._multiomics.methods import Outcome as MultiomicsOutcome
 from scmamba.benchmark._sequence.benchmark import SequenceBenchmark, sequence
 from scmamba.benchmark._sequence.methods import SEQUENCE_METHODS, SequenceMethod, SequenceRun
 from scmamba.benchmark._sequence.tasks import SequenceTask, fetch_tasks, make_task, read_tasks
@@ -21,6 +24,7 @@ from scmamba.benchmark.runs import Runs
 __all__ = [
     "ANNOTATION_METHODS",
     "INTEGRATION_METHODS",
+    "MULTIOMICS_METHODS",
     "OURS",
     "SEQUENCE_METHODS",
     "AnnotationBenchmark",
@@ -29,6 +33,9 @@ __all__ = [
     "Comparison",
     "IntegrationBenchmark",
     "IntegrationMethod",
+    "MultiomicsBenchmark",
+    "MultiomicsMethod",
+    "MultiomicsOutcome",
     "Predictions",
     "Runs",
     "SequenceBenchmark",
@@ -39,6 +46,7 @@ __all__ = [
     "fetch_tasks",
     "integration",
     "make_task",
+    "multiomics",
     "prepare_cells",
     "read_tasks",
     "sequence",
