@@ -13,10 +13,12 @@ from scmamba._keys import Keys
 from scmamba._settings import settings
 from scmamba.jobs import AnyPath
 from scmamba.learn.multiomics_training import MultiomicsObjectives, MultiomicsTraining
+from scmamba.models import CellModel
 from scmamba.tasks._checks import check_at_least, check_folder
 from scmamba.tasks._multiomics.learn import Recipe
 from scmamba.tasks._multiomics.model import MultiomicsModel, is_multiomics
 from scmamba.tasks._multiomics.network import Order
+from scmamba.tasks._pretrained import pretrained
 
 ORDERS = ("genome", "vocabulary", "shuffled")
 
@@ -35,7 +37,7 @@ class MultiomicsRequest:
 
     batch_key: str | None
     labels_key: str | None
-    model: MultiomicsModel | AnyPath | None
+    model: MultiomicsModel | CellModel | AnyPath | None
     modalities: Mapping[str, str] | None
     layer: str | Mapping[str, str] | None
     impute: bool
@@ -77,14 +79,17 @@ class MultiomicsRequest:
                     "into without training; omit it"
                 )
 
-    @property
     def recipe(self) -> Recipe:
-        """How the network is trained."""
+        """Return how the network is trained; a pretrained model is loaded."""
+        start = None
+        if self.model is not None and not isinstance(self.model, MultiomicsModel):
+            start = pretrained(self.model)
         return Recipe(
             self.training or MultiomicsTraining(),
             self.objectives or MultiomicsObjectives(),
             self.order,
             self.seed,
+            start,
         )
 
 
@@ -93,10 +98,8 @@ ARTIFACT_FILE = "multiomics.json"
 
 def _saved(model: object) -> MultiomicsModel | None:
     """Return the fitted model that ``model`` is or names, or None."""
-    if model is None or isinstance(model, MultiomicsModel):
+    if isinstance(model, MultiomicsModel):
         return model
     if isinstance(model, (str, os.PathLike)) and is_multiomics(model):
         return MultiomicsModel.load(model)
-    raise ScmambaError(
-        f"model={model!r}; give a fitted multi-omics model or the folder of a saved one, or None"
-    )
+    return None

@@ -11,6 +11,7 @@ from anndata import AnnData
 from scmamba._keys import PREFIX
 from scmamba.jobs import AnyPath
 from scmamba.learn.multiomics_training import MultiomicsObjectives, MultiomicsTraining
+from scmamba.models import CellModel
 from scmamba.tasks._labels import read_batches, read_labels
 from scmamba.tasks._multiomics.files import check_output, opened, save
 from scmamba.tasks._multiomics.fit import FitTask
@@ -29,7 +30,7 @@ def multiomics(
     *,
     batch_key: str | None = None,
     labels_key: str | None = None,
-    model: MultiomicsModel | AnyPath | None = None,
+    model: MultiomicsModel | CellModel | AnyPath | None = None,
     modalities: Mapping[str, str] | None = None,
     layer: str | Mapping[str, str] | None = None,
     impute: bool = False,
@@ -63,7 +64,8 @@ def multiomics(
         ``obs`` column with cell types, known for some cells, which are transferred to others.
     model
         None: a model is fitted. A fitted one or its folder: the cells are mapped into it, without
-        training.
+        training. A pretrained model of cells, its folder or registered name: a model is fitted
+        whose genes, batches and modalities start at the vectors of that model.
     modalities
         Names of modalities in the data by ours, ``{"rna": "GEX", "prot": "ADT"}``, where they
         differ; others are left out.
@@ -150,4 +152,5 @@ def _fit(given: Input, request: MultiomicsRequest) -> MultiomicsModel:
     labels = None
     if request.labels_key is not None:
         labels = read_labels(given.obs, request.labels_key, "unknown", "obs")
-    return FitTask(given, names, labels, request.n_top_genes, request.recipe).fit()
+    recipe = request.recipe()
+    return FitTask(given, names, labels, request.n_top_genes, recipe).fit()

@@ -161,6 +161,19 @@ def test_mamba_layers_start_as_the_identity(data: dict[str, AnnData]) -> None:
     np.testing.assert_allclose(one[:5], two, atol=1e-4)
 
 
+def test_pretrained_model_starts_a_fit(golden: Any) -> None:
+    """Genes start at the vectors of a published checkpoint with batch embeddings."""
+    data = cells(n_cells=60, n_genes=40, n_peaks=0)
+    data["rna"].var_names = [f"GENE{i}" for i in range(40)]
+    quick = MultiomicsTraining(epochs=1, n_latent=4)
+    folder = golden / "scmamba2_batch_tiny"
+    model = multiomics(data, batch_key="batch", model=folder, training=quick)
+    assert "genes of" in model.about["started_at"]
+    plain = multiomics(data, batch_key="batch", training=quick)
+    wide, narrow = (m.trained.network.sizes.d_model[0] for m in (model, plain))
+    assert wide == narrow + 32
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

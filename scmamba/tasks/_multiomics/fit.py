@@ -143,6 +143,9 @@ class FitTask:
                 reliability[block.name] = float(np.nanmean(found.reliability))
         return {
             "seed": recipe.seed,
+            "started_at": "principal components"
+            if recipe.start is None
+            else f"principal components and genes of {recipe.start.name or 'a pretrained model'}",
             "order": recipe.order,
             "mamba_layers": recipe.training.n_layer or 0,
             "n_held_out": len(held),

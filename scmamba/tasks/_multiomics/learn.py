@@ -12,12 +12,14 @@ import torch
 
 from scmamba.learn.multiomics_training import MultiomicsObjectives, MultiomicsTraining
 from scmamba.learn.staged import BAG, FULL
+from scmamba.models import CellModel
 from scmamba.tasks._multiomics.background import Mixtures
 from scmamba.tasks._multiomics.batches import Cells
 from scmamba.tasks._multiomics.blocks import Block, Blocks
 from scmamba.tasks._multiomics.coding import Coding, backgrounds
 from scmamba.tasks._multiomics.network import MultiomicsNetwork, Order, Sizes
 from scmamba.tasks._multiomics.order import ranks
+from scmamba.tasks._multiomics.pretrained_genes import gene_vectors, start_labels
 from scmamba.tasks._multiomics.start import starts
 from scmamba.tasks._multiomics.trainer import MultiomicsTrainer, Views
 from scmamba.train import TrainConfig
@@ -38,6 +40,7 @@ class Recipe:
     objectives: MultiomicsObjectives
     order: Order
     seed: int
+    start: CellModel | None = None
 
     @property
     def config(self) -> TrainConfig:
@@ -115,7 +118,15 @@ def built(
 ) -> tuple[MultiomicsNetwork, npt.NDArray[np.float32]]:
     """A new network without layers, started at joint principal components, and these."""
     n_latent, seed = recipe.training.n_latent, recipe.seed
-    found, anchors = starts(blocks.blocks, codings, cells.values, blocks.batch_ids, n_latent, seed)
+    further = [
+        gene_vectors(recipe.start, block.features)
+        if recipe.start is not None and block.kind == "rna"
+        else None
+        for block in blocks.blocks
+    ]
+    found, anchors = starts(
+        blocks.blocks, codings, cells.values, blocks.batch_ids, n_latent, seed, further
+    )
     sizes = Sizes(
         kinds=tuple(block.kind for block in blocks.blocks),
         n_features=tuple(len(block.features) for block in blocks.blocks),
@@ -126,6 +137,9 @@ def built(
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         network = MultiomicsNetwork(sizes)
+    net = recipe.start
+    if net is not None and network.batch is not None:
+        start_labels(net.batch_embedding, net.config.n_batches, network.batch.weight)
     for m, one in enumerate(found):
         encoder: Any = network.encoders[m]
         encoder.start(*map(torch.from_numpy, (one.loadings, one.linear, one.log_var)))
@@ -197,5 +211,8 @@ def with_layers(bag: MultiomicsNetwork, blocks: Blocks, recipe: Recipe) -> Multi
         network = MultiomicsNetwork(sizes)
     network.load_state_dict(bag.state_dict(), strict=False)
     assert network.mixer is not None
+    if (net := recipe.start) is not None:
+        weight = network.mixer.modality.weight
+        start_labels(net.modality_embedding, net.config.n_modalities, weight)
     network.mixer.rank.copy_(torch.from_numpy(ranks(blocks.blocks, recipe.order, recipe.seed)))
     return network

@@ -58,12 +58,14 @@ def starts(
     batch_ids: Ints,
     n_latent: int,
     seed: int,
+    further: Sequence[npt.NDArray[np.float32] | None] = (),
 ) -> tuple[list[Start], npt.NDArray[np.float32]]:
     """Start of the encoder of each modality, and the latents (n_cells, n_latent) they predict.
 
     Cells in which all modalities were measured align these; where there are too few of them, each
     modality starts at components of its own. Other cells have the latent that their modalities
-    predict together.
+    predict together. ``further`` are loadings (n_features, d) of each modality that predict the
+    latent too, and take no part in it.
     """
     loadings, scores, weights = [], [], []
     for block, coding, one in zip(blocks, codings, values, strict=True):
@@ -82,6 +84,10 @@ def starts(
     k = min(n_latent, len(size))
     latent[:, :k] = (left * size)[:, :k]
     latent = latent * _signs(left, n_latent) / max(latent.std(0).max(), 1e-9)
+    for m, more in enumerate(further):
+        if more is not None:
+            loadings[m] = np.hstack([loadings[m], more])
+            scores[m] = _standardized(values[m] @ loadings[m], blocks[m], batch_ids)
     made = [_regressed(a, s[paired], latent) for a, s in zip(loadings, scores, strict=True)]
     anchors = _predicted(made, scores, blocks)
     anchors[paired] = latent
