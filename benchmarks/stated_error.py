@@ -24,7 +24,6 @@ from typing import Any
 
 import anndata as ad
 import numpy as np
-import scanpy as sc
 from _results import provenance, write
 from anndata import AnnData
 from scipy.special import softmax
@@ -32,7 +31,7 @@ from sklearn.linear_model import LogisticRegression
 
 from scmamba import metrics, settings
 from scmamba.benchmark import ANNOTATION_METHODS
-from scmamba.benchmark._annotation.split import split_of
+from scmamba.benchmark._annotation.split import UNLABELED, AnnotationSplit, split_of
 from scmamba.benchmark._cost import measure_cost
 from scmamba.learn.calibration import best_temperature, floor_logits
 from scmamba.learn.folds import cross_validation_folds
@@ -40,7 +39,6 @@ from scmamba.learn.thresholds import class_thresholds, confidence_threshold
 from scmamba.tasks import annotate
 
 MAX_ERROR = 0.05
-UNLABELED = "Unknown"
 N_TOP_GENES = 2000
 PACKAGES = ("torch", "numpy", "scikit-learn", "scanpy", "celltypist")
 OURS, LR, CELLTYPIST = "scmamba", "logistic regression, balanced", "CellTypist"
@@ -60,6 +58,17 @@ class Query:
     def truth(self) -> np.ndarray:
         """(n_query,) labels."""
         return self.query.obs[self.labels_key].to_numpy(dtype=str)
+
+    @property
+    def split(self) -> AnnotationSplit:
+        """What other methods see."""
+        return split_of(
+            self.reference,
+            self.query,
+            self.labels_key,
+            batch_key=self.batch_key,
+            n_top_genes=N_TOP_GENES,
+        )
 
 
 def studies(data: Path) -> Iterator[Query]:
@@ -185,25 +194,13 @@ def ours(one: Query) -> dict[str, Any]:
     }
 
 
-def normalized(one: Query) -> tuple[Any, Any, np.ndarray, np.ndarray]:
-    """Log-normalized highly variable genes of both, labels and batches of the labelled cells."""
-    known = (one.reference.obs[one.labels_key] != UNLABELED).to_numpy()
-    reference = one.reference[known].copy()
-    both = [reference, one.query.copy()]
-    for cells in both:
-        sc.pp.normalize_total(cells, target_sum=1e4)
-        sc.pp.log1p(cells)
-    variable = sc.pp.highly_variable_genes(reference, n_top_genes=N_TOP_GENES, inplace=False)
-    genes = variable["highly_variable"].to_numpy()
-    labels = reference.obs[one.labels_key].to_numpy(dtype=str)
-    batches = reference.obs[one.batch_key].to_numpy(dtype=str).astype(object)
-    return both[0][:, genes].X.tocsr(), both[1][:, genes].X.tocsr(), labels, batches
-
-
 def logistic(one: Query, error: float) -> dict[str, Any]:
     """Class-balanced logistic regression, with thresholds from batches held out in turn."""
-    x, query, labels, batches = normalized(one)
-    classes, codes = np.unique(labels, return_inverse=True)
+    split = one.split
+    x, query, _ = split.values()
+    batches = split.train.obs[one.batch_key].to_numpy(dtype=str).astype(object)
+    batches = batches[split.labels != UNLABELED]
+    classes, codes = np.unique(split.known_labels, return_inverse=True)
 
     def fitted(rows: np.ndarray, values: Any) -> np.ndarray:
         model = LogisticRegression(max_iter=300, class_weight="balanced").fit(x[rows], codes[rows])
@@ -239,8 +236,7 @@ def celltypist(one: Query) -> dict[str, Any] | None:
     method = ANNOTATION_METHODS["celltypist"]
     if find_spec("celltypist") is None:
         return None
-    split = split_of(one.reference, one.query, one.labels_key, batch_key=one.batch_key)
-    found = method.run(split, 0)
+    found = method.run(one.split, 0)
     return scores(one.truth, found.guess, found.confidence)
 
 

@@ -24,6 +24,9 @@ WEIGHTS = tuple(np.linspace(0, 1, 11).round(1).tolist())
 _DOUBT = 5.0
 """Nats by which all held-out labels together must be likelier than under the base rates for both to
 have the same weight: settings were chosen on these labels, which makes chance look like skill."""
+_CEDED = 0.01
+"""Accuracy and macro-F1 together that a weight may cost to make held-out labels likelier: a
+component that is often wrong, but never sure, is likelier than one that is surely right."""
 TAUS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, -0.1, -0.2)  # the first of equals is taken
 
 
@@ -176,7 +179,7 @@ def fit_fusion(
     base_rates: tuple[float, ...],
     fold: npt.NDArray[np.int64] | None = None,
 ) -> Fusion:
-    """Choose temperatures and weights by likelihood, the logit adjustment by accuracy + macro-F1.
+    """Choose temperatures by likelihood, the logit adjustment by accuracy and F1, weights by both.
 
     Parameters
     ----------
@@ -208,6 +211,10 @@ def fit_fusion(
         fusion = replace(fusion, unvalidated=tuple(np.setdiff1d(classes, target).tolist()))
     if linear is not None and neural is not None:
         trials = [replace(fusion, neural_weight=weight) for weight in WEIGHTS]
+        if kind == "classification":
+            scores = [_quality(trial.mixed(linear, neural), target) for trial in trials]
+            enough = max(scores) - _CEDED
+            trials = [trial for trial, one in zip(trials, scores, strict=True) if one >= enough]
         fusion = min(trials, key=lambda trial: _mixture_loss(trial, linear, neural, target))
     if kind == "classification":
         tau = _logit_adjustment(fusion, linear, neural, target, fold)
@@ -267,15 +274,16 @@ def _logit_adjustment(
     asked = []
     for part in [np.full(len(codes), True)] if fold is None else [fold == f for f in set(fold)]:
         own = [None if logits is None else logits[part] for logits in (linear, neural)]
-        scores = [_quality(trial, own[0], own[1], codes[part]) for trial in trials]
+        scores = [_quality(trial.adjusted(own[0], own[1]), codes[part]) for trial in trials]
         asked.append(TAUS[int(np.argmax(scores))])
     same = all(tau > 0 for tau in asked) or all(tau < 0 for tau in asked)
     return min(asked, key=abs) if same else 0.0
 
 
-def _quality(fusion: Fusion, linear: Floats | None, neural: Floats | None, codes: Target) -> float:
+def _quality(logits: Floats, codes: Target) -> float:
+    """Accuracy and macro-F1 of the likeliest classes, added up."""
     from sklearn.metrics import accuracy_score, f1_score
 
-    guess = fusion.adjusted(linear, neural).argmax(1)
+    guess = logits.argmax(1)
     macro = f1_score(codes, guess, average="macro", labels=np.unique(codes), zero_division=0)
     return float(accuracy_score(codes, guess) + macro)
