@@ -230,3 +230,23 @@ def test_files_and_command_line(tmp_path: Any) -> None:
         ad.read_h5ad(made).obsm["X_scmamba"], first.obsm["X_scmamba"], atol=1e-4
     )
     assert main([*command[:2], "--output", str(tmp_path / "made.h5mu")]) == 2
+
+
+def test_mudata_keeps_its_names_and_is_untouched_on_failure(tmp_path: Any) -> None:
+    """Results at the top, imputed values in modalities of other names; as a file too."""
+    mudata = pytest.importorskip("mudata")
+    data = cells(n_cells=40, n_peaks=0)
+    data["prot"].var_names = [f"CD{i}_TotalSeqB" for i in range(6)]
+    mdata = mudata.MuData({"rna": data["rna"], "adt": data["prot"][:30].copy()})
+    with pytest.raises(ScmambaError):
+        multiomics(mdata, batch_key="donor")
+    assert "X_scmamba" not in mdata.obsm and not mdata.mod["adt"].layers
+    mdata.write_h5mu(tmp_path / "cells.h5mu")
+    quick = MultiomicsTraining(epochs=1, n_latent=4)
+    model = multiomics(mdata, impute=True, training=quick)
+    assert mdata.obsm["X_scmamba"].shape == (40, 4)
+    assert np.isfinite(mdata.mod["adt"].layers["scmamba_imputed"]).all()
+    assert model.impute(mdata, "prot").columns[0] == "CD0_TotalSeqB"
+    multiomics(tmp_path / "cells.h5mu", model=model, output=tmp_path / "made.h5mu")
+    made = mudata.read_h5mu(tmp_path / "made.h5mu")
+    np.testing.assert_allclose(made.obsm["X_scmamba"], mdata.obsm["X_scmamba"], atol=1e-4)

@@ -52,7 +52,7 @@ class Modality:
 
 
 def blocks_to_fit(given: Input, batch_ids: Ints, n_top_genes: int | None) -> Blocks:
-    """Blocks of all modalities: variable genes, all proteins, all peaks that are ever open."""
+    """Blocks of all modalities: variable genes, all proteins and all peaks."""
     blocks = []
     for one in given.modalities:
         X = _placed(one.X, one.rows, len(given.obs))
@@ -62,8 +62,6 @@ def blocks_to_fit(given: Input, batch_ids: Ints, n_top_genes: int | None) -> Blo
                 f"modality {one.name!r} holds no count in any cell; remove it: modalities={{...}}"
             )
         order = np.argsort(np.array(one.features, dtype=str), kind="stable")
-        found = np.bincount(X.indices, minlength=X.shape[1])[order]
-        order = order[found > 0].astype(np.int64)
         panel = _panel(one, len(given.obs))
         block = Block(
             one.name, one.kind, X, measured, one.features, one.panels, panel, one.places
