@@ -13,8 +13,8 @@ import numpy as np
 from anndata.io import sparse_dataset
 
 from scmamba.models import preset
-from scmamba.stream.corpus import open_corpus
 from scmamba.stream.corpus_files import CorpusReader
+from scmamba.stream.corpus_open import open_corpus
 from scmamba.stream.corpus_settings import CorpusSettings
 from scmamba.stream.corpus_views import ViewSettings
 from scmamba.train import FitConfig

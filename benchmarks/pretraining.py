@@ -84,16 +84,23 @@ def untrained(like: CellModel, seed: int) -> CellModel:
     return model
 
 
+def embedded(adata: ad.AnnData, model: Any) -> np.ndarray:
+    """Zero-shot embedding of cells."""
+    cells = adata.copy()
+    tasks.embed(cells, model)
+    return np.asarray(cells.obsm["X_scmamba"])
+
+
 def embeddings(adata: ad.AnnData, runs: Path, seed: int) -> dict[str, np.ndarray]:
     """Each method's numbers for the cells of a study."""
     found = {}
     for variant in SIZES:
         if (runs / f"{variant}-{seed}" / "config.json").exists():
             model = models.load(runs / f"{variant}-{seed}")
-            found[variant] = tasks.embed(adata, model, copy=True).obsm["X_scmamba"]
+            found[variant] = embedded(adata, model)
     bag = models.load(runs / f"bag-{seed}")
     assert isinstance(bag, CellModel)
-    found["untrained"] = tasks.embed(adata, untrained(bag, seed), copy=True).obsm["X_scmamba"]
+    found["untrained"] = embedded(adata, untrained(bag, seed))
     study = adata.copy()
     sc.pp.normalize_total(study, target_sum=1e4)
     sc.pp.log1p(study)

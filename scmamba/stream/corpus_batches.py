@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +10,7 @@ import numpy.typing as npt
 
 from scmamba.models.cell.config import EncoderConfig
 from scmamba.pp.normalize import log_normalized
+from scmamba.stream.ahead import in_advance
 from scmamba.stream.batches import WHOLE, Shard
 from scmamba.stream.cells import CellTrainBatch
 from scmamba.stream.corpus import CorpusFile
@@ -190,44 +189,6 @@ class CorpusPass:
                 held[stream] = one, buffer.read(files.astype(np.int64), rows.astype(np.int64))
             parts.append(_taken(held[stream][1], inside[which == one] - one * order.buffer))
         return parts[0] if len(parts) == 1 else _appended(parts)
-
-
-def in_advance(make: Callable[[], Iterator[Any]], ahead: int) -> Iterator[Any]:
-    """Let a thread make the next ``ahead`` items while the present one is used."""
-    items: queue.Queue[Any] = queue.Queue(maxsize=ahead)
-    over, end = threading.Event(), object()
-
-    def put(item: Any) -> None:
-        while not over.is_set():
-            try:
-                items.put(item, timeout=0.1)
-                return
-            except queue.Full:
-                continue
-
-    def work() -> None:
-        try:
-            for item in make():
-                put((item, None))
-                if over.is_set():
-                    return
-            put((end, None))
-        except BaseException as error:  # raised where the item is asked for
-            put((end, error))
-
-    thread = threading.Thread(target=work, daemon=True, name="scmamba batches")
-    thread.start()
-    try:
-        while True:
-            item, error = items.get()
-            if error is not None:
-                raise error
-            if item is end:
-                return
-            yield item
-    finally:
-        over.set()
-        thread.join(timeout=10)
 
 
 def together(

@@ -14,8 +14,9 @@ from scmamba._errors import ScmambaError
 from scmamba._files import writable_folder
 from scmamba._log import logger
 from scmamba.models import CellModel, save
-from scmamba.stream.corpus import Corpus, open_corpus
-from scmamba.tasks._pretraining.config import PretrainConfig, PretrainObjectives
+from scmamba.stream.corpus import Corpus
+from scmamba.stream.corpus_open import open_corpus
+from scmamba.tasks._pretraining.config import PretrainConfig
 from scmamba.tasks._pretraining.estimate import Estimate, estimate, timed
 from scmamba.tasks._pretraining.start import (
     backbone,
@@ -24,6 +25,7 @@ from scmamba.tasks._pretraining.start import (
     objectives_of,
     to_start_from,
 )
+from scmamba.tasks._pretraining.weights import PretrainObjectives
 from scmamba.train import FitResult, train
 from scmamba.train.data.corpus import CorpusEpochs
 

@@ -13,8 +13,8 @@ from scipy import sparse
 from scmamba._errors import ScmambaError
 from scmamba.models import preset
 from scmamba.stream.batches import Shard
-from scmamba.stream.corpus import open_corpus
 from scmamba.stream.corpus_copies import CellHashes, find_copies, gene_keys, hash_cells
+from scmamba.stream.corpus_open import open_corpus
 from scmamba.stream.corpus_settings import CorpusSettings
 from scmamba.stream.corpus_views import ViewSettings
 from scmamba.train import FitConfig

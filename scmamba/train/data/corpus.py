@@ -49,7 +49,7 @@ class CorpusEpochs(EpochBatches):
     >>> from pathlib import Path
     >>> import scmamba
     >>> from scmamba.models import preset
-    >>> from scmamba.stream.corpus import open_corpus
+    >>> from scmamba.stream.corpus_open import open_corpus
     >>> from scmamba.stream.corpus_settings import CorpusSettings
     >>> from scmamba.stream.corpus_views import ViewSettings
     >>> from scmamba.train import FitConfig
