@@ -49,9 +49,9 @@ class GeneEmbeddings:
                 raise ScmambaError(f"gene embeddings {name!r} hold values that are not finite")
 
     def known(self, names: Sequence[str]) -> list[bool]:
-        """Whether each gene is in at least one source."""
+        """Whether each name is a gene to at least one source."""
         return [
-            (self.gene_sets is not None and name in self.gene_sets.rows)
+            (self.gene_sets is not None and self.gene_sets.is_gene(name))
             or any(name in table.index for table in self.tables.values())
             for name in names
         ]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
+from scmamba.tokens.cells.gene_table import Identity, human_genes
 
 _SHIPPED = Path(__file__).with_name("human_gene_sets.npz")
 _LARGEST = 300
@@ -31,6 +32,9 @@ class GeneSets:
         Row of each gene in ``features``.
     features
         (n_genes, n_sets) weights, CSR; each row has length 1.
+    is_human
+        Whether the genes are human symbols, so that earlier symbols, Ensembl ids and symbols in
+        another case (mouse genes) are found too.
 
     Examples
     --------
@@ -41,6 +45,7 @@ class GeneSets:
 
     rows: Mapping[str, int]
     features: sparse.csr_matrix
+    is_human: bool = False
 
     @staticmethod
     def of(sets: Mapping[str, Iterable[str]]) -> GeneSets:
@@ -75,7 +80,8 @@ class GeneSets:
             shape = (len(genes), int(table["n_sets"]))
         ones = np.ones(len(indices))
         member = sparse.csr_matrix((ones, indices.astype(np.int32), indptr.astype(np.int32)), shape)
-        return GeneSets({str(gene): i for i, gene in enumerate(genes)}, _weighted(member))
+        rows = {str(gene): i for i, gene in enumerate(genes)}
+        return GeneSets(rows, _weighted(member), is_human=True)
 
     @staticmethod
     def read(path: str | os.PathLike[str]) -> GeneSets:
@@ -100,20 +106,43 @@ class GeneSets:
 
     def known(self, names: Sequence[str]) -> npt.NDArray[np.bool_]:
         """(n,) whether each gene is in a set."""
-        return np.array([name in self.rows for name in names], bool)
+        return np.array([self._row(name) is not None for name in names], bool)
+
+    def is_gene(self, name: str) -> bool:
+        """Whether a name is a gene, be it in a set or not."""
+        return self._row(name) is not None or (self.is_human and identified(name) is not None)
 
     def similarity(self, names: Sequence[str], others: Sequence[str]) -> npt.NDArray[Any]:
         """(n, n_others) cosine of the features of genes, in [0, 1]; 0 for genes in no set."""
         return (self._of(names) @ self._of(others).T).toarray()
 
     def _of(self, names: Sequence[str]) -> sparse.csr_matrix:
-        known = self.known(names)
-        rows = [self.rows[name] for name in names if name in self.rows]
-        one = np.ones(len(rows))
+        found = [(i, row) for i, name in enumerate(names) if (row := self._row(name)) is not None]
+        at, rows = np.array(found, np.int64).reshape(-1, 2).T
         place = sparse.csr_matrix(
-            (one, (np.flatnonzero(known), rows)), (len(names), self.features.shape[0])
+            (np.ones(len(rows)), (at, rows)), (len(names), self.features.shape[0])
         )
         return place @ self.features
+
+    def _row(self, name: str) -> int | None:
+        row = self.rows.get(name)
+        if row is None and self.is_human and (identity := identified(name)) is not None:
+            row = _human_rows().get(identity.gene)
+        return row
+
+
+def identified(name: str) -> Identity | None:
+    """Human gene of a name; aliases, which drugs and labels share by chance, do not count."""
+    identity = human_genes().identify(name)
+    return identity if identity is not None and identity.rank <= 2 else None
+
+
+@lru_cache(maxsize=1)
+def _human_rows() -> dict[int, int]:
+    """Row of the shipped gene sets by gene of the shipped gene table."""
+    rows = GeneSets.human().rows
+    found = {symbol: identified(symbol) for symbol in rows}
+    return {one.gene: rows[symbol] for symbol, one in found.items() if one is not None}
 
 
 def _weighted(member: sparse.csr_matrix) -> sparse.csr_matrix:

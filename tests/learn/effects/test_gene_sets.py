@@ -29,6 +29,23 @@ def test_shipped_sets_know_pathways():
     assert near[0] > 0.5 > near[1]
 
 
+@pytest.mark.parametrize("name", ["MARCH5", "ENSG00000198060", "Marchf5"])
+def test_shipped_sets_know_genes_by_earlier_symbols_ids_and_other_cases(name):
+    human = GeneSets.human()
+    others = list(human.rows)[:500]
+    expected = human.similarity(["MARCHF5"], others)
+    assert expected.sum() > 0
+    np.testing.assert_array_equal(human.similarity([name], others), expected)
+    own = GeneSets.of({"x": ["MARCHF5", "b"]})
+    assert own.known([name]).tolist() == [False]
+
+
+def test_genes_in_no_set_are_still_genes():
+    sets = GeneEmbeddings(GeneSets.human())
+    assert sets.known(["C14orf178", "dexamethasone"]) == [True, False]
+    assert sets.kernels(["C14orf178"], ["STAT1"])["gene sets"].tolist() == [[0.0]]
+
+
 def test_files_are_read_and_others_refused(tmp_path):
     path = tmp_path / "sets.gmt"
     path.write_text("x\thttp\ta\tb\ny\t\tb\tc\td\n")
