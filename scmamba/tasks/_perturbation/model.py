@@ -22,7 +22,7 @@ from scmamba.learn.effects.predictor import Query
 from scmamba.learn.effects.table import EffectTable, Floats
 from scmamba.tasks._perturbation.cells import ControlCells, read_controls
 from scmamba.tasks._perturbation.reading import Columns, Screen
-from scmamba.tasks._perturbation.reverse import Target, rank, read_target
+from scmamba.tasks._perturbation.reverse import Candidates, pairs_of, rank, read_target
 from scmamba.tasks._perturbation.support import support
 from scmamba.tasks._perturbation.validation import validate
 
@@ -270,19 +270,22 @@ class PerturbationModel(Described):
         check_count("top_k", top_k)
         check_count("combinations", combinations, most=2, optional=False)
         names = self.contexts if context is None else (self._context(context),)
-        chosen = self._parse(list(self.perturbations if candidates is None else candidates))
+        given = self._parse(list(self.perturbations if candidates is None else candidates))
+        chosen = list(dict.fromkeys(given))
+        measured = set(self.table.perturbations)
+        pairs: list[tuple[int, int]] = []
         if combinations == 2:
-            singles = [one for one in chosen if len(one) == 1]
-            pairs = {tuple(sorted(a + b)) for i, a in enumerate(singles) for b in singles[i + 1 :]}
-            chosen += sorted(pairs - set(chosen))
+            pairs, known = pairs_of(chosen, measured)
+            chosen += known
         start = None
         if not change:
             self._need_cells("reverse() of cells or a profile")
             start = np.mean([self._profile(name) for name in names], axis=0)
-        wanted: Target = read_target(target, self.genes, start)
+        wanted = read_target(target, self.genes, start)
         effects = np.mean([self._in_context(chosen, name, None) for name in names], axis=0)
-        measured = set(self.table.perturbations)
-        return rank(wanted, chosen, effects, self.genes, measured, top_k)
+        places = np.array(pairs, np.int64).reshape(-1, 2)
+        searched = Candidates(chosen, effects, places, self.fitted.scale)
+        return rank(wanted, searched, self.genes, measured, top_k)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model to a folder; :meth:`load` reads it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -17,6 +17,8 @@ from scmamba.learn.effects.table import Floats
 from scmamba.pp import expression, log_normalized
 
 _FEWEST_GENES = 10
+_BLOCK = 512
+"""Candidates that are compared together: a matter of memory alone."""
 
 
 @dataclass(frozen=True)
@@ -70,23 +72,118 @@ def read_target(target: AnnData | pd.Series, genes: pd.Index, start: Floats | No
     return Target(np.where(present, values - (0 if start is None else start), 0.0), present)
 
 
+@dataclass(frozen=True)
+class Candidates:
+    """Perturbations to rank, and pairs of them.
+
+    Attributes
+    ----------
+    perturbations
+        Perturbations with a predicted effect.
+    effects
+        (n, n_genes) their effects.
+    pairs
+        (n_pairs, 2) rows of ``effects`` of which further candidates consist.
+    scale
+        Factor of the sum of the effects of a pair.
+    """
+
+    perturbations: Sequence[Perturbation]
+    effects: Floats
+    pairs: npt.NDArray[np.int64]
+    scale: float
+
+    def __len__(self) -> int:
+        """Return the number of candidates."""
+        return len(self.perturbations) + len(self.pairs)
+
+    def name(self, i: int) -> Perturbation:
+        """Return what candidate ``i`` perturbs."""
+        n = len(self.perturbations)
+        if i < n:
+            return self.perturbations[i]
+        first, second = self.pairs[i - n]
+        return tuple(sorted(self.perturbations[first] + self.perturbations[second]))
+
+    def blocks(self) -> Iterator[tuple[list[Perturbation], Floats]]:
+        """Candidates and their effects (n, n_genes), a few at a time."""
+        n = len(self.perturbations)
+        for start in range(0, n, _BLOCK):
+            yield list(self.perturbations[start : start + _BLOCK]), self.effects[start:][:_BLOCK]
+        for start in range(0, len(self.pairs), _BLOCK):
+            first, second = self.pairs[start : start + _BLOCK].T
+            names = [self.name(n + start + i) for i in range(len(first))]
+            yield names, self.scale * (self.effects[first] + self.effects[second])
+
+
+def pairs_of(
+    candidates: Sequence[Perturbation], measured: AbstractSet[Perturbation]
+) -> tuple[list[tuple[int, int]], list[Perturbation]]:
+    """Places of all pairs of single candidates that were not measured together, and the others."""
+    singles = [i for i, one in enumerate(candidates) if len(one) == 1]
+    pairs: list[tuple[int, int]] = []
+    known: list[Perturbation] = []
+    given = set(candidates)
+    for k, i in enumerate(singles):
+        for j in singles[k + 1 :]:
+            both = tuple(sorted(candidates[i] + candidates[j]))
+            if both in given:
+                continue
+            if both in measured:
+                known.append(both)
+            else:
+                pairs.append((i, j))
+    return pairs, known
+
+
 def rank(
     target: Target,
-    candidates: Sequence[Perturbation],
-    effects: Floats,
+    candidates: Candidates,
     genes: pd.Index,
     measured: AbstractSet[Perturbation],
     top_k: int | None,
 ) -> pd.DataFrame:
-    """Rank candidates by the correlation of their effects (n, n_genes) with the wanted change."""
-    rows = []
-    for one, effect in zip(candidates, effects, strict=True):
-        used = target.present & ~genes.isin(list(one))
-        wanted, found = target.change[used], effect[used]
-        spread = wanted.std() * found.std()
-        score = float(np.corrcoef(wanted, found)[0, 1]) if spread > 0 else 0.0
-        distance = float(np.sqrt(np.square(wanted - found).mean()))
-        rows.append((label_of(one), score, distance, one in measured))
-    table = pd.DataFrame(rows, columns=["perturbation", "score", "distance", "measured"])
-    ranked = table.sort_values(["score", "perturbation"], ascending=[False, True], kind="stable")
-    return ranked.head(len(ranked) if top_k is None else top_k).reset_index(drop=True)
+    """Rank candidates by the correlation of their effects with the wanted change; exact."""
+    place = {str(gene): i for i, gene in enumerate(genes)}
+    parts = [compare(target, names, found, place) for names, found in candidates.blocks()]
+    score, distance = (np.concatenate(one) for one in zip(*parts, strict=True))
+    labels = np.array([label_of(candidates.name(i)) for i in range(len(candidates))], object)
+    order = np.lexsort((labels.astype(str), -score.round(12)))[:top_k]
+    return pd.DataFrame(
+        {
+            "perturbation": labels[order],
+            "score": score[order],
+            "distance": distance[order],
+            "measured": [candidates.name(i) in measured for i in order],
+        }
+    )
+
+
+def compare(
+    target: Target, perturbations: Sequence[Perturbation], effects: Floats, place: Mapping[str, int]
+) -> tuple[Floats, Floats]:
+    """Compare effects (n, n_genes) with the wanted change, each without its own genes.
+
+    Returns
+    -------
+    (n,) Pearson correlations, 0 where one side is constant; (n,) root mean squared differences.
+    """
+    found = np.where(target.present, effects, 0.0).astype(np.float64)
+    own = [
+        (i, place[name])
+        for i, one in enumerate(perturbations)
+        for name in one
+        if name in place and target.present[place[name]]
+    ]
+    rows, columns = np.array(own, np.int64).reshape(-1, 2).T
+    found[rows, columns] = 0.0
+    gone = target.change[columns]
+    lost = [np.bincount(rows, one, len(found)) for one in (np.ones(len(rows)), gone, gone**2)]
+    n = target.present.sum() - lost[0]
+    total, square = target.change.sum() - lost[1], np.square(target.change).sum() - lost[2]
+    mine, own_square, product = found.sum(1), np.square(found).sum(1), found @ target.change
+    spread = np.maximum(square - total**2 / n, 0) * np.maximum(own_square - mine**2 / n, 0)
+    floor = 1e-20 * np.maximum(square * own_square, 1e-300)
+    covariance = product - total * mine / n
+    score = np.where(spread > floor, covariance / np.sqrt(np.maximum(spread, floor)), 0.0)
+    return score, np.sqrt(np.maximum(square + own_square - 2 * product, 0) / n)
