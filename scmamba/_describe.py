@@ -5,6 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Described(ABC):
@@ -28,6 +32,39 @@ class Described(ABC):
             for name, text in entries.items()
         )
         return f"<div><strong>{escape(title)}</strong><table>{rows}</table></div>"
+
+
+class Tabulated(ABC):
+    """Base class of objects that are displayed as a title with a table."""
+
+    @abstractmethod
+    def _shown(self) -> tuple[str, pd.DataFrame]:
+        """Return the title and a table of numbers."""
+
+    def __repr__(self) -> str:
+        """Return title and table as text."""
+        title, table = self._shown()
+        return f"{title}\n{table.to_string(float_format='{:.3f}'.format)}"
+
+    def _repr_html_(self) -> str:
+        title, table = self._shown()
+        numbers = table.to_html(float_format="{:.3f}".format, border=0)
+        return f"<div><strong>{escape(title)}</strong>{numbers}</div>"
+
+
+def numbers(**scores: float | None) -> dict[str, str]:
+    """Return scores as text by name, those that are None left out.
+
+    Examples
+    --------
+    >>> numbers(macro_f1=0.5, roc_auc=None)
+    {'macro f1': '0.500'}
+    """
+    return {
+        name.replace("_", " "): f"{value:.3f}"
+        for name, value in scores.items()
+        if value is not None
+    }
 
 
 def listed(names: Sequence[object], most: int = 6) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from scmamba._describe import Described, numbers
 from scmamba._errors import ScmambaError
 from scmamba._text import label_texts
 from scmamba.metrics.calibration import expected_calibration_error
 
 
-@dataclass(frozen=True)
-class AnnotationScores:
+@dataclass(frozen=True, repr=False)
+class AnnotationScores(Described):
     """Scores of predicted cell labels; see :func:`annotation`.
 
     Attributes
@@ -63,20 +65,21 @@ class AnnotationScores:
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in tables}
         return plain | {name: getattr(self, name).to_dict(orient="index") for name in tables}
 
+    def _summary(self) -> tuple[str, Mapping[str, str]]:
+        rows = {"cells": f"{self.n_cells:,}"} | numbers(
+            accuracy=self.accuracy, balanced_accuracy=self.balanced_accuracy
+        )
+        rows["macro-F1"] = f"{self.macro_f1:.3f}"
+        if self.ece is not None:
+            rows["calibration error"] = f"{self.ece:.3f}"
+        if self.coverage is not None:
+            rows["coverage"] = f"{self.coverage:.3f}"
+            rows["accuracy where labeled"] = f"{self.selective_accuracy:.3f}"
+        return "AnnotationScores", rows
+
     def __str__(self) -> str:
         """Return the scores as a table, one per line."""
-        rows = [
-            ("cells", f"{self.n_cells:,}"),
-            ("accuracy", f"{self.accuracy:.3f}"),
-            ("balanced accuracy", f"{self.balanced_accuracy:.3f}"),
-            ("macro-F1", f"{self.macro_f1:.3f}"),
-        ]
-        if self.ece is not None:
-            rows.append(("calibration error", f"{self.ece:.3f}"))
-        if self.coverage is not None:
-            rows.append(("coverage", f"{self.coverage:.3f}"))
-            rows.append(("accuracy where labeled", f"{self.selective_accuracy:.3f}"))
-        return "\n".join(f"{name:<24}{value:>8}" for name, value in rows)
+        return "\n".join(f"{name:<24}{value:>8}" for name, value in self._summary()[1].items())
 
 
 def annotation(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from scmamba._describe import Tabulated
 from scmamba._errors import ScmambaError
 from scmamba._files import atomic
 from scmamba._log import logger
@@ -26,8 +27,8 @@ _N_COMPS = 50
 _TYPE = "Metric Type"
 
 
-@dataclass(frozen=True)
-class IntegrationScores:
+@dataclass(frozen=True, repr=False)
+class IntegrationScores(Tabulated):
     """Scores of batch mixing and conservation of cell types; see :func:`integration`.
 
     Attributes
@@ -64,10 +65,8 @@ class IntegrationScores:
             self.table.assign(**{"Cells scored": self.n_scored}).to_csv(temporary)
         return Path(path)
 
-    def __str__(self) -> str:
-        """Return the scores as a table, one column per embedding."""
-        head = f"{self.n_scored:,} of {self.n_cells:,} cells scored\n"
-        return head + self.table.T.to_string(float_format="{:.3f}".format)
+    def _shown(self) -> tuple[str, pd.DataFrame]:
+        return f"{self.n_scored:,} of {self.n_cells:,} cells scored", self.table.T
 
 
 def integration(

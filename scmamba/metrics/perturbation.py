@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from scmamba._describe import Tabulated
 from scmamba._errors import ScmambaError
 from scmamba.metrics._perturbation.cells import (
     CellGroups,
@@ -25,8 +26,8 @@ CEILING = "ceiling"
 _DRAWS = 1000
 
 
-@dataclass(frozen=True)
-class PerturbationScores:
+@dataclass(frozen=True, repr=False)
+class PerturbationScores(Tabulated):
     """Scores of predicted perturbation responses; see :func:`perturbation`.
 
     Attributes
@@ -53,10 +54,8 @@ class PerturbationScores:
     table: pd.DataFrame = field(repr=False, compare=False)
     summary: pd.DataFrame = field(repr=False, compare=False)
 
-    def __str__(self) -> str:
-        """Return the summary as a table, one row per metric."""
-        head = f"{len(self.table):,} perturbations"
-        return head + "\n" + self.summary.to_string(float_format="{:.3f}".format)
+    def _shown(self) -> tuple[str, pd.DataFrame]:
+        return f"{len(self.table):,} perturbations", self.summary
 
 
 def perturbation(

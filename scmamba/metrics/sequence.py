@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scmamba._describe import Described, numbers
 from scmamba._errors import ScmambaError
 
 
-@dataclass(frozen=True)
-class ClassificationScores:
+@dataclass(frozen=True, repr=False)
+class ClassificationScores(Described):
     """Scores of predicted classes; see :func:`classification` and :func:`multilabel`.
 
     Attributes
@@ -46,13 +48,17 @@ class ClassificationScores:
     mcc: float
     roc_auc: float | None
 
+    def _summary(self) -> tuple[str, Mapping[str, str]]:
+        scores = {name: value for name, value in self.to_dict().items() if name != "n"}
+        return "ClassificationScores", {"n": f"{self.n:,}"} | numbers(**scores)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON."""
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class RegressionScores:
+@dataclass(frozen=True, repr=False)
+class RegressionScores(Described):
     """Scores of predicted numbers; see :func:`regression`.
 
     Attributes
@@ -77,6 +83,10 @@ class RegressionScores:
     pearson: float
     spearman: float
     mse: float
+
+    def _summary(self) -> tuple[str, Mapping[str, str]]:
+        scores = {name: value for name, value in self.to_dict().items() if name != "n"}
+        return "RegressionScores", {"n": f"{self.n:,}"} | numbers(**scores)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON."""

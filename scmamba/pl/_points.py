@@ -73,7 +73,7 @@ def colors_of(adata: AnnData, labels: Mapping[str, pd.Series]) -> dict[str, str]
 
 def _without_grey(colors: list[str]) -> list[str]:
     """Replace colors that look gray by others of scanpy's palette."""
-    others = iter(c for c in palette(102) if c not in colors and not is_grey(c))
+    others = iter(c for c in (*palette(20), *palette(102)) if c not in colors and not is_grey(c))
     return [next(others, color) if is_grey(color) else color for color in colors]
 
 

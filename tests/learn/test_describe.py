@@ -27,3 +27,20 @@ def test_what_is_shown(load, name, shown) -> None:
     for part in shown:
         assert part in text and part in html
     assert html.startswith("<div>") and "<table>" in html
+
+
+def test_scores_show_themselves() -> None:
+    import pandas as pd
+
+    from scmamba import metrics
+
+    scores = [
+        metrics.annotation(["B", "T", "T"], ["B", "T", "B"]),
+        metrics.classification([0, 1, 1], [0, 1, 0]),
+        metrics.regression([1.0, 2.0, 4.0], [1.0, 2.0, 3.0]),
+        metrics.IntegrationScores(pd.DataFrame({"Total": [0.5]}, ["X_pca"]), {}, 9, 8),
+    ]
+    shown = ["0.667", "0.667", "0.333", "0.500"]
+    for one, value in zip(scores, shown, strict=True):
+        assert value in repr(one) and value in one._repr_html_()
+        assert "(" not in repr(one).splitlines()[0]
