@@ -111,7 +111,8 @@ def annotate(
 
     A linear component on expression and a neural component on cell embeddings are fitted,
     validated on held-out labeled cells (whole batches where ``batch_key`` allows), and combined
-    with weights, calibration and thresholds that those cells choose.
+    with weights, calibration and thresholds that those cells choose. Where there are several
+    batches, the linear component also learns from the expression of the cells to annotate.
 
     Parameters
     ----------
