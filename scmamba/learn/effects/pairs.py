@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scmamba.learn.effects.components import scale_components
 from scmamba.learn.effects.contexts import standardized
 from scmamba.learn.effects.kriging import (
     Kriging,
@@ -137,8 +138,9 @@ def fit_pair_model(table: EffectTable, context: str) -> PairModel | None:
         for share in SHARES
     }
     share = min(choices, key=lambda one: choices[one].error)
-    kriging = finish_kriging(choices[share], kernels, effects - share * residuals, variance)
-    return PairModel(context, treatments, share, kriging, elsewhere)
+    targets = effects - share * residuals
+    kriging = finish_kriging(choices[share], kernels, targets, variance)
+    return PairModel(context, treatments, share, scale_components(kriging, targets), elsewhere)
 
 
 def treatment(table: EffectTable, row: int) -> Treatment:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from scmamba.learn.effects.components import scale_components
 from scmamba.learn.effects.embeddings import GeneEmbeddings
 from scmamba.learn.effects.kriging import Kriging, fit_kriging, relative_variance
 from scmamba.learn.effects.names import Perturbation
@@ -75,7 +76,8 @@ def fit_unseen_model(
     names = tuple(highest)
     errors = None if table.errors is None else table.errors[rows]
     kernels = embeddings.kernels(names, names) if embeddings is not None and names else {}
-    kriging = fit_kriging(kernels, table.effects[rows], relative_variance(errors, len(rows)))
+    fitted = fit_kriging(kernels, table.effects[rows], relative_variance(errors, len(rows)))
+    kriging = scale_components(fitted, table.effects[rows])
     controls = table.control_of([context])
     columns = {str(gene): i for i, gene in enumerate(table.genes)}
     profile = None if controls is None else controls[0]
