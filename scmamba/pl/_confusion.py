@@ -73,6 +73,6 @@ def confusion(counts: pd.DataFrame) -> Figure:
     bar = place(figure, left + wide + 0.2, foot, 0.1, high)
     figure.colorbar(image, cax=bar)
     bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GREY)
-    bar.set_ylabel("share of the true label", fontsize=8, color=MUTED)
+    bar.set_ylabel("fraction of the true label", fontsize=8, color=MUTED)
     bar.spines[:].set_visible(False)
     return figure

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
@@ -72,9 +74,17 @@ def colors_of(adata: AnnData, labels: Mapping[str, pd.Series]) -> dict[str, str]
 
 
 def _without_grey(colors: list[str]) -> list[str]:
-    """Replace colors that look gray by others of scanpy's palette."""
-    others = iter(c for c in (*palette(20), *palette(102)) if c not in colors and not is_grey(c))
-    return [next(others, color) if is_grey(color) else color for color in colors]
+    """Replace colors that look gray by those of scanpy's palette that differ most from others."""
+    taken = [to_rgb(color) for color in colors if not is_grey(color)]
+    free = [c for c in palette(28) if not is_grey(c) and max(to_rgb(c)) < 0.75]
+    found = []
+    for color in colors:
+        if is_grey(color) and free and taken:
+            color = max(free, key=lambda one: min(math.dist(to_rgb(one), other) for other in taken))
+            free.remove(color)
+            taken.append(to_rgb(color))
+        found.append(color)
+    return found
 
 
 def behind_first(labels: pd.Series, colors: Mapping[str, str]) -> NDArray[np.int64]:
