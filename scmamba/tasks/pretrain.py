@@ -145,7 +145,7 @@ def pretrain(
     >>> from scmamba.tasks.pretrain import PretrainConfig, pretrain
     >>> data = {"min_cells": 1, "min_genes": 1}
     >>> config = PretrainConfig.from_dict(
-    ...     {"data": data, "model": {"d_model": 8}, "fit": {"epochs": 1}}
+    ...     {"data": data, "model": {"d_model": 16}, "fit": {"epochs": 1}}
     ... )
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for i in range(2):
