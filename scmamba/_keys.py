@@ -156,6 +156,26 @@ class Keys:
         return f"{self.prefix}_gene_embedding"
 
     @property
+    def knockout(self) -> str:
+        """``obsm`` key of the length of each cell's shift by each perturbed gene."""
+        return f"{self.prefix}_knockout"
+
+    @property
+    def network(self) -> str:
+        """``varp`` key of the weights of a gene network, regulators in rows."""
+        return f"{self.prefix}_network"
+
+    @property
+    def correlation(self) -> str:
+        """``varp`` key of the correlations beside a gene network."""
+        return f"{self.prefix}_correlation"
+
+    @property
+    def program(self) -> str:
+        """``var`` key of the gene program of each gene of a network."""
+        return f"{self.prefix}_program"
+
+    @property
     def validation(self) -> str:
         """``uns`` key of the validation table, one row per cell type."""
         return f"{self.prefix}_validation"

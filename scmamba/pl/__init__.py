@@ -5,6 +5,7 @@ from scmamba.pl._conservation import conservation_logo
 from scmamba.pl._integration_scores import integration_runs, integration_scores
 from scmamba.pl._integration_umap import integration_umap
 from scmamba.pl._mutagenesis import mutagenesis_heatmap, mutagenesis_logo
+from scmamba.pl._network import gene_network
 from scmamba.pl._reliability import reliability
 from scmamba.pl._report import report
 from scmamba.pl._sequence_benchmark import (
@@ -24,6 +25,7 @@ __all__ = [
     "benchmark_radar",
     "confusion",
     "conservation_logo",
+    "gene_network",
     "integration_runs",
     "integration_scores",
     "integration_umap",

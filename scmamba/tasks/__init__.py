@@ -12,11 +12,15 @@ from scmamba.learn.training import (
 from scmamba.tasks import sequence
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._integration.integrator import Integrator
+from scmamba.tasks._knockout.result import Knockouts
 from scmamba.tasks._multiomics.model import MultiomicsModel
+from scmamba.tasks._network.result import GeneNetwork
 from scmamba.tasks._perturbation.model import PerturbationModel
 from scmamba.tasks.annotate import annotate
 from scmamba.tasks.embed import embed
+from scmamba.tasks.gene_network import gene_network
 from scmamba.tasks.integrate import integrate
+from scmamba.tasks.knockout import knockout
 from scmamba.tasks.multiomics import multiomics
 from scmamba.tasks.perturb import perturb
 from scmamba.tasks.pretrain import PretrainConfig, Pretrained, PretrainObjectives, pretrain
@@ -24,9 +28,11 @@ from scmamba.tasks.pretrain import PretrainConfig, Pretrained, PretrainObjective
 __all__ = [
     "AnnotationTraining",
     "Annotator",
+    "GeneNetwork",
     "IntegrationObjectives",
     "IntegrationTraining",
     "Integrator",
+    "Knockouts",
     "MultiomicsModel",
     "MultiomicsObjectives",
     "MultiomicsTraining",
@@ -37,7 +43,9 @@ __all__ = [
     "SequenceTraining",
     "annotate",
     "embed",
+    "gene_network",
     "integrate",
+    "knockout",
     "multiomics",
     "perturb",
     "pretrain",

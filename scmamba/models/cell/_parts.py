@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
@@ -75,6 +76,18 @@ def add_heads(heads: nn.ModuleDict, config: CellConfig, names: Iterable[str]) ->
     for name in names:
         if name in config.heads:
             heads[name] = HEADS[name].build(config.heads[name], sizes)
+
+
+def flags_of(values: Tensor, padding_mask: Tensor | None, flags: Tensor | None) -> Tensor:
+    """Return flags (B, L) of tokens, by default 0, and 2 at padding."""
+    if flags is None:
+        flags = torch.zeros_like(values, dtype=torch.long)
+    elif flags.shape != values.shape or bool(((flags < 0) | (flags > 2)).any()):
+        raise ScmambaError(
+            f"perturbation_flags of shape {tuple(flags.shape)} for values of shape "
+            f"{tuple(values.shape)}; give one flag a token: 0 untouched, 1 perturbed, 2 padding"
+        )
+    return flags if padding_mask is None else flags.masked_fill(padding_mask, 2)
 
 
 def given(ids: Tensor | None, name: str, reason: str) -> Tensor:

@@ -85,6 +85,9 @@ class EncoderConfig(Config):
     input_norm_affine: bool = True
     """Whether that norm has a learned scale and shift."""
 
+    perturbation_flags: bool = False
+    """Whether tokens also have an embedding of their flag: 0 untouched, 1 perturbed, 2 padding."""
+
     pre_norm: bool = False
     """Whether a LayerNorm is applied before each layer instead of after it."""
 
@@ -198,6 +201,10 @@ class CellConfig(Config):
             if self.heads.get(name) is not None
         }
         object.__setattr__(self, "heads", made)
+        if {"affine", "expression"} <= set(made):
+            raise ScmambaError(
+                "affine=True with expression=True; give one of them: both decode tokens"
+            )
         self.between("n_batches", 0, WIDEST)
         self.between("n_modalities", 0, WIDEST)
         if self.n_batches == 0:
@@ -239,6 +246,7 @@ class CellConfig(Config):
         """
         c = self.encoder
         plain = c.input_norm == "none" and not c.gene_norm and not (c.pre_norm and c.final_norm)
+        plain = plain and not c.perturbation_flags
         product = c.n_layer == 0 and c.value_encoding == "product"
         return plain and product and self.pool.method in ("mean", "sum")
 

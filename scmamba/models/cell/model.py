@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 H = TypeVar("H", bound=Head)
 
 
+FLAGS = ("untouched", "perturbed", "padding")
+"""Meaning of the flags 0, 1, 2 of tokens in a model with ``perturbation_flags``."""
+
+
 class CellModel(Described, nn.Module):
     """Bidirectional Mamba-2 model of the expressed genes of a cell.
 
@@ -78,6 +82,9 @@ class CellModel(Described, nn.Module):
         self.value_embedding: nn.Module = PlainValue(clip=c.value_clip)
         if c.value_encoding != "product":
             self.value_embedding = ValueEmbedding(c.d_model, dropout=c.dropout, clip=c.value_clip)
+        self.perturbation_embedding = (
+            nn.Embedding(len(FLAGS), c.d_model) if c.perturbation_flags else None
+        )
         self.input_norm = parts.input_norm(config)
         self.stack = parts.stack(c)
         self.final_norm = nn.LayerNorm(c.d_model) if c.pre_norm and c.final_norm else None
@@ -139,6 +146,8 @@ class CellModel(Described, nn.Module):
         values: Tensor,
         padding_mask: Tensor | None = None,
         batch_ids: Tensor | None = None,
+        *,
+        perturbation_flags: Tensor | None = None,
     ) -> Tensor:
         """Compute hidden states (B, L, D), in the order of the tokens.
 
@@ -152,14 +161,29 @@ class CellModel(Described, nn.Module):
             (B, L) bool, True at padding.
         batch_ids
             (B,) batch of each cell; needed only with ``input_norm="per_batch"``.
+        perturbation_flags
+            (B, L) 0 untouched, 1 perturbed, 2 padding; None: nothing is perturbed. Only for a
+            model with such flags.
         """
         genes = self.gene_embedding(gene_ids)
-        return self._encode(genes, values, padding_mask, batch_ids)
+        return self._encode(genes, values, padding_mask, batch_ids, perturbation_flags)
 
     def _encode(
-        self, genes: Tensor, values: Tensor, padding_mask: Tensor | None, batch_ids: Tensor | None
+        self,
+        genes: Tensor,
+        values: Tensor,
+        padding_mask: Tensor | None,
+        batch_ids: Tensor | None,
+        flags: Tensor | None = None,
     ) -> Tensor:
         x = COMBINE[self.config.encoder.value_encoding](genes, self.value_embedding(values))
+        if self.perturbation_embedding is not None:
+            x = x + self.perturbation_embedding(parts.flags_of(values, padding_mask, flags))
+        elif flags is not None:
+            raise ScmambaError(
+                "perturbation_flags are given, but this model has no embedding of them; create it "
+                "with perturbation_flags=True, or load a perturbation checkpoint"
+            )
         if isinstance(self.input_norm, DomainBatchNorm):
             x = self.input_norm(x, given(batch_ids, "batch_ids", "a norm per batch"), padding_mask)
         elif self.input_norm is not None:
@@ -175,6 +199,7 @@ class CellModel(Described, nn.Module):
         batch_ids: Tensor | None = None,
         modality_ids: Tensor | None = None,
         *,
+        perturbation_flags: Tensor | None = None,
         heads: Collection[str] = tuple(HEADS),
     ) -> CellOutput:
         """Compute hidden states, the cell embedding and the outputs of the heads.
@@ -187,6 +212,8 @@ class CellModel(Described, nn.Module):
             (B,) batch of each cell; needed by batch labels and by norms per batch.
         modality_ids
             (B, L) modality of each token; needed if ``n_modalities`` is above 0.
+        perturbation_flags
+            (B, L) 0 untouched, 1 perturbed, 2 padding; see :meth:`encode`.
         heads
             Names of the heads to run, if the model has them; see
             :data:`scmamba.nn.heads.HEADS`. The latent is always computed, as it is the cell
@@ -195,17 +222,19 @@ class CellModel(Described, nn.Module):
         asked = self._asked(heads)
         needed = {need for head in asked for need in head.needs}
         hidden = genes = None
-        if isinstance(self.pool, BagPool) and "hidden" not in needed:
+        bag = isinstance(self.pool, BagPool) and perturbation_flags is None
+        if bag and "hidden" not in needed:
             pooled = self.pooled(gene_ids, values, padding_mask)
         else:
             genes = self.gene_embedding(gene_ids)
-            hidden = self._encode(genes, values, padding_mask, batch_ids)
+            hidden = self._encode(genes, values, padding_mask, batch_ids, perturbation_flags)
             pooled = self._pool(hidden, gene_ids, values, padding_mask)
         if genes is None and "genes" in needed:
             genes = self.gene_embedding(gene_ids)
         cell = self.finish(pooled, batch_ids)
         labels = self._labels(batch_ids, modality_ids, gene_ids) if "labels" in needed else None
-        return self._output(asked, cell, batch_ids, hidden=hidden, genes=genes, labels=labels)
+        tokens = {"hidden": hidden, "genes": genes, "values": values, "labels": labels}
+        return self._output(asked, cell, batch_ids, **tokens)
 
     def forward_matrix(
         self,
@@ -251,28 +280,23 @@ class CellModel(Described, nn.Module):
         asked: Sequence[Head],
         finished: tuple[Tensor, Tensor | None],
         batch_ids: Tensor | None,
-        *,
-        hidden: Tensor | None = None,
-        genes: Tensor | None = None,
-        labels: Tensor | None = None,
+        **tokens: Tensor | None,
     ) -> CellOutput:
-        """Run heads on the result of :meth:`finish`."""
+        """Run heads on the result of :meth:`finish`; ``tokens`` are fields of CellState."""
         cell, log_var = finished
         state = CellState(
             cell,
             # Decoders use a sample of the latent in training, as in a variational autoencoder.
             drawn=sample(cell, log_var) if log_var is not None and self.training else cell,
             log_var=log_var,
-            hidden=hidden,
-            genes=genes,
-            labels=labels,
             batch=self._batch(batch_ids) if any("batch" in h.needs for h in asked) else None,
             batch_ids=batch_ids,
+            **tokens,
         )
         made: dict[str, Tensor] = {}
         for head in asked:
             made |= head.read(state)
-        return CellOutput.of(hidden, cell, made)
+        return CellOutput.of(tokens.get("hidden"), cell, made)
 
     def pooled(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ KEYS: tuple[tuple[str, str], ...] = (
     ("value_embedding.", "value_encoder."),
     ("input_norm.bns.", "dsbn.bns."),
     ("input_norm.", "bn."),
+    ("perturbation_embedding.", "pert_encoder."),
     ("stack.layers.", "mamba_encoder.layers."),
     ("stack.layers.", "transformer_encoder.layers."),  # perturbation checkpoints
     ("batch_embedding.weight", "batch_encoder.embedding.weight"),
@@ -37,6 +37,8 @@ KEYS: tuple[tuple[str, str], ...] = (
     ("modality_embedding.norm.", "mod_encoder.enc_norm."),
     ("heads.expression.value.", "decoder.fc."),
     ("heads.expression.zero.", "decoder.zero_logit."),
+    ("heads.affine.coefficient.", "decoder.coeff_decoder.fc."),
+    ("heads.affine.bias.", "decoder.bias_decoder.fc."),
     ("heads.mvc.query.", "mvc_decoder.gene2query."),
     ("heads.mvc.value.", "mvc_decoder.W."),
     ("heads.mvc.zero.", "mvc_decoder.W_zero_logit."),
@@ -176,10 +178,5 @@ def _notes(
         notes.append(
             f"the gene embedding has {config.encoder.n_genes} rows for {n_tokens} tokens of "
             "vocab.json"
-        )
-    if any(re.match(r"pert_encoder\.|decoder\.(coeff|bias)_decoder\.", name) for name in tensors):
-        notes.append(
-            "a perturbation checkpoint: its backbone is loaded; the perturbation embedding and "
-            "the affine decoder are not part of a cell model"
         )
     return tuple(notes)

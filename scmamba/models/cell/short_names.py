@@ -32,6 +32,7 @@ _ENCODER = (
     "layer_dropout",
     "input_norm",
     "input_norm_affine",
+    "perturbation_flags",
     "pre_norm",
     "final_norm",
     "mlp_ratio",
@@ -56,7 +57,7 @@ FIELD_PATHS: dict[str, tuple[str, ...]] = {
 }
 """Location of each setting in the configuration."""
 
-_SWITCHES = ("expression", "mvc", "adversary")
+_SWITCHES = ("expression", "mvc", "adversary", "affine")
 """Heads that are switched on or off."""
 
 _SIZED = {"n_classes": "class", "n_latent": "latent", "n_counts": "counts"}

@@ -58,6 +58,7 @@ def infer(shapes: Shapes, args: Fields, *, n_tokens: int) -> CellConfig:
         **_input_norm(shapes),
         pool=_pool(args),
         expression="heads.expression.value.0.weight" in shapes,
+        **_perturbation(shapes),
         mvc="heads.mvc.query.weight" in shapes,
         explicit_zero=any(".zero." in name for name in shapes),
         n_classes=head[0],
@@ -140,6 +141,18 @@ def _input_norm(shapes: Shapes) -> dict[str, Any]:
         return {"input_norm": "none"}
     affine = bool(names & {"input_norm.weight", "input_norm.bias"})
     return {"input_norm": "batch", "input_norm_affine": affine}
+
+
+def _perturbation(shapes: Shapes) -> dict[str, Any]:
+    """Read what perturbation checkpoints have: flags of tokens, log-normalized values."""
+    if not (n_flags := _rows(shapes, "perturbation_embedding.weight")):
+        return {}
+    if n_flags != 3:
+        raise ScmambaError(
+            f"pert_encoder has {n_flags} rows; 3 are needed: untouched, perturbed, padding"
+        )
+    affine = "heads.affine.coefficient.0.weight" in shapes
+    return {"perturbation_flags": True, "value_type": "lognorm", "affine": affine}
 
 
 def _pool(args: Fields) -> str:

@@ -14,7 +14,14 @@ from scmamba._errors import ScmambaError
 from scmamba._settings import settings
 from scmamba.models.checkpoint.report import LoadReport
 
-BACKBONE = ("gene_embedding.", "value_embedding.", "input_norm.", "stack.", "final_norm.")
+BACKBONE = (
+    "gene_embedding.",
+    "value_embedding.",
+    "perturbation_embedding.",
+    "input_norm.",
+    "stack.",
+    "final_norm.",
+)
 _COUNTER = "num_batches_tracked"  # counter of a batch norm, not a weight; 0 if missing
 MOST_FRESH = 2**26
 """Largest number of values that may start at random, unless the checkpoint holds half as many."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scmamba.nn.heads.adversary import AdversaryConfig, BatchDiscriminator, GradientReversal
+from scmamba.nn.heads.affine import AffineConfig, AffineHead
 from scmamba.nn.heads.class_ import ClassConfig, ClassHead
 from scmamba.nn.heads.counts import CountConfig, CountHead
 from scmamba.nn.heads.expression import ExpressionConfig, ExpressionHead
@@ -19,6 +20,7 @@ HEADS: dict[str, type[Head]] = {
         BatchDiscriminator,
         LatentHead,
         CountHead,
+        AffineHead,
     )
 }
 """All heads by name, in the order in which a model runs them."""
@@ -26,6 +28,8 @@ HEADS: dict[str, type[Head]] = {
 __all__ = [
     "HEADS",
     "AdversaryConfig",
+    "AffineConfig",
+    "AffineHead",
     "BatchDiscriminator",
     "CellState",
     "ClassConfig",

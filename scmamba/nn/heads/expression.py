@@ -57,8 +57,8 @@ class ExpressionHead(Head):
 
     def __init__(self, d_model: int, *, d_label: int = 0, explicit_zero: bool = False) -> None:
         super().__init__()
-        self.value = _mlp(d_model + d_label, d_model)
-        self.zero = _mlp(d_model + d_label, d_model) if explicit_zero else None
+        self.value = value_mlp(d_model + d_label, d_model)
+        self.zero = value_mlp(d_model + d_label, d_model) if explicit_zero else None
 
     def forward(self, hidden: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Return expression (B, L), and the probability (B, L) of being expressed or None.
@@ -83,7 +83,7 @@ class ExpressionHead(Head):
         return found if expressed is None else {**found, "expression_zero_prob": expressed}
 
 
-def _mlp(d_in: int, d_model: int) -> nn.Sequential:
+def value_mlp(d_in: int, d_model: int) -> nn.Sequential:
     """Two blocks (Linear, LeakyReLU), then Linear to one number."""
     return nn.Sequential(
         nn.Linear(d_in, d_model),

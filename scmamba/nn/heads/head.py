@@ -80,6 +80,9 @@ class CellState:
     genes: Tensor | None = None
     """(B, L, d_model) gene embeddings, where a head needs them."""
 
+    values: Tensor | None = None
+    """(B, L) values of the tokens, where the model read tokens."""
+
     labels: Tensor | None = None
     """(B, L, d_label) embedding of batch and modality of each token, if the model has them."""
 

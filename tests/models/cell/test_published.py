@@ -220,22 +220,67 @@ def test_loading_leaves_the_random_state_alone(release):
     assert torch.equal(torch.rand(3), wanted)
 
 
-def test_perturbation_checkpoints_load_their_backbone(release):
-    def change(state):
-        for name in list(state):
-            if name.startswith("mamba_encoder."):
-                state[name.replace("mamba_encoder", "transformer_encoder")] = state.pop(name)
-            elif name.startswith("decoder."):
-                state[name.replace("decoder.", "decoder.coeff_decoder.")] = state.pop(name)
-        state["pert_encoder.weight"] = torch.zeros(3, 16)
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_golden_perturbation(golden, tmp_path, prefix):
+    folder = golden / "scmamba2_pert_tiny"
+    model = models.load(copy(folder, tmp_path / "copy", prefix=prefix))
+    assert model.report.complete and not model.report.unused and not model.report.notes
+    expected = {k: torch.from_numpy(v) for k, v in np.load(folder / "expected.npz").items()}
+    inputs = expected["gene_ids"], expected["values"]
+    models.save(model, tmp_path / "saved")
+    for one in (model, models.load(tmp_path / "saved")):
+        with torch.no_grad():
+            out = one(*inputs, perturbation_flags=expected["pert_flags"])
+            untouched = one(*inputs)
+        names = {"hidden": "encoder_output", "cell_embedding": "cell_emb"}
+        for ours, theirs in {**names, "expression": "mlm_output"}.items():
+            assert (getattr(out, ours) - expected[theirs]).abs().max() < 1e-4, ours
+        assert (untouched.hidden - out.hidden).abs().max() > 1e-2
 
+
+def perturbation(state, n_flags=3):
+    """Rename the tensors of a release to those of a perturbation checkpoint."""
+    for name in list(state):
+        if name.startswith("mamba_encoder."):
+            state[name.replace("mamba_encoder", "transformer_encoder")] = state.pop(name)
+        elif name.startswith("decoder."):
+            part = state.pop(name)
+            for branch in ("coeff", "bias"):
+                state[name.replace("decoder.", f"decoder.{branch}_decoder.")] = part.clone()
+    state["pert_encoder.weight"] = torch.randn(n_flags, 16)
+
+
+def test_flags_of_tokens(release):
+    model = models.load(release("perturb", change=perturbation, input_norm="none")).eval()
+    ids, values = torch.randint(0, 20, (2, 5)), torch.rand(2, 5)
+    padding = torch.zeros(2, 5, dtype=torch.bool)
+    padding[1, 3:] = True
+    out, alone = model(ids, values, padding), model(ids[1:, :3], values[1:, :3])
+    torch.testing.assert_close(out.expression[1:, :3], alone.expression)
+    for wrong in (torch.full((2, 5), 3), torch.zeros(2, 4, dtype=torch.long)):
+        with pytest.raises(ScmambaError, match="0 untouched, 1 perturbed, 2 padding"):
+            model(ids, values, perturbation_flags=wrong)
+    plain = models.load(release("plain"))
+    with pytest.raises(ScmambaError, match="no embedding of them"):
+        plain(ids, values, perturbation_flags=torch.zeros(2, 5, dtype=torch.long))
+
+
+def test_a_perturbation_checkpoint_has_three_flags(release):
+    def change(state):
+        perturbation(state, n_flags=4)
+
+    with pytest.raises(ScmambaError, match="pert_encoder has 4 rows"):
+        models.load(release("perturb", change=change, input_norm="none"))
+
+
+def test_perturbation_checkpoints_load_their_backbone(release):
+    change = perturbation
     plain = models.load(release("plain", input_norm="none"))
     model = models.load(release("perturb", change=change, input_norm="none"))
     for ours, theirs in zip(model.stack.parameters(), plain.stack.parameters(), strict=True):
         assert torch.equal(ours, theirs)
-    assert "pert_encoder.weight" in model.report.unused
-    assert "expression" not in model.heads
-    assert any("perturbation checkpoint" in note for note in model.report.notes)
+    assert not model.report.unused
+    assert "expression" not in model.heads and "affine" in model.heads
 
 
 def test_a_missing_backbone_weight_has_the_name_of_its_layout(release):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scmamba.nn.heads import ClassHead, ExpressionHead, MVCHead
+from scmamba.nn.heads import AffineHead, ClassHead, ExpressionHead, MVCHead
 
 
 def leaky(x):
@@ -54,6 +54,22 @@ def test_mvc_head(d_label, explicit_zero, d_cell):
             if explicit_zero:
                 logit = affine(head.zero, query) @ c
                 torch.testing.assert_close(zero[b, t], 1 / (1 + (-logit).exp()))
+
+
+@pytest.mark.parametrize("d_label", [0, 5])
+def test_affine_head(d_label):
+    head = AffineHead(6, d_label=d_label)
+    hidden, values = torch.randn(2, 3, 6), torch.randn(2, 3)
+    label = torch.randn(2, 3, d_label) if d_label else None
+    got = head(hidden, values, label)
+    for b in range(2):
+        for t in range(3):
+            x = hidden[b, t] if label is None else torch.cat([hidden[b, t], label[b, t]])
+            coefficient, bias = (
+                affine(branch[4], leaky(affine(branch[2], leaky(affine(branch[0], x)))))[0]
+                for branch in (head.coefficient, head.bias)
+            )
+            torch.testing.assert_close(got[b, t], coefficient * values[b, t] + bias)
 
 
 @pytest.mark.parametrize("n_layer", [1, 3])

@@ -1,0 +1,53 @@
+"""``scmamba gene_network``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def gene_network(
+    input: Path,
+    *,
+    output: Path,
+    model: str | None = None,
+    regulators: Path | None = None,
+    known_targets: Path | None = None,
+    picture: Path | None = None,
+    **options: Any,
+) -> None:
+    """Write the edges from regulators to targets that a model or a correlation finds.
+
+    Parameters
+    ----------
+    input
+        Cells: an .h5ad, .zarr or .h5mu file, a 10x .h5 file or mtx folder.
+    output
+        CSV file to write, one row per edge.
+    model
+        A registered name, or the folder of a cell model, an annotator or an integrator; without
+        it, a compact model of these cells.
+    regulators
+        Text file with one gene a line, such as transcription factors; genes that the cells or
+        the model lack are left out.
+    known_targets
+        CSV file with columns ``regulator`` and ``target``.
+    picture
+        PNG, PDF or SVG file to write.
+    """
+    import pandas as pd
+
+    from scmamba.cli._sequences import table_file, write_table
+    from scmamba.pl import gene_network as draw
+    from scmamba.tasks import gene_network as task
+
+    table_file(output)
+    names = None if regulators is None else regulators.read_text().split()
+    known = None if known_targets is None else pd.read_csv(known_targets)
+    network = task(
+        input, model, names, known_targets=known, missing="skip", key_added="scmamba", **options
+    )
+    write_table(network.edges, output)
+    if picture is not None:
+        draw(network.edges).savefig(picture)
+    print(network)

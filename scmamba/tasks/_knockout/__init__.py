@@ -1,0 +1,1 @@
+"""Parts of :func:`scmamba.tasks.knockout`."""

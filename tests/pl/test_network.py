@@ -1,0 +1,52 @@
+"""The picture of a gene network."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.patches import FancyArrowPatch
+
+import scmamba
+from scmamba._errors import ScmambaError
+from scmamba.pl._style import BLUE, GREY, ORANGE
+
+
+@pytest.fixture
+def edges():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "regulator": np.repeat(["A", "B", "C"], 10),
+            "target": [f"g{i}" for i in rng.integers(0, 20, 30)],
+            "weight": rng.normal(size=30),
+        }
+    )
+    return table.drop_duplicates(["regulator", "target"])
+
+
+def colors(figure):
+    found = figure.axes[0].patches
+    from matplotlib.colors import to_hex
+
+    return [to_hex(one.get_edgecolor()) for one in found if isinstance(one, FancyArrowPatch)]
+
+
+def test_strongest_edges_of_each_regulator(edges):
+    figure = scmamba.pl.gene_network(edges, n_edges=6)
+    kept = edges.loc[edges["weight"].abs().sort_values(ascending=False).index]
+    kept = kept.groupby("regulator").head(2)
+    wanted = sorted(BLUE if w > 0 else ORANGE for w in kept["weight"])
+    assert sorted(colors(figure)) == wanted
+    figure.canvas.draw()
+
+
+def test_edges_without_sign(edges):
+    assert set(colors(scmamba.pl.gene_network(edges.assign(sign=0)))) == {GREY}
+
+
+def test_wrong_inputs(edges):
+    with pytest.raises(ScmambaError, match="there is no edge of regulators=\\['X'\\]"):
+        scmamba.pl.gene_network(edges, regulators=["X"])
+    with pytest.raises(ScmambaError, match="columns 'regulator'"):
+        scmamba.pl.gene_network(edges[["weight"]])
+    with pytest.raises(ScmambaError, match="n_edges=0"):
+        scmamba.pl.gene_network(edges, n_edges=0)
