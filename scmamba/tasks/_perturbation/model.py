@@ -182,7 +182,7 @@ class PerturbationModel(Described):
         perturbations
             One or more: ``"A"``, ``"A+B"``, or a list of these.
         context
-            A measured context; None without ``cells``: the mean over all of them.
+            A measured context, without ``cells``; None: the mean over all of them.
         dose
             Dose; None: that measured.
         change
@@ -198,11 +198,17 @@ class PerturbationModel(Described):
         Raises
         ------
         ScmambaError
-            If a perturbation or the context is unknown, or ``change=False`` without controls.
+            If a perturbation or the context is unknown, cells and a context are both given, or
+            ``change=False`` without controls.
         """
         chosen = self._parse(perturbations)
         self._check_dose(dose)
         labels = [label_of(one, self.columns.control) for one in chosen]
+        if cells is not None and context is not None:
+            raise ScmambaError(
+                f"context={context!r} was given together with cells, whose contexts are those in "
+                f"their obs[{self.columns.context!r}]; give one of both"
+            )
         if cells is not None:
             self._need_cells("predict_mean(cells, ...)")
             controls = read_controls(

@@ -225,6 +225,8 @@ def test_requests_that_cannot_be_met_are_refused(model):
         model.predict(cells, "A+A")
     with pytest.raises(ScmambaError, match="context='X' was not measured"):
         model.predict_mean(None, "A", context="X")
+    with pytest.raises(ScmambaError, match="give one of both"):
+        model.predict_mean(cells, "A", context="T")
     with pytest.raises(ScmambaError, match="fitted without dose_key"):
         model.predict_mean(None, "A", dose=1.0)
     cells.var_names = [f"other{i}" for i in range(40)]
