@@ -1,0 +1,67 @@
+"""All genes and peaks of a cell as one sequence: time and memory against length, beside attention.
+
+    python benchmarks/multiomics_length.py                       # 1,000 to 53,946 tokens
+    python benchmarks/multiomics_length.py --lengths 500 1000    # does it run
+
+One forward pass of one layer, width 64, as ``MultiomicsTraining(n_layer=1)`` adds it, over the
+tokens of both modalities of one cell; and of one layer of 8-head attention (PyTorch's scaled dot
+product) of the same width. 53,946 tokens are the 1,185 genes and 52,761 peaks of sci-CAR.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import _timing
+import torch
+from torch import nn
+
+from scmamba.tasks._multiomics.network import Mixer, Sizes, Values
+
+LENGTHS = (1_000, 4_000, 16_000, 53_946)
+GENES, WIDTH, HEADS = 0.022, 64, 8
+
+
+def mamba(length: int) -> Callable[[], object]:
+    """The layer over a cell with ``length`` tokens of two modalities."""
+    n_genes = max(int(GENES * length), 1)
+    sizes = (n_genes, length - n_genes)
+    mixer = Mixer(Sizes(("rna", "atac"), sizes, (50, 50), n_layer=1, width=WIDTH)).eval()
+    tables = [torch.randn(n, 50) for n in sizes]
+    one = torch.ones(1, dtype=torch.bool)
+    start = torch.zeros(1, dtype=torch.int64)
+    values = [Values(torch.arange(n), torch.rand(n), start, one) for n in sizes]
+    return lambda: mixer(values, tables)
+
+
+def attention(length: int) -> Callable[[], object]:
+    """Attention over as many tokens."""
+    layer = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True).eval()
+    tokens = torch.randn(1, length, WIDTH)
+    return lambda: layer(tokens, tokens, tokens, need_weights=False)
+
+
+@torch.no_grad()
+def measured(made: Callable[[], object]) -> tuple[float, float]:
+    """Seconds of a warm pass, and mebibytes of the first."""
+    memory = _timing.peak_memory(made) / 2**20
+    start = time.perf_counter()
+    made()
+    return time.perf_counter() - start, memory
+
+
+def main() -> None:
+    """Print one row per length."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS))
+    torch.manual_seed(0)
+    print("| tokens | Mamba, s | MiB | attention, s | MiB |\n| --- | --- | --- | --- | --- |")
+    for length in parser.parse_args().lengths:
+        cells = [f"{x:.3g}" for way in (mamba, attention) for x in measured(way(length))]
+        print(f"| {length:,} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
