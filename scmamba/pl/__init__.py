@@ -4,6 +4,7 @@ from scmamba.pl._confusion import confusion
 from scmamba.pl._conservation import conservation_logo
 from scmamba.pl._integration_scores import integration_runs, integration_scores
 from scmamba.pl._integration_umap import integration_umap
+from scmamba.pl._multiomics import imputed, modality_weights, multiomics_umap
 from scmamba.pl._mutagenesis import mutagenesis_heatmap, mutagenesis_logo
 from scmamba.pl._network import gene_network
 from scmamba.pl._reliability import reliability
@@ -26,9 +27,12 @@ __all__ = [
     "confusion",
     "conservation_logo",
     "gene_network",
+    "imputed",
     "integration_runs",
     "integration_scores",
     "integration_umap",
+    "modality_weights",
+    "multiomics_umap",
     "mutagenesis_heatmap",
     "mutagenesis_logo",
     "reliability",

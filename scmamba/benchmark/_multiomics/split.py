@@ -169,7 +169,7 @@ def make_split(
 def _anndata(data: Modalities, name: str) -> AnnData:
     one = data[name]
     obs = pd.DataFrame(index=data.obs.index[one.cells])
-    var = pd.DataFrame(index=pd.Index(one.features if name != "prot" else one.names, dtype=str))
+    var = pd.DataFrame(index=pd.Index(one.features if name == "rna" else one.names, dtype=str))
     return AnnData(one.X.copy(), obs=obs, var=var)
 
 
