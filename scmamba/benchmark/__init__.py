@@ -1,4 +1,4 @@
-"""Comparisons with other methods: annotation, batch correction and sequence classifiers."""
+"""Comparisons: annotation, batch correction, modalities, perturbations, sequences."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ from scmamba.benchmark._integration.methods import INTEGRATION_METHODS, OURS, In
 from scmamba.benchmark._multiomics.benchmark import MultiomicsBenchmark, multiomics
 from scmamba.benchmark._multiomics.methods import MULTIOMICS_METHODS, MultiomicsMethod
 from scmamba.benchmark._multiomics.methods import Outcome as MultiomicsOutcome
+from scmamba.benchmark._perturbation.benchmark import PerturbationBenchmark, perturbation
+from scmamba.benchmark._perturbation.methods import (
+    PERTURBATION_METHODS,
+    PerturbationMethod,
+    PredictedEffects,
+)
+from scmamba.benchmark._perturbation.split import PerturbationSplit
 from scmamba.benchmark._sequence.benchmark import SequenceBenchmark, sequence
 from scmamba.benchmark._sequence.methods import SEQUENCE_METHODS, SequenceMethod, SequenceRun
 from scmamba.benchmark._sequence.tasks import SequenceTask, fetch_tasks, make_task, read_tasks
@@ -26,6 +33,7 @@ __all__ = [
     "INTEGRATION_METHODS",
     "MULTIOMICS_METHODS",
     "OURS",
+    "PERTURBATION_METHODS",
     "SEQUENCE_METHODS",
     "AnnotationBenchmark",
     "AnnotationMethod",
@@ -36,6 +44,10 @@ __all__ = [
     "MultiomicsBenchmark",
     "MultiomicsMethod",
     "MultiomicsOutcome",
+    "PerturbationBenchmark",
+    "PerturbationMethod",
+    "PerturbationSplit",
+    "PredictedEffects",
     "Predictions",
     "Runs",
     "SequenceBenchmark",
@@ -47,6 +59,7 @@ __all__ = [
     "integration",
     "make_task",
     "multiomics",
+    "perturbation",
     "prepare_cells",
     "read_tasks",
     "sequence",

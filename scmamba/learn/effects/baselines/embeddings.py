@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from scmamba._errors import ScmambaError
+from scmamba.learn.effects.gene_sets import GeneSets
 from scmamba.learn.effects.names import Perturbation
 from scmamba.learn.effects.table import EffectTable, Floats
 
@@ -64,6 +65,16 @@ class Embedding:
     def of_effects(table: EffectTable, n_components: int = 10) -> Embedding:
         """Principal components of the measured genes over the training effects."""
         return Embedding(table.genes, _components(table.effects.T, n_components))
+
+    @staticmethod
+    def of_gene_sets(sets: GeneSets, n_components: int = 100) -> Embedding:
+        """Singular vectors of the weights of gene sets; cosines are near to those of the sets."""
+        from sklearn.decomposition import TruncatedSVD
+
+        n = min(n_components, min(sets.features.shape) - 1)
+        names = pd.Index(list(sets.rows))
+        vectors = TruncatedSVD(n, random_state=0).fit_transform(sets.features)
+        return Embedding(names, np.asarray(vectors[list(sets.rows.values())]))
 
     def perturbations(
         self, perturbations: Sequence[Perturbation]
