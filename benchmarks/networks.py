@@ -2,13 +2,14 @@
 
     python benchmarks/networks.py CELLS.h5ad DOROTHEA.csv.gz TFS.txt --output networks.csv
 
-Every method ranks the same pairs of a transcription factor and a gene. AUPRC is over all pairs whose
+Every method ranks the same pairs of a factor and a gene. AUPRC is over all pairs whose
 factor has known targets; early precision is that of as many pairs as are known. Both are also given
 as a multiple of chance. Trees are random forests of each gene on all factors, as GENIE3 has them.
 """
 
 import argparse
 import time
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -34,7 +35,7 @@ def main() -> None:
     known = pd.read_csv(args.known)
     names = {"tf": "regulator", "source": "regulator"}
     known = known.rename(columns={k: v for k, v in names.items() if k in known})
-    factors = open(args.factors).read().split()
+    factors = Path(args.factors).read_text().split()
     cells = frequent(cells, factors, args.genes)
     factors = [one for one in factors if one in cells.var_names]
     rows = []
