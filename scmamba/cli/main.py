@@ -45,6 +45,7 @@ COMMANDS = {
     "predict-sequences": "predict sequences with a saved predictor",
     "benchmark integration": "score batch correction by scmamba, Harmony, scVI and others",
     "benchmark multiomics": "score multi-omics models by scmamba, totalVI, WNN and others",
+    "benchmark perturbation": "predict held-out perturbations by scmamba and plain baselines",
     "benchmark nt": "compare sequence classifiers on the 18 Nucleotide Transformer tasks or yours",
     "download": "fetch a published model, checked and locked by its checksums",
     "info": "this machine: device and kernels; or a model: size, license, source",
