@@ -42,7 +42,7 @@ def wnn(split: MultiomicsSplit, seed: int) -> Outcome:
         graph.uns["neighbors"] = {
             "connectivities_key": "connectivities",
             "distances_key": "distances",
-            "params": {"method": "umap"},
+            "params": {"method": "umap", "n_neighbors": 20},
         }
         sc.tl.diffmap(graph, n_comps=20, random_state=seed)
     order = graph.obs_names.get_indexer(split.cells)
