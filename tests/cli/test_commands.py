@@ -190,26 +190,3 @@ def test_several_files_are_embedded_into_a_folder(
     assert names(folder / "out") == {"cells.h5ad", "reference.h5ad"}
     assert (ad.read_h5ad("out/reference.h5ad").obsm["X_scmamba"] == 7).all()
     assert "embeddings of 60 cells" in capsys.readouterr().out
-
-
-def test_knockout_and_gene_network(tmp_path):
-    import pandas as pd
-
-    import scmamba
-    from scmamba.cli.main import main
-
-    cells = scmamba.datasets.synthetic(60, 40, 2, human=True)
-    path = str(tmp_path / "cells.h5ad")
-    cells.write_h5ad(path)
-    gene = cells.var_names[0]
-    files = {
-        name: str(tmp_path / name) for name in ("out.h5ad", "genes.csv", "edges.csv", "tf.txt")
-    }
-    arguments = ["--genes", f"[{gene}]", "--n_null", "3", "--table", files["genes.csv"]]
-    assert main(["knockout", path, *arguments, "--output", files["out.h5ad"]]) == 0
-    assert pd.read_csv(files["genes.csv"])["gene"].tolist() == [gene]
-    (tmp_path / "tf.txt").write_text(f"{gene}\nno_such_gene\n")
-    regulators = ["--regulators", files["tf.txt"]]
-    assert main(["gene_network", path, *regulators, "--output", files["edges.csv"]]) == 0
-    assert set(pd.read_csv(files["edges.csv"])["regulator"]) == {gene}
-    assert main(["knockout", path, "--genes", "[NOPE]", "--output", files["out.h5ad"]]) == 2
