@@ -99,6 +99,7 @@ def test_combinations_are_predicted_from_singles(tmp_path):
     errors = found.by_perturbation["mse"].xs("g0+g1", level="perturbation")
     assert errors["additive"].mean() < errors["no change"].mean()
     assert found.summary.loc["additive", "energy_distance"] > 0
+    assert np.isnan(found.summary.loc["no change", "pearson_delta"])
     table = found.interval("mse")
     assert (table["low"] <= table["mean"]).all() and (table["mean"] <= table["high"]).all()
 

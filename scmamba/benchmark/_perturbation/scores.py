@@ -130,6 +130,9 @@ def _cell_scores(
         n_top=N_TOP,
     )
     table = found.table.loc[list(keys)].rename_axis(index=[CONTEXT, PERTURBATION])
+    # no change correlates with nothing; rounding of profiles would make a number of it
+    correlations = [name for name in table if name.startswith("pearson_delta")]
+    table.loc[~changes.any(1), correlations] = np.nan
     return table, found.summary.get(HALVES, pd.Series(dtype=float))
 
 
