@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.stats import rankdata
 
 from scmamba._errors import ScmambaError
 
@@ -139,6 +138,8 @@ def correlations(a: Floats, b: Floats, known: npt.NDArray[np.bool_]) -> Floats:
 
 def _ranks(values: Floats, known: npt.NDArray[np.bool_]) -> Floats:
     """Ranks of the known values within each row; others are behind them."""
+    from scipy.stats import rankdata
+
     return np.asarray(rankdata(np.where(known, values, np.inf), axis=1), dtype=np.float64)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
-from scipy.stats import rankdata
 
 from scmamba._errors import ScmambaError
 
@@ -93,6 +92,8 @@ def hidden_peaks(opened: npt.ArrayLike, closed: npt.ArrayLike) -> float:
 
 def auroc(positive: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> float:
     """Area under the ROC curve by ranks; NaN where there is one class."""
+    from scipy.stats import rankdata
+
     n_positive = int(positive.sum())
     n_negative = len(positive) - n_positive
     if not n_positive or not n_negative:

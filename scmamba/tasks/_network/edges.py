@@ -7,8 +7,6 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from scipy import stats
-from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
 
 from scmamba._errors import ScmambaError
 from scmamba.tasks._knockout.null import adjusted
@@ -49,6 +47,9 @@ def programs(weights: pd.DataFrame, n_programs: int, seed: int) -> pd.Series:
 
     Programs are numbered by size, the largest is ``"1"``.
     """
+    from sklearn.cluster import KMeans
+    from sklearn.decomposition import PCA
+
     x = np.nan_to_num(weights.to_numpy().T)
     x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), np.finfo(float).tiny)
     k = min(n_programs, len(np.unique(x, axis=0)))
