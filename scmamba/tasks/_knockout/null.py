@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 Ids = npt.NDArray[np.int64]
 
@@ -46,6 +45,8 @@ def p_value(value: float, null: npt.NDArray[np.float64]) -> float:
 
 def adjusted(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """False discovery rates of Benjamini and Hochberg; NaN stays NaN."""
+    from scipy import stats
+
     fdr, known = np.full(len(p), np.nan), np.isfinite(p)
     if known.any():
         fdr[known] = stats.false_discovery_control(p[known])

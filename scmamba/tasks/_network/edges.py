@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from scmamba._errors import ScmambaError
 from scmamba.tasks._knockout.null import adjusted
@@ -96,6 +95,8 @@ def enrichment(
     among the strongest, ``expected`` by chance, ``p_value`` of Fisher's exact test (one-sided) and
     ``fdr`` within the method.
     """
+    from scipy import stats
+
     rows = []
     for method, weights in ranked:
         for regulator, row in weights.iterrows():
