@@ -7,9 +7,10 @@ from scmamba.pl._integration_umap import integration_umap
 from scmamba.pl._multiomics import imputed, modality_weights, multiomics_umap
 from scmamba.pl._mutagenesis import mutagenesis_heatmap, mutagenesis_logo
 from scmamba.pl._network import gene_network
-from scmamba.pl._perturbation import perturbation_effects, perturbation_ranking
+from scmamba.pl._perturbation import perturbation_effects
 from scmamba.pl._perturbation_change import perturbation_change
 from scmamba.pl._perturbation_gene import perturbation_gene
+from scmamba.pl._perturbation_ranking import perturbation_ranking
 from scmamba.pl._reliability import reliability
 from scmamba.pl._report import report
 from scmamba.pl._sequence_benchmark import (

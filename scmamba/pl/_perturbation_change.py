@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
+from scmamba.pl._point_names import name_points
 from scmamba.pl._style import (
     BLUE,
     GREY,
     INK,
     LINE,
-    MUTED,
     ORANGE,
     canvas,
     place,
     quiet,
-    text_width,
     title,
 )
 
 _SIZE = 4.2  # inches
-_SMALL = 8  # points
 
 
 def perturbation_change(observed: pd.Series, predicted: pd.Series, *, n_labels: int = 10) -> Figure:
@@ -77,11 +72,15 @@ def perturbation_change(observed: pd.Series, predicted: pd.Series, *, n_labels: 
     axes.axvline(0, color=LINE, linewidth=1, zorder=0)
     axes.plot(ends, ends, color=GREY, linewidth=1, zorder=0)
     size = float(np.clip(24_000 / len(points), 5, 26))
-    axes.scatter(*points.T, s=size, color=BLUE, alpha=0.45, linewidths=0, rasterized=True)
-    axes.scatter(*points[named].T, s=max(size, 14), color=ORANGE, linewidths=0, zorder=3)
+    axes.scatter(
+        points[:, 0], points[:, 1], s=size, color=BLUE, alpha=0.45, linewidths=0, rasterized=True
+    )
+    axes.scatter(
+        x.iloc[named], y.iloc[named], s=max(size, 14), color=ORANGE, linewidths=0, zorder=3
+    )
     axes.set(xlim=ends, ylim=ends, xlabel="observed change", ylabel="predicted change")
     quiet(axes)
-    _name(axes, points, named, [str(x.index[i]) for i in named])
+    name_points(axes, points[named], [str(x.index[i]) for i in named], _SIZE)
     axes.annotate(
         f"Pearson {_pearson(points)}",
         (1, 0),
@@ -135,52 +134,4 @@ def _same_genes(observed: pd.Index, predicted: pd.Index) -> None:
 def _pearson(points: npt.NDArray[np.float64]) -> str:
     if len(points) < 2 or (np.ptp(points, axis=0) == 0).any():
         return "undefined: one side is constant"
-    return f"{np.corrcoef(points.T)[0, 1]:.2f}"
-
-
-def _name(
-    axes: Axes, points: npt.NDArray[np.float64], which: Sequence[int], names: Sequence[str]
-) -> None:
-    """Write names beside points where they hide neither each other nor a named point.
-
-    Places are tried from near to far; a thin line leads to those that are far.
-    """
-    low, high = axes.get_xlim()
-    inches = (points[list(which)] - low) / (high - low) * _SIZE
-    tall = 0.13
-    taken = [(x - 0.04, y - 0.04, x + 0.04, y + 0.04) for x, y in inches]
-    for (x, y), name in zip(inches, names, strict=True):
-        wide = text_width([name], _SMALL)
-        tried = [
-            (x + right, y + up)
-            for far in (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)
-            for up in dict.fromkeys((-tall / 2, far - tall / 2, -far - tall / 2))
-            for right in (0.07 + far / 2, -0.07 - far / 2 - wide)
-        ]
-        boxes = [(a, b, a + wide, b + tall) for a, b in tried]
-        free = (box for box in boxes if _inside(box) and not any(_meet(box, t) for t in taken))
-        box = next(free, boxes[0])
-        taken.append(box)
-        beside = box[0] if box[0] > x else box[2]
-        middle = (box[1] + box[3]) / 2
-        if abs(middle - y) > 0.1 or abs(beside - x) > 0.2:
-            ends = np.array([[x, y], [beside, middle]]) / _SIZE * (high - low) + low
-            axes.plot(*ends.T, color=MUTED, linewidth=0.5, zorder=2)
-        axes.annotate(
-            name,
-            (box[0] / _SIZE, middle / _SIZE),
-            xycoords="axes fraction",
-            va="center",
-            fontsize=_SMALL,
-            color=INK,
-            zorder=4,
-        )
-
-
-def _inside(box: tuple[float, ...]) -> bool:
-    return box[0] > 0.02 and box[1] > 0.02 and box[2] < _SIZE and box[3] < _SIZE
-
-
-def _meet(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    across = one[0] < other[2] and other[0] < one[2]
-    return across and one[1] < other[3] and other[1] < one[3]
+    return f"{np.corrcoef(points[:, 0], points[:, 1])[0, 1]:.2f}"

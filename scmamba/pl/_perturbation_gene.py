@@ -79,7 +79,7 @@ def perturbation_gene(
     figure = canvas(left + wide + 1.5, 0.55 + high + 0.65)
     axes = place(figure, left, 0.55, wide, high)
     highest = max(float(values.max()) for values in groups.values()) or 1.0
-    grid = np.linspace(0, 1.04 * highest, 200)
+    grid = np.linspace(0, 1.1 * highest, 200)
     rng = np.random.default_rng(0)
     for i, (values, shade) in enumerate(zip(groups.values(), shades, strict=False)):
         density = _density(values, grid)
@@ -103,7 +103,16 @@ def perturbation_gene(
     axes.set_yticks(range(len(groups)), list(groups))
     axes.set_ylim(len(groups) - 0.7, -0.72)
     axes.set_xlim(-0.02 * highest, grid[-1])
-    axes.set_xlabel("log-normalized expression; cells that express it at the right")
+    axes.annotate(
+        "expressing",
+        (1, 1),
+        (8, 8),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=8,
+        color=MUTED,
+    )
+    axes.set_xlabel("log-normalized expression")
     quiet(axes)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -177,5 +186,7 @@ def _density(values: Floats, grid: Floats) -> Floats:
         found = np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2).sum(1)
     else:
         kernel = gaussian_kde(values)
+        # Scott's rule is for one peak; a gene that only some cells express has two.
+        kernel.set_bandwidth(0.6 * kernel.factor)
         found = kernel(grid) + kernel(-grid)
     return np.asarray(found / found.max(), dtype=np.float64)
