@@ -13,6 +13,7 @@ from scipy.stats import gaussian_kde
 
 from scmamba._errors import ScmambaError
 from scmamba.pl._points import labels_of
+from scmamba.pl._side_column import side_column
 from scmamba.pl._style import (
     BLUE,
     INK,
@@ -91,27 +92,11 @@ def perturbation_gene(
         heights = i + rng.uniform(0.05, 0.24, len(dots))
         axes.scatter(dots, heights, s=4, color=shade, alpha=0.5, linewidths=0, rasterized=True)
         axes.vlines(values.mean(), i - 0.62, i, color=INK, linewidth=1.6)
-        axes.annotate(
-            f"{(values > 0).mean():.0%} of {len(values):,}",
-            (1, i),
-            (8, 2),
-            xycoords=axes.get_yaxis_transform(),
-            textcoords="offset points",
-            fontsize=8,
-            color=MUTED,
-        )
     axes.set_yticks(range(len(groups)), list(groups))
     axes.set_ylim(len(groups) - 0.7, -0.72)
     axes.set_xlim(-0.02 * highest, grid[-1])
-    axes.annotate(
-        "expressing",
-        (1, 1),
-        (8, 8),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontsize=8,
-        color=MUTED,
-    )
+    shares = (f"{(values > 0).mean():.0%} of {len(values):,}" for values in groups.values())
+    side_column(axes, "expressing", shares)
     axes.set_xlabel("log-normalized expression")
     quiet(axes)
     axes.spines["left"].set_visible(False)

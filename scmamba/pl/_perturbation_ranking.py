@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
 from scmamba.pl._perturbation import number_of
+from scmamba.pl._side_column import side_column
 from scmamba.pl._style import BLUE, GREY, INK, MUTED, canvas, place, quiet, text_width, title
 
 _RANK = 0.27  # inches
@@ -70,31 +71,12 @@ def perturbation_ranking(ranking: pd.DataFrame, *, n_perturbations: int = 30) ->
     axes.hlines(places, 0, scores, color=GREY, linewidth=1.5, zorder=1)
     fill = np.where(measured, BLUE, "white")
     axes.scatter(scores, places, s=48, c=fill.tolist(), edgecolors=BLUE, linewidths=1.4, zorder=2)
-    for i, distance in enumerate(shown["distance"]):
-        axes.annotate(
-            f"{distance:.3g}",
-            (1, i),
-            (8, 0),
-            xycoords=axes.get_yaxis_transform(),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color=MUTED,
-        )
     lowest = float(np.nanmin(scores, initial=0.0))
     axes.set_xlim(lowest - 0.08 if lowest < 0 else -0.02, 1.04)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(places, names)
     axes.set_xlabel("correlation of predicted and wanted change")
-    axes.annotate(
-        "distance",
-        (1, 1),
-        (8, 8),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontsize=8,
-        color=MUTED,
-    )
+    side_column(axes, "distance", (f"{distance:.3g}" for distance in shown["distance"]))
     quiet(axes)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
