@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from _overview import HEAD, overview
+from _perturbation_tables import perturbation_rows
 
 HERE = Path(__file__).parent
 SCORES = {
@@ -524,6 +525,19 @@ def _difference(found: dict[str, float | None] | None) -> str:
     return f"{found['mean']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
 
 
+def perturbation_table(content: dict[str, Any]) -> str:
+    """One table for each part of a data set."""
+    parts = []
+    for title, rows in content["tables"].items():
+        parts += [title, markdown(*perturbation_rows(rows))]
+    machine, seeds = content["machine"], ", ".join(map(str, content["seeds"]))
+    parts.append(
+        f"{content['date'][:10]}, commit {content['commit']}, {machine['threads']} threads of "
+        f"{machine['cores']} cores ({machine['cpu']}); seeds {seeds}."
+    )
+    return "\n\n".join(parts)
+
+
 def _annotation(content: dict[str, Any]) -> str:
     if "results" not in content:
         return "Not run in full yet."
@@ -543,6 +557,8 @@ def render() -> str:
         "growth": growth_table,
         "bridge": bridge_table,
         "integration": integration_table,
+        "perturbation_kang": perturbation_table,
+        "perturbation_papalexi": perturbation_table,
         "sequence_classify": classify_table,
         "sequence_classify_capped": classify_table,
         "sequence_mrfp": regression_table,

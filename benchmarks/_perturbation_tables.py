@@ -1,0 +1,29 @@
+"""Tables of predicted perturbations, from their results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SCORES = {
+    "pearson_delta": ("Pearson, all genes", 3),
+    "pearson_delta_top": ("Pearson, 100 genes that change most", 3),
+    "mse": ("MSE x 1,000", 2),
+    "energy_distance": ("energy distance", 3),
+    "cpu_seconds": ("processor seconds", 1),
+}
+
+
+def perturbation_rows(rows: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Head and body of the table of one data set, methods with equal scores in one row."""
+    known = [name for name in SCORES if any(name in row for row in rows.values())]
+    merged: dict[tuple[str, ...], list[str]] = {}
+    for method, row in rows.items():
+        numbers = [
+            "" if (value := row.get(name)) is None else f"{value:.{SCORES[name][1]}f}"
+            for name in known
+        ]
+        merged.setdefault(tuple(numbers), []).append(method)
+    return (
+        ["", *(SCORES[name][0] for name in known)],
+        [["; ".join(methods), *numbers] for numbers, methods in merged.items()],
+    )
