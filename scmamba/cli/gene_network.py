@@ -1,4 +1,4 @@
-"""``scmamba gene_network``."""
+"""``scmamba gene-network``."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ COMMANDS = {
     "perturb": "learn effects of perturbations, and predict others, in other cells too",
     "pretrain": "pretrain a model on the cells of many files, or train one further",
     "knockout": "delete or overexpress genes in a model's input, and write how cells move",
-    "gene_network": "write edges from regulators to targets, with correlations beside",
+    "gene-network": "write edges from regulators to targets, with correlations beside",
     "embed-sequences": "write embeddings of DNA or RNA by a pretrained model",
     "score": "write log-likelihoods of sequences",
     "conservation": "write how much a model expects each nucleotide",

@@ -19,6 +19,6 @@ def test_knockout_and_gene_network(tmp_path):
     assert pd.read_csv(files["genes.csv"])["gene"].tolist() == [gene]
     (tmp_path / "tf.txt").write_text(f"{gene}\nno_such_gene\n")
     regulators = ["--regulators", files["tf.txt"]]
-    assert main(["gene_network", path, *regulators, "--output", files["edges.csv"]]) == 0
+    assert main(["gene-network", path, *regulators, "--output", files["edges.csv"]]) == 0
     assert set(pd.read_csv(files["edges.csv"])["regulator"]) == {gene}
     assert main(["knockout", path, "--genes", "[NOPE]", "--output", files["out.h5ad"]]) == 2
