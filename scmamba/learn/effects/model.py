@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -57,9 +57,7 @@ class EffectModel:
             unseen,
             1.0,
         )
-        return FittedEffectModel(
-            table, model.weights, model.pairs, unseen, fit_scale(table, model.single)
-        )
+        return replace(model, scale=fit_scale(table, model.single))
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ class FittedEffectModel:
         controls: Floats | None,
     ) -> Floats:
         """Effects of contexts, weighted by how alike they are to the one asked for."""
-        if context in names and errors is None:
+        if context in names:
             return effects[list(names).index(context)]
         if self.weights is None or controls is None:
             return np.asarray(effects.mean(0))

@@ -20,6 +20,9 @@ from scmamba.pp import expression, log_normalized
 from scmamba.tasks._perturbation.reading import Columns, Screen, read_labels
 from scmamba.tasks._perturbation.sampling import as_counts, perturbed_cells
 
+BLOCK = 1024
+"""Cells that are predicted together: a matter of memory alone."""
+
 
 @dataclass(frozen=True)
 class ControlCells:
@@ -78,8 +81,8 @@ class ControlCells:
     ) -> Floats:
         """(n,) change of the mean over all cells, on their genes; no mean falls below 0."""
         total = np.zeros(len(self.present))
-        for start in range(0, self.n_cells, 1024):
-            rows = slice(start, start + 1024)
+        for start in range(0, self.n_cells, BLOCK):
+            rows = slice(start, start + BLOCK)
             total += self.changes(rows, fitted, perturbation, dose)[0].sum(0)
         return np.maximum((total / self.n_cells)[self.present], -self.mean())
 

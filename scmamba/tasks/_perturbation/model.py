@@ -20,15 +20,13 @@ from scmamba.learn.effects.model import EffectModel
 from scmamba.learn.effects.names import Perturbation, label_of
 from scmamba.learn.effects.predictor import Query
 from scmamba.learn.effects.table import EffectTable, Floats
-from scmamba.tasks._perturbation.cells import ControlCells, read_controls
+from scmamba.tasks._perturbation.cells import BLOCK, read_controls
 from scmamba.tasks._perturbation.reading import Columns, Screen
 from scmamba.tasks._perturbation.reverse import Candidates, pairs_of, rank, read_target
 from scmamba.tasks._perturbation.support import support
 from scmamba.tasks._perturbation.validation import validate
 
 Perturbations = str | Sequence[str | Sequence[str]]
-_BLOCK = 1024
-"""Cells that are predicted together: a matter of memory alone."""
 
 
 class PerturbationModel(Described):
@@ -151,9 +149,9 @@ class PerturbationModel(Described):
             cells, self.screen, self.columns, layer=layer, use_raw=use_raw, gene_key=gene_key
         )
         parts = [
-            controls.perturbed(slice(i, i + _BLOCK), self.fitted, one, self._dose(dose), self.seed)
+            controls.perturbed(slice(i, i + BLOCK), self.fitted, one, self._dose(dose), self.seed)
             for one in chosen
-            for i in range(0, controls.n_cells, _BLOCK)
+            for i in range(0, controls.n_cells, BLOCK)
         ]
         found = controls.assemble(parts, [label_of(one, self.columns.control) for one in chosen])
         told = support(self.fitted, chosen, controls.profiles_by_context())
@@ -376,6 +374,3 @@ class PerturbationModel(Described):
         controls = None if profile is None else np.tile(profile, (len(chosen), 1))
         doses: npt.NDArray[np.float64] = np.full(len(chosen), self._dose(dose))
         return self.fitted.predict(Query.of(chosen, [context] * len(chosen), controls, doses))
-
-
-__all__ = ["ControlCells", "PerturbationModel"]
