@@ -27,8 +27,8 @@ ALL = {
 
 
 def _changed(title: str, **options: Any) -> IntegrationMethod:
-    labelled = "labels_key" in options
-    return IntegrationMethod(partial(scmamba, **options), "scmamba.tasks", title, labels=labelled)
+    labeled = "labels_key" in options
+    return IntegrationMethod(partial(scmamba, **options), "scmamba.tasks", title, labels=labeled)
 
 
 def _off(title: str, *, labels: bool = False, **weights: float) -> IntegrationMethod:

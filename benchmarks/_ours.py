@@ -27,7 +27,7 @@ class Ours:
     ood
         The out-of-distribution score, and what was called unknown.
     about
-        What held-out labelled cells showed and chose.
+        What held-out labeled cells showed and chose.
     """
 
     rows: dict[str, Predictions]

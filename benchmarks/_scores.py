@@ -79,7 +79,7 @@ def score_unseen(truth: Array, row: Predictions) -> dict[str, float | None]:
     return found | _cost(row)
 
 
-def summarise(
+def summarize(
     runs: Sequence[Run], metrics: dict[str, Metric], *, ours: str, reference: str, interval: str
 ) -> dict[str, Any]:
     """Scores of each run, their means, and paired differences with 95 % intervals.

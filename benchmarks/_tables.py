@@ -17,7 +17,7 @@ SCORES = {
     "macro_f1": "macro-F1",
     "ece": "ECE",
     "coverage": "coverage",
-    "selective_accuracy": "accuracy where labelled",
+    "selective_accuracy": "accuracy where labeled",
     "auroc": "AUROC",
     "unseen_unknown": "cells of the unseen type called unknown",
     "seen_unknown": "other cells called unknown",
@@ -55,7 +55,7 @@ def annotation_table(results: dict[str, Any], n_reads: int) -> str:
         parts += ["Split by split, macro-F1:", _by_split(runs)]
     if any(run["validation"] for run in runs):
         parts += [
-            "Held-out cells of the labelled part; choices are made on them, which flatters `both`:",
+            "Held-out cells of the labeled part; choices are made on them, which flatters `both`:",
             _held(runs),
         ]
     parts += [INTERVALS[results["interval"]], _provenance(results, n_reads)]
@@ -285,7 +285,7 @@ def streaming_table(content: dict[str, Any]) -> str:
 
 
 def bridge_table(content: dict[str, Any]) -> str:
-    """How well cells are labelled by genes that were placed in one way or another."""
+    """How well cells are labeled by genes that were placed in one way or another."""
     results, machine = content["results"], content["machine"]
     body = []
     for name, row in results["rows"].items():

@@ -6,7 +6,7 @@
     python benchmarks/annotation.py baron    # each of two donors of islets held out in turn
     python benchmarks/annotation.py ood      # dendritic cells that training never saw
 
-Every method learns from the same labelled cells in the same run. scmamba, like scANVI, also sees
+Every method learns from the same labeled cells in the same run. scmamba, like scANVI, also sees
 the query's expression, as it does in use; the query's labels are taken off before anything starts.
 """
 
@@ -23,7 +23,7 @@ import torch
 from _ours import OURS, ours
 from _peers import DETECTORS, LR, detect
 from _results import note_read, provenance, write
-from _scores import LABELS, Run, summarise
+from _scores import LABELS, Run, summarize
 from _scores import UNSEEN as UNSEEN_METRICS
 from _splits import FILES, UNSEEN, splits
 from _tables import annotation_table
@@ -74,7 +74,7 @@ def benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
             go = unseen_run if name == "ood" else labels_run
             runs.append(go(split, seed, arguments))
             print(f"{split.name}, seed {seed}: done", flush=True)
-    summary = summarise(
+    summary = summarize(
         runs,
         UNSEEN_METRICS if name == "ood" else LABELS,
         ours=OURS,

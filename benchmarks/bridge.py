@@ -4,10 +4,10 @@
 
 No transcripts come with the data here, so this measures the machinery, not biology: of what the
 sequences tell of a gene, how much reaches a cell model. Each of 1,000 genes of PBMC 3k belongs to
-one of eight programmes (k-means of its real expression in the training cells) and gets a random
-sequence of 600 nucleotides that holds six copies of a word of 12: its own programme's with
-probability `strength`, else one of any programme. A compact model learns cell types from half of
-the genes; the others are then added by `models.extend_genes`, and held-out cells are labelled by
+one of eight programs (k-means of its real expression in the training cells) and gets a random
+sequence of 600 nucleotides that holds six copies of a word of 12: its own program's with
+probability `strength`, else one of any program. A compact model learns cell types from half of
+the genes; the others are then added by `models.extend_genes`, and held-out cells are labeled by
 the added genes alone.
 """
 
@@ -37,7 +37,7 @@ from scmamba.tasks import sequence
 from scmamba.tokens import Vocab, tokenize
 from scmamba.train import CLS, FitConfig, fit
 
-GENES, PROGRAMMES, WORD, COPIES, LENGTH = 1000, 8, 12, 6, 600
+GENES, PROGRAMS, WORD, COPIES, LENGTH = 1000, 8, 12, 6, 600
 STRENGTHS = (0.0, 0.5, 1.0)
 BASES = np.array(list("ACGT"))
 COMPACT = {"n_layer": 0, "value_type": "lognorm", "value_encoding": "scaled", "gene_norm": False}
@@ -45,7 +45,7 @@ COMPACT |= {"input_norm": "none", "cell_norm": True, "expression": False, "mvc":
 
 
 def cells(path: Path) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
-    """Log-normalised values, names of the genes, and types of the cells."""
+    """Log-normalized values, names of the genes, and types of the cells."""
     adata = ad.read_h5ad(path)
     types = adata.obs["cell_type"].astype("category").cat.codes.to_numpy(dtype=np.int64)
     return log_normalize(adata.X), adata.var_names.to_numpy(), types
@@ -68,13 +68,13 @@ def expression_vectors(values: sparse.csr_matrix, d: int, seed: int) -> np.ndarr
     return (right[:d] * strength[:d, None]).T
 
 
-def invent(programmes: np.ndarray, strength: float, rng: np.random.Generator) -> list[str]:
-    """A sequence a gene, with its programme's word in it as far as ``strength`` goes."""
-    words = BASES[rng.integers(0, 4, (PROGRAMMES, WORD))]
+def invent(programs: np.ndarray, strength: float, rng: np.random.Generator) -> list[str]:
+    """A sequence a gene, with its program's word in it as far as ``strength`` goes."""
+    words = BASES[rng.integers(0, 4, (PROGRAMS, WORD))]
     found = []
-    for programme in programmes:
+    for program in programs:
         letters = BASES[rng.integers(0, 4, LENGTH)]
-        told = programme if rng.random() < strength else rng.integers(PROGRAMMES)
+        told = program if rng.random() < strength else rng.integers(PROGRAMS)
         for place in rng.choice(LENGTH // WORD, COPIES, replace=False) * WORD:
             letters[place : place + WORD] = words[told]
         found.append("".join(letters))
@@ -142,7 +142,7 @@ def run(path: Path, seed: int) -> dict[str, dict[str, float]]:
     new_names = [names[i] for i in new]
     model = trained(values[:, known], [names[i] for i in known], types, train, seed)
     vectors = expression_vectors(values[train], 64, seed)
-    programmes = KMeans(PROGRAMMES, n_init=4, random_state=seed).fit_predict(
+    programs = KMeans(PROGRAMS, n_init=4, random_state=seed).fit_predict(
         vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     )
     truth = types[test]
@@ -158,14 +158,14 @@ def run(path: Path, seed: int) -> dict[str, dict[str, float]]:
 
     rows = {"known genes": score(labels(model, values[test][:, known], [names[i] for i in known]))}
     rows["by their expression"] = placed(vectors)
-    rows["by their programme, told in plain"] = placed(np.eye(PROGRAMMES)[programmes])
+    rows["by their program, told in plain"] = placed(np.eye(PROGRAMS)[programs])
     rows["at random"] = score(_at_random(model, new_names, values[test][:, new], seed))
     makers: dict[str, Callable[[list[str]], np.ndarray]] = {
         "5-mers": kmers,
         "untrained Mamba-2": untrained_mamba,
     }
     for strength in STRENGTHS:
-        sequences = invent(programmes, strength, np.random.default_rng(seed))
+        sequences = invent(programs, strength, np.random.default_rng(seed))
         for name, make in makers.items():
             rows[f"by sequence, strength {strength:g}, {name}"] = placed(make(sequences))
     linear = LogisticRegression(max_iter=1000).fit(values[train][:, new], types[train])

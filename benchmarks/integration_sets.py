@@ -2,7 +2,7 @@
 
     python benchmarks/integration_sets.py --seeds 0
 
-Each method sees the same labelled cells on the same genes, in a process of its own. Labels choose
+Each method sees the same labeled cells on the same genes, in a process of its own. Labels choose
 no gene. Runs in --runs are kept: a benchmark that was stopped goes on; delete a method's files to
 run it anew.
 """

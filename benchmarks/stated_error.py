@@ -46,7 +46,7 @@ OURS, LR, CELLTYPIST = "scmamba", "logistic regression, balanced", "CellTypist"
 
 @dataclass(frozen=True)
 class Query:
-    """Labelled cells, and cells of a study or donor that they do not hold."""
+    """Labeled cells, and cells of a study or donor that they do not hold."""
 
     name: str
     reference: AnnData
@@ -125,10 +125,10 @@ def scores(truth: np.ndarray, guess: np.ndarray, confidence: np.ndarray) -> dict
     return {"accuracy": found.accuracy, "macro_f1": found.macro_f1, "ece": float(found.ece or 0)}
 
 
-def selective(truth: np.ndarray, guess: np.ndarray, labelled: np.ndarray) -> dict[str, float]:
-    """Error among labelled cells, and the fraction of cells that are labelled."""
+def selective(truth: np.ndarray, guess: np.ndarray, labeled: np.ndarray) -> dict[str, float]:
+    """Error among labeled cells, and the fraction of cells that are labeled."""
     known = truth != UNLABELED
-    kept = labelled & known
+    kept = labeled & known
     error = float((guess != truth)[kept].mean()) if kept.any() else 0.0
     return {"error": error, "coverage": float(kept.sum() / known.sum())}
 
@@ -161,7 +161,7 @@ def ours(one: Query) -> dict[str, Any]:
             seed=0,
         )
     guess = query.obs["scmamba_best_guess"].to_numpy(dtype=str)
-    labelled = (query.obs["scmamba_cell_type"] != "unknown").to_numpy()
+    labeled = (query.obs["scmamba_cell_type"] != "unknown").to_numpy()
     confidence = query.obs["scmamba_confidence"].to_numpy()
     reasons = query.obs["scmamba_reason"].value_counts().to_dict()
     rare = {
@@ -179,7 +179,7 @@ def ours(one: Query) -> dict[str, Any]:
     }
     return {
         **scores(one.truth, guess, confidence),
-        **selective(one.truth, guess, labelled),
+        **selective(one.truth, guess, labeled),
         **vars(cost),
         "validation": annotator.scores,
         "neural_weight": annotator.fusion.neural_weight,

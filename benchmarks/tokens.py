@@ -133,7 +133,7 @@ def candidates(
 
 
 def main() -> None:
-    """Compare on counts and on log-normalised counts."""
+    """Compare on counts and on log-normalized counts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, default=20_000)
     parser.add_argument("--genes", type=int, default=30_000)
@@ -145,7 +145,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     counts = make_cells(arguments.cells, arguments.genes, arguments.non_zero)
     rows, different = {}, {}
-    for values, X in (("counts", counts), ("log-normalised", log_normalized(counts))):
+    for values, X in (("counts", counts), ("log-normalized", log_normalized(counts))):
         dense = X.toarray()
         for claim, ways in candidates(X, dense).items():
             times = _timing.interleaved(ways, rounds=arguments.rounds, warm_up=1)

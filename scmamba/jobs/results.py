@@ -15,7 +15,7 @@ from scmamba._keys import UNKNOWN, file_key
 from scmamba._text import label_texts
 from scmamba._version import __version__
 
-_GREY = "#bdbdbd"
+_GRAY = "#bdbdbd"
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Results:
         self.obs[key] = pd.Categorical(labels, categories=categories)
         self.stale.append(f"{key}_colors")
         if colors and all(label in colors or label == UNKNOWN for label in categories):
-            self.uns[f"{key}_colors"] = [colors.get(label, _GREY) for label in categories]
+            self.uns[f"{key}_colors"] = [colors.get(label, _GRAY) for label in categories]
 
     def write_to(self, adata: AnnData) -> None:
         """Write all entries into ``adata``, which is changed in place."""

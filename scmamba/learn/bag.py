@@ -25,8 +25,8 @@ _BLOCK = 2048
 
 
 @dataclass(frozen=True)
-class LabelledMatrix:
-    """Labelled cells as a matrix.
+class LabeledMatrix:
+    """Labeled cells as a matrix.
 
     Attributes
     ----------
@@ -43,18 +43,18 @@ class LabelledMatrix:
         """Return how many cells there are."""
         return len(self.codes)
 
-    def take(self, rows: npt.NDArray[np.int64]) -> LabelledMatrix:
+    def take(self, rows: npt.NDArray[np.int64]) -> LabeledMatrix:
         """Return the cells ``rows`` alone, in that order."""
-        return LabelledMatrix(self.values[rows], self.codes[rows])
+        return LabeledMatrix(self.values[rows], self.codes[rows])
 
 
 def fit_bag(
     model: CellModel,
-    cells: LabelledMatrix,
+    cells: LabeledMatrix,
     objective: CLS,
     config: FitConfig,
     *,
-    held: LabelledMatrix | None = None,
+    held: LabeledMatrix | None = None,
     text: str = "Training",
     budget: TimeBudget | None = None,
 ) -> FitResult:
@@ -102,16 +102,16 @@ def outputs_of_matrix(
     return embedding, logits
 
 
-class _BagTrainer(MatrixTrainer[CellModel, LabelledMatrix]):
+class _BagTrainer(MatrixTrainer[CellModel, LabeledMatrix]):
     """Learns classes; see :func:`fit_bag`."""
 
     def __init__(
         self,
         model: CellModel,
-        cells: LabelledMatrix,
+        cells: LabeledMatrix,
         objective: CLS,
         config: FitConfig,
-        held: LabelledMatrix | None,
+        held: LabeledMatrix | None,
         budget: TimeBudget | None,
     ) -> None:
         super().__init__(
@@ -122,7 +122,7 @@ class _BagTrainer(MatrixTrainer[CellModel, LabelledMatrix]):
         self.weights = torch.tensor(objective.class_weights, device=self.device)
         self.rng = np.random.default_rng(config.seed)
 
-    def batches(self) -> Iterator[LabelledMatrix]:
+    def batches(self) -> Iterator[LabeledMatrix]:
         """Batches in which some values are hidden and the others scaled up."""
         shuffled = self.cells.take(self.rng.permutation(len(self.cells)))
         values = shuffled.values
@@ -130,9 +130,9 @@ class _BagTrainer(MatrixTrainer[CellModel, LabelledMatrix]):
         values.data = values.data * (kept * np.float32(256 / self.keep))
         for start in range(0, self.steps_per_epoch * self.size, self.size):
             rows = slice(start, start + self.size)
-            yield LabelledMatrix(values[rows], shuffled.codes[rows])
+            yield LabeledMatrix(values[rows], shuffled.codes[rows])
 
-    def losses(self, batch: LabelledMatrix) -> dict[str, torch.Tensor]:
+    def losses(self, batch: LabeledMatrix) -> dict[str, torch.Tensor]:
         """Cross-entropy of the classes."""
         return {"loss": self._loss(*self._logits(self.model, batch))}
 
@@ -150,7 +150,7 @@ class _BagTrainer(MatrixTrainer[CellModel, LabelledMatrix]):
             correct += int((logits.argmax(1) == codes).sum())
         return {"val_loss": loss / len(held), "val_accuracy": correct / len(held)}
 
-    def _logits(self, model: CellModel, batch: LabelledMatrix) -> tuple[torch.Tensor, torch.Tensor]:
+    def _logits(self, model: CellModel, batch: LabeledMatrix) -> tuple[torch.Tensor, torch.Tensor]:
         """Class logits and classes of a batch."""
         values = torch.from_numpy(batch.values.toarray()).to(self.device)
         logits = model.forward_matrix(values).class_logits

@@ -32,7 +32,7 @@ _FEWEST_CELLS = 3
 
 
 @dataclass(frozen=True)
-class Unlabelled:
+class Unlabeled:
     """Cells without labels, which are to be annotated.
 
     Attributes
@@ -46,13 +46,13 @@ class Unlabelled:
     values: Matrix
     batches: Texts
 
-    def at_most(self, n: int, seed: int) -> Unlabelled:
+    def at_most(self, n: int, seed: int) -> Unlabeled:
         """These cells, or ``n`` of them, drawn at random."""
         if self.values.shape[0] <= n:
             return self
         drawn = np.random.default_rng(seed).choice(self.values.shape[0], n, replace=False)
         rows = np.sort(drawn)
-        return Unlabelled(self.values[rows], self.batches[rows])
+        return Unlabeled(self.values[rows], self.batches[rows])
 
 
 def fit_batch_aware(
@@ -61,7 +61,7 @@ def fit_batch_aware(
     n_classes: int,
     batches: npt.NDArray[np.object_],
     axes: Axes,
-    others: Unlabelled,
+    others: Unlabeled,
 ) -> Linear:
     """Fit class-balanced logistic regression and a discriminant, whose logits are added.
 

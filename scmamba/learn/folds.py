@@ -12,13 +12,13 @@ Split = tuple[Rows, Rows]
 """Positions to learn from, and positions to validate on."""
 
 _LARGE = 30_000
-"""Labelled cells from which one held-out part is enough."""
+"""Labeled cells from which one held-out part is enough."""
 
 
 def cross_validation_folds(
     codes: Rows, batches: npt.NDArray[np.object_] | None, *, seed: int, n_folds: int = 3
 ) -> list[tuple[Rows, Rows]]:
-    """Split labelled cells into a part to learn from and a part to validate on, several times.
+    """Split labeled cells into a part to learn from and a part to validate on, several times.
 
     Whole batches are held out where there are at least two and the others leave something to learn
     from, as a new batch is what an annotator will meet; else cells, stratified by class. Cells of
@@ -28,7 +28,7 @@ def cross_validation_folds(
     Parameters
     ----------
     codes
-        (n,) class of each labelled cell, all of them at least 0.
+        (n,) class of each labeled cell, all of them at least 0.
     batches
         (n,) batch of each, or None.
     seed

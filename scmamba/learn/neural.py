@@ -65,7 +65,7 @@ class NeuralFit:
 
 
 class Networks(Protocol):
-    """Labelled cells or sequences, and how networks learn from them and are applied to them.
+    """Labeled cells or sequences, and how networks learn from them and are applied to them.
 
     Attributes
     ----------

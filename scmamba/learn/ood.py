@@ -46,7 +46,7 @@ class ClassGaussians(Axes):
 def fit_class_gaussians(
     axes: Axes, x: sparse.csr_matrix, codes: npt.NDArray[np.int64], n_classes: int
 ) -> ClassGaussians:
-    """Fit :class:`ClassGaussians` to labelled cells (n, n_genes), in 20 components at most."""
+    """Fit :class:`ClassGaussians` to labeled cells (n, n_genes), in 20 components at most."""
     from sklearn.covariance import ledoit_wolf
 
     axes = Axes(axes.mean, axes.scale, axes.components[:, :_COMPONENTS])

@@ -26,10 +26,10 @@ class Near:
         (n,) mean distance to the nearest reference cells, in units of what is usual within the
         reference: 1 is usual, 2 is twice as far.
     codes
-        (n,) most frequent label of the labelled ones among them, weighted by nearness; -1 where
-        none is labelled.
+        (n,) most frequent label of the labeled ones among them, weighted by nearness; -1 where
+        none is labeled.
     share
-        (n,) that label's share of the weights, in [0, 1]; NaN where none is labelled.
+        (n,) that label's share of the weights, in [0, 1]; NaN where none is labeled.
     """
 
     distance: Floats

@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Examples(Networks, Protocol):
-    """Labelled cells or sequences, as both components see them."""
+    """Labeled cells or sequences, as both components see them."""
 
     def __len__(self) -> int: ...
 
@@ -132,7 +132,7 @@ def fit_supervised(
     Parameters
     ----------
     examples
-        Labelled cells or sequences.
+        Labeled cells or sequences.
     fitter
         How the neural component is fitted.
     splits
@@ -164,7 +164,7 @@ def fit_supervised(
             examples.kind, found.linear, found.neural, found.target, rates, found.fold
         )
     else:
-        logger.warning("too few labelled examples to hold any out: nothing could be validated")
+        logger.warning("too few labeled examples to hold any out: nothing could be validated")
     if not refit:
         assert found is not None
         networks = [folds[i].neural.component for i in kept]
@@ -178,7 +178,7 @@ def fit_supervised(
     final = run(
         fitter.fit,
         [(examples, everything, None, _network(member, n), member) for member in range(n)],
-        text=f"Fitting {n} networks on all labelled examples",
+        text=f"Fitting {n} networks on all labeled examples",
         spread=fitter.parallel,
     )
     component = NeuralComponent(

@@ -17,7 +17,7 @@ FINETUNE_RATES = {"finetune": 1e-4, "lora": 1e-3}
 _INTEGRATION_VISITS, _FINETUNE_VISITS = 380_000, 38_000
 """Cells that an integrating network sees over all epochs, from scratch and in fine-tuning."""
 _CELL_VISITS = 75_000
-"""Labelled cells that an annotator's network sees, over all epochs."""
+"""Labeled cells that an annotator's network sees, over all epochs."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class AnnotationTraining(_Training):
     Parameters
     ----------
     epochs
-        Passes over the labelled cells: of the network without Mamba layers, or of a pretrained
+        Passes over the labeled cells: of the network without Mamba layers, or of a pretrained
         model that is fine-tuned. None: 5 to 40, fewer the more cells there are (fine-tuning: 10,
         of which held-out cells may choose fewer).
     learning_rate
@@ -97,7 +97,7 @@ class AnnotationTraining(_Training):
     n_members
         Networks with different seeds whose logits are averaged.
     n_folds
-        Parts of the labelled cells that are held out in turn.
+        Parts of the labeled cells that are held out in turn.
     patience
         Epochs without a better validation loss before training stops, with Mamba layers and in
         fine-tuning. None: 3 (fine-tuning: 2).
@@ -129,19 +129,19 @@ class AnnotationTraining(_Training):
 
     @classmethod
     def for_cells(cls, n_cells: int, **given: Any) -> AnnotationTraining:
-        """Settings for ``n_cells`` labelled cells: the number of steps grows slower than the data.
+        """Settings for ``n_cells`` labeled cells: the number of steps grows slower than the data.
 
         Parameters
         ----------
         n_cells
-            Number of labelled cells.
+            Number of labeled cells.
         **given
             Fields to set otherwise.
         """
         return cls(**given).for_n(n_cells)
 
     def for_n(self, n_cells: int) -> AnnotationTraining:
-        """A copy without None, for a network trained from scratch on ``n_cells`` labelled cells."""
+        """A copy without None, for a network trained from scratch on ``n_cells`` labeled cells."""
         return self.filled(
             epochs=int(np.clip(_CELL_VISITS // max(n_cells, 1), 5, 40)),
             mamba_epochs=2,
@@ -362,9 +362,9 @@ class IntegrationObjectives:
         Hidden expression predicted from the cell embedding, zeros included. None: 0.01 for values
         that are no counts, else 0.
     cls
-        Class of labelled cells; without labels it has no effect.
+        Class of labeled cells; without labels it has no effect.
     supcon
-        Supervised contrastive loss: labelled cells find those of their label in all batches.
+        Supervised contrastive loss: labeled cells find those of their label in all batches.
     explicit_zero
         Whether ``gep`` and ``mvc`` also predict the probability that a gene is expressed.
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from scmamba._errors import ScmambaError
-from scmamba.pl._style import GREY, INK, MUTED, canvas, place, text_width, title
+from scmamba.pl._style import GRAY, INK, MUTED, canvas, place, text_width, title
 
 
 def confusion(counts: pd.DataFrame) -> Figure:
@@ -72,7 +72,7 @@ def confusion(counts: pd.DataFrame) -> Figure:
 
     bar = place(figure, left + wide + 0.2, foot, 0.1, high)
     figure.colorbar(image, cax=bar)
-    bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GREY)
+    bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GRAY)
     bar.set_ylabel("fraction of the true label", fontsize=8, color=MUTED)
     bar.spines[:].set_visible(False)
     return figure

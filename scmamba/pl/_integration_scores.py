@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from scmamba._errors import ScmambaError
-from scmamba.pl._style import BLUE, GREY, INK, LINE, MUTED, canvas, place, quiet, text_width, title
+from scmamba.pl._style import BLUE, GRAY, INK, LINE, MUTED, canvas, place, quiet, text_width, title
 
 if TYPE_CHECKING:
     from scmamba.metrics import IntegrationScores
@@ -168,7 +168,7 @@ def integration_runs(runs: pd.DataFrame) -> Figure:
     for i, (name, words) in enumerate(panels.items()):
         axes = place(figure, left + i * (wide + 0.25), 0.4, wide, high)
         axes.hlines(range(len(means)), 0, 1, color=LINE, transform=axes.get_yaxis_transform())
-        axes.scatter(runs[name], runs["method"].map(rows), s=22, color=GREY, zorder=2)
+        axes.scatter(runs[name], runs["method"].map(rows), s=22, color=GRAY, zorder=2)
         axes.scatter(means[name], range(len(means)), s=160, marker="|", color=BLUE, zorder=3)
         if name == "seconds":
             axes.set_xscale("log")

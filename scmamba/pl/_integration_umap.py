@@ -15,7 +15,7 @@ from scmamba.pl._points import (
     legend,
     scatter,
 )
-from scmamba.pl._style import GREY, MUTED, canvas, place, text_width, title
+from scmamba.pl._style import GRAY, MUTED, canvas, place, text_width, title
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -77,7 +77,7 @@ def integration_umap(
     figure = canvas(_MARGIN + across + named, sum(heights.values()) + _HEAD)
     top = sum(heights.values())
     for row, key in enumerate(keys):
-        shades = labels[key].map(colors[key]).fillna(GREY).to_numpy()
+        shades = labels[key].map(colors[key]).fillna(GRAY).to_numpy()
         order = behind_first(labels[key], colors[key])
         for i, (name, where) in enumerate(points.items()):
             left = _MARGIN + i * (_PANEL + _GAP)

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scmamba._errors import ScmambaError
-from scmamba.pl._style import BLUE, GREY, LINE, MUTED, ORANGE, canvas, place, quiet
+from scmamba.pl._style import BLUE, GRAY, LINE, MUTED, ORANGE, canvas, place, quiet
 
-NUCLEOTIDES = {"A": "#2f9e63", "C": BLUE, "G": ORANGE, "T": "#b8322a", "U": "#b8322a", "N": GREY}
+NUCLEOTIDES = {"A": "#2f9e63", "C": BLUE, "G": ORANGE, "T": "#b8322a", "U": "#b8322a", "N": GRAY}
 PER_LINE = 80
 _CELL, _GAP, _LEFT, _RIGHT, _HEAD, _FOOT = 0.15, 0.5, 0.95, 1.15, 0.6, 0.5
 

@@ -13,7 +13,7 @@ from scipy import sparse
 from scmamba._errors import ScmambaError
 from scmamba._keys import PREFIX, Keys
 from scmamba.pl._points import behind_first, colors_of, labels_of, legend, legend_columns, scatter
-from scmamba.pl._style import BLUE, GREY, MUTED, canvas, place, quiet, title
+from scmamba.pl._style import BLUE, GRAY, MUTED, canvas, place, quiet, title
 
 _PANEL, _GAP, _MARGIN, _HEAD, _ROW = 3.0, 0.25, 0.25, 0.6, 0.21
 _TITLES = {"rna": "RNA alone", "prot": "Proteins alone", "atac": "Chromatin alone"}
@@ -79,7 +79,7 @@ def multiomics_umap(data: Any, color: str | None = None, *, key_added: str = PRE
         if labels is not None:
             own = labels.iloc[rows]
             order = behind_first(own, colors)
-            shade = own.map(colors).fillna(GREY).to_numpy()
+            shade = own.map(colors).fillna(GRAY).to_numpy()
         scatter(axes, points[order], c=shade[order])
         title(axes, text, f"{len(rows):,} cells")
     if colors:
@@ -209,7 +209,7 @@ def imputed(
         known = np.isfinite(truth[:, i]) & np.isfinite(found[:, i])
         x, y = truth[known, i], found[known, i]
         ends = [float(min(x.min(), y.min())), float(max(x.max(), y.max()))] if len(x) else [0, 1]
-        axes.plot(ends, ends, color=GREY, linewidth=1)
+        axes.plot(ends, ends, color=GRAY, linewidth=1)
         dot = float(np.clip(4_000 / max(len(x), 1), 1, 12))
         axes.scatter(x, y, s=dot, color=BLUE, alpha=0.4, linewidths=0, rasterized=True)
         varies = len(x) > 1 and x.std() > 0 and y.std() > 0

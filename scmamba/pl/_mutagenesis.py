@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from scmamba._errors import ScmambaError
 from scmamba.pl._letters import NUCLEOTIDES, lines, logo, position_axis
-from scmamba.pl._style import GREY, INK, MUTED, place, title
+from scmamba.pl._style import GRAY, INK, MUTED, place, title
 
 _ROW, _SIDE = 0.2, 1.15
 _SUBSTITUTION = "substitution"
@@ -83,7 +83,7 @@ def mutagenesis_heatmap(table: pd.DataFrame, *, value: str = "change") -> Figure
     bar = place(figure, width - _SIDE + 0.15, box.y0 * height, 0.1, max(box.height * height, 0.6))
     beyond = bool((np.abs(cells) > strongest).any(axis=None))
     figure.colorbar(image, cax=bar, extend="both" if beyond else "neither")
-    bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GREY)
+    bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GRAY)
     bar.set_ylabel(value, fontsize=8, color=MUTED)
     bar.spines[:].set_visible(False)
     return figure

@@ -12,7 +12,7 @@ from matplotlib.patches import FancyArrowPatch
 
 from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
-from scmamba.pl._style import BLUE, GREY, INK, LINE, MUTED, ORANGE, canvas, place, title
+from scmamba.pl._style import BLUE, GRAY, INK, LINE, MUTED, ORANGE, canvas, place, title
 
 _SIZE = 7.0  # inches
 _COLUMNS = {"regulator", "target", "weight"}
@@ -96,7 +96,7 @@ def gene_network(
                 shrinkA=7,
                 shrinkB=6,
                 linewidth=0.5 + 2 * abs(edge["weight"]) / largest,
-                color=BLUE if sign > 0 else ORANGE if sign < 0 else GREY,
+                color=BLUE if sign > 0 else ORANGE if sign < 0 else GRAY,
                 alpha=0.75,
                 connectionstyle="arc3,rad=0.08",
                 zorder=1,
@@ -121,7 +121,7 @@ def gene_network(
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color(LINE)
-    kinds = {BLUE: "activates", ORANGE: "represses"} if (signs != 0).any() else {GREY: "no sign"}
+    kinds = {BLUE: "activates", ORANGE: "represses"} if (signs != 0).any() else {GRAY: "no sign"}
     lines = [Line2D([], [], color=color, lw=2, label=text) for color, text in kinds.items()]
     axes.legend(
         handles=lines,

@@ -11,7 +11,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 
 from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
-from scmamba.pl._style import GREY, INK, LINE, MUTED, canvas, place, text_width, title
+from scmamba.pl._style import GRAY, INK, LINE, MUTED, canvas, place, text_width, title
 
 _CELL = 0.19  # inches
 
@@ -96,7 +96,7 @@ def perturbation_effects(
     bar = place(figure, left + wide + 0.15, foot, 0.1, high)
     beyond = bool((np.abs(drawn) > strongest).any())
     figure.colorbar(image, cax=bar, extend="both" if beyond else "neither")
-    bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GREY)
+    bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GRAY)
     bar.set_ylabel("change", fontsize=8, color=MUTED)
     bar.spines[:].set_visible(False)
     return figure

@@ -12,7 +12,7 @@ from scmamba._errors import ScmambaError
 from scmamba.pl._point_names import name_points
 from scmamba.pl._style import (
     BLUE,
-    GREY,
+    GRAY,
     INK,
     LINE,
     ORANGE,
@@ -70,7 +70,7 @@ def perturbation_change(observed: pd.Series, predicted: pd.Series, *, n_labels: 
     axes = place(figure, 0.75, 0.5, _SIZE, _SIZE)
     axes.axhline(0, color=LINE, linewidth=1, zorder=0)
     axes.axvline(0, color=LINE, linewidth=1, zorder=0)
-    axes.plot(ends, ends, color=GREY, linewidth=1, zorder=0)
+    axes.plot(ends, ends, color=GRAY, linewidth=1, zorder=0)
     size = float(np.clip(24_000 / len(points), 5, 26))
     axes.scatter(
         points[:, 0], points[:, 1], s=size, color=BLUE, alpha=0.45, linewidths=0, rasterized=True

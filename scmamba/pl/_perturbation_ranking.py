@@ -11,7 +11,7 @@ from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
 from scmamba.pl._perturbation import number_of
 from scmamba.pl._side_column import side_column
-from scmamba.pl._style import BLUE, GREY, INK, MUTED, canvas, place, quiet, text_width, title
+from scmamba.pl._style import BLUE, GRAY, INK, MUTED, canvas, place, quiet, text_width, title
 
 _RANK = 0.27  # inches
 _RANKED = ("perturbation", "score", "distance", "measured")
@@ -67,8 +67,8 @@ def perturbation_ranking(ranking: pd.DataFrame, *, n_perturbations: int = 30) ->
     figure = canvas(left + wide + 0.8, foot + high + 0.65)
     axes = place(figure, left, foot, wide, high)
     places = np.arange(len(names))
-    axes.axvline(0, color=GREY, linewidth=1, zorder=1)
-    axes.hlines(places, 0, scores, color=GREY, linewidth=1.5, zorder=1)
+    axes.axvline(0, color=GRAY, linewidth=1, zorder=1)
+    axes.hlines(places, 0, scores, color=GRAY, linewidth=1.5, zorder=1)
     fill = np.where(measured, BLUE, "white")
     axes.scatter(scores, places, s=48, c=fill.tolist(), edgecolors=BLUE, linewidths=1.4, zorder=2)
     lowest = float(np.nanmin(scores, initial=0.0))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN
 from scmamba._text import label_texts
-from scmamba.pl._style import GREY, INK, is_grey, palette, text_width
+from scmamba.pl._style import GRAY, INK, is_gray, palette, text_width
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -65,21 +65,21 @@ def colors_of(adata: AnnData, labels: Mapping[str, pd.Series]) -> dict[str, str]
         names = label_texts(list(dict.fromkeys(names)))[0].tolist()
         given = adata.uns.get(f"{key}_colors", ())
         given = list(map(str, given)) if len(given) == len(names) else list(palette(len(names)))
-        pairs = zip(names, _without_grey(given), strict=True)
+        pairs = zip(names, _without_gray(given), strict=True)
         known |= {name: color for name, color in pairs if name not in known}
     drawn = set().union(*(values.dropna() for values in labels.values()))
     colors = {name: color for name, color in known.items() if name in drawn}
-    unknown = {name: GREY for name in colors if name.lower() == UNKNOWN}
+    unknown = {name: GRAY for name in colors if name.lower() == UNKNOWN}
     return {name: color for name, color in colors.items() if name not in unknown} | unknown
 
 
-def _without_grey(colors: list[str]) -> list[str]:
+def _without_gray(colors: list[str]) -> list[str]:
     """Replace colors that look gray by those of scanpy's palette that differ most from others."""
-    taken = [to_rgb(color) for color in colors if not is_grey(color)]
-    free = [c for c in palette(28) if not is_grey(c) and max(to_rgb(c)) < 0.75]
+    taken = [to_rgb(color) for color in colors if not is_gray(color)]
+    free = [c for c in palette(28) if not is_gray(c) and max(to_rgb(c)) < 0.75]
     found = []
     for color in colors:
-        if is_grey(color) and free and taken:
+        if is_gray(color) and free and taken:
             color = max(free, key=lambda one: min(math.dist(to_rgb(one), other) for other in taken))
             free.remove(color)
             taken.append(to_rgb(color))
@@ -90,7 +90,7 @@ def _without_grey(colors: list[str]) -> list[str]:
 def behind_first(labels: pd.Series, colors: Mapping[str, str]) -> NDArray[np.int64]:
     """Gray cells first, the others shuffled so that no label hides another."""
     order = np.random.default_rng(0).permutation(len(labels))
-    colored = (labels.map(colors).fillna(GREY) != GREY).to_numpy()
+    colored = (labels.map(colors).fillna(GRAY) != GRAY).to_numpy()
     return order[np.argsort(colored[order], kind="stable")]
 
 

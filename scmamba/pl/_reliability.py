@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from scmamba.metrics.calibration import calibration_table, expected_calibration_error
-from scmamba.pl._style import BLUE, GREY, MUTED, ORANGE, canvas, place, quiet, title
+from scmamba.pl._style import BLUE, GRAY, MUTED, ORANGE, canvas, place, quiet, title
 
 
 def reliability(confidence: ArrayLike, correct: ArrayLike, n_bins: int = 15) -> Figure:
@@ -45,7 +45,7 @@ def reliability(confidence: ArrayLike, correct: ArrayLike, n_bins: int = 15) -> 
 
     figure = canvas(4.6, 5.4)
     axes = place(figure, 0.7, 1.65, 3.6, 3.1)
-    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.plot([0, 1], [0, 1], color=GRAY, linewidth=1.2, linestyle=(0, (4, 3)))
     axes.vlines(filled["confidence"], low, high, color=BLUE, alpha=0.35, linewidth=2)
     axes.plot(filled["confidence"], filled["accuracy"], color=BLUE, linewidth=1.4, alpha=0.7)
     share = filled["n_cells"] / filled["n_cells"].max()

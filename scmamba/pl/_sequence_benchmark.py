@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from scmamba._errors import ScmambaError
 from scmamba.pl._style import (
-    GREY,
+    GRAY,
     INK,
     LINE,
     MUTED,
@@ -210,7 +210,7 @@ def benchmark_radar(by_task: pd.DataFrame, score: str = "mcc") -> Figure:
         )
     axes.tick_params(axis="y", labelcolor=MUTED, labelsize=8)
     axes.grid(color=LINE)
-    axes.spines["polar"].set_color(GREY)
+    axes.spines["polar"].set_color(GRAY)
     figure.legend(
         loc="upper right",
         bbox_to_anchor=(1 - 0.08 / across, 1 - 0.7 / up),
@@ -267,7 +267,7 @@ def benchmark_efficiency(summary: pd.DataFrame, score: str = "mcc") -> Figure:
             summary["seconds"],
             summary[f"{score}_low"],
             summary[f"{score}_high"],
-            color=GREY,
+            color=GRAY,
             linewidth=1.5,
             zorder=1,
         )

@@ -21,7 +21,7 @@ from scmamba.pl._points import (
     legend_columns,
     scatter,
 )
-from scmamba.pl._style import BLUE, GREY, MUTED, canvas, place, title
+from scmamba.pl._style import BLUE, GRAY, MUTED, canvas, place, title
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -90,7 +90,7 @@ def sequence_embedding(
         _by_number(figure, points, numbers, foot)
     elif labels is not None and colors:
         order = behind_first(labels, colors)
-        scatter(axes, points[order], c=labels.map(colors).fillna(GREY).to_numpy()[order])
+        scatter(axes, points[order], c=labels.map(colors).fillna(GRAY).to_numpy()[order])
         legend(figure, colors, columns, left=_MARGIN, top=foot - 0.1)
     else:
         scatter(axes, points, color=BLUE)
@@ -130,5 +130,5 @@ def _by_number(
     )
     bar = place(figure, _MARGIN, foot - 0.25, _PANEL, 0.09)
     figure.colorbar(drawn, cax=bar, orientation="horizontal")
-    bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GREY)
+    bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GRAY)
     bar.spines[:].set_visible(False)

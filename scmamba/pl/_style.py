@@ -15,7 +15,7 @@ from matplotlib.textpath import TextPath
 INK = "#1f2933"
 MUTED = "#66727f"
 LINE = "#dfe4ea"
-GREY = "#c7cdd4"
+GRAY = "#c7cdd4"
 BLUE = "#2b6cb0"
 ORANGE = "#d9772b"
 
@@ -90,8 +90,8 @@ def title(axes: Axes, text: str, beneath: str = "") -> None:
 def quiet(axes: Axes, *, grid: bool = False) -> None:
     """Light frame, small gray ticks and, if asked, a grid behind the data."""
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(GREY)
-    axes.tick_params(colors=MUTED, labelsize=9, length=3, color=GREY)
+    axes.spines[["left", "bottom"]].set_color(GRAY)
+    axes.tick_params(colors=MUTED, labelsize=9, length=3, color=GRAY)
     axes.xaxis.label.set(color=MUTED, fontsize=9)
     axes.yaxis.label.set(color=MUTED, fontsize=9)
     if grid:
@@ -114,7 +114,7 @@ def text_width(texts: Iterable[str], fontsize: float = 9) -> float:
     return max((_width(text, fontsize) for text in texts), default=0.0)
 
 
-def is_grey(color: Any) -> bool:
+def is_gray(color: Any) -> bool:
     """Whether a color could be taken for the gray of unknown cells."""
     red, green, blue = to_rgb(color)
     return max(red, green, blue) - min(red, green, blue) < 0.12 and red > 0.45

@@ -21,7 +21,7 @@ from scmamba.pl._points import (
     legend_columns,
     scatter,
 )
-from scmamba.pl._style import GREY, MUTED, canvas, place, title
+from scmamba.pl._style import GRAY, MUTED, canvas, place, title
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -97,7 +97,7 @@ def umap_triptych(
     ]
     for key, axes in zip(keys, panels, strict=False):
         order = behind_first(labels[key], colors)
-        shades = labels[key].map(colors).fillna(GREY).to_numpy()
+        shades = labels[key].map(colors).fillna(GRAY).to_numpy()
         scatter(axes, points[order], c=shades[order])
     if truth is not None:
         title(panels[0], "Truth", truth)
@@ -108,7 +108,7 @@ def umap_triptych(
     legend(figure, colors, columns, left=_MARGIN, top=foot - 0.1)
     bar = place(figure, width - _MARGIN - _PANEL, foot - 0.25, _PANEL, 0.09)
     figure.colorbar(drawn, cax=bar, orientation="horizontal")
-    bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GREY)
+    bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GRAY)
     bar.set_xlabel("probability of the best guess", fontsize=8, color=MUTED, labelpad=2)
     bar.spines[:].set_visible(False)
     return figure

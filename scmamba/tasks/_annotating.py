@@ -38,17 +38,17 @@ _KEPT = ("confidence", "ood_score", "reason", "empty", "embedding")
 
 
 @dataclass(frozen=True)
-class LabelledCells:
+class LabeledCells:
     """Where labels come from.
 
     Attributes
     ----------
     source
-        Cells, some of which are labelled: a reference, or those to annotate.
+        Cells, some of which are labeled: a reference, or those to annotate.
     labels
         Labels of these cells.
     batches
-        (n_cells,) batch of each labelled cell, or None.
+        (n_cells,) batch of each labeled cell, or None.
     colors
         Color of each label, as far as the source has them.
     from_reference
@@ -63,7 +63,7 @@ class LabelledCells:
 
     @property
     def own_labels(self) -> Labels | None:
-        """Labels of the cells to annotate, which keep them; None where others are labelled."""
+        """Labels of the cells to annotate, which keep them; None where others are labeled."""
         return None if self.from_reference else self.labels
 
 
@@ -77,15 +77,15 @@ def open_reference(reference: AnnData | Path | None) -> Iterator[CellSource | No
         yield source
 
 
-def labelled_cells(
+def labeled_cells(
     request: AnnotationRequest, jobs: Jobs, reference: CellSource | None
-) -> LabelledCells | None:
+) -> LabeledCells | None:
     """Read labels and batches; None where the annotator was given.
 
     Raises
     ------
     ScmambaError
-        A column is missing or holds no labels, or all cells to annotate are labelled already.
+        A column is missing or holds no labels, or all cells to annotate are labeled already.
     """
     if request.saved is not None or request.labels_key is None:
         return None
@@ -97,12 +97,12 @@ def labelled_cells(
         batches = read_batches(source.obs, request.batch_key, where, needed=labels.rows)
     if reference is None and len(labels.rows) == len(labels.codes):
         raise ScmambaError(
-            f"every cell of adata.obs[{key!r}] is labelled, so none is left to annotate; set those "
-            f"to be predicted to NaN or {request.unlabeled_category!r}, or pass the labelled cells "
+            f"every cell of adata.obs[{key!r}] is labeled, so none is left to annotate; set those "
+            f"to be predicted to NaN or {request.unlabeled_category!r}, or pass the labeled cells "
             "as reference="
         )
     colors = label_colors(source.obs, source.uns, key)
-    return LabelledCells(source, labels, batches, colors, reference is not None)
+    return LabeledCells(source, labels, batches, colors, reference is not None)
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,11 @@ def locate(job: Job, request: AnnotationRequest) -> AnnotationInput:
 
 
 def fit_annotator(
-    request: AnnotationRequest, cells: LabelledCells | None, found: Expressions
+    request: AnnotationRequest, cells: LabeledCells | None, found: Expressions
 ) -> Annotator:
-    """Fit an annotator to labelled cells, for cells of which ``found`` is the expression."""
+    """Fit an annotator to labeled cells, for cells of which ``found`` is the expression."""
     if cells is None:
-        raise ScmambaError("no labelled cells were given; name them with labels_key=")
+        raise ScmambaError("no labeled cells were given; name them with labels_key=")
     labels, batches, seed = cells.labels, cells.batches, request.seed
     if cells.from_reference:
         if batches is None:
@@ -186,7 +186,7 @@ def annotation_results(
     annotator: Annotator,
     match: GeneMatch,
     request: AnnotationRequest,
-    cells: LabelledCells | None,
+    cells: LabeledCells | None,
 ) -> Results:
     """Gather what is written for one input."""
     keys = request.keys
@@ -226,7 +226,7 @@ def annotation_results(
 
 
 def _shift(
-    annotator: Annotator, score: npt.NDArray[Any], cells: LabelledCells | None
+    annotator: Annotator, score: npt.NDArray[Any], cells: LabeledCells | None
 ) -> float | None:
     """Mean out-of-distribution score; logged where no held-out batch had such a high one."""
     held_out = annotator.about.get("held_out_shift", {})
@@ -237,7 +237,7 @@ def _shift(
     shift = float(np.mean(new))
     if larger_shift(shift, held_out):
         logger.warning(
-            "these cells differ more from the labelled cells (mean OOD score %.2f) than held-out "
+            "these cells differ more from the labeled cells (mean OOD score %.2f) than held-out "
             "cells did (at most %.2f in a batch): more labels may be wrong than max_error=%g",
             shift,
             max(held_out.values()),

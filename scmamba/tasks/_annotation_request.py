@@ -108,7 +108,7 @@ class AnnotationRequest:
             raise ScmambaError(self._no_labels())
         if self.reference is None and several:
             raise ScmambaError(
-                "labels within several files are not gathered; give the labelled cells as "
+                "labels within several files are not gathered; give the labeled cells as "
                 "reference=, or a saved annotator as model="
             )
         if self.model is None and self.mode in ("probe", "lora"):
@@ -139,8 +139,8 @@ class AnnotationRequest:
             )
         return (
             "nothing says where labels come from; give one of three: model= (a saved annotator), "
-            "reference= (labelled cells) with labels_key=, or labels_key= (a column of adata.obs "
-            "in which some cells are labelled)"
+            "reference= (labeled cells) with labels_key=, or labels_key= (a column of adata.obs "
+            "in which some cells are labeled)"
         )
 
 
@@ -154,12 +154,12 @@ def _check_reference(adata: Any, reference: Any) -> None:
     columns = getattr(adata, "obs", ())
     if str(reference) in columns and not reference.exists():
         raise ScmambaError(
-            f"reference={str(reference)!r} is a column of adata.obs, not labelled cells; name the "
+            f"reference={str(reference)!r} is a column of adata.obs, not labeled cells; name the "
             f"column with labels as labels_key={str(reference)!r}"
         )
     if not reference.suffix and not reference.exists():
         raise ScmambaError(
-            f"reference={str(reference)!r} is no file; give labelled cells (an AnnData, or the "
+            f"reference={str(reference)!r} is no file; give labeled cells (an AnnData, or the "
             "path of an .h5ad or .zarr file). A column of labels is named with labels_key="
         )
     check_file(reference)

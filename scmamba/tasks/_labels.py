@@ -12,7 +12,7 @@ from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba._text import are_names, holds_measurements, label_texts, obs_column
 
-UNLABELLED = -1
+UNLABELED = -1
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Labels:
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
-        """Positions of the labelled cells."""
-        return np.flatnonzero(self.codes != UNLABELLED)
+        """Positions of the labeled cells."""
+        return np.flatnonzero(self.codes != UNLABELED)
 
 
 def read_labels(obs: pd.DataFrame, labels_key: str, unlabeled_category: str, where: str) -> Labels:
@@ -71,7 +71,7 @@ def read_labels(obs: pd.DataFrame, labels_key: str, unlabeled_category: str, whe
         found = f"only {str(classes[0])!r}" if len(classes) else "no label at all"
         raise ScmambaError(
             f"{where}[{labels_key!r}] holds {found}; at least two classes are needed to learn from "
-            f"(missing values and {unlabeled_category!r} count as unlabelled)"
+            f"(missing values and {unlabeled_category!r} count as unlabeled)"
         )
     if are_names(len(classes), len(codes)):
         raise ScmambaError(
@@ -82,7 +82,7 @@ def read_labels(obs: pd.DataFrame, labels_key: str, unlabeled_category: str, whe
     counts = np.bincount(codes)
     if single := [str(classes[i]) for i in np.flatnonzero(counts == 1)]:
         logger.warning("class(es) with one cell, which cannot be validated: %s", ", ".join(single))
-    all_codes = np.full(len(texts), UNLABELLED, dtype=np.int64)
+    all_codes = np.full(len(texts), UNLABELED, dtype=np.int64)
     all_codes[~missing] = codes
     return Labels(tuple(map(str, classes)), all_codes)
 
@@ -119,7 +119,7 @@ def read_batches(
     texts, missing = label_texts(obs_column(obs, batch_key, "batch_key", where), name=name)
     lacking = int(missing.sum() if needed is None else missing[needed].sum())
     if lacking:
-        kind = "" if needed is None else "labelled "
+        kind = "" if needed is None else "labeled "
         raise ScmambaError(
             f"{name} is missing for {lacking:,} {kind}cell(s); fill it in or drop those cells"
         )

@@ -1,4 +1,4 @@
-"""The genes that a model trained from scratch sees, and their log-normalised values."""
+"""The genes that a model trained from scratch sees, and their log-normalized values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Panel:
     Attributes
     ----------
     genes
-        All genes that the labelled and the unlabelled cells have in common; library sizes are
+        All genes that the labeled and the unlabeled cells have in common; library sizes are
         sums over them, so that a panel of genes and a whole transcriptome compare.
     chosen
         (n_chosen,) int64 positions of the highly variable ones in ``genes``: the features.
@@ -49,7 +49,7 @@ class Panel:
         return find_genes(expression, self.genes)
 
     def values(self, expression: Expression, match: GeneMatch) -> sparse.csr_matrix:
-        """(n_cells, n_chosen) log-normalised values, zero for genes that the data set lacks."""
+        """(n_cells, n_chosen) log-normalized values, zero for genes that the data set lacks."""
         return aligned(expression, match, len(self.genes))[:, self.chosen].tocsr()
 
     def linear(self, expression: Expression, match: GeneMatch) -> sparse.csr_matrix:
@@ -82,7 +82,7 @@ def choose_panel(
     Parameters
     ----------
     matrices
-        Log-normalised values of each group of cells (a batch, a data set); variability is judged
+        Log-normalized values of each group of cells (a batch, a data set); variability is judged
         within each, so that differences between them do not count.
     genes
         Names of their columns.

@@ -17,7 +17,7 @@ from scmamba.tasks._annotating import (
     call_digest,
     fit_annotator,
     for_annotator,
-    labelled_cells,
+    labeled_cells,
     locate,
     open_reference,
 )
@@ -207,7 +207,7 @@ def annotate(
         open_jobs(adata, output, copy=copy) as jobs,
         open_reference(request.reference) as source,
     ):
-        cells = labelled_cells(request, jobs, source)
+        cells = labeled_cells(request, jobs, source)
         key = call_digest(request, jobs) if jobs.of_files else ""
         inputs = [locate(job, request) for job in jobs.pending(key)]
         annotator = request.saved or jobs.resume(key, Annotator.load)

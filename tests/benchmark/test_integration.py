@@ -60,7 +60,7 @@ def comparison(adata: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return Comparison(TITLES, cells, tmp_path / "runs", program=program)
 
 
-def test_all_get_the_same_labelled_cells_and_variable_genes(adata: ad.AnnData) -> None:
+def test_all_get_the_same_labeled_cells_and_variable_genes(adata: ad.AnnData) -> None:
     cells = prepare_cells(adata, "batch", "cell_type", n_top_genes=10)
     assert cells.shape == (54, 10)
     assert list(cells.obs_names) == list(adata.obs_names[6:])

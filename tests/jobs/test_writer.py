@@ -91,7 +91,7 @@ def test_an_array_is_written_in_parts(path, work, monkeypatch) -> None:
     np.testing.assert_array_equal(read(path).obsm["X_new"], kept)
 
 
-def test_colours_that_no_longer_hold_go(path, work) -> None:
+def test_colors_that_no_longer_hold_go(path, work) -> None:
     results = filled()
     results.stale.append("cell_type_colors")
     write_results(path, path, results, work)

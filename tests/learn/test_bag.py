@@ -8,7 +8,7 @@ import torch
 from scipy import sparse
 
 from scmamba.learn.axes import fit_axes
-from scmamba.learn.bag import LabelledMatrix, fit_bag, outputs_of_matrix
+from scmamba.learn.bag import LabeledMatrix, fit_bag, outputs_of_matrix
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
 from scmamba.tasks._annotation.networks import compact, compact_data, gene_vectors, label_objective
@@ -21,16 +21,16 @@ CONFIG = FitConfig(epochs=6, batch_size=32, lr=1e-2, ema=0.5, ema_ramp=True, mas
 
 
 @pytest.fixture
-def cells() -> LabelledMatrix:
+def cells() -> LabeledMatrix:
     """60 cells of 3 classes, each with five genes of its own."""
     rng = np.random.default_rng(0)
     codes = np.arange(60) % 3
     rates = np.where(np.arange(20) // 5 == codes[:, None], 4.0, 0.4)
     values = np.log1p(rng.poisson(rates)).astype(np.float32)
-    return LabelledMatrix(sparse.csr_matrix(values), codes)
+    return LabeledMatrix(sparse.csr_matrix(values), codes)
 
 
-def network(cells: LabelledMatrix, **training) -> CellModel:
+def network(cells: LabeledMatrix, **training) -> CellModel:
     vectors = gene_vectors(fit_axes(cells.values, 16), 16)
     return compact(GENES, vectors, 3, AnnotationTraining(width=16, **training), 0)
 

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from scmamba.learn.axes import fit_axes
 from scmamba.learn.discriminant import (
-    Unlabelled,
+    Unlabeled,
     fit_batch_aware,
     fit_discriminant,
     single_batch_classes,
@@ -37,7 +37,7 @@ def reference():
 
 def fitted(x, codes, batches, query, n_classes=3):
     axes = fit_axes(sparse.vstack([x, query]).tocsr(), 20)
-    others = Unlabelled(query, np.full(query.shape[0], "query"))
+    others = Unlabeled(query, np.full(query.shape[0], "query"))
     return fit_batch_aware(x, codes, n_classes, batches, axes, others)
 
 
@@ -92,7 +92,7 @@ def test_a_class_without_cells() -> None:
 
 def test_at_most_so_many_cells_are_drawn() -> None:
     x = sparse.csr_matrix(np.eye(5))
-    others = Unlabelled(x, np.array(list("abcde")))
+    others = Unlabeled(x, np.array(list("abcde")))
     assert others.at_most(5, 0) is others
     drawn = others.at_most(2, 0)
     assert drawn.values.shape == (2, 5)

@@ -99,7 +99,7 @@ class TestScores:
         assert found.groups["Leiden NMI"] == found.groups["Leiden ARI"] == "Bio conservation"
         assert found.table.loc["X_types", "Leiden ARI"] > 0.95
 
-    def test_unlabelled_cells_and_a_draw_are_stated(self, cells, caplog) -> None:
+    def test_unlabeled_cells_and_a_draw_are_stated(self, cells, caplog) -> None:
         labels = cells.obs["cell_type"].astype(object)
         labels.iloc[:20], labels.iloc[20:40] = np.nan, "Unknown"
         cells.obs["cell_type"] = labels

@@ -13,8 +13,8 @@ from scmamba.nn.embed import (
 
 
 def layer_norm(x, norm):
-    centred = x - x.mean(-1, keepdim=True)
-    scaled = centred / (centred.square().mean(-1, keepdim=True) + norm.eps).sqrt()
+    centered = x - x.mean(-1, keepdim=True)
+    scaled = centered / (centered.square().mean(-1, keepdim=True) + norm.eps).sqrt()
     return scaled * norm.weight + norm.bias
 
 

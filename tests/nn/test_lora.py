@@ -19,11 +19,11 @@ def trained():
     net = stack()
     assert add_lora(net, rank=2) == 4
     x = torch.randn(2, 5, 16)
-    optimiser = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], 0.1)
+    optimizer = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], 0.1)
     for _ in range(3):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         net(x).square().mean().backward()
-        optimiser.step()
+        optimizer.step()
     return net, x
 
 

@@ -1,4 +1,4 @@
-"""Pictures of batch correction: colours, order, and what does not fit."""
+"""Pictures of batch correction: colors, order, and what does not fit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def table(rows: list[str]) -> IntegrationScores:
     return IntegrationScores(pd.DataFrame(values, rows, names), GROUPS, 100, 90)
 
 
-def test_each_row_of_panels_has_its_colours(mixed: ad.AnnData) -> None:
+def test_each_row_of_panels_has_its_colors(mixed: ad.AnnData) -> None:
     figure = integration_umap(mixed, "batch", "label")
     assert len(figure.axes) == 4
     assert [axes.get_ylabel() for axes in figure.axes] == ["batch", "", "label", ""]

@@ -60,7 +60,7 @@ def test_dots_are_the_sequence_and_white_is_zero(table: pd.DataFrame) -> None:
     assert axes.images[0].cmap(0.5)[:3] == pytest.approx((1, 1, 1), abs=0.01)
 
 
-def test_cuts_leave_the_other_changes_their_colours() -> None:
+def test_cuts_leave_the_other_changes_their_colors() -> None:
     table = mutagenesis("ACGTACGTAC" * 2, at_gc, cuts=True)
     figure = mutagenesis_heatmap(table)
     small = table.loc[table["kind"] == "substitution", "change"].abs().max()
@@ -70,7 +70,7 @@ def test_cuts_leave_the_other_changes_their_colours() -> None:
 
 
 @pytest.mark.parametrize("options", [{"deletions": 2, "fill_gaps": True}, {"insertions": "A"}])
-def test_a_single_row_has_room_for_its_colours(options: dict) -> None:
+def test_a_single_row_has_room_for_its_colors(options: dict) -> None:
     table = mutagenesis("ACGTACGTAC", at_gc, start=2, stop=5, substitutions=False, **options)
     assert inside(mutagenesis_heatmap(table))
 

@@ -7,7 +7,7 @@ from matplotlib.patches import FancyArrowPatch
 
 import scmamba
 from scmamba._errors import ScmambaError
-from scmamba.pl._style import BLUE, GREY, ORANGE
+from scmamba.pl._style import BLUE, GRAY, ORANGE
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_strongest_edges_of_each_regulator(edges):
 
 
 def test_edges_without_sign(edges):
-    assert set(colors(scmamba.pl.gene_network(edges.assign(sign=0)))) == {GREY}
+    assert set(colors(scmamba.pl.gene_network(edges.assign(sign=0)))) == {GRAY}
 
 
 def test_wrong_inputs(edges):

@@ -1,4 +1,4 @@
-"""Embedded sequences: a UMAP where there is none, colours by label or by number."""
+"""Embedded sequences: a UMAP where there is none, colors by label or by number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 
 from scmamba import ScmambaError
 from scmamba.pl import sequence_embedding
-from scmamba.pl._style import GREY
+from scmamba.pl._style import GRAY
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def sequences() -> ad.AnnData:
     return adata
 
 
-def test_labels_have_the_colours_of_adata(sequences: ad.AnnData) -> None:
+def test_labels_have_the_colors_of_adata(sequences: ad.AnnData) -> None:
     points = np.random.default_rng(1).normal(size=(24, 2))
     sequences.obsm["X_umap"] = points
     figure = sequence_embedding(sequences, "kind")
@@ -40,7 +40,7 @@ def test_labels_have_the_colours_of_adata(sequences: ad.AnnData) -> None:
     }
     wanted = {"x": "#ff0000", "y": "#0000ff"}
     for place, kind in zip(points, sequences.obs["kind"], strict=True):
-        assert found[tuple(place)] == wanted.get(kind, GREY)
+        assert found[tuple(place)] == wanted.get(kind, GRAY)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["x", "y"]
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from scmamba import pl
-from scmamba.pl._style import GREY, canvas, is_grey, place, text_width
+from scmamba.pl._style import GRAY, canvas, is_gray, place, text_width
 
 NAMES = ["$x", "a$b$c", r"$\frac{", r"\$", "a_b^c", "{", "50 % \\alpha", "$$", "ü" * 60]
 
@@ -61,9 +61,9 @@ def test_powers_on_a_log_axis_are_still_formulas() -> None:
 
 def test_no_label_has_the_color_of_unknown_cells() -> None:
     adata = cells()
-    adata.uns["truth $t_colors"] = ["#7f7f7f", "#c7c7c7", GREY, *["#1f77b4"] * (len(NAMES) - 3)]
+    adata.uns["truth $t_colors"] = ["#7f7f7f", "#c7c7c7", GRAY, *["#1f77b4"] * (len(NAMES) - 3)]
     from scmamba.pl._points import colors_of, labels_of
 
     colors = colors_of(adata, {"truth $t": labels_of(adata, "truth $t")})
-    assert not any(map(is_grey, colors.values()))
+    assert not any(map(is_gray, colors.values()))
     assert set(colors) == set(NAMES)

@@ -1,4 +1,4 @@
-"""The triptych: colours mean the same in every panel, and nothing hides anything."""
+"""The triptych: colors mean the same in every panel, and nothing hides anything."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 
 from scmamba import ScmambaError
 from scmamba.pl import umap_triptych
-from scmamba.pl._style import GREY
+from scmamba.pl._style import GRAY
 
 
 def drawn(figure: Figure, panel: int) -> dict[tuple[float, float], str]:
-    """Colour of each point of a panel."""
+    """Color of each point of a panel."""
     points = figure.axes[panel].collections[0]
     colors = points.get_facecolors()
     return {tuple(xy): to_hex(c) for xy, c in zip(points.get_offsets(), colors, strict=True)}
@@ -30,14 +30,14 @@ def test_colors_of_adata_are_used_in_both_panels(cells: ad.AnnData) -> None:
         places, cells.obs["label"], cells.obs["scmamba_best_guess"], strict=True
     ):
         assert truth[place] == given[is_]
-        assert guess[place] == given.get(said, GREY)
+        assert guess[place] == given.get(said, GRAY)
 
 
-def test_grey_cells_lie_behind_and_doubtful_ones_on_top(cells: ad.AnnData) -> None:
+def test_gray_cells_lie_behind_and_doubtful_ones_on_top(cells: ad.AnnData) -> None:
     figure = umap_triptych(cells, "label")
-    grey = [color == GREY for color in drawn(figure, 1).values()]
-    assert grey == sorted(grey, reverse=True)
-    assert sum(grey) == 8
+    gray = [color == GRAY for color in drawn(figure, 1).values()]
+    assert gray == sorted(gray, reverse=True)
+    assert sum(gray) == 8
     confidence = np.asarray(figure.axes[2].collections[0].get_array())
     assert (np.diff(confidence) <= 0).all()
 
@@ -62,8 +62,8 @@ def test_legend_lies_below_the_panels_and_inside_the_figure(cells: ad.AnnData) -
 
 def test_without_truth_two_panels_and_scanpys_colors(cells: ad.AnnData) -> None:
     figure = umap_triptych(cells, basis="umap")
-    assert len(figure.axes) == 3  # prediction, confidence, colour bar
-    assert set(drawn(figure, 0).values()) >= {GREY}
+    assert len(figure.axes) == 3  # prediction, confidence, color bar
+    assert set(drawn(figure, 0).values()) >= {GRAY}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Log-normalisation equals scanpy's."""
+"""Log-normalization equals scanpy's."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from scmamba.tokens import Vocab, tokenize
 
 @pytest.fixture
 def data() -> CellData:
-    """53 cells of 0 to 40 genes, labelled and batched by their row number."""
+    """53 cells of 0 to 40 genes, labeled and batched by their row number."""
     rng = np.random.default_rng(1)
     density = np.linspace(0, 1, 53)[:, None]
     counts = rng.poisson(3, (53, 40)) * (rng.random((53, 40)) < density)

@@ -33,7 +33,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cells() -> ad.AnnData:
-    """90 cells of 60 human genes, 3 types, 3 batches; counts, a layer, raw and colours."""
+    """90 cells of 60 human genes, 3 types, 3 batches; counts, a layer, raw and colors."""
     adata = synthetic(90, 60, 3, n_batches=3, human=True)
     adata.layers["counts"] = adata.X.copy()
     adata.uns["cell_type_colors"] = ["#ff0000", "#00ff00", "#0000ff"]
@@ -91,7 +91,7 @@ def assert_untouched() -> Callable[[ad.AnnData, ad.AnnData], None]:
 
 @pytest.fixture(scope="session")
 def fitted() -> tuple[ad.AnnData, Annotator]:
-    """Annotated cells, every third of them unlabelled before, and the annotator."""
+    """Annotated cells, every third of them unlabeled before, and the annotator."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "n_jobs", 1)
         patch.setattr(settings, "verbosity", "error")

@@ -36,7 +36,7 @@ def forbid_training(monkeypatch) -> None:
     monkeypatch.setattr(task, "fit_axes", fail)
 
 
-def test_partly_labelled_cells(fitted) -> None:
+def test_partly_labeled_cells(fitted) -> None:
     adata, annotator = fitted
     obs = adata.obs
     assert annotator.classes == ("type_0", "type_1", "type_2")
@@ -71,8 +71,8 @@ def test_validation_of_each_type(fitted) -> None:
     adata, annotator = fitted
     table = annotator.validation
     assert table.index.tolist() == list(annotator.classes)
-    labelled = adata.obs[adata.obs["label"].notna()]
-    assert table["cells"].tolist() == labelled["label"].value_counts().sort_index().tolist()
+    labeled = adata.obs[adata.obs["label"].notna()]
+    assert table["cells"].tolist() == labeled["label"].value_counts().sort_index().tolist()
     assert (table["batches"] == 3).all() and table["held_out"].sum() == 60
     assert table[["recall", "precision"]].stack().between(0.5, 1).all()
     assert (table["threshold"] == annotator.thresholds).all() and table["validated"].all()
@@ -91,8 +91,8 @@ def test_a_type_of_one_batch_is_not_validated(cells, quick) -> None:
     known = ["type not validated", "out of distribution"]
     assert cells.obs["scmamba_reason"][of_it].isin(known).all()
     assert (cells.obs["scmamba_cell_type"][of_it] == "unknown").all()
-    labelled = cells.obs["scmamba_cell_type"] != "unknown"
-    assert cells.obs["scmamba_reason"].isna().equals(labelled)
+    labeled = cells.obs["scmamba_cell_type"] != "unknown"
+    assert cells.obs["scmamba_reason"].isna().equals(labeled)
 
 
 @pytest.mark.parametrize("strange", [False, True])
@@ -104,7 +104,7 @@ def test_a_larger_shift_than_between_batches_is_told(fitted, cells, caplog, stra
     annotate(query, model=fitted[1])
     held_out = query.uns["scmamba"]["held_out_shift"]
     assert set(held_out) == set(cells.obs["batch"])
-    assert ("differ more from the labelled cells" in caplog.text) is strange
+    assert ("differ more from the labeled cells" in caplog.text) is strange
     assert (query.uns["scmamba"]["shift"] > max(held_out.values()) + 0.02) is strange
 
 
@@ -164,7 +164,7 @@ def test_a_saved_annotator_trains_nothing(fitted, tmp_path, monkeypatch, way) ->
     for name in WRITTEN:
         written = query.obs[f"scmamba_{name}"].astype(object)
         assert written.equals(table[name].astype(object)), name
-    own = {"shift": query.uns["scmamba"]["shift"]}  # of all cells, not of the unlabelled ones
+    own = {"shift": query.uns["scmamba"]["shift"]}  # of all cells, not of the unlabeled ones
     assert query.uns["scmamba"] == {**adata.uns["scmamba"], **own}
 
 
@@ -257,7 +257,7 @@ def test_what_ran_is_told_and_survives_files(fitted, tmp_path) -> None:
         "compact",
         0,
     )
-    assert said["n_labelled"] == 60
+    assert said["n_labeled"] == 60
     assert list(said["thresholds"].values()) == annotator.thresholds.tolist()
     adata.write_h5ad(tmp_path / "cells.h5ad")
     adata.write_zarr(tmp_path / "cells.zarr")
@@ -299,7 +299,7 @@ def test_an_empty_cell_is_kept_flagged_and_unknown(fitted, what) -> None:
 
 def test_learning_from_an_empty_cell(cells, quick) -> None:
     X = cells.X.toarray()
-    X[[0, 1]] = 0  # one of them is labelled
+    X[[0, 1]] = 0  # one of them is labeled
     cells.X = sparse.csr_matrix(X)
     annotate(cells, labels_key="label")
     assert np.flatnonzero(cells.obs["scmamba_empty"]).tolist() == [0, 1]
@@ -307,7 +307,7 @@ def test_learning_from_an_empty_cell(cells, quick) -> None:
     assert cells.obs["scmamba_cell_type"].iloc[1] == cells.obs["label"].iloc[1]
 
 
-def test_colours_and_categories_stay(cells, quick) -> None:
+def test_colors_and_categories_stay(cells, quick) -> None:
     cells.uns["label_colors"] = ["#ff0000", "#00ff00", "#0000ff"]
     before = cells.obs["label"].copy()
     annotate(cells, labels_key="label", max_error=0.0)
@@ -315,14 +315,14 @@ def test_colours_and_categories_stay(cells, quick) -> None:
     assert cells.uns["label_colors"] == ["#ff0000", "#00ff00", "#0000ff"]
     assert cells.uns["scmamba_best_guess_colors"] == ["#ff0000", "#00ff00", "#0000ff"]
     names = cells.obs["scmamba_cell_type"].cat.categories.tolist()
-    colours = dict(zip(names, cells.uns["scmamba_cell_type_colors"], strict=True))
-    assert colours["type_1"] == "#00ff00"
+    colors = dict(zip(names, cells.uns["scmamba_cell_type_colors"], strict=True))
+    assert colors["type_1"] == "#00ff00"
     assert set(names) <= {"type_0", "type_1", "type_2", "unknown"}
 
 
 @pytest.fixture
 def reference() -> ad.AnnData:
-    """The labelled cells of the same tissue: other cells, other genes, in another order."""
+    """The labeled cells of the same tissue: other cells, other genes, in another order."""
     both = synthetic(170, 70, 3, n_batches=2, human=True)
     order = np.random.default_rng(3).permutation(60)
     return both[:80, order].copy()
@@ -342,7 +342,7 @@ def test_a_reference_on_other_genes(reference, query, assert_untouched, quick) -
     assert (query.obs["scmamba_best_guess"].astype(str) == truth).mean() > 0.6
     assert set(annotator.panel.genes) == set(reference.var_names) & set(query.var_names)
     assert len(annotator.panel.genes) == 50
-    assert query.uns["scmamba"]["n_labelled"] == 80
+    assert query.uns["scmamba"]["n_labeled"] == 80
 
 
 def test_order_of_the_reference_is_no_matter_for_what_is_read(reference, query, quick) -> None:
@@ -404,7 +404,7 @@ def test_generators_are_left_alone(cells) -> None:
 
 
 @pytest.mark.parametrize("column", ["category", "float", "text"])
-def test_ways_to_say_unlabelled(cells, column, fitted, quick) -> None:
+def test_ways_to_say_unlabeled(cells, column, fitted, quick) -> None:
     labels = cells.obs["label"]
     if column == "text":
         labels = labels.astype(object).where(labels.notna(), "UnKnown")
@@ -427,7 +427,7 @@ def test_a_class_with_one_cell(cells, quick) -> None:
     assert annotator.scores["n_cells"] == 59
 
 
-def test_few_labelled_cells(cells, quick) -> None:
+def test_few_labeled_cells(cells, quick) -> None:
     """Two of each of two classes; and one of each, where nothing can be validated."""
     for n in (2, 1):
         table = cells.copy()
@@ -498,7 +498,7 @@ def nothing_expressed(a):
 
 
 def batch_missing(a):
-    a.obs.loc[a.obs_names[4], "batch"] = np.nan  # a labelled cell
+    a.obs.loc[a.obs_names[4], "batch"] = np.nan  # a labeled cell
 
 
 def constant(a):
@@ -521,11 +521,11 @@ WRONG = [
     (None, {"gene_key": "none"}, "gene_key='none' is not a column"),
     (None, {"labels_key": None}, "model= .*reference= .*labels_key="),
     (None, {"labels_key": "none"}, "labels_key='none' is not a column of adata.obs"),
-    (None, {"labels_key": "cell_type"}, "every cell .* is labelled"),
+    (None, {"labels_key": "cell_type"}, "every cell .* is labeled"),
     (constant, {}, "holds only 'same'"),
     (measured, {}, "measurements"),
     (None, {"batch_key": "none"}, "batch_key='none' is not a column of adata.obs"),
-    (batch_missing, {"batch_key": "batch"}, "missing for 1 labelled cell"),
+    (batch_missing, {"batch_key": "batch"}, "missing for 1 labeled cell"),
     (None, {"mode": "magic"}, "mode='magic'; allowed: 'auto', 'probe', 'finetune', 'lora'"),
     (None, {"mode": "probe"}, "needs a pretrained model"),
     (None, {"mode": "lora"}, "needs a pretrained model"),
@@ -540,7 +540,7 @@ WRONG = [
         "no/such/folder': there is no such folder",
     ),
     (None, {"reference": "cell_type"}, "is a column of adata.obs.*labels_key='cell_type'"),
-    (None, {"reference": "my_cells"}, "is no file; give labelled cells.*labels_key="),
+    (None, {"reference": "my_cells"}, "is no file; give labeled cells.*labels_key="),
     (None, {"key_added": "../a"}, "key_added='../a' cannot be part of a name"),
     (None, {"reference": "reference.h5ad"}, "reference.h5ad does not exist"),
     (None, {"reference": [1]}, "allowed: an AnnData"),

@@ -366,7 +366,7 @@ def test_labels_within_a_file(cells, path, quick) -> None:
     same_annotation(read(output), cells)
 
 
-def test_a_reference_in_a_file_brings_its_colours(cells, tmp_path, quick) -> None:
+def test_a_reference_in_a_file_brings_its_colors(cells, tmp_path, quick) -> None:
     cells.obs["cell_type"] = cells.obs["cell_type"].astype("category")
     reference = write(cells[:60], tmp_path / "reference.h5ad")
     query = cells[60:].copy()
@@ -402,9 +402,9 @@ def test_a_stopped_annotation_is_not_fitted_again(cells, tmp_path, quick, monkey
     assert there(tmp_path) == ["cells.h5ad", "out.h5ad"]
 
 
-def test_of_a_file_some_unlabelled_cells_are_learned_from(cells, tmp_path, quick, monkeypatch):
+def test_of_a_file_some_unlabeled_cells_are_learned_from(cells, tmp_path, quick, monkeypatch):
     seen = []
-    monkeypatch.setattr(examples, "UNLABELLED_CELLS", 7)
+    monkeypatch.setattr(examples, "UNLABELED_CELLS", 7)
     monkeypatch.setattr(
         task.FitTask,
         "fit",
@@ -415,9 +415,9 @@ def test_of_a_file_some_unlabelled_cells_are_learned_from(cells, tmp_path, quick
     (given,) = seen
     assert given.learn_from.X.shape[0] == cells.obs["label"].notna().sum() + 7
     assert (given.labels.codes < 0).sum() == 7
-    labelled = cells[cells.obs["label"].notna()]
+    labeled = cells[cells.obs["label"].notna()]
     np.testing.assert_array_equal(
-        given.learn_from.X[given.labels.rows].toarray(), labelled.X.toarray()
+        given.learn_from.X[given.labels.rows].toarray(), labeled.X.toarray()
     )
 
 
@@ -452,7 +452,7 @@ def test_from_a_pretrained_model(cells, tmp_path, model) -> None:
     assert list(found.obs["scmamba_best_guess"]) == list(cells.obs["scmamba_best_guess"])
     np.testing.assert_allclose(found.obsm["X_scmamba"], cells.obsm["X_scmamba"], atol=1e-4)
     back = found.uns["scmamba"]
-    assert back["n_labelled"] == 60 and back["scores"]["n_cells"] == 60
+    assert back["n_labeled"] == 60 and back["scores"]["n_cells"] == 60
 
 
 @pytest.mark.parametrize("form", ["csc", "dense", "int", "raw"])

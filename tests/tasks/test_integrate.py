@@ -193,7 +193,7 @@ def test_without_held_out_cells_no_layers_are_added(batched) -> None:
     assert fitted.about["criteria"]["bag"].keys() == {"held_out_fit", "mixing"}
 
 
-def test_partly_labelled_cells_are_a_term(batched) -> None:
+def test_partly_labeled_cells_are_a_term(batched) -> None:
     batched.obs["some"] = batched.obs["cell_type"].where(np.arange(150) % 3 == 0)
     fitted = integrate(batched, labels_key="some", training=LAYERED)
     assert fitted.history["train_cls"].iloc[-1] < fitted.history["train_cls"].iloc[0]

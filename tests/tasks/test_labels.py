@@ -1,4 +1,4 @@
-"""Which cells count as labelled."""
+"""Which cells count as labeled."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_batches_are_needed_where_cells_are_learned_from() -> None:
     obs = pd.DataFrame({"donor": [1.0, 2.0, None, "NA"]})
     given = read_batches(obs, "donor", "adata.obs", needed=np.array([0, 1]))
     assert given.tolist() == ["1", "2", "", ""]
-    with pytest.raises(ScmambaError, match="is missing for 1 labelled cell"):
+    with pytest.raises(ScmambaError, match="is missing for 1 labeled cell"):
         read_batches(obs, "donor", "adata.obs", needed=np.array([0, 2]))
     with pytest.raises(ScmambaError, match=r"adata.obs\['donor'\] is missing for 2 cell"):
         read_batches(obs, "donor", "adata.obs")

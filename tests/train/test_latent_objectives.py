@@ -143,7 +143,7 @@ def test_kl_and_contrast_look_at_the_latent(cells) -> None:
     torch.testing.assert_close(Contrast(1.0, 0.3)(output, batch), wanted)
 
 
-def test_supcon_looks_at_labelled_cells_of_all_batches(cells) -> None:
+def test_supcon_looks_at_labeled_cells_of_all_batches(cells) -> None:
     partly = replace(cells, labels=np.where(np.arange(48) % 3 == 0, -1, cells.labels))
     batch = next(iter(GeneSubsetBatches(partly, np.arange(48), GeneSubsets(), batch_size=12)))
     mean = torch.randn(len(batch), 4)

@@ -134,9 +134,9 @@ class Annotator(Described):
     about
         How it was made: mode, seed, rates, genes.
     scores
-        Accuracy and macro-F1 on held-out labelled cells, of each component and of both together.
+        Accuracy and macro-F1 on held-out labeled cells, of each component and of both together.
     validation
-        How each type was validated, one row per type: labelled ``cells``, their ``batches`` (0:
+        How each type was validated, one row per type: labeled ``cells``, their ``batches`` (0:
         not known), ``held_out`` cells, their ``recall``, the ``precision`` of its predictions, the
         ``threshold`` (NaN: never predicted), and whether it was ``validated``: held-out cells show
         that labels above the threshold are wrong no more often than ``max_error``.
@@ -179,7 +179,7 @@ class Annotator(Described):
         entries = {
             "cell types": listed(self.classes),
             "genes": f"{len(self.panel.chosen):,} of {len(self.panel.genes):,}",
-            "trained on": f"{about['n_labelled']:,} labelled cells, seed {about['seed']}",
+            "trained on": f"{about['n_labeled']:,} labeled cells, seed {about['seed']}",
             "network": f"{about['model']}, {about['mode']}, {len(self.neural.members)} member(s)",
             "neural weight": f"{self.fusion.neural_weight:.1f}",
             "unknown if": f"confidence < {_ranged(self.thresholds)} or "
@@ -336,7 +336,7 @@ class Annotator(Described):
                 gaussians=unflattened(ClassGaussians, "gaussians", arrays),
                 ood_scorer=OODScorer(arrays["ood.quantiles"], content["ood_threshold"]),
                 thresholds=thresholds,
-                about=content["about"],
+                about=_american(content["about"]),
                 scores=content["validation"],
                 validation=table_from_json(
                     content.get("types", {"threshold": thresholds.tolist()}), classes
@@ -357,6 +357,11 @@ def _ranged(thresholds: Floats) -> str:
 def is_annotator(path: str | os.PathLike[str]) -> bool:
     """Whether a folder holds a saved annotator."""
     return ARTIFACT.is_at(path)
+
+
+def _american(about: dict[str, Any]) -> dict[str, Any]:
+    """Entries under the names that are written now."""
+    return {"n_labeled" if name == "n_labelled" else name: value for name, value in about.items()}
 
 
 def _upgrade(saved: Saved) -> None:

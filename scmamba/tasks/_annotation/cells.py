@@ -1,4 +1,4 @@
-"""Labelled cells as the components of an annotator see them."""
+"""Labeled cells as the components of an annotator see them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from scipy import sparse
 from torch import nn
 
 from scmamba.learn.axes import Axes
-from scmamba.learn.bag import LabelledMatrix
+from scmamba.learn.bag import LabeledMatrix
 from scmamba.learn.calibration import Kind
-from scmamba.learn.discriminant import Unlabelled, fit_batch_aware
+from scmamba.learn.discriminant import Unlabeled, fit_batch_aware
 from scmamba.learn.folds import several_batches
 from scmamba.learn.linear import Linear, fit_linear
 from scmamba.learn.neural import NeuralComponent, NeuralFit, member_seed
@@ -45,7 +45,7 @@ _LONGEST = 1199
 
 @dataclass
 class CellExamples:
-    """Labelled cells.
+    """Labeled cells.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class CellExamples:
     codes: Rows
     n_outputs: int
     axes: Axes
-    others: Unlabelled
+    others: Unlabeled
     seed: int
     names: list[str] = field(default_factory=list)
     model: CellModel | None = None
@@ -110,7 +110,7 @@ class CellExamples:
             return fit_linear(x, codes, self.n_outputs, balanced=True)
         others, held = self.others, np.setdiff1d(np.arange(len(self)), rows)
         if len(held):
-            others = Unlabelled(self.values[held], self.batches[held].astype(str))
+            others = Unlabeled(self.values[held], self.batches[held].astype(str))
         others = others.at_most(len(rows), self.seed)
         return fit_batch_aware(x, codes, self.n_outputs, self.batches[rows], self.axes, others)
 
@@ -131,7 +131,7 @@ class CellExamples:
     ) -> NeuralFit:
         """Train a bag of genes, then with Mamba layers where ``training`` asks for them."""
         stages = LabelStages(
-            LabelledMatrix(self.values, self.codes),
+            LabeledMatrix(self.values, self.codes),
             self.names,
             gene_vectors(self.axes, training.width),
             train,

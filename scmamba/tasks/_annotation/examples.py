@@ -1,4 +1,4 @@
-"""What an annotator learns from: labelled cells and others, gathered from wherever they are."""
+"""What an annotator learns from: labeled cells and others, gathered from wherever they are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scmamba.stream.source import CellSource, layer_place, sample
 from scmamba.tasks._gather import gather
 from scmamba.tasks._labels import Labels
 
-UNLABELLED_CELLS = 20_000
+UNLABELED_CELLS = 20_000
 """Of a file, so many cells without a label are learned from, drawn by the seed."""
 
 
@@ -25,7 +25,7 @@ class Examples:
     Attributes
     ----------
     learn_from
-        Expression of the labelled cells, and of others beside them perhaps.
+        Expression of the labeled cells, and of others beside them perhaps.
     labels
         Theirs.
     groups
@@ -43,7 +43,7 @@ class Examples:
 def within(
     found: Expressions, labels: Labels, groups: npt.NDArray[np.object_] | None, seed: int
 ) -> Examples:
-    """Learn from the labelled cells among those to annotate, with others beside them.
+    """Learn from the labeled cells among those to annotate, with others beside them.
 
     Parameters
     ----------
@@ -54,10 +54,10 @@ def within(
     groups
         (n,) batch of each cell, or None.
     seed
-        Of the draw among many unlabelled cells of a file.
+        Of the draw among many unlabeled cells of a file.
     """
     others = np.flatnonzero(labels.codes < 0)
-    others = others[sample(len(others), UNLABELLED_CELLS, seed)]
+    others = others[sample(len(others), UNLABELED_CELLS, seed)]
     learn_from, rows = gather(found, np.union1d(labels.rows, others))
     groups = None if groups is None else groups[rows]
     return Examples(learn_from, replace(labels, codes=labels.codes[rows]), groups, None)
@@ -78,7 +78,7 @@ def beside(
     found
         Expression of the cells to annotate.
     reference
-        The labelled cells.
+        The labeled cells.
     labels
         Labels of the reference's n cells, some of which may have none.
     groups
@@ -90,7 +90,7 @@ def beside(
     """
     there = _there(reference, where)
     learn_from, rows = gather(Expressions.of(reference, **there), labels.rows)
-    query, _ = gather(found, sample(found.source.n_obs, UNLABELLED_CELLS, seed))
+    query, _ = gather(found, sample(found.source.n_obs, UNLABELED_CELLS, seed))
     groups = None if groups is None else groups[rows]
     return Examples(learn_from, replace(labels, codes=labels.codes[rows]), groups, query)
 

@@ -10,7 +10,7 @@ import torch
 from scipy import sparse
 
 from scmamba.learn.axes import Axes
-from scmamba.learn.bag import LabelledMatrix, fit_bag, outputs_of_matrix
+from scmamba.learn.bag import LabeledMatrix, fit_bag, outputs_of_matrix
 from scmamba.learn.staged import BAG
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel, preset
@@ -111,7 +111,7 @@ class LabelStages:
     Attributes
     ----------
     cells
-        Labelled cells.
+        Labeled cells.
     names, vectors
         Names of their genes, and the vectors to start from.
     train, val
@@ -128,7 +128,7 @@ class LabelStages:
         Time for both stages.
     """
 
-    cells: LabelledMatrix
+    cells: LabeledMatrix
     names: list[str]
     vectors: npt.NDArray[np.float32]
     train: Rows

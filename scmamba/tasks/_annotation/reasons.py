@@ -19,7 +19,7 @@ Flags = npt.NDArray[np.bool_]
 def reasons(
     log_proba: Floats, thresholds: Floats, is_ood: Flags, is_empty: Flags
 ) -> npt.NDArray[np.int8]:
-    """(n,) position in :data:`REASONS` of what makes a cell ``unknown``; -1 for labelled cells.
+    """(n,) position in :data:`REASONS` of what makes a cell ``unknown``; -1 for labeled cells.
 
     Of several reasons the one that is harder to mend is given.
 
@@ -50,5 +50,5 @@ def reasons(
 
 
 def reason_column(found: npt.NDArray[np.int8]) -> pd.Categorical:
-    """The reasons as a column of text, missing for labelled cells."""
+    """The reasons as a column of text, missing for labeled cells."""
     return pd.Categorical.from_codes(found, categories=list(REASONS))

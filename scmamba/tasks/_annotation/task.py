@@ -1,4 +1,4 @@
-"""One fit of an annotator: who is labelled, who is not, what they share, how it is learned."""
+"""One fit of an annotator: who is labeled, who is not, what they share, how it is learned."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy import sparse
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.learn.axes import fit_axes
-from scmamba.learn.discriminant import Unlabelled
+from scmamba.learn.discriminant import Unlabeled
 from scmamba.learn.folds import cross_validation_folds, several_batches
 from scmamba.learn.neural import Finetune, FromScratch, NeuralFitter, Probe
 from scmamba.learn.ood import NO_REJECTION, fit_ood_scorer, shift_by_batch
@@ -47,7 +47,7 @@ _QUERY = "cells to annotate"
 
 @dataclass(frozen=True)
 class FitTask:
-    """One fit: who is labelled, who is not, and what they have in common."""
+    """One fit: who is labeled, who is not, and what they have in common."""
 
     given: Examples
     n_top_genes: int | None
@@ -63,17 +63,17 @@ class FitTask:
         *,
         by_class: bool | None = None,
     ) -> Annotator:
-        """Fit an annotator to the labelled cells."""
+        """Fit an annotator to the labeled cells."""
         if by_class is None:
             by_class = several_batches(self._batches)
         budget = TimeBudget(self.training.max_minutes)
         labels, learn_from, others = self.given.labels, self.given.learn_from, self.given.query
         genes, values, other_values = _common(learn_from, others)
-        labelled = values[labels.rows]
+        labeled = values[labels.rows]
         if others is None:
             other_values = values[np.flatnonzero(labels.codes < 0)]
-        panel = choose_panel([labelled], genes, self.n_top_genes)
-        chosen = [matrix[:, panel.chosen].tocsr() for matrix in (labelled, other_values)]
+        panel = choose_panel([labeled], genes, self.n_top_genes)
+        chosen = [matrix[:, panel.chosen].tocsr() for matrix in (labeled, other_values)]
         fitter: NeuralFitter
         if model is None:
             examples, fitter = self._from_scratch(panel, chosen)
@@ -93,7 +93,7 @@ class FitTask:
             "max_error": max_error,
             "ood_fpr": ood_fpr,
             "class_thresholds": by_class,
-            "n_labelled": len(examples),
+            "n_labeled": len(examples),
             "n_genes": len(panel.chosen),
             "unit": str(learn_from.unit),
             **budget.about,
@@ -102,12 +102,12 @@ class FitTask:
 
     @property
     def _batches(self) -> npt.NDArray[np.object_] | None:
-        """(n_labelled,) batch of each labelled cell, or None."""
+        """(n_labeled,) batch of each labeled cell, or None."""
         groups = self.given.groups
         return None if groups is None else groups[self.given.labels.rows]
 
     def _examples(self, chosen: list[sparse.csr_matrix], **more: Any) -> CellExamples:
-        """The labelled cells, and what those to annotate show without labels."""
+        """The labeled cells, and what those to annotate show without labels."""
         given, others = self.given, chosen[1]
         if given.groups is None or given.query is not None:
             batches = np.full(others.shape[0], _QUERY)
@@ -119,7 +119,7 @@ class FitTask:
             given.labels.codes[given.labels.rows],
             len(given.labels.classes),
             fit_axes(together, max(_COMPONENTS, self.training.width), self.seed),
-            Unlabelled(others, batches),
+            Unlabeled(others, batches),
             self.seed,
             batches=self._batches,
             **more,
@@ -138,7 +138,7 @@ class FitTask:
     def _from_pretrained(
         self, net: CellModel, mode: str, chosen: list[sparse.csr_matrix]
     ) -> tuple[CellExamples, NeuralFitter, str]:
-        """A pretrained model and the labelled cells as it reads them."""
+        """A pretrained model and the labeled cells as it reads them."""
         if net.config.n_input_norms:
             raise ScmambaError(
                 f"this model normalizes each of its {net.config.n_batches} batches by itself, and "
@@ -205,7 +205,7 @@ class FitTask:
 def _common(
     learn_from: Expression, others: Expression | None
 ) -> tuple[list[str], sparse.csr_matrix, sparse.csr_matrix]:
-    """Genes in common, and the log-normalised values of both groups of cells over them."""
+    """Genes in common, and the log-normalized values of both groups of cells over them."""
     names = sorted({name for name in learn_from.var_names.tolist() if name})  # in any order given
     if others is not None:
         match = find_genes(others, names)

@@ -55,7 +55,7 @@ def format_scores(scores: dict[str, float], neural_weight: float) -> str:
         if f"{name}_accuracy" in scores
     )
     return (
-        f"held-out labelled cells ({scores['n_cells']:,.0f}), accuracy/macro-F1: {rows}; "
+        f"held-out labeled cells ({scores['n_cells']:,.0f}), accuracy/macro-F1: {rows}; "
         f"weight of the neural component {neural_weight:.1f}"
     )
 
@@ -106,7 +106,7 @@ def class_table(
     classes
         Names of the types.
     codes, batches
-        (n,) type and batch of each labelled cell; batches may be None.
+        (n,) type and batch of each labeled cell; batches may be None.
     out, log_proba
         Predictions for held-out cells, and (n_held_out, n_classes) of both components together;
         None where there were too few cells to hold any out.

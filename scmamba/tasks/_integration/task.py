@@ -207,7 +207,7 @@ class FitTask:
             "seed": self.seed,
             "source": self.found.source,
             "unit": str(self.found.unit),
-            "n_labelled": 0 if self.labels is None else len(self.labels.rows),
+            "n_labeled": 0 if self.labels is None else len(self.labels.rows),
         }
 
 

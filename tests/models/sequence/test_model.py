@@ -51,7 +51,7 @@ def test_widths_and_shapes(kind):
 @pytest.mark.parametrize("kind", KINDS)
 @given(sequences=st.lists(DNA, min_size=2, max_size=4))
 @settings(max_examples=10, deadline=None)
-def test_neighbours_in_a_batch_change_nothing(kind, sequences):
+def test_neighbors_in_a_batch_change_nothing(kind, sequences):
     model = make(kind)
     batch = model.tokenizer.batch(sequences)
     together = model.logits(batch.input_ids, batch.padding_mask)

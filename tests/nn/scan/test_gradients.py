@@ -9,7 +9,7 @@ from scmamba.nn.bidirectional import BidirectionalMamba2
 from scmamba.nn.scan.reference import bidirectional_mamba2
 
 TOLERANCE = 2e-6
-"""Of the norm of each gradient: float32 arithmetic without cancelling sums."""
+"""Of the norm of each gradient: float32 arithmetic without canceling sums."""
 
 
 @pytest.mark.parametrize("kernels", ["auto", "torch"])

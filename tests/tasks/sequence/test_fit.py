@@ -104,7 +104,7 @@ def test_components_alone(fitted: dict[str, sq.SequencePredictor]) -> None:
     assert not np.allclose(linear, neural)
 
 
-def test_prediction_knows_no_neighbours(fitted: dict[str, sq.SequencePredictor]) -> None:
+def test_prediction_knows_no_neighbors(fitted: dict[str, sq.SequencePredictor]) -> None:
     model = classifier(fitted)
     whole = model.predict_proba(NEW)
     for i in (0, 7):

@@ -143,7 +143,7 @@ def test_records_with_several_alleles_or_none(models, fasta, write_vcf, name) ->
 
 
 def test_letters_that_alleles_share_are_no_change(models, fasta, write_vcf) -> None:
-    """A substitution written with its neighbours is a substitution still."""
+    """A substitution written with its neighbors is a substitution still."""
     text = GENOME["chr1"]
     plain = substitution("chr1", 45)
     long = ("chr1", 43, ".", text[42:47], text[42:44] + plain[4] + text[45:47])

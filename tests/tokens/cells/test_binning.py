@@ -50,7 +50,7 @@ def test_integers(row: np.ndarray) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(COUNTS, st.floats(0.5, 20))
-def test_log_normalised_counts(counts: np.ndarray, scale: float) -> None:
+def test_log_normalized_counts(counts: np.ndarray, scale: float) -> None:
     assert_as_published([np.log1p(counts * np.float32(scale))])
     assert_as_published([np.log1p(counts.astype(np.float64) * scale)])
 

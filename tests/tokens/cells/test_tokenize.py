@@ -119,7 +119,7 @@ def test_other_dtypes_give_the_same_tokens(dtype: type) -> None:
     )
 
 
-def test_log_normalised_counts_bin_like_counts() -> None:
+def test_log_normalized_counts_bin_like_counts() -> None:
     X = counts(n_genes=500)
     log = X.copy()
     log.data = np.log1p(log.data * 7)

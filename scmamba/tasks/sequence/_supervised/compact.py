@@ -34,7 +34,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass
 class CompactExamples(SequenceExamples):
-    """Labelled sequences, and compact networks that learn from them.
+    """Labeled sequences, and compact networks that learn from them.
 
     Attributes
     ----------

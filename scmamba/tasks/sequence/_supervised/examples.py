@@ -1,4 +1,4 @@
-"""Labelled sequences as the components of a predictor see them."""
+"""Labeled sequences as the components of a predictor see them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass
 class SequenceExamples:
-    """Labelled sequences.
+    """Labeled sequences.
 
     Attributes
     ----------
