@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scmamba.models.about import ModelInfo, info
+from scmamba.models.catalog import list_models as list
 from scmamba.models.cell.config import PRESETS, CellConfig, preset
 from scmamba.models.cell.extend import Extended, extend_genes, start_from_sequences
 from scmamba.models.cell.model import CellModel, n_parameters
@@ -28,6 +29,7 @@ __all__ = [
     "extend_genes",
     "fetch",
     "info",
+    "list",
     "load",
     "n_parameters",
     "preset",

@@ -18,6 +18,7 @@ from scmamba.models.hub.sequences import HubEntry
 from scmamba.models.sequence.config import SEQUENCE_PRESETS, SequenceConfig, sequence_preset
 from scmamba.models.sequence.model import n_sequence_parameters
 from scmamba.models.sequence.published import is_published_sequence, read_sequence_config
+from scmamba.models.shipped import ShippedModel, find_shipped, shipped_models
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,9 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
       source: a preset of scmamba, to be trained
       verification: unverified: nothing to verify
     """
+    folder = Path(name)
+    if not folder.is_dir() and (card := find_shipped(name)) is not None:
+        return _inside(card)
     if isinstance(known := find(str(name)), HubEntry):
         return _on_hub(known)
     if known is not None:
@@ -115,14 +119,13 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
             source="a preset of scmamba, to be trained",
             verification="unverified: nothing to verify",
         )
-    folder = Path(name)
     if folder.is_dir() and is_own(folder):
         return _own(folder)
     if folder.is_dir() and (is_published(folder) or is_published_sequence(folder)):
         return _published(folder)
     raise ScmambaError(
         f"{str(name)!r} is neither a folder with a model nor a known name; known: "
-        f"{', '.join([*REGISTRY, *PRESETS, *SEQUENCE_PRESETS])}"
+        f"{', '.join([*_names(), *REGISTRY, *PRESETS, *SEQUENCE_PRESETS])}"
     )
 
 
@@ -153,6 +156,23 @@ def _structure(config: CellConfig | SequenceConfig | None) -> str:
     return (
         f"{config.family}: {start}{config.direction} {config.mixer}{strands}, "
         f"{config.vocab_size} ids{length}"
+    )
+
+
+def _names() -> list[str]:
+    return [card.name for card in shipped_models()]
+
+
+def _inside(card: ShippedModel) -> ModelInfo:
+    """Describe a model of the package; an annotator has no configuration of a network."""
+    config = read_config(card.folder)[0] if card.kind == "backbone" else None
+    return _info(
+        card.name,
+        config,
+        card.size,
+        license=card.license,
+        source=f"{card.kind} inside scmamba ({', '.join(card.tissues)}), made by: {card.recipe}",
+        verification="locked: its card holds the sha256 of all files",
     )
 
 

@@ -25,6 +25,8 @@ from scmamba.models.hub.sequences import OF_THEIR_SOURCE, HubEntry, published_te
 from scmamba.models.sequence.config import SequenceConfig
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.models.sequence.published import is_published_sequence, load_published_sequence
+from scmamba.models.shipped import ShippedModel, find_shipped, shipped_models
+from scmamba.models.shipped.registry import near_names
 
 _WAIT = 12 * 3600.0
 """Seconds to wait for another process that downloads the same model."""
@@ -42,7 +44,8 @@ def load(
     Parameters
     ----------
     name_or_folder
-        Registered name of a published model (downloaded once, then cached), or folder.
+        Name of a model inside the package (:func:`scmamba.models.list`), registered name of a
+        published model (downloaded once, then cached), or folder.
     device
         Device of the model; None for ``settings.device``.
     allow_missing_heads
@@ -78,13 +81,15 @@ def load(
     name, folder = str(name_or_folder), Path(name_or_folder)
     if folder.is_dir():
         model = _load_folder(folder, options)
+    elif (card := find_shipped(name)) is not None:
+        model = _load_shipped(card, options)
     elif (known := find(name)) is not None:
         model = _load_registered(known, options)
     else:
         raise ScmambaError(
             f"{name!r} is neither a folder nor a known name; give a folder with {CONFIG} and "
-            f"{WEIGHTS} (or args.json, vocab.json and best_model.pt), or one of: "
-            f"{', '.join(REGISTRY)}"
+            f"{WEIGHTS} (or args.json, vocab.json and best_model.pt), or a name; "
+            f"{near_names(name, [*_backbones(), *REGISTRY])}"
         )
     if (report := model.report) is not None:
         # Members of saved results are complete models of our own, loaded several at a time.
@@ -174,6 +179,23 @@ def _copy(wanted: Entry, files: list[Path], folder: Path) -> None:
         "notes": list(report.notes),
     }
     save(model, folder, about=about)
+
+
+def _load_shipped(card: ShippedModel, options: dict[str, Any]) -> CellModel:
+    """Load a model of the package; its files are compared with the hash of its card."""
+    if card.kind != "backbone":
+        raise ScmambaError(
+            f"{card.name!r} is an annotator; annotate cells with it by "
+            f"scmamba.tasks.annotate(adata, model={card.name!r})"
+        )
+    model = load_own(card.check(), **options)
+    assert isinstance(model, CellModel)
+    model.name, model.license = card.name, card.license
+    return model
+
+
+def _backbones() -> list[str]:
+    return [card.name for card in shipped_models() if card.kind == "backbone"]
 
 
 def _load_registered(known: Entry | HubEntry, options: dict[str, Any]) -> CellModel | SequenceModel:

@@ -15,6 +15,8 @@ from scmamba._keys import Keys
 from scmamba._log import logger
 from scmamba.jobs import Results
 from scmamba.models.hub.registry import REGISTRY, find
+from scmamba.models.shipped import find_shipped, shipped_models
+from scmamba.models.shipped.registry import near_names
 
 KINDS = {
     "annotator.json": ("an annotator", "scmamba.tasks.annotate"),
@@ -47,10 +49,14 @@ def check_folder(model: object, *takes: str) -> None:
     if not isinstance(model, (str, os.PathLike)):
         return
     folder = Path(model)
-    if not folder.exists() and find(str(model)) is None:
+    card = None if folder.exists() else find_shipped(model)
+    if card is not None:
+        folder = card.folder
+    elif not folder.exists() and find(str(model)) is None:
+        known = [one.name for one in shipped_models()]
         raise ScmambaError(
             f"model={str(model)!r}: there is no such folder, and no model is registered under that "
-            f"name; known: {', '.join(REGISTRY)}"
+            f"name; {near_names(model, [*known, *REGISTRY])}"
         )
     for name, (kind, function) in KINDS.items():
         if name not in takes and (folder / name).is_file():
