@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from scmamba.learn.multiomics_training import MultiomicsObjectives, MultiomicsTraining
 from scmamba.learn.training import (
     AnnotationTraining,
     IntegrationObjectives,
     IntegrationTraining,
+    MultiomicsObjectives,
+    MultiomicsTraining,
     SequenceTraining,
 )
 from scmamba.tasks import sequence

@@ -12,7 +12,7 @@ from scmamba._errors import ScmambaError
 from scmamba._keys import Keys
 from scmamba._settings import settings
 from scmamba.jobs import AnyPath
-from scmamba.learn.multiomics_training import MultiomicsObjectives, MultiomicsTraining
+from scmamba.learn.training import MultiomicsObjectives, MultiomicsTraining
 from scmamba.models import CellModel
 from scmamba.tasks._checks import check_at_least, check_folder
 from scmamba.tasks._multiomics.learn import Recipe

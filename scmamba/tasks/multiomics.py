@@ -10,7 +10,7 @@ from anndata import AnnData
 
 from scmamba._keys import PREFIX
 from scmamba.jobs import AnyPath
-from scmamba.learn.multiomics_training import MultiomicsObjectives, MultiomicsTraining
+from scmamba.learn.training import MultiomicsObjectives, MultiomicsTraining
 from scmamba.models import CellModel
 from scmamba.tasks._labels import read_batches, read_labels
 from scmamba.tasks._multiomics.files import check_output, opened, save

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from scmamba.learn.multiomics_training import MultiomicsObjectives, MultiomicsTraining
 from scmamba.learn.staged import BAG, FULL
+from scmamba.learn.training import MultiomicsObjectives, MultiomicsTraining
 from scmamba.models import CellModel
 from scmamba.tasks._multiomics.background import Mixtures
 from scmamba.tasks._multiomics.batches import Cells

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scmamba.learn.matrix_trainer import MatrixTrainer
-from scmamba.learn.multiomics_training import MultiomicsObjectives
+from scmamba.learn.training import MultiomicsObjectives
 from scmamba.nn.losses import contrastive_loss, gaussian_kl, gaussian_nll
 from scmamba.tasks._multiomics.batches import Batch, Cells
 from scmamba.tasks._multiomics.network import Latent, MultiomicsNetwork

@@ -7,14 +7,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from scmamba._errors import ScmambaError
-from scmamba.learn.training import _Training
+from scmamba.learn.training.base import Training
 
 _VISITS = 110_000
 """Cells that the network sees over all epochs."""
 
 
 @dataclass(frozen=True)
-class MultiomicsTraining(_Training):
+class MultiomicsTraining(Training):
     """How :func:`scmamba.tasks.multiomics` trains its network.
 
     Parameters

@@ -1,0 +1,54 @@
+"""What every training has: fields, their checks, and how None is filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from scmamba._arguments import check_minutes
+from scmamba._errors import ScmambaError
+
+
+@dataclass(frozen=True)
+class Training:
+    """Fields that every training has; None is chosen by the data."""
+
+    epochs: int | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    width: int = 64
+    n_layer: int | None = 2
+    d_state: int = 16
+    max_minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        check_minutes(self.max_minutes)
+        for name, least in _LEAST.items():
+            value = getattr(self, name, None)
+            if value is not None and value < least:
+                raise ScmambaError(f"{name}={value}; give {least} or more")
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise ScmambaError(f"learning_rate={self.learning_rate}; give a number above 0")
+        for name in ("ema", "dropout", "gene_dropout"):
+            value = getattr(self, name, None)
+            if value is not None and not 0 <= value < 1:
+                raise ScmambaError(f"{name}={value}; give a number in [0, 1)")
+
+    def filled(self, **chosen: Any) -> Self:
+        """A copy in which each field that is None has the value given here."""
+        missing = {name: v for name, v in chosen.items() if getattr(self, name) is None}
+        return replace(self, **missing)
+
+
+_LEAST = {
+    "epochs": 1,
+    "mamba_epochs": 0,
+    "batch_size": 1,
+    "width": 1,
+    "n_layer": 0,
+    "d_state": 1,
+    "n_latent": 1,
+    "n_members": 1,
+    "n_folds": 2,
+    "patience": 1,
+}

@@ -1,0 +1,162 @@
+"""How integrators are trained: ``training=`` and ``objectives=`` of ``integrate``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from scmamba._errors import ScmambaError
+from scmamba.learn.training.base import Training
+
+_INTEGRATION_VISITS, _FINETUNE_VISITS = 380_000, 38_000
+"""Cells that an integrating network sees over all epochs, from scratch and in fine-tuning."""
+
+
+@dataclass(frozen=True)
+class IntegrationTraining(Training):
+    """How :func:`scmamba.tasks.integrate` trains its network.
+
+    Parameters
+    ----------
+    epochs
+        Passes over the cells without Mamba layers, or of a pretrained model that is fine-tuned.
+        None: 6 to 200, fewer the more cells there are (fine-tuning: 3 to 20).
+    learning_rate
+        Peak learning rate of AdamW. None: 2e-3 (fine-tuning: 1e-4).
+    batch_size
+        Cells per step. None: 128 (fine-tuning: 32); half as many with Mamba layers.
+    width
+        Width of a network that is trained from scratch.
+    n_layer
+        Mamba layers of that network, added after ``epochs`` and kept. None: no layers; a pretrained
+        model keeps its own.
+    d_state
+        States per head of these layers.
+    max_minutes
+        Most minutes that fitting may take, kept to a tenth; what was shortened is told in
+        ``about``. None: no limit.
+    mamba_epochs
+        Passes with Mamba layers. None: a 25th of ``epochs``.
+    n_latent
+        Dimensions of the embedding.
+
+    Raises
+    ------
+    ScmambaError
+        A value is out of range.
+
+    Examples
+    --------
+    >>> from scmamba.tasks import IntegrationTraining
+    >>> IntegrationTraining.for_cells(7_000).epochs
+    54
+    """
+
+    n_layer: int | None = None
+    mamba_epochs: int | None = None
+    n_latent: int = 20
+
+    @classmethod
+    def for_cells(cls, n_cells: int, **given: Any) -> IntegrationTraining:
+        """Settings for ``n_cells`` cells: the number of steps grows slower than the data.
+
+        Parameters
+        ----------
+        n_cells
+            Number of cells.
+        **given
+            Fields to set otherwise.
+        """
+        return cls(**given).for_n(n_cells)
+
+    def for_n(self, n_cells: int) -> IntegrationTraining:
+        """A copy without None but for ``n_layer``, to train from scratch on ``n_cells`` cells."""
+        epochs = self.epochs or int(np.clip(_INTEGRATION_VISITS // max(n_cells, 1), 6, 200))
+        return self.filled(
+            epochs=epochs, mamba_epochs=max(epochs // 25, 1), learning_rate=2e-3, batch_size=128
+        )
+
+    def for_finetuning(self, n_cells: int) -> IntegrationTraining:
+        """A copy without None, to fine-tune a pretrained model on ``n_cells`` cells."""
+        return self.filled(
+            epochs=int(np.clip(_FINETUNE_VISITS // max(n_cells, 1), 3, 20)),
+            mamba_epochs=0,
+            n_layer=0,
+            learning_rate=1e-4,
+            batch_size=32,
+        )
+
+
+@dataclass(frozen=True)
+class IntegrationObjectives:
+    """Weights of the objectives that :func:`scmamba.tasks.integrate` minimizes; 0 turns one off.
+
+    Parameters
+    ----------
+    nb
+        Negative log-likelihood of the counts of a cell, in nats. None: 0.01 for counts, 0 for
+        other values.
+    kl
+        Divergence of the latent from its prior, in nats.
+    contrast
+        Contrastive loss: two random gene subsets of a cell find each other among cells of the
+        same batch.
+    dab
+        Adversary that predicts the batch from the embedding.
+    ecs
+        Elastic cell similarity.
+    gep
+        Hidden expression predicted from gene tokens, zeros included.
+    mvc
+        Hidden expression predicted from the cell embedding, zeros included. None: 0.01 for values
+        that are no counts, else 0.
+    cls
+        Class of labeled cells; without labels it has no effect.
+    supcon
+        Supervised contrastive loss: labeled cells find those of their label in all batches.
+    explicit_zero
+        Whether ``gep`` and ``mvc`` also predict the probability that a gene is expressed.
+
+    Raises
+    ------
+    ScmambaError
+        A weight is negative.
+
+    Examples
+    --------
+    >>> from scmamba.tasks import IntegrationObjectives
+    >>> IntegrationObjectives(dab=0, ecs=1.0).ecs
+    1.0
+    """
+
+    nb: float | None = None
+    kl: float = 0.02
+    contrast: float = 0.2
+    dab: float = 0.4
+    ecs: float = 0.0
+    gep: float = 0.0
+    mvc: float | None = None
+    cls: float = 0.5
+    supcon: float = 1.0
+    explicit_zero: bool = False
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None and not value >= 0:
+                raise ScmambaError(f"{field.name}={value}; give 0 (off) or more")
+
+    def for_values(self, *, counts: bool) -> IntegrationObjectives:
+        """A copy without None, for counts or for other values, which are binned.
+
+        The squared error of bins is in the hundreds where a cross-entropy is about 1, hence its
+        small weight.
+        """
+        nb, mvc = (0.01, 0.0) if counts else (0.0, 0.01)
+        return replace(
+            self,
+            nb=nb if self.nb is None else self.nb,
+            mvc=mvc if self.mvc is None else self.mvc,
+        )
