@@ -63,8 +63,15 @@ class CellTrainBatch:
         return len(self.rows)
 
     def run(self, model: CellModel, heads: set[str]) -> CellOutput:
-        """Run ``model`` on these cells and return the output of the named heads."""
-        return model(self.gene_ids, self.values, self.padding_mask, self.batch_ids, heads=heads)
+        """Run ``model`` on these cells; expression is decoded where it is masked."""
+        return model(
+            self.gene_ids,
+            self.values,
+            self.padding_mask,
+            self.batch_ids,
+            decoded=self.masked,
+            heads=heads,
+        )
 
     def to(self, device: torch.device) -> Self:
         """Copy the batch to ``device``."""

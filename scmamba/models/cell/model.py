@@ -16,7 +16,7 @@ from scmamba.models.cell._parts import given
 from scmamba.models.cell.config import CellConfig
 from scmamba.models.cell.output import CellOutput
 from scmamba.nn.embed import COMBINE, GeneEmbedding, LabelEmbedding, PlainValue, ValueEmbedding
-from scmamba.nn.heads import HEADS, CellState, Head, sample
+from scmamba.nn.heads import HEADS, CellState, Head, Picked, sample
 from scmamba.nn.norm import DomainBatchNorm
 from scmamba.nn.pool import BagPool
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 H = TypeVar("H", bound=Head)
 
+
+_TOKENS = ("hidden", "values")
+"""Fields of CellState with an entry for each token."""
 
 FLAGS = ("untouched", "perturbed", "padding")
 """Meaning of the flags 0, 1, 2 of tokens in a model with ``perturbation_flags``."""
@@ -200,6 +203,7 @@ class CellModel(Described, nn.Module):
         modality_ids: Tensor | None = None,
         *,
         perturbation_flags: Tensor | None = None,
+        decoded: Tensor | None = None,
         heads: Collection[str] = tuple(HEADS),
     ) -> CellOutput:
         """Compute hidden states, the cell embedding and the outputs of the heads.
@@ -214,6 +218,9 @@ class CellModel(Described, nn.Module):
             (B, L) modality of each token; needed if ``n_modalities`` is above 0.
         perturbation_flags
             (B, L) 0 untouched, 1 perturbed, 2 padding; see :meth:`encode`.
+        decoded
+            (B, L) bool, tokens whose expression is wanted, such as the hidden ones: fewer are
+            faster. Outputs of the other tokens are then 0. None: all.
         heads
             Names of the heads to run, if the model has them; see
             :data:`scmamba.nn.heads.HEADS`. The latent is always computed, as it is the cell
@@ -229,12 +236,15 @@ class CellModel(Described, nn.Module):
             genes = self.gene_embedding(gene_ids)
             hidden = self._encode(genes, values, padding_mask, batch_ids, perturbation_flags)
             pooled = self._pool(hidden, gene_ids, values, padding_mask)
-        if genes is None and "genes" in needed:
-            genes = self.gene_embedding(gene_ids)
         cell = self.finish(pooled, batch_ids)
         labels = self._labels(batch_ids, modality_ids, gene_ids) if "labels" in needed else None
+        picked = None
+        if decoded is not None and labels is None and needed & {"genes", "hidden"}:
+            picked = Picked.of(gene_ids, decoded)
+        if "genes" in needed and (genes is None or picked is not None):
+            genes = self.gene_embedding(gene_ids if picked is None else picked.ids)
         tokens = {"hidden": hidden, "genes": genes, "values": values, "labels": labels}
-        return self._output(asked, cell, batch_ids, **tokens)
+        return self._output(asked, cell, batch_ids, picked, **tokens)
 
     def forward_matrix(
         self,
@@ -280,10 +290,15 @@ class CellModel(Described, nn.Module):
         asked: Sequence[Head],
         finished: tuple[Tensor, Tensor | None],
         batch_ids: Tensor | None,
+        picked: Picked | None = None,
         **tokens: Tensor | None,
     ) -> CellOutput:
         """Run heads on the result of :meth:`finish`; ``tokens`` are fields of CellState."""
         cell, log_var = finished
+        hidden = tokens.get("hidden")
+        if picked is not None:
+            at = picked.place
+            tokens |= {name: t[at] for name in _TOKENS if (t := tokens[name]) is not None}
         state = CellState(
             cell,
             # Decoders use a sample of the latent in training, as in a variational autoencoder.
@@ -291,12 +306,16 @@ class CellModel(Described, nn.Module):
             log_var=log_var,
             batch=self._batch(batch_ids) if any("batch" in h.needs for h in asked) else None,
             batch_ids=batch_ids,
+            picked=picked,
             **tokens,
         )
         made: dict[str, Tensor] = {}
         for head in asked:
-            made |= head.read(state)
-        return CellOutput.of(tokens.get("hidden"), cell, made)
+            found = head.read(state)
+            if picked is not None and head.needs & {"genes", "hidden"}:
+                found = {name: picked.spread(numbers) for name, numbers in found.items()}
+            made |= found
+        return CellOutput.of(hidden, cell, made)
 
     def pooled(
         self,

@@ -7,7 +7,7 @@ from scmamba.nn.heads.affine import AffineConfig, AffineHead
 from scmamba.nn.heads.class_ import ClassConfig, ClassHead
 from scmamba.nn.heads.counts import CountConfig, CountHead
 from scmamba.nn.heads.expression import ExpressionConfig, ExpressionHead
-from scmamba.nn.heads.head import CellState, Head, HeadConfig, Sizes
+from scmamba.nn.heads.head import CellState, Head, HeadConfig, Picked, Sizes
 from scmamba.nn.heads.latent import LatentConfig, LatentHead, sample
 from scmamba.nn.heads.mvc import MVCConfig, MVCHead
 
@@ -45,6 +45,7 @@ __all__ = [
     "LatentHead",
     "MVCConfig",
     "MVCHead",
+    "Picked",
     "Sizes",
     "sample",
 ]

@@ -53,8 +53,47 @@ class Sizes:
 
 
 @dataclass(frozen=True)
+class Picked:
+    """The tokens that are decoded, where these are not all.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scmamba.nn.heads import Picked
+    >>> picked = Picked.of(torch.tensor([[7, 5, 7]]), torch.tensor([[True, False, True]]))
+    >>> picked.ids, picked.gene
+    (tensor([7]), tensor([0, 0]))
+    """
+
+    place: Tensor
+    """(B, L) bool, True at the n tokens that are decoded."""
+
+    cell: Tensor
+    """(n,) cell of each."""
+
+    ids: Tensor
+    """(U,) their genes, each once."""
+
+    gene: Tensor
+    """(n,) position of the gene of each among ``ids``."""
+
+    @classmethod
+    def of(cls, gene_ids: Tensor, place: Tensor) -> Self:
+        """Pick the tokens (B, L) where ``place`` is True."""
+        ids, gene = gene_ids[place].unique(return_inverse=True)
+        return cls(place, place.nonzero()[:, 0], ids, gene)
+
+    def spread(self, numbers: Tensor) -> Tensor:
+        """Return ``numbers`` (n,) at their places (B, L), and 0 elsewhere."""
+        return numbers.new_zeros(self.place.shape).masked_scatter(self.place, numbers)
+
+
+@dataclass(frozen=True)
 class CellState:
     """Input of the heads: state of a model for B cells of L tokens.
+
+    Where only some tokens are decoded (``picked``), ``hidden`` is (n, d_model), ``values`` (n,) and
+    ``genes`` (U, d_model): of the picked tokens and of their genes.
 
     Examples
     --------
@@ -91,6 +130,9 @@ class CellState:
 
     batch_ids: Tensor | None = None
     """(B,) batch of each cell, if given."""
+
+    picked: Picked | None = None
+    """The tokens that are decoded; None: all."""
 
 
 class Head(nn.Module):

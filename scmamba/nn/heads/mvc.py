@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scmamba.nn.heads.head import CellState, Head, HeadConfig, Sizes
@@ -96,6 +97,27 @@ class MVCHead(Head):
         logit = (query @ (cell @ self.zero.weight)[..., None]).squeeze(-1)
         return value, (logit + (cell @ self.zero.bias)[:, None]).sigmoid()
 
+    def of_pairs(
+        self, cell: Tensor, genes: Tensor, of_cell: Tensor, of_gene: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the same of n pairs of a cell and a gene, each (n,).
+
+        A query is computed once for a gene, however many cells ask for it.
+
+        Parameters
+        ----------
+        cell, genes
+            (B, d_cell) and (U, d_model).
+        of_cell, of_gene
+            (n,) positions in them.
+        """
+        query = F.embedding(of_gene, self.query(genes).sigmoid())  # (n, d)
+        value = (query * F.embedding(of_cell, cell @ self.value.weight)).sum(-1)
+        if self.zero is None:
+            return value, None
+        logit = (query * F.embedding(of_cell, cell @ self.zero.weight)).sum(-1)
+        return value, (logit + (cell @ self.zero.bias)[of_cell]).sigmoid()
+
     @classmethod
     def build(cls, config: HeadConfig, sizes: Sizes) -> Self:
         """Build the head from its settings; see :meth:`Head.build`."""
@@ -110,8 +132,11 @@ class MVCHead(Head):
     def read(self, state: CellState) -> dict[str, Tensor]:
         """Return expression and, with explicit zeros, the probability of expression."""
         assert state.genes is not None
-        # The cell uses the labels of the <cls> token.
-        cell_label = None if state.labels is None else state.labels[:, 0]
-        value, expressed = self(state.drawn, state.genes, cell_label, state.labels)
+        if (picked := state.picked) is not None:
+            value, expressed = self.of_pairs(state.drawn, state.genes, picked.cell, picked.gene)
+        else:
+            # The cell uses the labels of the <cls> token.
+            cell_label = None if state.labels is None else state.labels[:, 0]
+            value, expressed = self(state.drawn, state.genes, cell_label, state.labels)
         found = {"mvc_expression": value}
         return found if expressed is None else {**found, "mvc_zero_prob": expressed}
