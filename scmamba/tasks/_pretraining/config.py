@@ -20,6 +20,7 @@ from scmamba.tasks._pretraining.weights import PretrainObjectives
 from scmamba.train.config import FitConfig
 
 Adapt = Literal["full", "lora"]
+Start = Literal["random", "components"]
 _LISTS = (tuple, list)
 
 
@@ -61,6 +62,10 @@ class PretrainConfig:
     fit
         Optimizer, batches, devices, checkpoints; ``mask_ratio`` and ``token_budget`` have no
         meaning here.
+    start
+        Gene vectors of a new model: ``"random"``; or ``"components"``, principal components of the
+        corpus, and random vectors of genes that it hardly expresses. Mamba layers then enter as the
+        identity. Not used with a model to start from.
     adapt
         With a model to start from: ``"full"``, all weights are trained; ``"lora"``, low-rank parts
         of the Mamba layers, and the heads. Low-rank parts are merged in the end.
@@ -94,6 +99,7 @@ class PretrainConfig:
     views: ViewSettings = field(default_factory=ViewSettings)
     objectives: PretrainObjectives = field(default_factory=PretrainObjectives)
     fit: FitConfig = field(default_factory=_fit)
+    start: Start = "random"
     adapt: Adapt = "full"
     lora_rank: int = 8
     extend_genes: bool = True
@@ -102,6 +108,7 @@ class PretrainConfig:
 
     def __post_init__(self) -> None:
         """Check the values together."""
+        check_choice("start", self.start, get_args(Start))
         check_choice("adapt", self.adapt, get_args(Adapt))
         check_count("lora_rank", self.lora_rank, optional=False)
         check_count("n_streams", self.n_streams)
@@ -158,6 +165,8 @@ class PretrainConfig:
 def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a YAML file with a mapping.
 
+    ``genes: genes.txt`` under ``data`` is read from that file, one gene a line, beside the recipe.
+
     Raises
     ------
     ScmambaError
@@ -169,6 +178,11 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     content = yaml.safe_load(read_text(Path(path)))
     if not isinstance(content, dict):
         raise ScmambaError(f"{path} holds no mapping; write settings as name: value")
+    data = content.get("config", content)
+    data = data.get("data") if isinstance(data, dict) else None
+    if isinstance(data, dict) and isinstance(data.get("genes"), str):
+        listed = Path(path).parent / data["genes"]
+        data["genes"] = [one.strip() for one in read_text(listed).splitlines() if one.strip()]
     return content
 
 

@@ -7,9 +7,11 @@ import os
 from typing import Any
 
 import torch
+from torch import nn
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
+from scmamba.learn.staged import start_as
 from scmamba.models import CellModel, preset, resolve_device
 from scmamba.models.cell.extend import add_tokens
 from scmamba.models.cell.model import n_parameters
@@ -17,6 +19,7 @@ from scmamba.models.checkpoint.weights import BACKBONE, fill
 from scmamba.nn.lora import add_lora, merge_lora
 from scmamba.stream.corpus import Corpus
 from scmamba.tasks._pretrained import pretrained
+from scmamba.tasks._pretraining.components import start_from_components
 from scmamba.tasks._pretraining.config import PretrainConfig, check_names
 from scmamba.train import CLS, DAB, GEP, MVC, Contrast, Objective, SupCon
 
@@ -50,6 +53,9 @@ def new_model(corpus: Corpus, config: PretrainConfig) -> CellModel:
         if cell_config.encoder.value_encoding == "product":
             model.gene_embedding.embedding.weight.mul_(_GENE_SCALE)
     model.vocab = corpus.vocab
+    if config.start == "components":
+        start_from_components(model, corpus, config.fit.seed)
+        start_as(model, nn.Module())
     return model.to(resolve_device())
 
 
