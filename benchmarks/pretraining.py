@@ -39,8 +39,8 @@ from scmamba.tasks import PretrainConfig, pretrain
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "scanpy", "scikit-learn", "scib-metrics", "anndata")
 SIZES = {
-    "bag": {"batch_size": 128, "lr": 2e-3, "tokens": 384},
-    "bag-more": {"batch_size": 128, "lr": 1e-3, "tokens": 384},
+    "bag": {"batch_size": 128, "lr": 2e-3, "tokens": 256},
+    "bag-more": {"batch_size": 128, "lr": 1e-3, "tokens": 256},
     "mamba": {"batch_size": 32, "lr": 1e-3, "tokens": 128},
 }
 LAYERS = 2

@@ -21,7 +21,7 @@ _CELLS = 12_000
 _FLOOR = 0.3
 """Added to standard deviations of log-normalized values, so that rare genes do not dominate."""
 _CLIP = 10.0  # standard deviations
-_RARE, _RARE_WEIGHT = 0.005, 0.6
+_RARE, _RARE_WEIGHT = 0.005, 0.2
 """A gene is rare if no data set expresses it in more than this fraction of its cells; length of its
 vector, in units of a standardized gene's."""
 _SIZE = 0.3
