@@ -59,10 +59,19 @@ class Pretrained(Described):
     config: PretrainConfig
     about: dict[str, Any]
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Save the model to a folder, which ``models.load`` and all tasks read."""
+    def save(self, path: str | os.PathLike[str], *, half: bool = False) -> Path:
+        """Save the model to a folder, which ``models.load`` and all tasks read.
+
+        Parameters
+        ----------
+        path
+            The folder.
+        half
+            Store matrices as 16-bit floats, in half the space.
+        """
         about = {**self.about, "config": self.config.to_dict()}
-        return save(self.model, path, about={"notes": ["pretrained by scmamba"], "pretrain": about})
+        notes = {"notes": ["pretrained by scmamba"], "pretrain": about}
+        return save(self.model, path, about=notes, half=half)
 
     def _summary(self) -> tuple[str, dict[str, str]]:
         sets = self.about["data_sets"]

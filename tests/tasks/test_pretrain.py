@@ -234,10 +234,43 @@ def test_the_configuration_survives_yaml(tmp_path: Path) -> None:
     assert PretrainConfig.from_dict(chosen.to_dict()) == chosen
 
 
-def test_the_recipe_that_comes_with_the_sources_is_valid() -> None:
-    recipe = read_yaml(Path(__file__).resolve().parents[2] / "data" / "pretrain.yaml")
+@pytest.mark.parametrize(("name", "n_layer"), [("pretrain", 2), ("scmamba-mini", 0)])
+def test_the_recipes_that_come_with_the_sources_are_valid(name: str, n_layer: int) -> None:
+    recipe = read_yaml(Path(__file__).resolve().parents[2] / "data" / f"{name}.yaml")
     assert set(recipe) <= {"files", "output", "folder", "model", "config"}
-    assert PretrainConfig.from_dict(recipe["config"]).model["n_layer"] == 2
+    assert PretrainConfig.from_dict(recipe["config"]).model["n_layer"] == n_layer
+
+
+def test_genes_are_read_from_a_file_beside_the_recipe(tmp_path: Path) -> None:
+    (tmp_path / "genes.txt").write_text("CD3E\n\nMS4A1\n")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("config: {data: {genes: genes.txt}}\n")
+    config = PretrainConfig.from_dict(read_yaml(recipe)["config"])
+    assert config.data.genes == ("CD3E", "MS4A1")
+
+
+def test_a_start_from_components_is_a_pca_of_the_corpus(folder: Path) -> None:
+    bag = {"d_model": 16, "cell_norm": "batch", "n_layer": 0}
+    entries = {"start": "components", "model": bag, "fit": {"lr": 1e-12, "ema": 0.0}}
+    found = pretrain(folder, config(entries)).model
+    cells = [study(40, seed) for seed in (11, 12)]
+    table = found.gene_embedding.embedding.weight.detach().numpy()
+    genes = found.vocab.index(GENES)
+    half = table[genes][:, :8]
+    assert np.square(half).mean() ** 0.5 == pytest.approx(0.3, rel=0.5)
+    axes = half / np.linalg.norm(half, axis=0)
+    for one in cells:
+        kinds = one.obs["cell_type"].to_numpy()
+        values = np.log1p(one.X / one.X.sum(1) * 1e4)
+        first = np.asarray(values @ axes[:, 0]).ravel()
+        gap = abs(first[kinds == "B"].mean() - first[kinds == "T"].mean())
+        assert gap > 2 * max(first[kinds == k].std() for k in ("B", "T"))
+
+
+def test_a_start_from_components_needs_products(folder: Path) -> None:
+    entries = {"start": "components", "model": {"value_encoding": "scaled"}}
+    with pytest.raises(ScmambaError, match="give 'product' and 'lognorm'"):
+        pretrain(folder, config(entries))
 
 
 @pytest.mark.parametrize(

@@ -251,12 +251,11 @@ def _with_tokens(
     assert model.vocab is not None
     state = merged_state_dict(model)
     vocab = Vocab([*model.vocab.tokens, *added])
-    n_before = model.config.encoder.n_genes
-    config = model.config.replace(n_genes=max(n_before, len(vocab)))
+    config = model.config.replace(n_genes=max(model.config.encoder.n_genes, len(vocab)))
     learned = torch.from_numpy(np.sort(model.vocab.index(model.vocab.genes)))
-    grown = {
-        name: _grown(t, n_before, config.encoder.n_genes, learned) for name, t in state.items()
-    }
+    with torch.device("meta"):
+        wanted = {name: len(t) for name, t in CellModel(config).state_dict().items() if t.ndim == 2}
+    grown = {name: _grown(t, wanted.get(name, 0), learned) for name, t in state.items()}
     place = slice(len(model.vocab), len(vocab))
     grown[_TABLE][place] = torch.from_numpy(embeddings).to(grown[_TABLE])
     new = fill(lambda: CellModel(config), grown, source="the extended model").model
@@ -281,10 +280,10 @@ def _table(genes: Sequence[str], embeddings: npt.ArrayLike) -> npt.NDArray[np.fl
     return rows
 
 
-def _grown(tensor: Tensor, before: int, after: int, learned: Tensor) -> Tensor:
-    """Copy to the CPU; where rows are genes, append rows with the mean of the learned ones."""
+def _grown(tensor: Tensor, wanted: int, learned: Tensor) -> Tensor:
+    """Copy to the CPU; where the larger model wants more rows, append the mean of learned ones."""
     tensor = tensor.detach().cpu().clone()
-    if before == after or tensor.ndim != 2 or len(tensor) != before:
+    if tensor.ndim != 2 or len(tensor) >= wanted:
         return tensor
     mean = tensor[learned].mean(0, keepdim=True)
-    return torch.cat([tensor, mean.expand(after - before, -1)])
+    return torch.cat([tensor, mean.expand(wanted - len(tensor), -1)])

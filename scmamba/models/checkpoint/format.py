@@ -51,6 +51,7 @@ def save(
     folder: str | os.PathLike[str],
     *,
     about: Mapping[str, Any] | None = None,
+    half: bool = False,
 ) -> Path:
     """Save a model to a folder, atomically.
 
@@ -65,6 +66,8 @@ def save(
     about
         Information on the origin of the weights (plain values for JSON), stored with the
         configuration; the license of the model is always stored.
+    half
+        Store matrices as 16-bit floats, in half the space; they are read as 32-bit floats again.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def save(
     Raises
     ------
     ScmambaError
-        If the folder cannot be written or holds other files.
+        If the folder cannot be written or holds other files, or a weight is too large for 16 bits.
 
     Examples
     --------
@@ -89,7 +92,8 @@ def save(
     folder = Path(folder)
     replaced = frozenset({CONFIG, VOCAB, TOKENIZER, WEIGHTS})
     with atomic_folder(folder, replaces=replaced) as temporary:
-        save_tensors(_state(model), temporary / WEIGHTS)
+        state = _state(model)
+        save_tensors(_halved(state) if half else state, temporary / WEIGHTS)
         if isinstance(model, SequenceModel):
             model.tokenizer.to_json(temporary / TOKENIZER)
         elif model.vocab is not None:
@@ -113,6 +117,20 @@ def _state(model: CellModel | SequenceModel) -> dict[str, Tensor]:
             tied = aliases(SequenceModel(model.config, model.tokenizer))
     state = merged_state_dict(model)
     return {k: t.detach().cpu().contiguous() for k, t in state.items() if k not in tied}
+
+
+def _halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Matrices as 16-bit floats; vectors, which take no space, stay."""
+    found = {}
+    for name, tensor in state.items():
+        matrix = tensor.is_floating_point() and tensor.ndim > 1
+        found[name] = tensor.half() if matrix else tensor
+        if not bool(found[name].isfinite().all()):
+            raise ScmambaError(
+                f"{name} holds {tensor.abs().max():.3g}, and 16-bit floats end at 65,504; save "
+                "with half=False"
+            )
+    return found
 
 
 def is_own(folder: Path) -> bool:

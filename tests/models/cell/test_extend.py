@@ -12,6 +12,7 @@ from sklearn.linear_model import Ridge as SklearnRidge
 from scmamba import models
 from scmamba._errors import ScmambaError
 from scmamba.models import CellModel, extend_genes, preset, start_from_sequences
+from scmamba.models.cell.extend import add_tokens
 from scmamba.models.cell.ridge import PENALTIES, fit_ridge
 from scmamba.tokens import Vocab
 
@@ -131,6 +132,17 @@ def test_known_genes_stay_what_they_were(rng):
     torch.testing.assert_close(bias[-1], model.pool.bias.weight[:N].mean(0))
     out = new(torch.full((1, 3), N + 3), torch.rand(1, 3))
     assert out.class_logits.isfinite().all()
+
+
+def test_a_matrix_with_as_many_rows_as_genes_is_no_gene_table():
+    model = cell_model(13, mvc=True)  # with the special tokens as many genes as d_model
+    assert model.config.encoder.n_genes == model.config.encoder.d_model == 16
+    grown = add_tokens(model, ["new"])
+    for name, tensor in model.state_dict().items():
+        more = tensor.ndim == 2 and name in ("gene_embedding.embedding.weight", "pool.bias.weight")
+        assert len(grown.state_dict()[name]) == len(tensor) + more if tensor.ndim else True
+    query = model.state_dict()["heads.mvc.query.weight"]
+    assert torch.equal(grown.state_dict()["heads.mvc.query.weight"], query)
 
 
 def test_sequences_that_tell_nothing(rng):

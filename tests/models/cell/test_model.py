@@ -286,3 +286,24 @@ BAG = {
     "input_norm": "none",
     "pre_norm": False,
 }
+
+
+@pytest.mark.parametrize("layers", [0, 1], ids=["bag", "layer"])
+def test_decoding_some_tokens_is_decoding_all_and_taking_these(layers):
+    bag = {"value_encoding": "product", "gene_norm": False, "input_norm": "none", "pool": "mean"}
+    net = model(n_layer=layers, explicit_zero=True, final_norm=False, **bag)
+    ids, values, padding = cells()
+    wanted = (torch.arange(9) % 2 == 1) & ~padding
+    every, some = net(ids, values, padding), net(ids, values, padding, decoded=wanted)
+    names = ("mvc_expression", "mvc_zero_prob", "expression", "expression_zero_prob")
+    for name in names:
+        expected, found = getattr(every, name), getattr(some, name)
+        torch.testing.assert_close(found[wanted], expected[wanted])
+        assert not found[~wanted].any()
+    weights = [p for p in net.parameters() if p.requires_grad]
+    sums = [sum(getattr(out, n)[wanted].sum() for n in names) for out in (every, some)]
+    gradients = [torch.autograd.grad(one, weights, allow_unused=True) for one in sums]
+    for expected, found in zip(*gradients, strict=True):
+        assert (expected is None) == (found is None)
+        if expected is not None:
+            torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)

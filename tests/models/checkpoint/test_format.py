@@ -27,6 +27,26 @@ def folder(tmp_path):
     return models.save(model(), tmp_path / "model")
 
 
+def test_half_the_space(folder, tmp_path):
+    half = models.save(model(), tmp_path / "half", half=True)
+    sizes = [(one / "model.safetensors").stat().st_size for one in (half, folder)]
+    assert sizes[0] < 0.7 * sizes[1]
+    again = models.load(half)
+    for name, tensor in model().state_dict().items():
+        found = again.state_dict()[name]
+        assert found.dtype == tensor.dtype
+        torch.testing.assert_close(found, tensor, atol=1e-3, rtol=1e-3)
+
+
+def test_too_large_for_half_the_space(tmp_path):
+    net = model()
+    with torch.no_grad():
+        net.gene_embedding.embedding.weight[0, 0] = 1e6
+    with pytest.raises(ScmambaError, match="16-bit floats end at"):
+        models.save(net, tmp_path / "half", half=True)
+    assert not (tmp_path / "half").exists()
+
+
 def test_round_trip(folder):
     net, again = model(), models.load(folder)
     assert again.config == net.config

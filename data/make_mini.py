@@ -1,0 +1,92 @@
+"""Make ``scmamba-mini``, the backbone that ships, again.
+
+    python data/make_mini.py DATA [--output scmamba/models/shipped/scmamba-mini] [--model START]
+
+``DATA`` is a folder with the public data sets that ``scmamba-mini.yaml`` names. A run that was
+stopped goes on. ``--model`` continues from an earlier model instead of from principal components,
+for ``--minutes``. The card is written beside the folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from scmamba.models.shipped import ShippedModel, Study, write_card
+from scmamba.tasks import PretrainConfig, pretrain
+from scmamba.tasks._pretraining.config import read_yaml
+
+HERE = Path(__file__).parent
+RECIPE = HERE / "scmamba-mini.yaml"
+FOLDER = HERE.parent / "scmamba" / "models" / "shipped" / "scmamba-mini"
+STUDIES = {
+    "bone_marrow_aml": ("bone marrow of healthy and AML donors, Seq-Well (van Galen 2019)", "MIT"),
+    "crc_tumor": ("colorectal tumor and normal gut, metabolism genes (scMetaLink)", "MIT"),
+    "kang_ctrl_8donors": ("PBMC of 8 donors, unstimulated (Kang 2018; muscat)", "GPL-3"),
+    "malt_tumor": ("10x MALT lymphoma, RNA (STREAK)", "GPL-2 or later"),
+    "malt_citeseq_17adt": ("10x MALT lymphoma, CITE-seq (STREAK)", "GPL-2 or later"),
+    "pancreas_baron": ("pancreatic islets (Baron 2016; NeuCA)", "GPL-2"),
+    "pbmc3k": ("10x PBMC 3k (clustifyr)", "MIT"),
+    "pbmc68k_700": ("10x PBMC 68k, reduced (scanpy)", "BSD-3"),
+    "pbmc_4batch": (
+        "four PBMC studies on common genes; most of its cells are 10x PBMC 4k",
+        "mixed",
+    ),
+    "pbmc_frozen_donor": ("10x frozen PBMC of donor A (MUDAN)", "GPL-3"),
+    "kang_ifnb": ("PBMC with and without interferon beta (Kang 2018; scGen)", "GPL-3"),
+    "kang_ifnb_full": ("PBMC with and without interferon beta, all genes (Kang 2018)", "MIT"),
+    "pbmc_citeseq_10adt": ("PBMC, CITE-seq (BREMSC)", "GPL-3"),
+}
+"""What each data set is, and the license that its collection states."""
+LIMITS = (
+    "Human cells only. Blood and bone marrow dominate the corpus; other tissues are a few thousand "
+    "cells of pancreas, gut and lymphoma, so elsewhere principal components of your own cells may "
+    "tell types better."
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Pretrain, save with 16 bits, write the card."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--output", type=Path, default=FOLDER)
+    parser.add_argument("--run", type=Path, default=Path("build/scmamba-mini-run"))
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--figures", type=Path, help="JSON with figures for the card")
+    given = parser.parse_args(argv)
+    recipe = read_yaml(RECIPE)
+    config = PretrainConfig.from_dict(recipe["config"])
+    if given.minutes:
+        config = replace(config, fit=replace(config.fit, max_minutes=given.minutes))
+    files = [str(given.data / name) for name in recipe["files"]]
+    found = pretrain(files, config, model=given.model, folder=given.run)
+    found.model.license = "BSD-3-Clause; the data's own terms are those of the studies on its card"
+    found.save(given.output, half=True)
+    print(found)
+    card = ShippedModel(
+        name=given.output.name,
+        kind="backbone",
+        organism="human",
+        tissues=("blood", "bone marrow", "colon", "lymphoma", "pancreas"),
+        labels=(),
+        studies=tuple(
+            Study(STUDIES[name][0], STUDIES[name][1], n)
+            for name, n in sorted(found.about["data_sets"].items())
+        ),
+        license=found.model.license,
+        recipe="python data/make_mini.py DATA",
+        figures=json.loads(given.figures.read_text()) if given.figures else {},
+        limits=LIMITS,
+        folder=given.output,
+    )
+    print(write_card(card))
+
+
+if __name__ == "__main__":
+    main()
