@@ -59,7 +59,8 @@ def start_from_components(model: CellModel, corpus: Corpus, seed: int) -> None:
     rng = np.random.default_rng(seed)
     sample = [_cells(corpus, i, model, rng) for i in range(len(corpus.files))]
     table = np.zeros((c.n_genes, c.d_model), np.float32)
-    scale = 1 / (moments(sparse.vstack(sample).tocsr())[1] + _FLOOR)
+    spread = moments(sparse.vstack(sample).tocsr())[1]
+    scale = (1 / (spread + _FLOOR)).astype(np.float32)
     seen = np.max([np.diff(x.tocsc().indptr) / max(x.shape[0], 1) for x in sample], axis=0)
     known = np.flatnonzero(seen >= _RARE)
     half = max(c.d_model // 2, 1)
@@ -102,7 +103,7 @@ def _loadings(sample: list[sparse.csr_matrix], scale: Floats, most: int, seed: i
     for x in sample:
         dense = x.toarray()
         dense -= dense.mean(0)
-        dense *= scale.astype(np.float32)
+        dense *= scale
         parts.append(np.clip(dense, -_CLIP, _CLIP, out=dense))
     together = np.concatenate(parts)
     k = min(most, *together.shape)
