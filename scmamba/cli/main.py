@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "demo": "annotate real blood cells that ship with scanpy, with pictures and a report",
     "annotate": "predict cell types from labeled cells, a reference or a saved annotator",
+    "explain": "write the genes that decide about the labels of an annotator",
     "integrate": "bring batches together: an embedding, and expression, without batch effects",
     "multiomics": "embed cells with RNA, proteins and chromatin together, and impute",
     "embed": "write cell embeddings of a pretrained model",

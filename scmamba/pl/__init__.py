@@ -2,6 +2,7 @@
 
 from scmamba.pl._confusion import confusion
 from scmamba.pl._conservation import conservation_logo
+from scmamba.pl._explanation import explanation
 from scmamba.pl._integration_scores import integration_runs, integration_scores
 from scmamba.pl._integration_umap import integration_umap
 from scmamba.pl._multiomics import imputed, modality_weights, multiomics_umap
@@ -30,6 +31,7 @@ __all__ = [
     "benchmark_radar",
     "confusion",
     "conservation_logo",
+    "explanation",
     "gene_network",
     "imputed",
     "integration_runs",

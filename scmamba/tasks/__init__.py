@@ -12,6 +12,7 @@ from scmamba.learn.training import (
 )
 from scmamba.tasks import sequence
 from scmamba.tasks._annotation.annotator import Annotator
+from scmamba.tasks._annotation.explain import Explanation
 from scmamba.tasks._integration.integrator import Integrator
 from scmamba.tasks._knockout.result import Knockouts
 from scmamba.tasks._multiomics.model import MultiomicsModel
@@ -29,6 +30,7 @@ from scmamba.tasks.pretrain import PretrainConfig, Pretrained, PretrainObjective
 __all__ = [
     "AnnotationTraining",
     "Annotator",
+    "Explanation",
     "GeneNetwork",
     "IntegrationObjectives",
     "IntegrationTraining",

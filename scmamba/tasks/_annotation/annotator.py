@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,9 @@ from scmamba.tasks._annotation.validation import component_table, table_from_jso
 from scmamba.tasks._forward import Forward, cell_data, forward
 from scmamba.tasks._panel import Panel
 from scmamba.tokens.cells.genes import GeneMatch
+
+if TYPE_CHECKING:
+    from scmamba.tasks._annotation.explain import Baseline, Explanation
 
 PARTS = ("both", "linear", "neural")
 ARTIFACT = Artifact("annotator")
@@ -241,6 +244,112 @@ class Annotator(Described):
         """Calibrated probability of each class (n_obs, n_classes); rows sum to 1."""
         log_proba = self._predict(adata, where).log_proba
         return pd.DataFrame(np.exp(log_proba), adata.obs_names, list(self.classes))
+
+    def explain(
+        self,
+        adata: AnnData,
+        *,
+        n_genes: int = 20,
+        n_cells: int = 100,
+        cell_types: Sequence[str] | None = None,
+        baseline: Baseline = "mean",
+        include_unknown: bool = False,
+        per_cell: bool = False,
+        seed: int | None = None,
+        **where: Any,
+    ) -> Explanation:
+        """Find the genes that decide about the labels of cells.
+
+        The log-odds of a cell's label, of both components together, are shared out among the
+        genes by integrated gradients (Sundararajan et al., ICML 2017): the attributions of a cell
+        sum to the difference of its log-odds from those of the baseline. Genes with the largest
+        are then knocked out one by one: set to zero in the input, everything else left as it is.
+
+        Parameters
+        ----------
+        adata
+            Cells by genes; left as it is.
+        n_genes
+            Genes to report for each type, and for each cell.
+        n_cells
+            Cells to explain of each type, at most, drawn by ``seed``.
+        cell_types
+            Types to explain; None: all that are predicted.
+        baseline
+            ``"mean"``: what tells a cell from the mean of all types; ``"zero"``: from a cell
+            without expression, where genes that every cell expresses count too.
+        include_unknown
+            Explain the best guess of cells that are called ``unknown`` too.
+        per_cell
+            Also list the genes that decide about each cell.
+        seed
+            Of the draw of cells; None: ``settings.seed``.
+        **where
+            ``layer``, ``use_raw``, ``gene_key`` of :func:`scmamba.pp.expression`.
+
+        Returns
+        -------
+        An explanation, whose ``table`` has one row per type and gene.
+
+        Raises
+        ------
+        ScmambaError
+            Expression cannot be used, a type is not known, or no cell is of a type to explain.
+
+        Examples
+        --------
+        >>> import scmamba
+        >>> scmamba.settings.verbosity = "error"
+        >>> cells = scmamba.datasets.synthetic(60, 40, 2, human=True)
+        >>> quick = scmamba.tasks.AnnotationTraining(epochs=1, n_members=1, width=16)
+        >>> annotator = scmamba.tasks.annotate(
+        ...     cells[40:], cells[:40], labels_key="cell_type", training=quick
+        ... )
+        >>> found = annotator.explain(cells, n_genes=3, include_unknown=True)
+        >>> found.table.columns.tolist()[:4]
+        ['cell_type', 'gene', 'attribution', 'knockout_effect']
+        """
+        from scmamba.tasks._annotation.explain import explain
+
+        return explain(
+            self, adata, n_genes=n_genes, n_cells=n_cells, cell_types=cell_types,
+            baseline=baseline, include_unknown=include_unknown, per_cell=per_cell, seed=seed,
+            **where,
+        )  # fmt: skip
+
+    def markers(self, n: int = 20) -> pd.DataFrame:
+        """Find the genes by which the annotator tells each type, without any cells.
+
+        The mean profile of a type, as the annotator keeps it, is explained as
+        :meth:`explain` explains a cell, beginning at the mean of all types. Networks with a
+        vocabulary of their own need cells and are left out.
+
+        Parameters
+        ----------
+        n
+            Genes of each type, at most: those with more expression than in the other types.
+
+        Returns
+        -------
+        One row per type and gene, the strongest first: ``cell_type``, ``gene``, ``attribution``
+        in nats, ``mean_expression`` (log1p of counts per 10,000) and its ``difference`` from the
+        mean of the other types.
+
+        Examples
+        --------
+        >>> import scmamba
+        >>> scmamba.settings.verbosity = "error"
+        >>> cells = scmamba.datasets.synthetic(60, 40, 2, human=True)
+        >>> quick = scmamba.tasks.AnnotationTraining(epochs=1, n_members=1, width=16)
+        >>> annotator = scmamba.tasks.annotate(
+        ...     cells[40:], cells[:40], labels_key="cell_type", training=quick
+        ... )
+        >>> annotator.markers(2)["cell_type"].tolist()
+        ['type_0', 'type_0', 'type_1', 'type_1']
+        """
+        from scmamba.tasks._annotation.markers import markers
+
+        return markers(self, n)
 
     def _predict(self, adata: AnnData, where: Mapping[str, Any]) -> Prediction:
         return self._predictions(self._aligned(expression(adata, **where)))
