@@ -32,8 +32,13 @@ _EVIDENCE = ("expressed", "absent", None)
 class Explained(Protocol):
     """What is drawn of a :class:`scmamba.tasks.Explanation`."""
 
-    attributions: pd.DataFrame
-    fractions: pd.DataFrame
+    @property
+    def attributions(self) -> pd.DataFrame:
+        """(n_types, n_genes) mean attribution of each gene to each type."""
+
+    @property
+    def fractions(self) -> pd.DataFrame:
+        """(n_types, n_genes) fraction of the cells of each type that express each gene."""
 
     def top(self, n: int, *, evidence: str | None) -> Mapping[str, list[str]]:
         """Return the first ``n`` genes of each type."""
