@@ -16,6 +16,7 @@ def annotate(
     report: Path | None = None,
     truth_key: str | None = None,
     key_added: str = "scmamba",
+    dask_scheduler: str | None = None,
     **options: Any,
 ) -> None:
     """Predict cell types, from labeled cells among the input, a reference or a saved annotator.
@@ -40,6 +41,9 @@ def annotate(
         ``obs`` column of the input with known labels, only to score the predictions.
     key_added
         Prefix of what is written.
+    dask_scheduler
+        Address of a dask scheduler, such as ``tcp://host:8786``: its workers, which see the same
+        files, do the work; if left out: this process.
     """
     from scmamba._files import writable, writable_folder
     from scmamba._keys import Keys
@@ -60,6 +64,7 @@ def annotate(
         key_added=key_added,
         copy=False,
         output=output,
+        client=dask_scheduler,
         **options,
     )
     keys = Keys(key_added)

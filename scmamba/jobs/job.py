@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from scmamba._errors import ScmambaError
 from scmamba._files import locked, recover, remove, writing
 from scmamba._progress import progress_bar
 from scmamba._read import reading
+from scmamba.jobs.blocks import Block, Columns, computed
 from scmamba.jobs.checkpoint import Checkpoint, note, read_state
 from scmamba.jobs.digest import file_stamp
+from scmamba.jobs.executor import HERE, ClusterError, Executor
 from scmamba.jobs.results import Results
 from scmamba.jobs.writer import write_results
-from scmamba.pp.expression import Expression, rna_of
+from scmamba.pp.expression import rna_of
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import DAMAGED, CellSource, open_cells
 
@@ -37,6 +39,8 @@ class Job(ABC):
         What messages call the input.
     source
         Its cells, open from :meth:`open` on.
+    executor
+        Where blocks of cells are computed.
 
     Examples
     --------
@@ -53,6 +57,7 @@ class Job(ABC):
 
     def __init__(self) -> None:
         self._stack, self._kept = ExitStack(), Checkpoint(0)
+        self.executor: Executor = HERE
         self.several = False
         """Whether the call has other inputs too, so that errors must say which one they mean."""
 
@@ -75,8 +80,11 @@ class Job(ABC):
                 raise
             raise ScmambaError(f"{self.name}: {error}") from error
 
-    def blocks(self, expressions: Expressions, key: str) -> Iterator[tuple[slice, Expression]]:
-        """Give the blocks of cells that an earlier run of the same call did not finish.
+    def compute(self, expressions: Expressions, key: str, block: Block) -> None:
+        """Compute and keep the blocks of cells that an earlier run of the same call did not finish.
+
+        They are computed in this process or on the workers of the client that
+        :func:`~scmamba.jobs.open_jobs` was given, with the same results.
 
         Parameters
         ----------
@@ -84,11 +92,9 @@ class Job(ABC):
             Expression of these cells.
         key
             Stands for all that decides the results, but for the cells.
-
-        Yields
-        ------
-        rows, expression
-            Consecutive cells. Their results go to :meth:`keep` before the next block is taken.
+        block
+            Gives the results of consecutive cells from their values, as columns by name, which
+            :meth:`kept` then has.
 
         Raises
         ------
@@ -96,30 +102,29 @@ class Job(ABC):
             A block holds values that cannot be used; nothing is kept then.
         """
         self._kept = self._checkpoint(key)
+        rows = list(expressions.rows(self._kept.done))
         with progress_bar(
             Path(self.name).name,
             self.source.n_obs,
             unit="cells",
             done=self._kept.done,
             delay=2,
-            shown=not self.source.in_memory,
+            shown=len(rows) > 1 or self.executor.remote,
         ) as bar:
-            blocks = expressions.blocks(self._kept.done)
-            while (one := self._next(blocks)) is not None:
-                yield one
-                bar.update(one[0].stop - one[0].start)
+            results = computed(expressions, rows, block, self.executor, self._path)
+            for some in rows:
+                self._kept.put(some, self._next(results))
+                bar.update(some.stop - some.start)
 
-    def _next(self, blocks: Iterator[tuple[slice, Expression]]) -> tuple[slice, Expression] | None:
+    def _next(self, results: Iterator[Columns]) -> Columns:
         try:
             with self.naming_errors():
-                return next(blocks, None)
+                return next(results)
+        except ClusterError:
+            raise
         except ScmambaError:  # the input must change, and with it all results
             self.forget()
             raise
-
-    def keep(self, rows: slice, columns: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Keep the results of a block, arrays of ``len(rows)`` rows by name."""
-        self._kept.put(rows, columns)
 
     def kept(self, name: str) -> npt.NDArray[Any]:
         """(n_cells, ...) results of all blocks."""
@@ -128,6 +133,11 @@ class Job(ABC):
     @property
     @abstractmethod
     def _cells(self) -> AnnData | Path: ...
+
+    @property
+    def _path(self) -> Path | None:
+        """The file with the cells, which other processes can open too."""
+        return None
 
     @abstractmethod
     def _checkpoint(self, key: str) -> Checkpoint: ...
@@ -210,6 +220,10 @@ class FileJob(Job):
 
     @property
     def _cells(self) -> Path:
+        return self.cells
+
+    @property
+    def _path(self) -> Path:
         return self.cells
 
     def lock(self) -> None:

@@ -13,6 +13,7 @@ from scmamba._files import remove, writing
 from scmamba._log import logger
 from scmamba.jobs.checkpoint import note, read_state
 from scmamba.jobs.digest import digest, file_size
+from scmamba.jobs.executor import Executor, open_executor
 from scmamba.jobs.inputs import pair
 from scmamba.jobs.job import FileJob, Job, MemoryJob
 
@@ -122,7 +123,9 @@ class Jobs:
 
 
 @contextmanager
-def open_jobs(cells: Any, output: Any = None, *, copy: bool = False) -> Iterator[Jobs]:
+def open_jobs(
+    cells: Any, output: Any = None, *, copy: bool = False, client: Any = None
+) -> Iterator[Jobs]:
     """Open all inputs of a call and pair them with their outputs.
 
     Each input is opened and checked once. The outputs are locked until the block ends, so that no
@@ -137,11 +140,15 @@ def open_jobs(cells: Any, output: Any = None, *, copy: bool = False) -> Iterator
         it); a folder for several paths.
     copy
         Whether results of an AnnData go to a copy.
+    client
+        Where blocks of cells are computed: None: in this process; a ``distributed.Client`` or the
+        address of a scheduler: on the workers of that cluster.
 
     Raises
     ------
     ScmambaError
-        An input or an output cannot be used, or another process is writing an output.
+        An input or an output cannot be used, another process is writing an output, or the cluster
+        does not answer.
 
     Examples
     --------
@@ -153,14 +160,22 @@ def open_jobs(cells: Any, output: Any = None, *, copy: bool = False) -> Iterator
     [60]
     """
     jobs = Jobs(pair(cells, output, copy))
+    with open_executor(client) as executor, _opened(jobs, executor):
+        yield jobs
+        jobs.forget()
+
+
+@contextmanager
+def _opened(jobs: Jobs, executor: Executor) -> Iterator[None]:
+    """Lock the outputs, then open the inputs."""
     try:
         for job in jobs:
             if isinstance(job, FileJob):
                 job.lock()
         for job in jobs:
             job.open()
-        yield jobs
-        jobs.forget()
+            job.executor = executor
+        yield
     finally:
         for job in jobs:
             job.close()

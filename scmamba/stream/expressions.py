@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from scmamba._errors import ScmambaError
 from scmamba.pp.expression import Expression, log_what_was_read, read
 from scmamba.pp.units import Unit
-from scmamba.stream.matrix import BLOCK_VALUES
+from scmamba.stream.matrix import BLOCK_VALUES, RowMatrix, row_matrix
 from scmamba.stream.source import CellSource
 
 _PROBE = 1_000
@@ -18,6 +18,8 @@ _PROBE = 1_000
 @dataclass(frozen=True)
 class Expressions:
     """Checked expression of all cells of a source, a block at a time.
+
+    Blocks are the same whether the cells are in memory or in a file.
 
     Attributes
     ----------
@@ -67,24 +69,35 @@ class Expressions:
     def blocks(self, start: int = 0) -> Iterator[tuple[slice, Expression]]:
         """Iterate over blocks of rows and their expression from row ``start``.
 
-        Cells in memory form a single block.
-
         Raises
         ------
         ScmambaError
             If a block holds invalid values, or values in another unit than the first cells.
         """
-        if self.source.in_memory:
-            yield slice(0, self.source.n_obs), self.first
-            return
-        matrix = self.source.rows_of(self.first.source)
+        for rows in self.rows(start):
+            yield rows, self.at(rows)
+
+    def rows(self, start: int = 0) -> Iterator[slice]:
+        """Rows of the blocks from row ``start``; nothing is read but how many values rows hold."""
+        matrix = self._matrix
         while start < self.source.n_obs:
             rows = matrix.block(start, self.block_values)
-            yield rows, self.at(rows)
+            yield rows
             start = rows.stop
 
+    @property
+    def _matrix(self) -> RowMatrix:
+        if self.source.in_memory:
+            return row_matrix(self.first.X, self.first.source)
+        return self.source.rows_of(self.first.source)
+
     def at(self, rows: slice) -> Expression:
-        """Read consecutive cells of a source on disk; raises as :meth:`blocks` does."""
+        """Expression of consecutive cells; raises as :meth:`blocks` does."""
+        if self.source.in_memory:
+            whole = self.first
+            if rows.stop - rows.start == self.source.n_obs:
+                return whole
+            return replace(whole, X=whole.X[rows], obs_names=whole.obs_names[rows])
         found = read(
             self.source.take(rows),
             layer=self.layer,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,13 +171,19 @@ def n_found(annotator: Annotator, match: GeneMatch) -> int:
 
 
 def annotate_block(
-    annotator: Annotator, values: Expression, match: GeneMatch, request: AnnotationRequest
+    annotator: Annotator, match: GeneMatch, request: AnnotationRequest
+) -> Callable[[slice, Expression], dict[str, npt.NDArray[Any]]]:
+    """Return what predicts the cells of a block; columns by name."""
+    return partial(_predicted, annotator, match, request.majority_voting is True)
+
+
+def _predicted(
+    annotator: Annotator, match: GeneMatch, clusters: bool, _rows: slice, values: Expression
 ) -> dict[str, npt.NDArray[Any]]:
-    """Predict the cells of a block; columns by name."""
     cells = annotator._aligned(values, match)
     found = annotator._predictions(cells)
     kept = {name: getattr(found, name) for name in _KEPT}
-    if request.majority_voting is True:
+    if clusters:
         kept["coordinates"] = annotator.gaussians.coordinates(cells.values)
     return {"best_guess": found.log_proba.argmax(1), **kept}
 

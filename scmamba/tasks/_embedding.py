@@ -144,33 +144,51 @@ def locate(
     return EmbeddingInput(job, found, match, domains, table)
 
 
-def embed_block(
-    one: EmbeddingInput,
-    model: CellModel,
-    request: EmbeddingRequest,
-    rows: slice,
-    values: Expression,
-) -> dict[str, npt.NDArray[np.generic]]:
-    """Embed the cells ``rows``.
+@dataclass(frozen=True)
+class EmbeddedBlock:
+    """Embeds blocks of the cells of one input.
 
-    Returns
-    -------
-    ``embedding`` (n, D) float32, and ``empty`` (n,): True where no gene is expressed.
+    Attributes
+    ----------
+    model, match, domains
+        The network, the token of each gene and the domain of each cell.
+    normalize, max_length, seed
+        As in the request.
     """
-    ids = None if one.domains is None else one.domains[rows]
-    data = cell_data(
-        model,
-        values,
-        one.match,
-        max_length=request.max_length,
-        seed=request.seed,
-        batch_ids=ids,
-    )
-    embedding = forward(model, data).embedding
-    if request.normalize:
-        length = np.linalg.norm(embedding, axis=1, keepdims=True)
-        embedding = embedding / np.maximum(length, np.finfo(np.float32).tiny)
-    return {"embedding": embedding, "empty": data.tokens.lengths == 0}
+
+    model: CellModel
+    match: GeneMatch
+    domains: npt.NDArray[np.int64] | None
+    normalize: bool
+    max_length: int | None
+    seed: int
+
+    @classmethod
+    def of(cls, one: EmbeddingInput, model: CellModel, request: EmbeddingRequest) -> EmbeddedBlock:
+        """Take what the cells of one input are embedded with."""
+        how = request.normalize, request.max_length, request.seed
+        return cls(model, one.match, one.domains, *how)
+
+    def __call__(self, rows: slice, values: Expression) -> dict[str, npt.NDArray[np.generic]]:
+        """Embed the cells ``rows``.
+
+        Returns
+        -------
+        ``embedding`` (n, D) float32, and ``empty`` (n,): True where no gene is expressed.
+        """
+        data = cell_data(
+            self.model,
+            values,
+            self.match,
+            max_length=self.max_length,
+            seed=self.seed,
+            batch_ids=None if self.domains is None else self.domains[rows],
+        )
+        embedding = forward(self.model, data).embedding
+        if self.normalize:
+            length = np.linalg.norm(embedding, axis=1, keepdims=True)
+            embedding = embedding / np.maximum(length, np.finfo(np.float32).tiny)
+        return {"embedding": embedding, "empty": data.tokens.lengths == 0}
 
 
 def embedding_results(one: EmbeddingInput, model: CellModel, request: EmbeddingRequest) -> Results:

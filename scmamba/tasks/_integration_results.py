@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,6 @@ from scmamba.jobs import Jobs, Results, about, label_colors
 from scmamba.pp.expression import Expression, gene_names
 from scmamba.tasks._checks import flag_empty
 from scmamba.tasks._forward import block_values
-from scmamba.tasks._gather import gather
 from scmamba.tasks._integrating import IntegrationInput
 from scmamba.tasks._integration.integrator import Integrator, Mapped
 from scmamba.tasks._integration.reading import CellReader
@@ -59,17 +60,12 @@ class CellsToPlace:
                 reader = integrator._reader(found.first)
         return cls(replace(one, expressions=found), integrator, fitted, reader)
 
-    def read(
-        self, rows: slice, values: Expression, *, decodes: bool
-    ) -> dict[str, npt.NDArray[Any]]:
-        """Columns that are kept of a block of cells."""
-        kept = {"empty": np.asarray((values.X > 0).sum(1)).ravel() == 0}
-        if self.reader is not None and self.fitted is None:
-            names = self.one.batches[rows]
-            kept["states"] = self.integrator._states(self.reader, values, names)
-        if self.reader is not None and decodes:
-            kept["depth"] = self.reader.depth(values)
-        return kept
+    def block(self, *, decodes: bool) -> Callable[[slice, Expression], dict[str, npt.NDArray[Any]]]:
+        """Return what gives the columns that are kept of a block of cells."""
+        reader, names = self.reader, self.one.batches
+        places = reader is not None and self.fitted is None
+        integrator = self.integrator if places else None
+        return partial(_read, integrator, reader if places or decodes else None, names, decodes)
 
     def mapped(self) -> Mapped | None:
         """Bring cells in after all blocks were read; None for fitted ones."""
@@ -81,9 +77,23 @@ class CellsToPlace:
 
     def _counts(self, rows: npt.NDArray[np.int64]) -> sparse.csr_matrix | None:
         assert self.reader is not None
-        found, given = gather(self.one.expressions, rows, "to choose statistics of new batches")
-        counts = self.reader.counts(found)
-        return counts if counts is None or len(given) == len(rows) else counts[rows]
+        return self.reader.counts_of(self.one.expressions, rows)
+
+
+def _read(
+    integrator: Integrator | None,
+    reader: CellReader | None,
+    names: npt.NDArray[np.object_],
+    decodes: bool,
+    rows: slice,
+    values: Expression,
+) -> dict[str, npt.NDArray[Any]]:
+    kept = {"empty": np.asarray((values.X > 0).sum(1)).ravel() == 0}
+    if integrator is not None and reader is not None:
+        kept["states"] = integrator._states(reader, values, names[rows])
+    if reader is not None and decodes:
+        kept["depth"] = reader.depth(values)
+    return kept
 
 
 def integration_results(cells: CellsToPlace, request: IntegrationRequest) -> Results:

@@ -25,6 +25,7 @@ from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation_request import AnnotationRequest
 
 if TYPE_CHECKING:
+    from distributed import Client
     from mudata import MuData
 
 
@@ -51,6 +52,7 @@ def annotate(
     copy: Literal[False] = False,
     seed: int | None = None,
     output: AnyPath | None = None,
+    client: Client | str | None = None,
 ) -> Annotator: ...
 
 
@@ -77,6 +79,7 @@ def annotate(
     copy: Literal[True],
     seed: int | None = None,
     output: None = None,
+    client: Client | str | None = None,
 ) -> tuple[AnnData, Annotator]: ...
 
 
@@ -102,6 +105,7 @@ def annotate(
     copy: bool = False,
     seed: int | None = None,
     output: AnyPath | None = None,
+    client: Client | str | None = None,
 ) -> Annotator | tuple[AnnData, Annotator]:
     """Predict the type of each cell, or ``unknown`` where the prediction is not reliable.
 
@@ -170,6 +174,9 @@ def annotate(
         atomically, and rerunning an interrupted call resumes it. From a file, all labeled cells
         and at most 20,000 others, sampled by ``seed``, are used for training; of a list, the genes
         of the first file.
+    client
+        A ``distributed.Client`` or the address of its scheduler: blocks of cells are annotated by
+        the workers of that cluster, each of which handles one at a time; None: here.
 
     Returns
     -------
@@ -204,7 +211,7 @@ def annotate(
         key_added=key_added, seed=seed,
     )  # fmt: skip
     with (
-        open_jobs(adata, output, copy=copy) as jobs,
+        open_jobs(adata, output, copy=copy, client=client) as jobs,
         open_reference(request.reference) as source,
     ):
         cells = labeled_cells(request, jobs, source)
@@ -217,8 +224,7 @@ def annotate(
             jobs.remember(key, annotator.save)
         for one in inputs:
             found, match = for_annotator(one, annotator)
-            for rows, values in one.job.blocks(found, key):
-                one.job.keep(rows, annotate_block(annotator, values, match, request))
+            one.job.compute(found, key, annotate_block(annotator, match, request))
             results = annotation_results(one.job, annotator, match, request, cells)
             one.job.write(results, key)
     return (jobs.result, annotator) if copy else annotator

@@ -12,15 +12,16 @@ from scmamba.jobs import AnyPath, open_jobs
 from scmamba.models import CellModel
 from scmamba.tasks._checks import check_folder
 from scmamba.tasks._embedding import (
+    EmbeddedBlock,
     EmbeddingRequest,
     domain_names,
-    embed_block,
     embedding_results,
     locate,
 )
 from scmamba.tasks._pretrained import pretrained
 
 if TYPE_CHECKING:
+    from distributed import Client
     from mudata import MuData
 
 
@@ -40,6 +41,7 @@ def embed(
     copy: Literal[False] = False,
     seed: int | None = None,
     output: AnyPath | None = None,
+    client: Client | str | None = None,
 ) -> CellModel: ...
 
 
@@ -59,6 +61,7 @@ def embed(
     copy: Literal[True],
     seed: int | None = None,
     output: None = None,
+    client: Client | str | None = None,
 ) -> tuple[AnnData, CellModel]: ...
 
 
@@ -77,6 +80,7 @@ def embed(
     copy: bool = False,
     seed: int | None = None,
     output: AnyPath | None = None,
+    client: Client | str | None = None,
 ) -> CellModel | tuple[AnnData, CellModel]:
     """Embed cells with a pretrained model, without training.
 
@@ -113,6 +117,9 @@ def embed(
         For a path or a backed AnnData: the file to write, a copy with the results added (the same
         path writes into it); for a list of paths, the folder of such files. Files are written
         atomically, and rerunning an interrupted call resumes it.
+    client
+        A ``distributed.Client`` or the address of its scheduler: blocks of cells are computed by
+        the workers of that cluster, each of which handles one at a time; None: here.
 
     Returns
     -------
@@ -153,12 +160,11 @@ def embed(
         max_length=max_length,
     )
     check_folder(model)
-    with open_jobs(adata, output, copy=copy) as jobs:
+    with open_jobs(adata, output, copy=copy, client=client) as jobs:
         network = pretrained(model)
         domains = domain_names(jobs, network, batch_key)
         key = request.digest(network, domains) if jobs.of_files else ""
         for one in [locate(job, request, network, domains) for job in jobs.pending(key)]:
-            for rows, values in one.job.blocks(one.expressions, key):
-                one.job.keep(rows, embed_block(one, network, request, rows, values))
+            one.job.compute(one.expressions, key, EmbeddedBlock.of(one, network, request))
             one.job.write(embedding_results(one, network, request), key)
     return (jobs.result, network) if copy else network

@@ -17,6 +17,7 @@ from scmamba.tasks._integration_request import IntegrationRequest
 from scmamba.tasks._integration_results import CellsToPlace, integration_results
 
 if TYPE_CHECKING:
+    from distributed import Client
     from mudata import MuData
 
 
@@ -37,6 +38,7 @@ def integrate(
     copy: Literal[False] = False,
     seed: int | None = None,
     output: AnyPath | None = None,
+    client: Client | str | None = None,
 ) -> Integrator: ...
 
 
@@ -57,6 +59,7 @@ def integrate(
     copy: Literal[True],
     seed: int | None = None,
     output: None = None,
+    client: Client | str | None = None,
 ) -> tuple[AnnData, Integrator]: ...
 
 
@@ -76,6 +79,7 @@ def integrate(
     copy: bool = False,
     seed: int | None = None,
     output: AnyPath | None = None,
+    client: Client | str | None = None,
 ) -> Integrator | tuple[AnnData, Integrator]:
     """Embed cells so that batches mix and cell types stay apart.
 
@@ -127,6 +131,9 @@ def integrate(
         path writes into it); for a list of paths, the folder of such files. Files are written
         atomically, and rerunning an interrupted call resumes it. Of files with more than 100,000
         cells in all, as many are drawn for training, small batches whole; all others are mapped.
+    client
+        A ``distributed.Client`` or the address of its scheduler: blocks of cells are mapped by the
+        workers of that cluster, each of which handles one at a time; None: here.
 
     Returns
     -------
@@ -166,7 +173,7 @@ def integrate(
         key_added=key_added,
         seed=seed,
     )
-    with open_jobs(adata, output, copy=copy) as jobs:
+    with open_jobs(adata, output, copy=copy, client=client) as jobs:
         key = call_digest(request, jobs) if jobs.of_files else ""
         pending = jobs.pending(key)
         integrator = request.saved or jobs.resume(key, Integrator.load)
@@ -178,7 +185,6 @@ def integrate(
             jobs.remember(key, integrator.save)
         for one in [one for one in inputs if one.job in pending]:
             cells = CellsToPlace.of(one, integrator, request, jobs)
-            for rows, values in one.job.blocks(cells.one.expressions, key):
-                one.job.keep(rows, cells.read(rows, values, decodes=request.decodes))
+            one.job.compute(cells.one.expressions, key, cells.block(decodes=request.decodes))
             one.job.write(integration_results(cells, request), key)
     return (jobs.result, integrator) if copy else integrator

@@ -28,6 +28,7 @@ from scmamba.tasks._panel import aligned
 from scmamba.tokens.cells.genes import resolve
 
 if TYPE_CHECKING:
+    from distributed import Client
     from mudata import MuData
 
 
@@ -47,6 +48,7 @@ def knockout(
     key_added: str = PREFIX,
     seed: int | None = None,
     output: AnyPath | None = None,
+    client: Client | str | None = None,
 ) -> Knockouts:
     """Delete or overexpress genes in a model's input, and measure how cells move.
 
@@ -83,6 +85,9 @@ def knockout(
         Random seed; None: ``settings.seed``.
     output
         For a path: the file to write, a copy with the results added.
+    client
+        A ``distributed.Client`` or the address of its scheduler: genes are perturbed by the
+        workers of that cluster, each of which handles one at a time; None: here.
 
     Returns
     -------
@@ -114,7 +119,7 @@ def knockout(
     names = gene_list(genes)
     request = KnockoutRequest(Keys(key_added), names, kind, goal, goal_key, n_null, used, where)
     check_folder(model, "annotator.json", "integrator.json")
-    with open_jobs(adata, output) as jobs:
+    with open_jobs(adata, output, client=client) as jobs:
         job = jobs[0]
         inside = request.in_goal(job.source.obs)
         located = Expressions.of(job.source, **where)  # type: ignore[arg-type]
@@ -127,7 +132,9 @@ def knockout(
         target = None
         if inside is not None:
             rows, target = np.flatnonzero(~inside), perturber.before[inside].mean(0)
-        table, effects = effect_table(perturber, names, ids, rows, target, n_null=n_null, seed=used)
+        table, effects = effect_table(
+            perturber, names, ids, rows, target, n_null=n_null, seed=used, executor=job.executor
+        )
         columns = list(dict.fromkeys(map(str, found.var_names)))
         values = aligned(found, resolve(found.var_names.tolist(), columns), len(columns))
         decoder = fit_decoder(perturber.before, values, used)

@@ -28,7 +28,7 @@ def test_types_and_defaults_are_those_of_the_function(name: str) -> None:
     found = inspect.signature(with_options(command)).parameters
     own = set(inspect.signature(command).parameters)
     task = PASSED_ON[name]
-    local = {"AnnData": object, "MuData": object}
+    local = {"AnnData": object, "MuData": object, "Client": object}
     hints = typing.get_type_hints(inspect.unwrap(task), localns=local)
     passed_on = [one for one in inspect.signature(task).parameters.values() if one.name in found]
     for one in passed_on:

@@ -14,6 +14,7 @@ from scmamba._files import locked
 from scmamba.datasets import synthetic
 from scmamba.jobs import Results, job, open_jobs
 from scmamba.jobs.job import FileJob
+from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
 
 
@@ -28,12 +29,15 @@ def names(folder: Path) -> list[str]:
     return sorted(one.name for one in folder.iterdir())
 
 
+def sum_of_cells(rows: slice, block: Expression) -> dict[str, np.ndarray]:
+    return {"sum": np.asarray(block.X.sum(1)).ravel()}
+
+
 def sums(path: Path | ad.AnnData, output: Path | None = None, copy: bool = False) -> object:
     """A task: the sum of each cell."""
     with open_jobs(path, output, copy=copy) as jobs:
         for one in jobs.pending("key"):
-            for rows, block in one.blocks(Expressions.of(one.source, block_values=60), "key"):
-                one.keep(rows, {"sum": np.asarray(block.X.sum(1)).ravel()})
+            one.compute(Expressions.of(one.source, block_values=60), "key", sum_of_cells)
             results = Results(obs={"sum": np.array(one.kept("sum"))})
             one.write(results, "key")
     return jobs.result

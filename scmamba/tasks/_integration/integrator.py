@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +19,17 @@ from scipy import sparse
 from scmamba._describe import Described, listed
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
+from scmamba.jobs.blocks import computed
+from scmamba.jobs.executor import open_executor
 from scmamba.learn.artifact import Artifact
 from scmamba.learn.reference import Near, Reference
 from scmamba.models import CellModel
 from scmamba.nn.heads import LatentHead
-from scmamba.pp.expression import Expression, expression
+from scmamba.pp.expression import Expression
 from scmamba.stream.data import CellData
-from scmamba.tasks._forward import forward
+from scmamba.stream.expressions import Expressions
+from scmamba.stream.source import open_cells
+from scmamba.tasks._forward import block_values, forward
 from scmamba.tasks._integration.decode import corrected
 from scmamba.tasks._integration.mapping import Trial, place, tried_rows
 from scmamba.tasks._integration.reading import CellReader
@@ -33,6 +38,9 @@ from scmamba.tasks._labels import read_batches
 from scmamba.tasks._panel import Panel
 from scmamba.tasks._pretrained import model_genes
 from scmamba.tokens.cells.genes import resolve
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 ARTIFACT = Artifact("integrator")
 _OLD_NAMES = {"unit": "likelihood", "own_genes": "reads_panel", "usual": "median_knn_distance"}
@@ -128,7 +136,14 @@ class Integrator(Described):
             entries[f"stage {stage}"] = f"{held}, batch entropy {scores['mixing']:.3f}"
         return "Integrator", entries
 
-    def map(self, adata: AnnData, batch_key: str | None = None, **where: Any) -> Mapped:
+    def map(
+        self,
+        adata: AnnData,
+        batch_key: str | None = None,
+        *,
+        client: Client | str | None = None,
+        **where: Any,
+    ) -> Mapped:
         """Bring new cells into the integration; nothing is trained, ``adata`` stays as it is.
 
         Parameters
@@ -138,6 +153,9 @@ class Integrator(Described):
         batch_key
             ``obs`` column with the batch of each cell; None: all are of one new batch. Batches
             that were fitted keep their place.
+        client
+            A ``distributed.Client`` or the address of its scheduler: blocks of cells are computed
+            by the workers of that cluster; None: here.
         **where
             ``layer``, ``use_raw``, ``gene_key`` of :func:`scmamba.pp.expression`.
 
@@ -146,17 +164,17 @@ class Integrator(Described):
         ScmambaError
             Expression cannot be used, or fewer than half of the genes are there.
         """
-        found = expression(adata, **where)
-        names = np.full(found.X.shape[0], "", dtype=object)
-        if batch_key is not None:
-            names = read_batches(adata.obs, batch_key, "adata.obs")
-        reader = self._reader(found)
-        counts = reader.counts(found)
-        return self._placed(
-            self._states(reader, found, names),
-            names,
-            lambda rows: None if counts is None else counts[rows],
-        )
+        with open_executor(client) as executor, open_cells(adata) as source:
+            found = Expressions.of(
+                source, block_values=block_values(self.model), one_unit=False, **where
+            )
+            names = np.full(source.n_obs, "", dtype=object)
+            if batch_key is not None:
+                names = read_batches(adata.obs, batch_key, "adata.obs")
+            reader, rows = self._reader(found.first), list(found.rows())
+            blocks = computed(found, rows, partial(_states, self, reader, names), executor)
+            states = np.concatenate([block["states"] for block in blocks])
+            return self._placed(states, names, partial(reader.counts_of, found))
 
     def _reader(self, first: Expression) -> CellReader:
         """Find the genes of a data set of which ``first`` are some cells, and log the match."""
@@ -348,6 +366,16 @@ class Integrator(Described):
                 about=content["about"],
                 history=saved.history,
             )
+
+
+def _states(
+    integrator: Integrator,
+    reader: CellReader,
+    names: npt.NDArray[np.object_],
+    rows: slice,
+    values: Expression,
+) -> dict[str, npt.NDArray[np.float32]]:
+    return {"states": integrator._states(reader, values, names[rows])}
 
 
 def check_batch(batch: str, known: tuple[str, ...]) -> None:

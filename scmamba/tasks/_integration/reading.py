@@ -12,7 +12,9 @@ from scmamba.models import CellModel
 from scmamba.models.cell.config import EncoderConfig
 from scmamba.pp.expression import Expression
 from scmamba.stream.data import CellData
+from scmamba.stream.expressions import Expressions
 from scmamba.tasks._forward import cell_data
+from scmamba.tasks._gather import gather
 from scmamba.tasks._panel import Panel
 from scmamba.tokens.cells.genes import GeneMatch
 from scmamba.tokens.cells.tokenize import tokenize
@@ -57,6 +59,14 @@ class CellReader:
         if self.match is None or not self.decodes_counts:
             return None
         return self.panel.linear(found, self.match)
+
+    def counts_of(
+        self, found: Expressions, rows: npt.NDArray[np.int64]
+    ) -> sparse.csr_matrix | None:
+        """(n_rows, n_genes of the panel) the same of the cells ``rows``, ascending."""
+        some, given = gather(found, rows, "to choose statistics of new batches")
+        counts = self.counts(some)
+        return counts if counts is None or len(given) == len(rows) else counts[rows]
 
     def depth(self, found: Expression) -> npt.NDArray[np.float64]:
         """(n_cells,) counts over the panel; 0 where bins are decoded, which need none."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from scmamba._progress import progress_bar
+from scmamba.jobs.executor import HERE, Executor
 from scmamba.tasks._knockout.null import adjusted, like_genes, p_value
 from scmamba.tasks._knockout.shifts import Perturber
 
@@ -53,21 +55,20 @@ def measure(
     rows: Ids,
     goal: npt.NDArray[np.float32] | None,
     text: str,
+    executor: Executor = HERE,
 ) -> Effects:
     """Perturb each gene, and measure the shifts of the cells ``rows``.
 
     ``goal`` (D,) is the mean embedding of the goal state.
     """
     ids = list(genes)
-    way = None if goal is None else goal - perturber.before[rows]
+    effect = partial(_effect, perturber, rows, goal)
     lengths, means, cosines = [], [], []
     with progress_bar(text, len(ids), unit="genes", delay=2) as bar:
-        for gene in ids:
-            shift = perturber.shift(int(gene))[rows]
-            length = np.linalg.norm(shift, axis=1)
+        for length, mean, cosine in executor.map(effect, ((int(gene),) for gene in ids)):
             lengths.append(length)
-            means.append(shift.mean(0, dtype=np.float64))
-            cosines.append(_cosine(shift, way, length))
+            means.append(mean)
+            cosines.append(cosine)
             bar.update(1)
     n_model = perturber.before.shape[1]
     return Effects(
@@ -75,6 +76,16 @@ def measure(
         np.stack(means) if ids else np.zeros((0, n_model)),
         np.array(cosines, np.float64),
     )
+
+
+def _effect(
+    perturber: Perturber, rows: Ids, goal: npt.NDArray[np.float32] | None, gene: int
+) -> tuple[npt.NDArray[np.float32], Floats, float]:
+    """(n_rows,) lengths, (D,) mean and mean cosine to the goal of the shifts of one gene."""
+    shift = perturber.shift(gene)[rows]
+    length = np.linalg.norm(shift, axis=1)
+    way = None if goal is None else goal - perturber.before[rows]
+    return length, shift.mean(0, dtype=np.float64), _cosine(shift, way, length)
 
 
 def _cosine(
@@ -99,15 +110,16 @@ def effect_table(
     *,
     n_null: int,
     seed: int,
+    executor: Executor,
 ) -> tuple[pd.DataFrame, Effects]:
     """One row per gene, and the effects that it sums up; random genes of like expression tell p."""
-    found = measure(perturber, ids, rows, goal, "Perturbing genes")
+    found = measure(perturber, ids, rows, goal, "Perturbing genes", executor)
     means = np.asarray(perturber.values[rows].mean(0), np.float64).ravel()
     others = np.setdiff1d(np.array(sorted(perturber.cells.genes), np.int64), ids)
     others = others[means[others] > 0]
     drawn = like_genes(means, ids, others, n_null, seed)
     pool = np.unique(np.concatenate([*drawn, np.zeros(0, np.int64)])).astype(np.int64)
-    null = measure(perturber, pool, rows, goal, "Perturbing random genes")
+    null = measure(perturber, pool, rows, goal, "Perturbing random genes", executor)
     at = [np.searchsorted(pool, some) for some in drawn]
     table = pd.DataFrame(
         {"n_cells": found.n_cells, "expression": means[ids], "shift": found.size},
