@@ -6,7 +6,7 @@ import io
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from tqdm import tqdm
 
@@ -126,14 +126,17 @@ class _Estimated(tqdm):  # type: ignore[type-arg]
     """Says once how long the whole will take, if that is long."""
 
     estimated = False
+    first_t: float | None = None
+    """When the first step was done; it may have compiled loops, so that it says nothing."""
 
     def update(self, n: float | None = 1) -> bool | None:
         """Move on, and estimate the rest once a few steps were timed."""
-        if not (self.disable or self.estimated or self.total is None or self.n <= self.initial):
-            elapsed = self._time() - self.start_t
-            if elapsed >= _TIMED:
+        if not (self.disable or self.estimated or self.total is None):
+            if self.first_t is None:
+                self.first_t, self.first_n = self._time(), self.n + (n or 0)
+            elif (elapsed := self._time() - self.first_t) >= _TIMED:
                 self.estimated = True
-                self._estimate(elapsed / (self.n - self.initial))
+                self._estimate(elapsed / max(self.n + (n or 0) - self.first_n, 1))
         return super().update(n)
 
     def _estimate(self, seconds: float) -> None:
@@ -169,22 +172,45 @@ class _LogBar(_Estimated):
 
 
 class _NotebookBar(_Estimated):
-    """One output of a cell, which is emptied in the end; widgets would stay in the saved file."""
+    """One output of a cell, which is emptied in the end; widgets would stay in the saved file.
+
+    The emptied output is used by the next bar of the same cell, so that a cell with many bars keeps
+    one empty output and not many.
+    """
 
     handle: Any = None
+    emptied: ClassVar[tuple[int | None, list[Any]]] = (None, [])
+    """Number of a cell, and its emptied outputs."""
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Show the present line in place of the one before."""
         text = str(self) if msg is None else msg
+        if self.handle is None and not text:
+            return
+        free = self._emptied()
+        if self.handle is None and free:
+            self.handle = free.pop()
         content = {"text/plain": text}
         if self.handle is None:
-            if not text:
-                return
             from IPython.display import display
 
             self.handle = display(content, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:
             self.handle.update(content, raw=True)
+        if not text:
+            free.append(self.handle)
+            self.handle = None
+
+    @staticmethod
+    def _emptied() -> list[Any]:
+        """Outputs of the running cell that no bar uses."""
+        from IPython import get_ipython
+
+        shell = get_ipython()
+        cell = None if shell is None else shell.execution_count
+        if _NotebookBar.emptied[0] != cell:
+            _NotebookBar.emptied = (cell, [])
+        return _NotebookBar.emptied[1]
 
     def clear(self, nolock: bool = False) -> None:
         """Other outputs do not write over this one."""

@@ -166,7 +166,7 @@ def imputed(
     ----------
     measured, imputed
         (n_cells, n_features) values in the same unit, log1p of counts is usual; tables, arrays or
-        sparse. NaN is left out.
+        sparse. Of two tables, rows and columns are matched by name. NaN is left out.
     names
         (n_features,) titles; None: the columns of a table.
     most
@@ -179,7 +179,7 @@ def imputed(
     Raises
     ------
     ScmambaError
-        If shapes differ.
+        If shapes differ, or of two tables the cells or features.
 
     Examples
     --------
@@ -190,6 +190,8 @@ def imputed(
     >>> len(figure.axes)
     2
     """
+    if isinstance(measured, pd.DataFrame) and isinstance(imputed, pd.DataFrame):
+        imputed = _in_order_of(measured, imputed)
     if names is None:
         names = getattr(measured, "columns", getattr(imputed, "columns", None))
     truth, found = _dense(measured), _dense(imputed)
@@ -220,6 +222,20 @@ def imputed(
         if i % columns == 0:
             axes.set_ylabel("imputed")
     return figure
+
+
+def _in_order_of(measured: pd.DataFrame, imputed: pd.DataFrame) -> pd.DataFrame:
+    """Return the imputed values of the same cells and features, in the same order."""
+    for axis, what in enumerate(("cells", "features")):
+        ours, theirs = measured.axes[axis], imputed.axes[axis]
+        if not (ours.is_unique and theirs.is_unique and set(ours) == set(theirs)):
+            lacking = [str(name) for name in ours.symmetric_difference(theirs)[:3]]
+            raise ScmambaError(
+                f"measured and imputed are tables of different {what} "
+                f"({', '.join(lacking) or 'a name repeats'}); give tables of the same, such as "
+                "imputed[measured.columns]"
+            )
+    return imputed.loc[measured.index, measured.columns]
 
 
 def _dense(values: Any) -> npt.NDArray[np.float64]:

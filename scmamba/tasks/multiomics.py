@@ -9,6 +9,7 @@ import numpy as np
 from anndata import AnnData
 
 from scmamba._keys import PREFIX
+from scmamba._log import logger
 from scmamba.jobs import AnyPath
 from scmamba.learn.training import MultiomicsObjectives, MultiomicsTraining
 from scmamba.models import CellModel
@@ -145,6 +146,8 @@ def multiomics(
 
 
 def _fit(given: Input, request: MultiomicsRequest) -> MultiomicsModel:
+    if len(given.names) == 1:
+        logger.warning("the one modality is %r; for RNA alone, integrate is meant", *given.names)
     n = len(given.obs)
     names: Any = np.full(n, "", dtype=object)
     if request.batch_key is not None:

@@ -55,3 +55,13 @@ def test_imputed_against_measured() -> None:
     assert texts == ["CD6", "Pearson 1.00"]
     with pytest.raises(ScmambaError, match="same shape"):
         imputed(measured, found[:, :2])
+
+
+def test_imputed_and_measured_tables_are_matched_by_name() -> None:
+    rng = np.random.default_rng(0)
+    measured = pd.DataFrame(rng.poisson(4, (40, 3)).astype(float), columns=["CD3", "CD4", "CD19"])
+    other = measured.iloc[::-1, [2, 0, 1]]
+    texts = [axes.texts[-1].get_text() for axes in imputed(measured, other).axes]
+    assert texts == ["Pearson 1.00"] * 3
+    with pytest.raises(ScmambaError, match=r"different features .*CD8"):
+        imputed(measured, other.rename(columns={"CD3": "CD8"}))

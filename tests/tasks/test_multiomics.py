@@ -124,6 +124,28 @@ def test_what_was_not_measured_is_not_zero(
     np.testing.assert_allclose(padded.embedding, mapped.embedding, atol=1e-5)
 
 
+def test_one_modality_is_told_where_a_model_is_fitted(
+    model: MultiomicsModel, data: dict[str, AnnData], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cells that are mapped may have one; to fit on one is hardly meant."""
+    scmamba.settings.verbosity = "warning"
+    model.map({"rna": data["rna"]}, batch_key="batch")
+    assert "integrate is meant" not in capsys.readouterr().err
+    multiomics({"rna": cells(n_cells=60)["rna"]}, training=MultiomicsTraining(epochs=1, n_latent=4))
+    assert "integrate is meant" in capsys.readouterr().err
+
+
+def test_mosaic_without_a_cell_that_has_everything() -> None:
+    """Some cells have genes and proteins, others genes and peaks: genes are told by either."""
+    parts = cells()
+    mosaic = {"rna": parts["rna"], "prot": parts["prot"][:80].copy()}
+    mosaic["atac"] = parts["atac"][80:].copy()
+    found = multiomics(mosaic, batch_key="batch", training=QUICK)
+    for name in ("rna", "prot"):
+        assert found.reliability(name).notna().any(), name
+    assert np.isfinite(found.impute({"atac": parts["atac"]}, "prot", batch_key="batch")).all(None)
+
+
 def test_mosaic_is_fitted() -> None:
     """Half of the cells lack proteins, others lack genes; all are embedded and told apart."""
     data = cells(n_peaks=0)

@@ -230,10 +230,7 @@ def _check_builds(values: list[Values]) -> None:
 
 def _report(found: Modalities) -> None:
     logger.info("%s", found)
-    if len(found) == 1:
-        (name,) = found
-        logger.warning("there is one modality, %r; for RNA alone, integrate is meant", name)
-    elif not found.n_paired:
+    if len(found) > 1 and not found.n_paired:
         logger.warning("no cell has all modalities%s", _hint(found))
     for name, one in found.items():
         if len(one.panels) > 1 and not one.panels.all(0).any():

@@ -133,7 +133,7 @@ def validated(imputer: Imputer, trained: Trained, held: Cells) -> Imputer:
     """Weigh the predictors, and measure the reliability of features, on held-out cells.
 
     Weights are those of least squares, at least 0, of log1p counts in units of their standard
-    deviation.
+    deviation, on cells that all predictors can predict: ridge regression reads no chromatin.
     """
     from scipy.optimize import nnls
 
@@ -143,12 +143,17 @@ def validated(imputer: Imputer, trained: Trained, held: Cells) -> Imputer:
         return imputer
     parts = {name: x[rows] for name, x in imputer.parts(trained, held).items()}
     truth = np.log1p(block.X[rows].toarray().astype(np.float64))
-    spread = truth.std(0)
-    varies = spread > 0
+    varies = truth.std(0) > 0
     names = [name for name in PARTS if name in parts]
-    mean = truth.mean(0)
-    columns = [((parts[n] - mean)[:, varies] / spread[varies]).ravel() for n in names]
-    found, _ = nnls(np.stack(columns, 1), ((truth - mean)[:, varies] / spread[varies]).ravel())
+    by_all = np.logical_and.reduce([np.isfinite(parts[name]).all(1) for name in names])
+    if by_all.sum() < 3:
+        names, by_all = ["neural"], np.isfinite(parts["neural"]).all(1)
+    mean, spread = truth.mean(0), np.where(varies, truth.std(0), 1)
+
+    def scaled(values: Floats) -> Floats:
+        return ((values - mean) / spread)[by_all][:, varies].ravel()
+
+    found, _ = nnls(np.stack([scaled(parts[name]) for name in names], 1), scaled(truth))
     weights = dict(zip(names, found / max(found.sum(), _ALONE), strict=True))
     if not found.sum():
         weights["neural"] = 1.0
