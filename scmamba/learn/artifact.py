@@ -18,6 +18,7 @@ from scmamba._files import atomic_folder
 from scmamba._read import read_json
 from scmamba.models import CellModel, SequenceModel, load, save
 from scmamba.models.checkpoint.hashed import ARRAYS, Arrays, HashedFolder
+from scmamba.models.hub.repository import local_folder
 from scmamba.models.sequence.networks import ABOUT as NETWORK
 from scmamba.models.sequence.networks import load_network, save_network
 from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
@@ -74,8 +75,8 @@ class Artifact:
         return f"{self.kind}.json"
 
     def is_at(self, path: str | os.PathLike[str]) -> bool:
-        """Whether a folder seems to hold one."""
-        return (Path(path) / self.settings).is_file()
+        """Whether a folder, or a repository ``hf://owner/name``, seems to hold one."""
+        return (local_folder(path) / self.settings).is_file()
 
     def save(
         self,
@@ -132,7 +133,7 @@ class Artifact:
         ScmambaError
             The folder is missing, of another kind or a newer format, changed or damaged.
         """
-        folder = Path(path)
+        folder = local_folder(path)
         if not self.is_at(folder):
             raise ScmambaError(
                 f"{folder} holds no {self.kind}: {self.settings} is missing; give a folder that "

@@ -11,6 +11,7 @@ from scmamba.models.cell.output import CellOutput
 from scmamba.models.checkpoint.format import save
 from scmamba.models.checkpoint.report import LoadReport
 from scmamba.models.device import resolve_device
+from scmamba.models.hub.upload import save_to_hub
 from scmamba.models.loading import fetch, load
 from scmamba.models.sequence.config import SEQUENCE_PRESETS, SequenceConfig, sequence_preset
 from scmamba.models.sequence.model import SequenceModel
@@ -35,6 +36,7 @@ __all__ = [
     "preset",
     "resolve_device",
     "save",
+    "save_to_hub",
     "sequence_preset",
     "start_from_sequences",
 ]

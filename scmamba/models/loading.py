@@ -21,6 +21,7 @@ from scmamba.models.hub import download, huggingface
 from scmamba.models.hub.locks import LOCK, MODEL, RECORD, cache_folder, read_lock
 from scmamba.models.hub.registry import REGISTRY, SC_MAMBA2, Entry, entry, find, say_license
 from scmamba.models.hub.remote import make_room
+from scmamba.models.hub.repository import fetch_repository, is_address, local_folder
 from scmamba.models.hub.sequences import OF_THEIR_SOURCE, HubEntry, published_terms
 from scmamba.models.sequence.config import SequenceConfig
 from scmamba.models.sequence.model import SequenceModel
@@ -45,7 +46,8 @@ def load(
     ----------
     name_or_folder
         Name of a model inside the package (:func:`scmamba.models.list`), registered name of a
-        published model (downloaded once, then cached), or folder.
+        published model (downloaded once, then cached), folder, or ``"hf://owner/name"`` (or
+        ``"hf://owner/name@revision"``), a repository on the hub, fetched once at its newest commit.
     device
         Device of the model; None for ``settings.device``.
     allow_missing_heads
@@ -79,6 +81,8 @@ def load(
     where = resolve_device(device)
     options = {"allow_missing_heads": allow_missing_heads, **changes}
     name, folder = str(name_or_folder), Path(name_or_folder)
+    if is_address(name_or_folder):
+        folder = fetch_repository(name)
     if folder.is_dir():
         model = _load_folder(folder, options)
     elif (card := find_shipped(name)) is not None:
@@ -107,7 +111,7 @@ def fetch(
     Parameters
     ----------
     name
-        Registered name.
+        Registered name, or ``"hf://owner/name"``.
     base_url
         Address of Zenodo or Hugging Face, or of a mirror; None uses the environment
         (``SCMAMBA_ZENODO_URL``; ``SCMAMBA_HUB_URL``, ``HF_ENDPOINT``), else the original address.
@@ -130,6 +134,11 @@ def fetch(
     >>> fetch("caduceus-ps-1k")  # doctest: +SKIP
     PosixPath('.../scmamba/models/caduceus-ps-1k/record')
     """
+    if is_address(name):
+        folder = fetch_repository(name, base_url)
+        if lock is not None:
+            write_json(writable(lock), read_json(folder.parent / LOCK))
+        return folder
     wanted = entry(name)
     root, target = cache_folder(wanted.name), writable(lock) if lock is not None else None
     folder = root / (RECORD if isinstance(wanted, HubEntry) else MODEL)
@@ -156,7 +165,7 @@ def _is_there(root: Path, folder: Path) -> bool:
 
 def is_sequence_model(name_or_folder: str | os.PathLike[str]) -> bool:
     """Whether a registered name or folder is a DNA or mRNA model; nothing is downloaded."""
-    folder = Path(name_or_folder)
+    folder = local_folder(name_or_folder)
     if not folder.is_dir():
         return isinstance(find(str(name_or_folder)), HubEntry)
     if is_published_sequence(folder):

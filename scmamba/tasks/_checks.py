@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from scmamba._keys import Keys
 from scmamba._log import logger
 from scmamba.jobs import Results
 from scmamba.models.hub.registry import REGISTRY, find
+from scmamba.models.hub.repository import local_folder
 from scmamba.models.shipped import find_shipped, shipped_models
 from scmamba.models.shipped.registry import near_names
 
@@ -48,7 +48,7 @@ def check_folder(model: object, *takes: str) -> None:
     """
     if not isinstance(model, (str, os.PathLike)):
         return
-    folder = Path(model)
+    folder = local_folder(model)
     card = None if folder.exists() else find_shipped(model)
     if card is not None:
         folder = card.folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -36,6 +37,10 @@ class LocalServer:
         """Content and, of a file, its headers; None for 404."""
         raise NotImplementedError
 
+    def take(self, path: str, body: bytes) -> object | None:
+        """Answer a POST with JSON; None for 404."""
+        return None
+
     def _handler(self):
         local = self
 
@@ -45,6 +50,20 @@ class LocalServer:
 
             def do_GET(self):
                 self._reply(True)
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                local.asked.append(self.path)
+                found = local.take(self.path, body)
+                if found is None:
+                    self.send_error(404)
+                    return
+                content = json.dumps(found).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
 
             def _reply(self, body: bool) -> None:
                 local.asked.append(self.path)

@@ -114,7 +114,7 @@ def _hugging_face(
     there = {file.string("rfilename"): file for file in listed}
     names = wanted(there, f"{url}/{entry.repo}")
     at = f"{url}/{entry.repo}/resolve/{commit}"
-    files = [_file(there[name], name, f"{at}/{quote(name)}") for name in names]
+    files = [listed_file(there[name], name, f"{at}/{quote(name)}") for name in names]
     logger.info(
         "%s: %d file(s), %.1f MiB, from %s/%s at commit %s",
         entry.name,
@@ -130,12 +130,12 @@ def _hugging_face(
         "source": "huggingface",
         "repo": entry.repo,
         "commit": commit,
-        "licence": _license(page.strings("tags", ())),
+        "licence": license_of(page.strings("tags", ())),
         "files": {p.name: {"size": p.stat().st_size, "sha256": sha256(p)} for p in paths},
     }
 
 
-def _file(listed: Fields, name: str, url: str) -> RemoteFile:
+def listed_file(listed: Fields, name: str, url: str) -> RemoteFile:
     """Describe a listed file; large files have a sha256, small ones a git hash."""
     if listed.has("lfs"):
         checksum = f"sha256:{listed.nested('lfs').string('sha256', '')}"
@@ -144,6 +144,7 @@ def _file(listed: Fields, name: str, url: str) -> RemoteFile:
     return RemoteFile(name, listed.integer("size", low=0), checksum, url)
 
 
-def _license(tags: Iterable[str]) -> str | None:
+def license_of(tags: Iterable[str]) -> str | None:
+    """Return what a repository's tags say of its license."""
     terms = (tag.removeprefix("license:") for tag in tags if tag.startswith("license:"))
     return next(terms, None)
