@@ -1,0 +1,23 @@
+"""Notebooks of ``tutorials/`` among the pages: one source, copied when pages are built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def _copy(app) -> None:  # noqa: ANN001
+    source, target = Path(app.srcdir).parent / "tutorials", Path(app.srcdir) / "tutorials"
+    names = {path.name for path in source.glob("*.ipynb")}
+    for stale in target.glob("*.ipynb"):
+        if stale.name not in names:
+            stale.unlink()
+    for name in sorted(names):
+        text = (source / name).read_bytes()
+        if not (target / name).exists() or (target / name).read_bytes() != text:
+            (target / name).write_bytes(text)
+
+
+def setup(app) -> dict[str, bool]:  # noqa: ANN001
+    """Copy before Sphinx looks for pages."""
+    app.connect("config-inited", lambda app, config: _copy(app))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
