@@ -33,6 +33,7 @@ extensions = [
     # in _ext
     "api_pages",
     "docstrings",
+    "figures",
     "llms_txt",
     "notebooks",
     "short_inventories",
