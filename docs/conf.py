@@ -54,6 +54,14 @@ html_theme_options = {
     "use_download_button": False,
 }
 html_show_sourcelink = False
+llms_sections = {
+    "Start": ["index", "installation", "quickstart"],
+    "User guide": ["guide/*", "models/*"],
+    "How-to": ["howto/*"],
+    "Tutorials": ["tutorials/*"],
+    "API": ["api/*"],
+    "Background": ["benchmarks", "architecture", "reliability", "changelog", "contributing"],
+}
 ogp_site_url = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 ogp_social_cards = {"enable": False}
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]

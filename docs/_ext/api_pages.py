@@ -75,7 +75,7 @@ def _page(name: str, title: str) -> str:
     return "\n".join(lines)
 
 
-def _write(app) -> None:  # noqa: ANN001
+def _write(app) -> None:
     folder = Path(app.srcdir) / "api"
     for name, title in TITLES.items():
         path, text = folder / f"{name.removeprefix('scmamba.')}.rst", _page(name, title)
@@ -83,7 +83,7 @@ def _write(app) -> None:  # noqa: ANN001
             path.write_text(text)
 
 
-def setup(app) -> dict[str, bool]:  # noqa: ANN001
+def setup(app) -> dict[str, bool]:
     """Write the pages before Sphinx looks for pages."""
     app.connect("config-inited", lambda app, config: _write(app))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,10 +6,13 @@ has them: ``np.ndarray`` stays short, and aliases such as ``ArrayLike`` are not 
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
 import sys
+from functools import cache
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.ext.napoleon import NumpyDocstring
@@ -30,7 +33,7 @@ def _sections(lines: list[str]) -> list[tuple[str, int, int]]:
     return [(lines[a].strip(), a + 2, b) for a, b in zip(starts, ends, strict=True)]
 
 
-def _rewrite(app, what, name, obj, options, lines: list[str]) -> None:  # noqa: ANN001
+def _rewrite(app, what, name, obj, options, lines: list[str]) -> None:
     """Before napoleon: prose in ``Returns``, shapes beside names, several names at once."""
     if what in ("attribute", "data"):
         _add_field_type(name, lines)
@@ -83,7 +86,7 @@ def _text(annotation: object) -> str:
     return re.sub(r"_\b", r"\\_", annotation)  # a trailing underscore makes a link in reST
 
 
-def _add_types(app, what, name, obj, options, lines: list[str]) -> None:  # noqa: ANN001
+def _add_types(app, what, name, obj, options, lines: list[str]) -> None:
     """After napoleon: the type of each parameter and of the result."""
     if what not in ("function", "method", "class"):
         return
@@ -118,7 +121,7 @@ def _field_annotation(owner: object, field: str) -> str:
     return ""
 
 
-def _resolve(app, env, node, contnode):  # noqa: ANN001, ANN202
+def _resolve(app, env, node, contnode):
     """Find what is called by a short name, first ours; leave private names without a link."""
     if node.get("refdomain") != "py":
         return None
@@ -138,20 +141,34 @@ def _resolve(app, env, node, contnode):  # noqa: ANN001, ANN202
     return None
 
 
-def _private(app, env, node, contnode):  # noqa: ANN001, ANN202
+@cache
+def _names_in_sources() -> frozenset[str]:
+    """Names that modules of the package define or import, for type checkers too."""
+    names: set[str] = set()
+    for path in Path(importlib.import_module("scmamba").__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                names.update(alias.asname or alias.name for alias in node.names)
+            elif isinstance(node, ast.ClassDef):
+                names.add(node.name)
+            elif isinstance(node, ast.Assign):
+                names.update(one.id for one in node.targets if isinstance(one, ast.Name))
+    return frozenset(names)
+
+
+def _private(app, env, node, contnode):
     """After intersphinx: names that exist, but on no page, are plain text; others stay an error."""
     if node.get("refdomain") != "py":
         return None
     package, _, short = node["reftarget"].lstrip("~.").rpartition(".")
-    modules = [
-        module
-        for name, module in list(sys.modules.items())
-        if name == package or (name.startswith("scmamba") and not package)
-    ]
-    return contnode if any(short in vars(module) for module in modules) else None
+    ours = not package or package.startswith("scmamba")
+    known = (
+        short in _names_in_sources() if ours else short in vars(sys.modules.get(package, object))
+    )
+    return contnode if known else None
 
 
-def setup(app) -> dict[str, bool]:  # noqa: ANN001
+def setup(app) -> dict[str, bool]:
     """Napoleon's priority is 500, intersphinx' too."""
     # A property's first line is a sentence here, never "type: description".
     NumpyDocstring._consume_inline_attribute = lambda self: ("", self._consume_to_end())

@@ -1,4 +1,4 @@
-"""``{figures}``: rows of the first table of ``benchmarks/README.md``, so that no figure stands twice."""
+"""``{figures}``: rows of the first table of ``benchmarks/README.md``: no figure stands twice."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Figures(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
-def setup(app) -> dict[str, bool]:  # noqa: ANN001
+def setup(app) -> dict[str, bool]:
     """Register the directive."""
     app.add_directive("figures", Figures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

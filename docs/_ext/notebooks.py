@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def _copy(app) -> None:  # noqa: ANN001
+def _copy(app) -> None:
     source, target = Path(app.srcdir).parent / "tutorials", Path(app.srcdir) / "tutorials"
     names = {path.name for path in source.glob("*.ipynb")}
     for stale in target.glob("*.ipynb"):
@@ -17,7 +17,7 @@ def _copy(app) -> None:  # noqa: ANN001
             (target / name).write_bytes(text)
 
 
-def setup(app) -> dict[str, bool]:  # noqa: ANN001
+def setup(app) -> dict[str, bool]:
     """Copy before Sphinx looks for pages."""
     app.connect("config-inited", lambda app, config: _copy(app))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,8 +1,8 @@
 """Links to other packages' pages, without the network: short inventories that stand here.
 
-``_inventories.txt`` has a line for each name that our pages mention: package, name, page, other spellings
-of the name. Sphinx reads them as inventories, so that a build neither needs the network nor changes
-with it.
+``_inventories.txt`` has a line for each name that our pages mention: package, name, page, other
+spellings of the name. Sphinx reads them as inventories, so that a build neither needs the network
+nor changes with it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ ROOTS = {
     "numpy": "https://numpy.org/doc/stable/",
     "pandas": "https://pandas.pydata.org/docs/",
     "scipy": "https://docs.scipy.org/doc/scipy/",
+    "distributed": "https://distributed.dask.org/en/stable/",
     "lightning": "https://lightning.ai/docs/pytorch/stable/",
     "torch": "https://pytorch.org/docs/stable/",
 }
-HEADER = "# Sphinx inventory version 2\n# Project: {}\n# Version: \n# The rest is compressed by zlib.\n"
+HEADER = (
+    "# Sphinx inventory version 2\n# Project: {}\n# Version: \n# The rest is compressed by zlib.\n"
+)
 
 
-def _write(app, config) -> None:  # noqa: ANN001
+def _write(app, config) -> None:
     built = Path(app.outdir).parent / "inventories"
     built.mkdir(parents=True, exist_ok=True)
     lines: dict[str, list[str]] = defaultdict(list)
@@ -42,7 +45,7 @@ def _write(app, config) -> None:  # noqa: ANN001
     }
 
 
-def setup(app) -> dict[str, bool]:  # noqa: ANN001
+def setup(app) -> dict[str, bool]:
     """Write the inventories before intersphinx reads its settings."""
     app.connect("config-inited", _write, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
