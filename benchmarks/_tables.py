@@ -10,6 +10,9 @@ from typing import Any
 
 from _overview import HEAD, overview
 from _perturbation_tables import perturbation_rows
+from _pretraining_tables import FEW as FEW_LABELS
+from _pretraining_tables import SCORES as ZERO_SHOT
+from _pretraining_tables import pretraining_rows
 
 HERE = Path(__file__).parent
 SCORES = {
@@ -538,6 +541,32 @@ def perturbation_table(content: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def pretraining_table(content: dict[str, Any]) -> str:
+    """Tables of each tested study: zero-shot, then few labels."""
+    parts, rows = [], content["rows"]
+    for study in dict.fromkeys(row["study"] for row in rows):
+        for scores in (ZERO_SHOT, FEW_LABELS):
+            parts.append(f"*{study}*")
+            parts.append(markdown(*pretraining_rows(rows, study, scores)))
+    machine, seeds = content["machine"], sorted({row["seed"] for row in rows})
+    parts.append(
+        f"{content['date'][:10]}, commit {content['commit']}, {machine['threads']} threads of "
+        f"{machine['cores']} cores ({machine['cpu']}); seeds {', '.join(map(str, seeds))}."
+    )
+    return "\n\n".join(parts)
+
+
+def pretraining_tasks_table(content: dict[str, Any]) -> str:
+    """Annotation of a new study, from scratch and from a pretrained model."""
+    names = ("accuracy", "macro_f1", "seconds")
+    digits = {"seconds": 0}
+    body = [
+        [row["start"], *(_number(row[name], digits.get(name, 3)) for name in names)]
+        for row in content["rows"]
+    ]
+    return markdown(["start", "accuracy", "macro-F1", "seconds"], body)
+
+
 def _annotation(content: dict[str, Any]) -> str:
     if "results" not in content:
         return "Not run in full yet."
@@ -559,6 +588,8 @@ def render() -> str:
         "integration": integration_table,
         "perturbation_kang": perturbation_table,
         "perturbation_papalexi": perturbation_table,
+        "pretraining": pretraining_table,
+        "pretraining_tasks": pretraining_tasks_table,
         "sequence_classify": classify_table,
         "sequence_classify_capped": classify_table,
         "sequence_mrfp": regression_table,

@@ -2,6 +2,7 @@
 
     python benchmarks/pretraining.py train --minutes 20    # a bag, then as long again both ways
     python benchmarks/pretraining.py score
+    python benchmarks/pretraining.py tasks                 # annotate from the bag
     python benchmarks/pretraining.py loaders               # needs: pip install scDataset
 
 ``train`` makes three models in ``--runs``: ``bag`` (no Mamba layers), and from it, each for as many
@@ -9,14 +10,16 @@ minutes again, ``bag-more`` and ``mamba`` (two layers that enter as the identity
 stopped goes on. Copies of the tested cells are in no training (``scmamba.stream.corpus_copies``).
 
 ``score``: cells of each tested study are embedded as they are, and labeled by the 15 nearest
-neighbors in five folds; scib's bio conservation where scib-metrics is installed. Peers: 50
-principal components and the 2,000 most variable genes of the study itself, which see the study
-that they are scored on, and the same model with random weights.
+neighbors in five folds; bio conservation (k-means, silhouette); the loss of hidden values; types
+from few labels. Peers: 50 principal components and the 2,000 most variable genes of the study
+itself, which see the study that they are scored on, the gene vectors that training starts from
+(``start``), and the same model with random weights.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,26 +27,36 @@ from typing import Any
 import _pretraining_corpus as corpus
 import anndata as ad
 import numpy as np
-import scanpy as sc
 import torch
+from _pretraining_scores import (
+    FEW,
+    few_labels,
+    held_out_corpus,
+    likelihoods,
+    neighbors,
+    of_study,
+)
 from _results import note_read, provenance, write
 from sklearn.metrics import accuracy_score, f1_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.neighbors import KNeighborsClassifier
 
 from scmamba import models, tasks
 from scmamba.learn.staged import start_as
 from scmamba.models import CellModel
+from scmamba.stream.corpus_open import open_corpus
 from scmamba.tasks import PretrainConfig, pretrain
+from scmamba.tasks._pretraining.start import backbone, new_model
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("torch", "scanpy", "scikit-learn", "scib-metrics", "anndata")
+PACKAGES = ("torch", "scanpy", "scikit-learn", "anndata")
 SIZES = {
     "bag": {"batch_size": 128, "lr": 2e-3, "tokens": 256},
     "bag-more": {"batch_size": 128, "lr": 1e-3, "tokens": 256},
     "mamba": {"batch_size": 32, "lr": 1e-3, "tokens": 128},
 }
 LAYERS = 2
+QUERY = "pbmc3k_10xv1"
+N_FEW, PENALTY = 3, 0.1
+"""Draws of the few labels; inverse penalty of the logistic regression on them."""
 
 
 def train(variant: str, minutes: float, seed: int, data: Path, runs: Path) -> None:
@@ -91,45 +104,30 @@ def embedded(adata: ad.AnnData, model: Any) -> np.ndarray:
     return np.asarray(cells.obsm["X_scmamba"])
 
 
-def embeddings(adata: ad.AnnData, runs: Path, seed: int) -> dict[str, np.ndarray]:
-    """Each method's numbers for the cells of a study."""
+def loaded(runs: Path, data: Path, seed: int) -> dict[str, CellModel]:
+    """The models of a seed that are there, and two that learned nothing."""
     found = {}
     for variant in SIZES:
         if (runs / f"{variant}-{seed}" / "config.json").exists():
             model = models.load(runs / f"{variant}-{seed}")
-            found[variant] = embedded(adata, model)
-    bag = models.load(runs / f"bag-{seed}")
-    assert isinstance(bag, CellModel)
-    found["untrained"] = embedded(adata, untrained(bag, seed))
-    study = adata.copy()
-    sc.pp.normalize_total(study, target_sum=1e4)
-    sc.pp.log1p(study)
-    sc.pp.highly_variable_genes(study, n_top_genes=min(2_000, study.n_vars))
-    study = study[:, study.var["highly_variable"]].copy()
-    found["HVG"] = np.asarray(study.X.todense())
-    sc.pp.scale(study, max_value=10)
-    sc.pp.pca(study, n_comps=50, random_state=seed)
-    found["PCA"] = study.obsm["X_pca"]
+            assert isinstance(model, CellModel)
+            found[variant] = model
+    found["start"] = start(runs, data, seed)
+    found["untrained"] = untrained(found["bag"], seed)
     return found
 
 
-def scores(x: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, float]:
-    """15-NN in five folds, and scib's bio conservation."""
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    guess = cross_val_predict(KNeighborsClassifier(15), x, labels, cv=folds)
-    found = {
-        "knn_accuracy": float(accuracy_score(labels, guess)),
-        "knn_macro_f1": float(f1_score(labels, guess, average="macro")),
-    }
-    try:
-        import scib_metrics
-    except ImportError:
-        return found
-    codes = np.unique(labels, return_inverse=True)[1]
-    kmeans = scib_metrics.nmi_ari_cluster_labels_kmeans(x, codes)
-    found |= {f"kmeans_{name}": float(value) for name, value in kmeans.items()}
-    found["silhouette"] = float(scib_metrics.silhouette_label(x, codes))
-    return found
+def start(runs: Path, data: Path, seed: int) -> CellModel:
+    """The model that the training of the bag began with."""
+    folder = runs / f"start-{seed}"
+    if not (folder / "config.json").exists():
+        entries = corpus.config(1.0, seed, **SIZES["bag"])
+        config = PretrainConfig.from_dict(entries)
+        cells = open_corpus(corpus.paths(data), config.data, cache=runs / f"bag-{seed}-run/scans")
+        models.save(backbone(new_model(cells, config)), folder)
+    model = models.load(folder)
+    assert isinstance(model, CellModel)
+    return model
 
 
 def score(seeds: Sequence[int], data: Path, runs: Path, out: Path) -> None:
@@ -139,11 +137,49 @@ def score(seeds: Sequence[int], data: Path, runs: Path, out: Path) -> None:
     for name, key in corpus.TEST.items():
         adata = ad.read_h5ad(data / "cells" / f"{name}.h5ad")
         labels = adata.obs[key].astype(str).to_numpy()
+        cells = held_out_corpus(data, name, runs / "scans")
         for seed in seeds:
-            for method, x in embeddings(adata, runs, seed).items():
-                rows.append({"study": name, "method": method, "seed": seed})
-                rows[-1] |= scores(np.asarray(x, np.float32), labels, seed)
-                print(rows[-1], flush=True)
+            nets = loaded(runs, data, seed)
+            losses = likelihoods(cells, nets)
+            embeddings = {method: embedded(adata, net) for method, net in nets.items()}
+            for method, x in {**embeddings, **of_study(adata, seed)}.items():
+                x = np.asarray(x, np.float32)
+                row: dict[str, Any] = {"study": name, "method": method, "seed": seed}
+                row |= {"loss": losses.get(method), **neighbors(x, labels, seed)}
+                for n in FEW:
+                    few = [few_labels(x, labels, n, split, PENALTY) for split in range(N_FEW)]
+                    for what in few[0]:
+                        row[f"{what}_{n}"] = float(np.mean([one[what] for one in few]))
+                rows.append(row)
+                print(row, flush=True)
+            means = {"study": name, "method": "gene means", "seed": seed}
+            rows.append({**means, "loss": losses["gene means"]})
+    write(out, {**noted, "rows": rows, **provenance(PACKAGES)})
+
+
+def compare_tasks(seeds: Sequence[int], data: Path, runs: Path, out: Path) -> None:
+    """Annotate PBMC 3k from three other studies, from scratch and from the bag."""
+    adata = ad.read_h5ad(data / "cells" / "pbmc_4batch.h5ad")
+    adata = adata[adata.obs["cell_type"] != "Unknown"].copy()
+    queried = adata.obs["batch"] == QUERY
+    right = adata.obs["cell_type"][queried].astype(str).to_numpy()
+    kinds = np.unique(right)
+    noted, rows = note_read(out, seeds=list(seeds), query=QUERY), []
+    for seed in seeds:
+        for start, model in (("scratch", None), ("bag-more", runs / f"bag-more-{seed}")):
+            query, before = adata[queried].copy(), time.perf_counter()
+            reference = adata[~queried].copy()
+            options = {"reference": reference, "labels_key": "cell_type", "batch_key": "batch"}
+            query.obs["batch"] = QUERY
+            tasks.annotate(query, model=model, seed=seed, **options)
+            guess = query.obs["scmamba_best_guess"].astype(str).to_numpy()
+            rows.append({"task": "annotate", "start": start, "seed": seed})
+            rows[-1] |= {
+                "accuracy": float(accuracy_score(right, guess)),
+                "macro_f1": float(f1_score(right, guess, average="macro", labels=kinds)),
+                "seconds": time.perf_counter() - before,
+            }
+            print(rows[-1], flush=True)
     write(out, {**noted, "rows": rows, **provenance(PACKAGES)})
 
 
@@ -163,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("train", "score", "loaders"))
+    parser.add_argument("what", choices=("train", "score", "tasks", "loaders"))
     parser.add_argument("--variants", nargs="+", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -173,6 +209,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     if arguments.what == "loaders":
         loaders(arguments.data, arguments.out.with_name("pretraining_loaders.json"))
+        return
+    if arguments.what == "tasks":
+        out = arguments.out.with_name("pretraining_tasks.json")
+        compare_tasks(arguments.seeds, arguments.data, arguments.runs, out)
         return
     if arguments.what == "score":
         score(arguments.seeds, arguments.data, arguments.runs, arguments.out)

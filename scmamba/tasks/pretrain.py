@@ -69,7 +69,9 @@ class Pretrained(Described):
         half
             Store matrices as 16-bit floats, in half the space.
         """
-        about = {**self.about, "config": self.config.to_dict()}
+        config = self.config.to_dict()
+        del config["data"]["genes"]  # they are the vocabulary
+        about = {**self.about, "config": config}
         notes = {"notes": ["pretrained by scmamba"], "pretrain": about}
         return save(self.model, path, about=notes, half=half)
 
