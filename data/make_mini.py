@@ -43,8 +43,8 @@ STUDIES = {
 """What each data set is, and the license that its collection states."""
 LIMITS = (
     "Human cells only. Blood and bone marrow dominate the corpus; other tissues are a few thousand "
-    "cells of pancreas, gut and lymphoma, so elsewhere principal components of your own cells may "
-    "tell types better."
+    "cells of pancreas, colon and lymphoma: elsewhere, principal components of your own cells may "
+    "tell types better. It has no Mamba layers: trained as long, they made its embeddings worse."
 )
 
 
