@@ -27,3 +27,21 @@ def perturbation_rows(rows: dict[str, dict[str, Any]]) -> tuple[list[str], list[
         ["", *(SCORES[name][0] for name in known)],
         [["; ".join(methods), *numbers] for numbers, methods in merged.items()],
     )
+
+
+NETWORK_SCORES = {
+    "auprc": ("AUPRC", 4),
+    "auprc_ratio": ("times chance", 2),
+    "early_precision": ("early precision", 4),
+    "early_ratio": ("times chance", 2),
+    "cpu_seconds": ("processor seconds", 0),
+}
+
+
+def network_rows(rows: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Head and body of the table of gene networks."""
+    body = [
+        [method, *(f"{row[name]:.{digits}f}" for name, (_, digits) in NETWORK_SCORES.items())]
+        for method, row in rows.items()
+    ]
+    return ["", *(title for title, _ in NETWORK_SCORES.values())], body

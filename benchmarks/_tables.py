@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from _overview import HEAD, overview
-from _perturbation_tables import perturbation_rows
+from _perturbation_tables import network_rows, perturbation_rows
 from _pretraining_tables import FEW as FEW_LABELS
 from _pretraining_tables import SCORES as ZERO_SHOT
 from _pretraining_tables import pretraining_rows
@@ -567,6 +567,19 @@ def pretraining_tasks_table(content: dict[str, Any]) -> str:
     return markdown(["start", "accuracy", "macro-F1", "seconds"], body)
 
 
+def network_table(content: dict[str, Any]) -> str:
+    """Methods by AUPRC, and what they ran on."""
+    machine, seeds = content["machine"], ", ".join(map(str, content["seeds"]))
+    known = next(iter(content["rows"].values()))
+    told = (
+        f"{content['cells']}: {content['n_cells']:,} cells, {content['n_factors']} factors, "
+        f"{known['n_known']:.0f} known of {known['n_pairs']:.0f} pairs; {content['trees']} trees a "
+        f"gene. {content['date'][:10]}, commit {content['commit']}, {machine['threads']} threads "
+        f"of {machine['cores']} cores ({machine['cpu']}); seeds {seeds}."
+    )
+    return f"{markdown(*network_rows(content['rows']))}\n\n{told}"
+
+
 def _annotation(content: dict[str, Any]) -> str:
     if "results" not in content:
         return "Not run in full yet."
@@ -587,9 +600,13 @@ def render() -> str:
         "bridge": bridge_table,
         "integration": integration_table,
         "perturbation_kang": perturbation_table,
+        "perturbation_kang_full": perturbation_table,
         "perturbation_papalexi": perturbation_table,
         "pretraining": pretraining_table,
         "pretraining_tasks": pretraining_tasks_table,
+        "perturbation_replogle": perturbation_table,
+        "perturbation_op3": perturbation_table,
+        "networks": network_table,
         "sequence_classify": classify_table,
         "sequence_classify_capped": classify_table,
         "sequence_mrfp": regression_table,

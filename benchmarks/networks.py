@@ -1,10 +1,11 @@
 """Gene networks of blood cells against known targets (DoRothEA A to C), beside plain methods.
 
-    python benchmarks/networks.py CELLS.h5ad DOROTHEA.csv.gz TFS.txt --output networks.csv
+    python benchmarks/networks.py CELLS.h5ad DOROTHEA.csv.gz TFS.txt
 
-Every method ranks the same pairs of a factor and a gene. AUPRC is over all pairs whose
-factor has known targets; early precision is that of as many pairs as are known. Both are also given
-as a multiple of chance. Trees are random forests of each gene on all factors, as GENIE3 has them.
+Every method ranks the same pairs of a factor and a gene. AUPRC is over all pairs whose factor has
+known targets; early precision is that of as many pairs as are known. Both are also given as a
+multiple of chance. Trees are random forests of each gene on all factors, as GENIE3 has them. A run
+that was stopped goes on.
 """
 
 import argparse
@@ -14,19 +15,22 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
+from _results import provenance, write
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import average_precision_score
 
 from scmamba.tasks import gene_network
 
 METHODS = ("knockout", "gradient", "embedding", "correlation")
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("torch", "scikit-learn", "scanpy", "anndata", "numpy")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("cells", "known", "factors"):
         parser.add_argument(name)
-    parser.add_argument("--output", default="networks.csv")
+    parser.add_argument("--runs", type=Path, default=Path("network-runs.csv"))
     parser.add_argument("--genes", type=int, default=600, help="targets: the most variable genes")
     parser.add_argument("--trees", type=int, default=50)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -38,21 +42,31 @@ def main() -> None:
     factors = Path(args.factors).read_text().split()
     cells = frequent(cells, factors, args.genes)
     factors = [one for one in factors if one in cells.var_names]
-    rows = []
+    what = {"cells": Path(args.cells).name, "genes": args.genes, "trees": args.trees}
+    table = pd.read_csv(args.runs) if args.runs.exists() else pd.DataFrame()
+    if len(table) and any((table[key] != value).any() for key, value in what.items()):
+        raise SystemExit(f"{args.runs} holds runs on other cells or genes; give another --runs")
     for seed in args.seeds:
         for method in (*METHODS, "trees"):
-            start = time.time()
+            if len(table) and ((table["method"] == method) & (table["seed"] == seed)).any():
+                continue
+            start = time.process_time()
             if method == "trees":
                 weights = trees(cells, factors, args.trees, seed)
             else:
                 weights = gene_network(
                     cells, None, factors, method, missing="skip", seed=seed
                 ).weights
-            rows.append({"method": method, "seed": seed, **scores(weights, known)})
-            rows[-1]["seconds"] = round(time.time() - start, 1)
-            pd.DataFrame(rows).to_csv(args.output, index=False)
-    table = pd.DataFrame(rows)
-    print(table.groupby("method").mean(numeric_only=True).drop(columns="seed").round(4))
+            spent = round(time.process_time() - start, 1)
+            row = {**what, "method": method, "seed": seed, **scores(weights, known)}
+            table = pd.concat([table, pd.DataFrame([row | {"cpu_seconds": spent}])])
+            table.to_csv(args.runs, index=False)
+    shown = table[table["seed"].isin(args.seeds)].drop(columns=[*what, "seed"])
+    means = shown.groupby("method").mean().sort_values("auprc", ascending=False).round(4)
+    print(means)
+    content = {**what, "n_cells": cells.n_obs, "n_factors": len(factors), "seeds": args.seeds}
+    content |= {"rows": means.to_dict("index"), **provenance(PACKAGES)}
+    write(RESULTS / "networks.json", content)
 
 
 def frequent(cells: ad.AnnData, factors: list[str], n: int) -> ad.AnnData:

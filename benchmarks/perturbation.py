@@ -17,7 +17,7 @@ import pandas as pd
 from _results import provenance, write
 
 from scmamba import settings
-from scmamba.benchmark import PerturbationBenchmark, perturbation
+from scmamba.benchmark import PERTURBATION_METHODS, PerturbationBenchmark, perturbation
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "scikit-learn", "scanpy", "anndata", "numpy")
@@ -86,6 +86,14 @@ def parts_of(name: str, scores: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {name: scores}
 
 
+def methods_of(name: str, chosen: argparse.Namespace) -> list[str] | None:
+    """Named methods; with ``--network`` all that apply, the networks included."""
+    if not chosen.network:
+        return list(chosen.methods) if chosen.methods else None
+    effects = SETS[name].get("effects", False)
+    return [n for n, m in PERTURBATION_METHODS.items() if not (effects and m.needs_cells)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", nargs="+", choices=SETS)
@@ -93,10 +101,11 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("perturbation-runs"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+")
+    parser.add_argument("--network", action="store_true", help="all methods and both networks")
     chosen = parser.parse_args()
     settings.verbosity = "warning"
     for name in chosen.sets:
-        found = compare(name, chosen.data, chosen.runs, chosen.seeds, chosen.methods)
+        found = compare(name, chosen.data, chosen.runs, chosen.seeds, methods_of(name, chosen))
         tables = {
             title: summary(part, found.costs)
             for title, part in parts_of(name, found.scores).items()

@@ -8,6 +8,7 @@ from scmamba.learn.training import (
     IntegrationTraining,
     MultiomicsObjectives,
     MultiomicsTraining,
+    PerturbationTraining,
     SequenceTraining,
 )
 from scmamba.tasks import sequence
@@ -40,6 +41,7 @@ __all__ = [
     "MultiomicsObjectives",
     "MultiomicsTraining",
     "PerturbationModel",
+    "PerturbationTraining",
     "PretrainConfig",
     "PretrainObjectives",
     "Pretrained",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from anndata import AnnData
@@ -10,6 +11,8 @@ from scmamba._arguments import check_count, check_flag
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
 from scmamba.learn.effects.model import EffectModel
+from scmamba.learn.training import PerturbationTraining
+from scmamba.models import CellModel
 from scmamba.tasks._perturbation.knowledge import Knowledge, read_knowledge
 from scmamba.tasks._perturbation.model import PerturbationModel
 from scmamba.tasks._perturbation.reading import Columns, read_effects, read_screen
@@ -28,6 +31,8 @@ def perturb(
     dose_key: str | None = None,
     batch_key: str | None = None,
     gene_embeddings: Knowledge = "auto",
+    model: CellModel | str | os.PathLike[str] | None = None,
+    training: PerturbationTraining | None = None,
     effects: bool = False,
     layer: str | None = None,
     use_raw: bool | None = None,
@@ -63,6 +68,13 @@ def perturb(
     gene_embeddings
         Prior knowledge of genes: ``"auto"`` (the package's human gene sets), a DataFrame (one row
         per gene), the path of a GMT file, a cell model or its folder, a list of these, or None.
+    model
+        A cell model, its folder or a registered name, whose gene embeddings are a further source
+        of prior knowledge and an input of the network.
+    training
+        Trains a network on what the statistical model misses, with or without Mamba layers; its
+        share is chosen on held-out perturbations and contexts and may be 0. None: no network; on
+        the data of the benchmarks it adds little or nothing.
     effects
         Whether ``adata`` holds effects instead of cells.
     layer, use_raw, gene_key
@@ -109,11 +121,15 @@ def perturb(
         )
     columns = Columns(pert_key, control or "", context_key or cell_type_key, dose_key, batch_key)
     used = settings.seed if seed is None else seed
-    knowledge = read_knowledge(gene_embeddings)
+    if training is not None and not isinstance(training, PerturbationTraining):
+        raise ScmambaError(
+            f"training is a {type(training).__name__}; give a PerturbationTraining, or None"
+        )
+    knowledge = read_knowledge(gene_embeddings, model)
     if effects:
         screen = read_effects(adata, columns, gene_key=gene_key)
     else:
         screen = read_screen(
             adata, columns, layer=layer, use_raw=use_raw, gene_key=gene_key, seed=used
         )
-    return PerturbationModel(screen, EffectModel(knowledge), columns, used)
+    return PerturbationModel(screen, EffectModel(knowledge, training, used), columns, used)

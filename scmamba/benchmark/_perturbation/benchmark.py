@@ -139,7 +139,8 @@ def perturbation(
     effects
         Whether rows are effects.
     methods
-        Names in :data:`~scmamba.benchmark.PERTURBATION_METHODS`; None: all that apply.
+        Names in :data:`~scmamba.benchmark.PERTURBATION_METHODS`; None: all that apply
+        but the networks, ``"scmamba_network"`` and ``"scmamba_network_mamba"``.
     seeds
         Each method is run once with each; random folds depend on it as well.
     n_folds
@@ -250,7 +251,8 @@ def _keys(folds: dict[int, dict[str, list[Key]]]) -> list[Key]:
 def _methods(names: Sequence[str] | None, effects: bool) -> dict[str, PerturbationMethod]:
     """Chosen methods by name."""
     known = {n: m for n, m in PERTURBATION_METHODS.items() if not (effects and m.needs_cells)}
-    chosen = list(known) if names is None else list(names)
+    usual = [name for name, method in known.items() if not method.named_only]
+    chosen = usual if names is None else list(names)
     if not chosen:
         raise ScmambaError("give at least one method")
     for name in chosen:

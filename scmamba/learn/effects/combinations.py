@@ -8,14 +8,16 @@ import numpy as np
 
 from scmamba.learn.effects.table import EffectTable, Floats
 
-Single = Callable[[str, str, float, Floats | None], Floats]
-"""Effect (n_genes,) of one perturbation in a context, at a dose, with controls."""
+Single = Callable[[str, str, float], Floats]
+"""Effect (n_genes,) of one perturbation in a context, at a dose."""
+SMALLEST, LARGEST = 0.2, 1.5
+"""Bounds of the factor: at 0 every combination would be no change, which ranks with nothing."""
 
 
 def fit_scale(table: EffectTable, single: Single) -> float:
     """Factor of the sum of the single effects that fits the measured combinations best.
 
-    Least squares over all combinations whose parts were measured in the same context, between 0
+    Least squares over all combinations whose parts were measured in the same context, between .2
     and 1.5; 1 where there are none.
     """
     measured = set(zip(table.perturbations, table.contexts, strict=True))
@@ -26,7 +28,7 @@ def fit_scale(table: EffectTable, single: Single) -> float:
             ((name,), context) not in measured for name in perturbation
         ):
             continue
-        total = np.sum([single(name, context, dose, None) for name in perturbation], axis=0)
+        total = np.sum([single(name, context, dose) for name in perturbation], axis=0)
         product += float(total @ table.effects[i])
         square += float(total @ total)
-    return float(np.clip(product / square, 0.0, 1.5)) if square > 0 else 1.0
+    return float(np.clip(product / square, SMALLEST, LARGEST)) if square > 0 else 1.0

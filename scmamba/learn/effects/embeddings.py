@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,14 @@ import pandas as pd
 from scmamba._errors import ScmambaError
 from scmamba.learn.effects.gene_sets import GeneSets
 from scmamba.learn.effects.table import Floats
+
+GENE_SETS, ALL = "gene sets", "all"
+FORMS: dict[str, Callable[[Floats], Floats]] = {
+    "": lambda kernel: kernel,
+    " squared": lambda kernel: kernel**2,
+    ", both": lambda kernel: (kernel + kernel**2) / 2,
+}
+"""Forms in which a similarity is tried; each keeps it positive semi-definite."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +69,41 @@ class GeneEmbeddings:
 
         A gene is as similar to itself as possible, whether or not a source knows it.
         """
-        single = {}
-        if self.gene_sets is not None:
-            single["gene sets"] = self.gene_sets.similarity(names, others)
-        for source, table in self.tables.items():
-            single[source] = np.maximum(_cosine(table, names, others), 0)
-        same = np.equal.outer(np.array(names, object), np.array(others, object))
+        single = {one: self._of_source(one, names, others) for one in self.sources}
         found = {}
         for source, kernel in single.items():
-            found[source] = np.where(same, 1.0, kernel)
-            found[f"{source} squared"] = found[source] ** 2
-            found[f"{source}, both"] = (found[source] + found[source] ** 2) / 2
+            for form, function in FORMS.items():
+                found[source + form] = function(kernel)
         if len(single) > 1:
-            found["all"] = np.mean([found[source] for source in single], axis=0)
-            found["all squared"] = np.mean([found[f"{one} squared"] for one in single], axis=0)
+            for form in ("", " squared"):
+                found[ALL + form] = np.mean([found[one + form] for one in single], axis=0)
         return found
+
+    def kernel(self, choice: str, names: Sequence[str], others: Sequence[str]) -> Floats:
+        """(n, n_others) one of :meth:`kernels`, by its name there, without making the others."""
+        for form, function in FORMS.items():
+            for source in self.sources:
+                if choice == source + form:
+                    return function(self._of_source(source, names, others))
+            if choice == ALL + form:
+                parts = [function(self._of_source(s, names, others)) for s in self.sources]
+                return np.asarray(np.mean(parts, axis=0))
+        raise KeyError(choice)
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the sources."""
+        return [*([] if self.gene_sets is None else [GENE_SETS]), *self.tables]
+
+    def _of_source(self, source: str, names: Sequence[str], others: Sequence[str]) -> Floats:
+        """(n, n_others) similarity in one source, 1 of a gene with itself."""
+        if source == GENE_SETS:
+            assert self.gene_sets is not None
+            found = self.gene_sets.similarity(names, others)
+        else:
+            found = np.maximum(_cosine(self.tables[source], names, others), 0)
+        same = np.equal.outer(np.array(names, object), np.array(others, object))
+        return np.where(same, 1.0, found)
 
 
 def _cosine(table: pd.DataFrame, names: Sequence[str], others: Sequence[str]) -> Floats:

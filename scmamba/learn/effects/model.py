@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
 
 from scmamba.learn.effects.combinations import fit_scale
-from scmamba.learn.effects.contexts import ContextWeights, combined, fit_context_weights
+from scmamba.learn.effects.contexts import ContextWeights, WeightedContexts, fit_context_weights
 from scmamba.learn.effects.embeddings import GeneEmbeddings
 from scmamba.learn.effects.names import Perturbation
 from scmamba.learn.effects.pairs import PairModel, fit_pair_model
 from scmamba.learn.effects.predictor import Query
+from scmamba.learn.effects.residual.fit import fit_residual
+from scmamba.learn.effects.residual.residual import Residual, Unseen
 from scmamba.learn.effects.table import EffectTable, Floats
 from scmamba.learn.effects.unseen import UnseenModel, fit_unseen_model
+from scmamba.learn.training import PerturbationTraining
+
+Effect = Callable[[Floats | None], Floats]
+"""Effect (n_genes,) of one perturbation by the control profile (n_genes,) it starts from."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,10 @@ class EffectModel:
     ----------
     embeddings
         Prior knowledge of genes; None: none.
+    training
+        How a network is trained on what all this misses; None: there is none.
+    seed
+        Seed of the network.
 
     Examples
     --------
@@ -43,6 +53,8 @@ class EffectModel:
     """
 
     embeddings: GeneEmbeddings | None = field(default=None, repr=False)
+    training: PerturbationTraining | None = None
+    seed: int = 0
     name: ClassVar[str] = "scmamba"
 
     def fit(self, table: EffectTable) -> FittedEffectModel:
@@ -57,7 +69,12 @@ class EffectModel:
             unseen,
             1.0,
         )
-        return replace(model, scale=fit_scale(table, model.single))
+        model = replace(model, scale=fit_scale(table, model.single))
+        if self.training is None:
+            return model
+        plain = replace(self, training=None)
+        residual = fit_residual(plain, table, self.embeddings, self.training, self.seed)
+        return replace(model, residual=residual)
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,8 @@ class FittedEffectModel:
         By context: effects of perturbations that were measured nowhere.
     scale
         Factor of the sum of the parts of a combination.
+    residual
+        Corrections by a network, or None.
     """
 
     table: EffectTable
@@ -83,22 +102,23 @@ class FittedEffectModel:
     pairs: Mapping[str, PairModel]
     unseen: Mapping[str, UnseenModel]
     scale: float
+    residual: Residual | None = None
 
     def predict(self, query: Query) -> Floats:
-        """(n, n_genes) predicted effects."""
+        """(n, n_genes) predicted effects; each row by itself, whatever the others are."""
         found = np.zeros((len(query), len(self.table.genes)))
+        known: dict[tuple[Perturbation, str, str], Effect] = {}
         for i, perturbation in enumerate(query.perturbations):
-            found[i] = self._one(
-                perturbation,
-                query.contexts[i],
-                float(query.doses[i]),
-                None if query.controls is None else query.controls[i : i + 1],
-            )
+            context, dose = query.contexts[i], float(query.doses[i])
+            key = (perturbation, context, str(dose))
+            if key not in known:
+                known[key] = self._effect(perturbation, context, dose)
+            found[i] = known[key](None if query.controls is None else query.controls[i])
         return found
 
-    def single(self, name: str, context: str, dose: float, controls: Floats | None) -> Floats:
-        """(n_genes,) effect of one perturbation that is no combination."""
-        return self._whole((name,), context, dose, controls)
+    def single(self, name: str, context: str, dose: float) -> Floats:
+        """(n_genes,) effect of one perturbation that is no combination, without controls."""
+        return self._whole((name,), context, dose)(None)
 
     def rows_of(self, perturbation: Perturbation) -> list[int]:
         """Rows of the table that hold a perturbation."""
@@ -110,62 +130,60 @@ class FittedEffectModel:
         allowed = np.ones((len(controls), len(self.table.context_names)), bool)
         return self.weights.weights(controls, allowed) @ self.table.controls
 
-    def _one(
-        self, perturbation: Perturbation, context: str, dose: float, controls: Floats | None
-    ) -> Floats:
+    def _effect(self, perturbation: Perturbation, context: str, dose: float) -> Effect:
+        """Effect of a perturbation as a function of the control profile."""
         if not perturbation:
-            return np.zeros(len(self.table.genes))
+            return _constant(np.zeros(len(self.table.genes)))
         if len(perturbation) == 1 or self.rows_of(perturbation):
-            return self._whole(perturbation, context, dose, controls)
-        parts = [self.single(name, context, dose, controls) for name in perturbation]
-        return self.scale * np.sum(parts, axis=0)
+            return self._whole(perturbation, context, dose)
+        parts = [self._whole((name,), context, dose) for name in perturbation]
+        return lambda controls: self.scale * np.sum([part(controls) for part in parts], axis=0)
 
-    def _whole(
-        self, perturbation: Perturbation, context: str, dose: float, controls: Floats | None
-    ) -> Floats:
-        """Effect of a perturbation taken as one, measured or not."""
+    def _whole(self, perturbation: Perturbation, context: str, dose: float) -> Effect:
+        """Effect of a perturbation taken as one, corrected where it was not measured."""
+        effect, unseen = self._statistical(perturbation, context, dose)
+        residual = None if dose <= 0 else self.residual  # a dose of 0 is no change
+        if residual is None or unseen is None or not residual.shares.get(unseen):
+            return effect
+        return lambda controls: residual.corrected(perturbation, unseen, controls, effect(controls))
+
+    def _statistical(
+        self, perturbation: Perturbation, context: str, dose: float
+    ) -> tuple[Effect, Unseen | None]:
+        """Effect without the network, and what was not measured of it."""
         rows = self.rows_of(perturbation)
         here = [i for i in rows if self.table.contexts[i] == context]
         if here:
-            return self._at_dose(here, dose)
+            return _constant(self._at_dose(here, dose)), None
         if not rows:
-            return self._over_contexts(
-                list(self.unseen),
-                np.stack([one.predict(perturbation) for one in self.unseen.values()]),
-                None,
-                context,
-                controls,
-            )
-        names = list(dict.fromkeys(self.table.contexts[i] for i in rows))
-        by_context = [[i for i in rows if self.table.contexts[i] == name] for name in names]
+            if context in self.unseen:
+                return _constant(self.unseen[context].predict(perturbation)), "perturbation"
+            effects = np.stack([one.predict(perturbation) for one in self.unseen.values()])
+            return self._over_contexts(list(self.unseen), effects, None), "perturbation"
         pair = self.pairs.get(context)
         if pair is not None:
             known = (perturbation, str(float(self._nearest_dose(rows, dose))))
             if pair.elsewhere.knows(known):
-                return pair.predict([known])[0]
+                return _constant(pair.predict([known])[0]), "pair"
+        names = list(dict.fromkeys(self.table.contexts[i] for i in rows))
+        by_context = [[i for i in rows if self.table.contexts[i] == name] for name in names]
         effects = np.stack([self._at_dose(one, dose) for one in by_context])
         errors = None
         if self.table.errors is not None:
             errors = np.stack([self.table.errors[one].mean(0) for one in by_context])
-        return self._over_contexts(names, effects, errors, context, controls)
+        kind: Unseen = "pair" if context in self.unseen else "context"
+        return self._over_contexts(names, effects, errors), kind
 
     def _over_contexts(
-        self,
-        names: Sequence[str],
-        effects: Floats,
-        errors: Floats | None,
-        context: str,
-        controls: Floats | None,
-    ) -> Floats:
-        """Effects of contexts, weighted by how alike they are to the one asked for."""
-        if context in names:
-            return effects[list(names).index(context)]
-        if self.weights is None or controls is None:
-            return np.asarray(effects.mean(0))
-        allowed = np.array([[name in names for name in self.table.context_names]])
-        weights = self.weights.weights(controls, allowed)
+        self, names: Sequence[str], effects: Floats, errors: Floats | None
+    ) -> Effect:
+        """Effects of contexts, weighted by how alike they are to the control profile."""
+        mean = np.asarray(effects.mean(0))
+        if self.weights is None:
+            return _constant(mean)
         columns = [self.table.context_names.index(name) for name in names]
-        return combined(weights[:, columns], effects, errors, self.weights.by_precision)[0]
+        weighted = WeightedContexts.of(self.weights, columns, effects, errors)
+        return lambda controls: mean if controls is None else weighted.at(controls)
 
     def _at_dose(self, rows: Sequence[int], dose: float) -> Floats:
         """Effect at a dose, interpolated on its logarithm; at the ends, the nearest dose's."""
@@ -187,3 +205,7 @@ class FittedEffectModel:
         if np.isnan(dose) or np.isnan(doses).any():
             return float(doses[0])
         return float(doses[np.argmin(np.abs(np.log(np.maximum(doses, 1e-12) / max(dose, 1e-12))))])
+
+
+def _constant(effect: Floats) -> Effect:
+    return lambda _: effect

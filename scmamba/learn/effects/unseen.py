@@ -46,7 +46,7 @@ class UnseenModel:
         (name,) = perturbation
         kernel: Floats = np.zeros((1, len(self.names)))
         if self.embeddings is not None and self.kriging.kernel != "mean":
-            kernel = self.embeddings.kernels([name], self.names)[self.kriging.kernel]
+            kernel = self.embeddings.kernel(self.kriging.kernel, [name], self.names)
         found = self.kriging.predict(kernel)[0].copy()
         column = self.columns.get(name)
         if self.own is not None and column is not None:
@@ -57,7 +57,7 @@ class UnseenModel:
         """Most similar perturbation that was measured, and its similarity in [0, 1]."""
         if self.embeddings is None or self.kriging.kernel == "mean":
             return "", 0.0
-        kernel = self.embeddings.kernels([name], self.names)[self.kriging.kernel][0]
+        kernel = self.embeddings.kernel(self.kriging.kernel, [name], self.names)[0]
         return self.names[int(kernel.argmax())], float(kernel.max())
 
 

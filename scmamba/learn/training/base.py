@@ -50,5 +50,6 @@ _LEAST = {
     "n_latent": 1,
     "n_members": 1,
     "n_folds": 2,
+    "n_genes": 1,
     "patience": 1,
 }

@@ -119,7 +119,9 @@ class ControlCells:
         """(n, n_present) predicted cells in the unit of the control cells."""
         change, start = self.changes(rows, fitted, perturbation, dose)
         values = self.values[rows]
-        found = perturbed_cells(values, change, start, seed) if perturbation else values
+        found = values
+        if perturbation:
+            found = perturbed_cells(values, change, start, seed, self.screen.spread)
         if self.totals is not None:
             found = as_counts(found, self.totals[rows])
         return found[:, np.flatnonzero(self.present)]

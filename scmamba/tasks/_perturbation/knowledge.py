@@ -18,8 +18,8 @@ Knowledge = Any
 """``"auto"``, a DataFrame, a path of a GMT file, a cell model or its folder, a list, or None."""
 
 
-def read_knowledge(given: Knowledge) -> GeneEmbeddings | None:
-    """Return the sources of similarity between genes.
+def read_knowledge(given: Knowledge, model: Any = None) -> GeneEmbeddings | None:
+    """Return the sources of similarity between genes, those of a cell model last.
 
     Raises
     ------
@@ -47,6 +47,9 @@ def read_knowledge(given: Knowledge) -> GeneEmbeddings | None:
                 "DataFrame with one row per gene, the path of a GMT file, a cell model or its "
                 "folder, a list of these, or None"
             )
+    if model is not None:
+        network = load(model) if isinstance(model, str | os.PathLike) else model
+        tables[f"model {len(tables) + 1}"] = _of_model(network, "model")
     return GeneEmbeddings(sets, tables) if sets is not None or tables else None
 
 
@@ -54,10 +57,13 @@ def _is_gmt(path: Path) -> bool:
     return ".gmt" in path.suffixes
 
 
-def _of_model(model: Any) -> pd.DataFrame:
+def _of_model(model: Any, option: str = "gene_embeddings") -> pd.DataFrame:
     """Gene embeddings of a cell model, one row per gene of its vocabulary."""
     if not isinstance(model, CellModel) or model.vocab is None:
-        raise ScmambaError("gene_embeddings needs a cell model with named genes; this one has none")
+        raise ScmambaError(
+            f"{option} is a {type(model).__name__} without named genes; give a cell model that has "
+            "a vocabulary"
+        )
     weights = model.gene_embedding.embedding.weight.detach().float().cpu().numpy()
     genes = model.vocab.genes
     return pd.DataFrame(np.asarray(weights[: len(genes)]), index=list(genes))

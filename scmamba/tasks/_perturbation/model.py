@@ -6,27 +6,28 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
-from scmamba._arguments import check_count, check_number
+from scmamba._arguments import check_choice, check_count
 from scmamba._describe import Described, listed
 from scmamba._errors import ScmambaError
 from scmamba._keys import PREFIX
-from scmamba.learn.effects.model import EffectModel
+from scmamba.learn.effects.model import EffectModel, FittedEffectModel
 from scmamba.learn.effects.names import Perturbation, label_of
 from scmamba.learn.effects.predictor import Query
 from scmamba.learn.effects.table import EffectTable, Floats
 from scmamba.tasks._perturbation.cells import BLOCK, read_controls
 from scmamba.tasks._perturbation.reading import Columns, Screen
+from scmamba.tasks._perturbation.requests import Perturbations, Requests
 from scmamba.tasks._perturbation.reverse import Candidates, pairs_of, rank, read_target
+from scmamba.tasks._perturbation.reverse_index import ReverseIndex
 from scmamba.tasks._perturbation.support import support
 from scmamba.tasks._perturbation.validation import validate
-
-Perturbations = str | Sequence[str | Sequence[str]]
 
 
 class PerturbationModel(Described):
@@ -42,6 +43,8 @@ class PerturbationModel(Described):
         Names of the columns of ``obs``.
     seed
         Seed of predicted cells.
+    fitted
+        The fit, where it is there already; None: ``method`` is fitted.
 
     Attributes
     ----------
@@ -62,9 +65,18 @@ class PerturbationModel(Described):
     (('A', 'B'), ['gene_0', 'gene_1'])
     """
 
-    def __init__(self, screen: Screen, method: EffectModel, columns: Columns, seed: int) -> None:
+    def __init__(
+        self,
+        screen: Screen,
+        method: EffectModel,
+        columns: Columns,
+        seed: int,
+        fitted: FittedEffectModel | None = None,
+    ) -> None:
         self.screen, self.method, self.columns, self.seed = screen, method, columns, seed
-        self.fitted = method.fit(screen.table)
+        self.fitted = method.fit(screen.table) if fitted is None else fitted
+        self._requests = Requests(screen, columns, method.embeddings)
+        self._index: tuple[object, ReverseIndex] | None = None
 
     @property
     def table(self) -> EffectTable:
@@ -84,7 +96,7 @@ class PerturbationModel(Described):
     @property
     def contexts(self) -> tuple[str, ...]:
         """Measured contexts; ``("",)`` without contexts."""
-        return tuple(dict.fromkeys((*self.table.context_names, *self.table.contexts)))
+        return self._requests.contexts
 
     @property
     def effects(self) -> pd.DataFrame:
@@ -142,14 +154,13 @@ class PerturbationModel(Described):
             If a perturbation is unknown, fewer than half of the genes are shared, the model was
             fitted on given effects, or expression is invalid.
         """
-        chosen = self._parse(perturbations)
-        self._check_dose(dose)
-        self._need_cells("predict")
+        chosen, at = self._requests.perturbations(perturbations), self._requests.dose(dose)
+        self._requests.need_cells("predict")
         controls = read_controls(
             cells, self.screen, self.columns, layer=layer, use_raw=use_raw, gene_key=gene_key
         )
         parts = [
-            controls.perturbed(slice(i, i + BLOCK), self.fitted, one, self._dose(dose), self.seed)
+            controls.perturbed(slice(i, i + BLOCK), self.fitted, one, at, self.seed)
             for one in chosen
             for i in range(0, controls.n_cells, BLOCK)
         ]
@@ -199,8 +210,7 @@ class PerturbationModel(Described):
             If a perturbation or the context is unknown, cells and a context are both given, or
             ``change=False`` without controls.
         """
-        chosen = self._parse(perturbations)
-        self._check_dose(dose)
+        chosen, at = self._requests.perturbations(perturbations), self._requests.dose(dose)
         labels = [label_of(one, self.columns.control) for one in chosen]
         if cells is not None and context is not None:
             raise ScmambaError(
@@ -208,26 +218,24 @@ class PerturbationModel(Described):
                 f"their obs[{self.columns.context!r}]; give one of both"
             )
         if cells is not None:
-            self._need_cells("predict_mean(cells, ...)")
+            self._requests.need_cells("predict_mean(cells, ...)")
             controls = read_controls(
                 cells, self.screen, self.columns, layer=layer, use_raw=use_raw, gene_key=gene_key
             )
-            rows = [controls.mean_change(self.fitted, one, self._dose(dose)) for one in chosen]
+            rows = [controls.mean_change(self.fitted, one, at) for one in chosen]
             start = controls.mean()
             return pd.DataFrame(np.stack(rows) + (0 if change else start), labels, controls.genes)
-        names = self.contexts if context is None else (self._context(context),)
-        found = np.mean([self._in_context(chosen, name, dose) for name in names], axis=0)
+        names = self._requests.chosen_contexts(context)
+        found = np.mean([self._in_context(chosen, name, at) for name in names], axis=0)
         if not change:
-            self._need_cells("change=False")
-            found = found + np.mean([self._profile(name) for name in names], axis=0)
+            self._requests.need_cells("change=False")
+            found = found + np.mean([self._requests.profile(name) for name in names], axis=0)
         return pd.DataFrame(found, labels, self.genes)
 
     def support(self, perturbations: Perturbations, *, context: str | None = None) -> pd.DataFrame:
         """Tell how far requests are from what was measured, one row per perturbation."""
-        chosen = self._parse(perturbations)
-        profiles = {name: self._profile_or_none(name) for name in self.contexts}
-        if context is not None:
-            profiles = {self._context(context): self._profile_or_none(context)}
+        chosen, names = self._requests.perturbations(perturbations), self._requests
+        profiles = {one: names.profile_or_none(one) for one in names.chosen_contexts(context)}
         return support(self.fitted, chosen, profiles)
 
     def reverse(
@@ -239,6 +247,7 @@ class PerturbationModel(Described):
         combinations: int = 1,
         context: str | None = None,
         change: bool = False,
+        search: Literal["exact", "approximate"] = "exact",
     ) -> pd.DataFrame:
         """Rank perturbations by how close they bring control cells to a target.
 
@@ -257,6 +266,9 @@ class PerturbationModel(Described):
             Context of the control cells; None: the mean over contexts.
         change
             Whether ``target`` is a change.
+        search
+            ``"approximate"`` ranks a short list that pynndescent finds, for many targets against
+            many candidates; its index is kept for further calls with the same candidates.
 
         Returns
         -------
@@ -273,8 +285,11 @@ class PerturbationModel(Described):
         """
         check_count("top_k", top_k)
         check_count("combinations", combinations, most=2, optional=False)
-        names = self.contexts if context is None else (self._context(context),)
-        given = self._parse(list(self.perturbations if candidates is None else candidates))
+        check_choice("search", search, ("exact", "approximate"))
+        names = self._requests.chosen_contexts(context)
+        given = self._requests.perturbations(
+            list(self.perturbations if candidates is None else candidates)
+        )
         chosen = list(dict.fromkeys(given))
         measured = set(self.table.perturbations)
         pairs: list[tuple[int, int]] = []
@@ -283,12 +298,17 @@ class PerturbationModel(Described):
             chosen += known
         start = None
         if not change:
-            self._need_cells("reverse() of cells or a profile")
-            start = np.mean([self._profile(name) for name in names], axis=0)
+            self._requests.need_cells("reverse() of cells or a profile")
+            start = np.mean([self._requests.profile(name) for name in names], axis=0)
         wanted = read_target(target, self.genes, start)
-        effects = np.mean([self._in_context(chosen, name, None) for name in names], axis=0)
+        effects = np.mean([self._in_context(chosen, name, float("nan")) for name in names], axis=0)
         places = np.array(pairs, np.int64).reshape(-1, 2)
         searched = Candidates(chosen, effects, places, self.fitted.scale)
+        if search == "approximate" and top_k is not None:
+            key = (tuple(chosen), tuple(pairs), names)
+            if self._index is None or self._index[0] != key:
+                self._index = (key, ReverseIndex.of(searched, self.seed))
+            searched = searched.some(self._index[1].short_list(wanted, top_k))
         return rank(wanted, searched, self.genes, measured, top_k)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -320,57 +340,14 @@ class PerturbationModel(Described):
         }
         if self.contexts != ("",):
             entries["contexts"] = listed(self.contexts)
+        if self.fitted.residual is not None:
+            shares = self.fitted.residual.shares.items()
+            entries["neural residual"] = ", ".join(f"{v:.0%} for an unseen {k}" for k, v in shares)
         return "Perturbation model", entries
 
-    def _parse(self, perturbations: Perturbations) -> list[Perturbation]:
-        given = [perturbations] if isinstance(perturbations, str) else list(perturbations)
-        if not given:
-            raise ScmambaError("perturbations is empty; give at least one")
-        parsed = [self.screen.names.parse(one) for one in given]
-        allowed = self.method.embeddings
-        for one in parsed:
-            unknown = tuple(name for name in one if allowed is None or not allowed.known([name])[0])
-            self.screen.names.require_known(unknown)
-        return parsed
-
-    def _check_dose(self, dose: float | None) -> None:
-        check_number("dose", dose, low=0)
-        if dose is not None and np.isnan(self.table.doses).all():
-            raise ScmambaError(f"dose={dose}, but the model was fitted without dose_key")
-
-    def _dose(self, dose: float | None) -> float:
-        return float("nan") if dose is None else float(dose)
-
-    def _need_cells(self, what: str) -> None:
-        if self.table.controls is None:
-            raise ScmambaError(
-                f"{what} needs control cells, but the model was fitted on given effects "
-                "(effects=True): use predict_mean(None, ..., change=True), or fit it on cells"
-            )
-
-    def _context(self, context: str) -> str:
-        if context not in self.contexts:
-            raise ScmambaError(
-                f"context={context!r} was not measured; measured: "
-                f"{', '.join(map(repr, self.contexts[:20]))}. For cells of another context give "
-                "the control cells themselves"
-            )
-        return context
-
-    def _profile_or_none(self, context: str) -> Floats | None:
-        measured = self.table.controls is not None and context in self.table.context_names
-        return self._profile(context) if measured else None
-
-    def _profile(self, context: str) -> Floats:
-        found = self.table.control_of([context])
-        assert found is not None
-        return found[0]
-
-    def _in_context(
-        self, chosen: Sequence[Perturbation], context: str, dose: float | None
-    ) -> Floats:
+    def _in_context(self, chosen: Sequence[Perturbation], context: str, dose: float) -> Floats:
         """(n, n_genes) changes in a measured context."""
-        profile = self._profile_or_none(context)
+        profile = self._requests.profile_or_none(context)
         controls = None if profile is None else np.tile(profile, (len(chosen), 1))
-        doses: npt.NDArray[np.float64] = np.full(len(chosen), self._dose(dose))
+        doses: npt.NDArray[np.float64] = np.full(len(chosen), dose)
         return self.fitted.predict(Query.of(chosen, [context] * len(chosen), controls, doses))

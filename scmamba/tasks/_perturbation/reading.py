@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,6 +19,7 @@ from scmamba._text import label_texts, obs_column
 from scmamba.learn.effects.names import Perturbation, PerturbationNames, label_of
 from scmamba.learn.effects.table import EffectTable
 from scmamba.pp import expression, log_normalized
+from scmamba.tasks._perturbation.spread import Spread
 
 N_COMPONENTS = 20
 """Principal components of control cells that stand for a cell."""
@@ -57,11 +58,14 @@ class Screen:
         Names of the perturbations.
     components
         (n_components, n_genes) principal axes of control cells; no rows where effects were given.
+    spread
+        How widely cells scatter around a mean.
     """
 
     table: EffectTable
     names: PerturbationNames
     components: npt.NDArray[np.float32]
+    spread: Spread = field(default_factory=Spread.unknown)
 
 
 def read_screen(
@@ -111,10 +115,15 @@ def read_screen(
     )
     labels = [label_of(p, columns.control) for p in table.perturbations]
     control = np.array([not perturbations[i] for i in rows])
+    alike = [
+        f"{c}\0{label_of(perturbations[i])}\0{doses[i]}"
+        for c, i in zip(composite, rows, strict=True)
+    ]
     return Screen(
         over_batches(table, context_of),
         PerturbationNames(columns.control, labels, genes),
         principal_axes(values[rows[control]], seed),
+        Spread.of_groups(values[rows], np.unique(alike, return_inverse=True)[1]),
     )
 
 

@@ -105,6 +105,18 @@ class Candidates:
         first, second = self.pairs[i - n]
         return tuple(sorted(self.perturbations[first] + self.perturbations[second]))
 
+    def some(self, places: npt.NDArray[np.int64]) -> Candidates:
+        """Return the candidates at some places, ascending."""
+        n = len(self.perturbations)
+        singles, pairs = places[places < n], self.pairs[places[places >= n] - n]
+        used = np.unique(np.concatenate([singles, pairs.ravel()])).astype(np.int64)
+        return Candidates(
+            [self.perturbations[i] for i in used],
+            self.effects[used],
+            np.searchsorted(used, pairs).reshape(-1, 2),
+            self.scale,
+        )
+
     def blocks(self) -> Iterator[tuple[list[Perturbation], Floats]]:
         """Candidates and their effects (n, n_genes), a few at a time."""
         n = len(self.perturbations)

@@ -1,8 +1,9 @@
-"""Perturbation models on disk: measured effects and prior knowledge; the fit is done again."""
+"""Perturbation models on disk: measured effects, knowledge, network; the rest is fitted again."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from scmamba.learn.effects.gene_sets import GeneSets
 from scmamba.learn.effects.model import EffectModel
 from scmamba.learn.effects.names import PerturbationNames
 from scmamba.learn.effects.table import EffectTable
+from scmamba.learn.training import PerturbationTraining
 from scmamba.tasks._perturbation.model import PerturbationModel
 from scmamba.tasks._perturbation.reading import Columns, Screen
+from scmamba.tasks._perturbation.saving_residual import read_residual, residual_content
+from scmamba.tasks._perturbation.spread import Spread
 
 ARTIFACT = Artifact("perturbation")
 _OPTIONAL = ("errors", "controls")
@@ -32,6 +36,7 @@ def save_model(model: PerturbationModel, path: str | os.PathLike[str]) -> Path:
         "doses": table.doses,
         "n_cells": table.n_cells,
         "components": model.screen.components,
+        "spread": np.stack(astuple(model.screen.spread)),
     }
     arrays |= {name: value for name in _OPTIONAL if (value := getattr(table, name)) is not None}
     content: dict[str, Any] = {
@@ -46,6 +51,9 @@ def save_model(model: PerturbationModel, path: str | os.PathLike[str]) -> Path:
     }
     if model.method.embeddings is not None:
         content["knowledge"] = _save_knowledge(model.method.embeddings, arrays)
+    content["training"] = None if model.method.training is None else vars(model.method.training)
+    residual = model.fitted.residual
+    content["residual"] = None if residual is None else residual_content(residual, arrays)
     return ARTIFACT.save(path, content, arrays, [], pd.DataFrame())
 
 
@@ -68,8 +76,15 @@ def load_model(path: str | os.PathLike[str]) -> PerturbationModel:
         names = PerturbationNames(columns.control, tuple(content["labels"]), genes)
         known = content["knowledge"]
         embeddings = None if known is None else _load_knowledge(known, arrays)
-        screen = Screen(table, names, arrays["components"])
-        return PerturbationModel(screen, EffectModel(embeddings), columns, content["seed"])
+        spread = Spread(*arrays["spread"]) if "spread" in arrays else Spread.unknown()
+        screen = Screen(table, names, arrays["components"], spread)
+        seed, options = int(content["seed"]), content.get("training")
+        training = None if options is None else PerturbationTraining(**options)
+        fitted = EffectModel(embeddings).fit(table)
+        if (told := content.get("residual")) is not None:
+            fitted = replace(fitted, residual=read_residual(told, arrays, embeddings))
+        method = EffectModel(embeddings, training, seed)
+        return PerturbationModel(screen, method, columns, seed, fitted)
 
 
 def _save_knowledge(

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from scmamba.learn.effects import components
 from scmamba.learn.effects.components import scale_components
 from scmamba.learn.effects.kriging import Choice, finish_kriging, fit_kriging
 
@@ -13,7 +14,8 @@ def problem(n=40, n_genes=60, seed=0):
     return member @ member.T, effects
 
 
-def test_factors_are_least_squares_along_principal_axes():
+def test_factors_are_least_squares_along_principal_axes(monkeypatch):
+    monkeypatch.setattr(components, "_choose_count", lambda *_: 8)
     kernel, effects = problem()
     fitted = finish_kriging(Choice("groups", 8.0, 0.0), {"groups": kernel}, effects, np.ones(40))
     scaled = scale_components(fitted, effects)
@@ -55,3 +57,25 @@ def test_equal_rows_do_no_harm():
     scaled = scale_components(fitted, np.ones((10, 3)))
     assert np.isfinite(scaled.coefficients).all()
     np.testing.assert_allclose(scaled.held_out, 1.0)
+
+
+def test_noise_is_not_scaled_by_many_factors():
+    rng = np.random.default_rng(0)
+    kernel, effects = np.ones((40, 40)), rng.normal(size=(40, 60))
+    fitted = finish_kriging(Choice("all", 1.0, 0.0), {"all": kernel}, effects, np.ones(40))
+    before = np.square(fitted.held_out - effects).mean()
+    assert np.square(scale_components(fitted, effects).held_out - effects).mean() <= before
+
+
+def test_the_count_is_that_of_slow_folds():
+    kernel, effects = problem(60, 30)
+    fitted = finish_kriging(Choice("groups", 4.0, 0.0), {"groups": kernel}, effects, np.ones(60))
+    wanted, found = effects - fitted.center, fitted.held_out - fitted.center
+    errors = {0: np.square(wanted - found).sum(), 3: 0.0, 6: 0.0, 20: 0.0}
+    for fold in range(5):
+        held = np.arange(60) % 5 == fold
+        axes = components._principal_axes(wanted[~held], 20)
+        for count in (3, 6, 20):
+            scaling = components._Scaling.fit(wanted[~held], found[~held], axes[:count])
+            errors[count] += np.square(wanted[held] - scaling(found[held])).sum()
+    assert components._choose_count(wanted, found, [3, 6, 20]) == min(errors, key=errors.get)

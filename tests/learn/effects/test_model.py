@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from scmamba.learn.effects.contexts import combined, fit_context_weights, softmax_weights
+from scmamba.learn.effects import contexts as contexts_module
+from scmamba.learn.effects.contexts import (
+    averaged,
+    fit_context_weights,
+    precision_of,
+    softmax_weights,
+)
 from scmamba.learn.effects.embeddings import GeneEmbeddings
 from scmamba.learn.effects.gene_sets import GeneSets
 from scmamba.learn.effects.kriging import fit_kriging
@@ -159,6 +165,46 @@ def test_weights_sum_to_one_and_precise_genes_weigh_more():
     np.testing.assert_allclose(weights.sum(), 1)
     assert weights[0, 2] == 0
     effects, errors = np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([[0.1, 1.0], [1.0, 0.1]])
-    found = combined(np.array([[0.5, 0.5]]), effects, errors, True)[0]
+    weights, precision = np.array([[0.5, 0.5]]), precision_of(errors, effects[:1])
+    found = averaged(weights, effects * precision, precision)[0]
     assert found[0] < 0.5 < found[1]
-    np.testing.assert_allclose(combined(np.array([[0.5, 0.5]]), effects, errors, False)[0], 0.5)
+    np.testing.assert_allclose(averaged(weights, effects, None)[0], 0.5)
+
+
+def test_a_prediction_in_many_cells_is_that_in_each(monkeypatch):
+    rng = np.random.default_rng(0)
+    values, perturbations, contexts = [], [], []
+    for c in range(4):
+        for label in ((), ("drug",)):
+            values.append(rng.gamma(2.0, size=(8, N_GENES)) + c)
+            perturbations += [label] * 8
+            contexts += [f"c{c}"] * 8
+    table = EffectTable.from_cells(
+        sparse.csr_matrix(np.vstack(values)), perturbations, contexts, GENES
+    )
+    model = EffectModel().fit(table)
+    controls = rng.gamma(2.0, size=(5, N_GENES))
+    made = []
+    monkeypatch.setattr(
+        contexts_module, "precision_of", lambda *both: made.append(1) or precision_of(*both)
+    )
+    many = model.predict(Query.of([("drug",)] * 5, ["new"] * 5, controls))
+    assert len(made) <= 1
+    for i in range(5):
+        one = model.predict(Query.of([("drug",)], ["new"], controls[i : i + 1]))
+        np.testing.assert_array_equal(one[0], many[i])
+
+
+def test_the_chosen_kernel_alone_is_that_among_all():
+    tables = {"mine": pd.DataFrame(np.random.default_rng(0).normal(size=(6, 3)))}
+    tables["mine"].index = [f"p{i}" for i in range(6)]
+    knowledge = GeneEmbeddings(_sets().gene_sets, tables)
+    names = [f"p{i}" for i in range(5)]
+    for choice, kernel in knowledge.kernels(names, names).items():
+        np.testing.assert_allclose(knowledge.kernel(choice, names, names), kernel)
+
+
+def test_combinations_that_oppose_their_parts_are_not_predicted_to_be_nothing():
+    effects = np.stack([np.ones(N_GENES), np.ones(N_GENES), -np.ones(N_GENES)])
+    table = EffectTable.from_effects(effects, [("A",), ("B",), ("A", "B")], [""] * 3, GENES)
+    assert EffectModel().fit(table).scale == pytest.approx(0.2)

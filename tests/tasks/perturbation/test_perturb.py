@@ -8,7 +8,9 @@ from scipy import sparse
 
 import scmamba
 from scmamba._errors import ScmambaError
-from scmamba.tasks import PerturbationModel, perturb
+from scmamba.models import CellModel, preset
+from scmamba.tasks import PerturbationModel, PerturbationTraining, perturb
+from scmamba.tokens import Vocab
 
 GENES = [f"g{i}" for i in range(40)]
 
@@ -248,3 +250,38 @@ def test_few_cells_of_a_perturbation_are_left_out(caplog):
         found = perturb(adata, "drug", "ctrl")
     assert found.perturbations == ("A",)
     assert "fewer than 5 cells (B)" in caplog.text
+
+
+def test_a_network_is_saved_with_its_shares(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "scmamba.learn.effects.residual.fit.choose_share",
+        lambda target, *_: 0.5 * bool(target.any()),
+    )
+    adata = scmamba.datasets.synthetic(160, 30, 2)
+    labels = ["control", *(f"gene_{i}" for i in range(7))]
+    adata.obs["target"] = labels * 20
+    training = PerturbationTraining(epochs=1, width=8)
+    model = perturb(adata, "target", "control", training=training)
+    assert model.fitted.residual.shares == {"perturbation": 0.5}
+    assert "50% for an unseen perturbation" in repr(model)
+    model.save(tmp_path / "model")
+    again = PerturbationModel.load(tmp_path / "model")
+    cells = adata[adata.obs["target"] == "control"]
+    for one in (["gene_9"], ["gene_1"]):
+        expected = model.predict(cells, one).X.toarray()
+        np.testing.assert_array_equal(again.predict(cells, one).X.toarray(), expected)
+    plain = perturb(adata, "target", "control").predict_mean(None, ["gene_9"])
+    assert np.abs(model.predict_mean(None, ["gene_9"]) - plain).to_numpy().max() > 0
+
+
+def test_a_model_is_a_source_of_knowledge():
+    network = CellModel(preset("mini", n_genes=33, n_layer=0))
+    network.vocab = Vocab([f"gene_{i}" for i in range(30)])
+    adata = scmamba.datasets.synthetic(120, 30, 2)
+    adata.obs["target"] = ["control", "gene_1", "gene_2"] * 40
+    model = perturb(adata, "target", "control", gene_embeddings=None, model=network)
+    assert model.method.embeddings.sources == ["model 1"]
+    with pytest.raises(ScmambaError, match="model is a int"):
+        perturb(adata, "target", "control", model=3)
+    with pytest.raises(ScmambaError, match="training is a dict"):
+        perturb(adata, "target", "control", training={})

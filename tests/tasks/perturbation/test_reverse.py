@@ -56,3 +56,19 @@ def test_no_candidate_is_listed_twice(model):
 def test_a_constant_effect_has_no_correlation(model):
     found = model.reverse(pd.Series(1.0, GENES), change=True, top_k=2)
     assert (found["score"] == 0).all()
+
+
+def test_a_short_list_holds_the_best_of_many():
+    pytest.importorskip("pynndescent")
+    rng = np.random.default_rng(0)
+    names = [f"p{i}" for i in range(60)]
+    adata = AnnData(rng.normal(size=(60, 30)), obs=pd.DataFrame({"gene": names}))
+    adata.var_names = GENES
+    model = perturb(adata, "gene", effects=True)
+    for seed in range(3):
+        target = model.effects.iloc[3 * seed] + model.effects.iloc[20 + seed]
+        target = pd.Series(target.to_numpy() + 0.1 * rng.normal(size=30), GENES)
+        exact = model.reverse(target, change=True, combinations=2, top_k=3)
+        found = model.reverse(target, change=True, combinations=2, top_k=3, search="approximate")
+        assert found["perturbation"].iloc[0] == exact["perturbation"].iloc[0]
+        assert found["score"].iloc[0] == pytest.approx(exact["score"].iloc[0])

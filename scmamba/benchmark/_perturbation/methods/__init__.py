@@ -9,10 +9,12 @@ from scmamba.benchmark._perturbation.methods.baselines import (
     RIDGE_GENE_SETS,
 )
 from scmamba.benchmark._perturbation.methods.latent_shift import LATENT_SHIFT
-from scmamba.benchmark._perturbation.methods.scmamba import SCMAMBA
+from scmamba.benchmark._perturbation.methods.scmamba import NETWORK, NETWORK_MAMBA, SCMAMBA
 
 PERTURBATION_METHODS: dict[str, PerturbationMethod] = {
     "scmamba": SCMAMBA,
+    "scmamba_network": NETWORK,
+    "scmamba_network_mamba": NETWORK_MAMBA,
     **FROM_EFFECTS,
     "nearest_gene_sets": NEAREST_GENE_SETS,
     "ridge_gene_sets": RIDGE_GENE_SETS,

@@ -48,8 +48,11 @@ class PerturbationMethod:
         Name in tables.
     needs_cells
         Whether it cannot learn from given effects.
+    named_only
+        Whether it runs only where it is named.
     """
 
     run: Callable[[PerturbationSplit, int], PredictedEffects]
     title: str
     needs_cells: bool = False
+    named_only: bool = False

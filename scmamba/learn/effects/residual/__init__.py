@@ -1,0 +1,1 @@
+"""A neural residual on top of the statistical model of effects."""
