@@ -9,8 +9,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
 
-# Pages are built on machines without a display, and examples stay quiet and small.
-os.environ.setdefault("MPLBACKEND", "agg")
+# Kernels of notebooks would inherit it, and show no pictures.
+os.environ.pop("MPLBACKEND", None)
 
 from scmamba import __version__  # noqa: E402
 
@@ -52,6 +52,7 @@ html_theme_options = {
     "path_to_docs": "docs",
     "show_navbar_depth": 1,
     "use_download_button": False,
+    "navbar_persistent": [],
 }
 html_show_sourcelink = False
 llms_sections = {
@@ -77,6 +78,7 @@ nb_execution_mode = os.environ.get("SCMAMBA_DOCS_NOTEBOOKS", "off")
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_execution_timeout = 600
+nb_execution_in_temp = True
 nb_merge_streams = True
 nb_output_stderr = "remove"
 
@@ -85,7 +87,6 @@ autosummary_generate = True
 autosummary_imported_members = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # written by _ext/docstrings.py, as they stand in the source
-autodoc_preserve_defaults = True
 napoleon_google_docstring = False
 napoleon_numpy_docstring = True
 napoleon_use_ivar = True
