@@ -59,8 +59,8 @@ def _page(name: str, title: str) -> str:
     for public in sorted(set(module.__all__) - {"__version__"}, key=str.casefold):
         kinds[_kind(getattr(module, public))].append(public)
     summary = inspect.getdoc(module).split("\n\n")[0]
-    heading = f"{title}: ``{name}``"
-    lines = [heading, "=" * len(heading), "", summary, "", f".. currentmodule:: {name}", ""]
+    lines = [title, "=" * len(title), "", f".. py:module:: {name}", ""]
+    lines += [f"Module ``{name}``. {summary}", ""]
     for kind in ("Functions", "Classes"):
         if kinds[kind]:
             lines += [kind, "-" * len(kind), "", ".. autosummary::", "    :toctree: generated", ""]
