@@ -61,7 +61,15 @@ llms_sections = {
     "How-to": ["howto/*"],
     "Tutorials": ["tutorials/*"],
     "API": ["api/*"],
-    "Background": ["benchmarks", "architecture", "reliability", "changelog", "contributing"],
+    "Background": [
+        "benchmarks",
+        "architecture",
+        "reliability",
+        "scaling",
+        "changelog",
+        "contributing",
+        "conduct",
+    ],
 }
 ogp_site_url = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 ogp_social_cards = {"enable": False}
