@@ -81,8 +81,11 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 # -- notebooks -------------------------------------------------------------------------------
-# SCMAMBA_DOCS_NOTEBOOKS=off shows them without outputs, which is quick; "force" runs them.
-nb_execution_mode = os.environ.get("SCMAMBA_DOCS_NOTEBOOKS", "off")
+# SCMAMBA_DOCS_NOTEBOOKS=force runs them, as Read the Docs does; "off" shows them without outputs.
+# The tests run each of them too.
+nb_execution_mode = os.environ.get(
+    "SCMAMBA_DOCS_NOTEBOOKS", "force" if os.environ.get("READTHEDOCS") else "off"
+)
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_execution_timeout = 600
