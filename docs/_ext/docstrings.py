@@ -161,6 +161,9 @@ def _private(app, env, node, contnode):
     if node.get("refdomain") != "py":
         return None
     package, _, short = node["reftarget"].lstrip("~.").rpartition(".")
+    names = _names_in_sources()
+    if package in names:  # a member of a class
+        return contnode
     ours = not package or package.startswith("scmamba")
     known = (
         short in _names_in_sources() if ours else short in vars(sys.modules.get(package, object))
