@@ -10,6 +10,7 @@ def gene_network(
     input: Path,
     *,
     output: Path,
+    cells_output: Path | None = None,
     model: str | None = None,
     regulators: Path | None = None,
     known_targets: Path | None = None,
@@ -24,6 +25,8 @@ def gene_network(
         Cells: an .h5ad, .zarr or .h5mu file, a 10x .h5 file or mtx folder.
     output
         CSV file to write, one row per edge.
+    cells_output
+        File to write as well: the same cells with the edges in ``varp``.
     model
         A registered name, or the folder of a cell model, an annotator or an integrator; without
         it, a compact model of these cells.
@@ -37,6 +40,7 @@ def gene_network(
     """
     import pandas as pd
 
+    from scmamba.cli._cells import read_cells
     from scmamba.cli._sequences import table_file, write_table
     from scmamba.pl import gene_network as draw
     from scmamba.tasks import gene_network as task
@@ -45,7 +49,14 @@ def gene_network(
     names = None if regulators is None else regulators.read_text().split()
     known = None if known_targets is None else pd.read_csv(known_targets)
     network = task(
-        input, model, names, known_targets=known, missing="skip", key_added="scmamba", **options
+        read_cells(input) if cells_output is None else input,
+        model,
+        names,
+        known_targets=known,
+        missing="skip",
+        key_added="scmamba",
+        output=cells_output,
+        **options,
     )
     write_table(network.edges, output)
     if picture is not None:

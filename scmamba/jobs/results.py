@@ -28,6 +28,8 @@ class Results:
         Columns: arrays or categoricals, one value per cell or gene.
     obsm, varm, layers
         Arrays, one row per cell or gene.
+    varp
+        (n_genes, n_genes) sparse matrices.
     uns
         Unstructured entries.
     stale
@@ -49,6 +51,7 @@ class Results:
     var: dict[str, Any] = field(default_factory=dict)
     obsm: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     varm: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    varp: dict[str, Any] = field(default_factory=dict)
     layers: dict[str, Any] = field(default_factory=dict)
     uns: dict[str, Any] = field(default_factory=dict)
     stale: list[str] = field(default_factory=list)
@@ -88,7 +91,7 @@ class Results:
         for name in ("obs", "var"):
             for key, column in getattr(self, name).items():
                 getattr(adata, name)[key] = column
-        for name in ("obsm", "varm", "layers", "uns"):
+        for name in ("obsm", "varm", "varp", "layers", "uns"):
             for key, value in getattr(self, name).items():
                 getattr(adata, name)[key] = value
 

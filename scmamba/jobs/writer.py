@@ -53,7 +53,7 @@ def write_results(path: Path, output: Path, results: Results, work: Path) -> Non
 
 def _add(path: Path, results: Results) -> None:
     with open_group(path, "r+") as group:
-        for name in ("obsm", "varm", "layers", "uns"):
+        for name in ("obsm", "varm", "varp", "layers", "uns"):
             if name not in group:
                 write_elem(group, name, {})
         for name in ("obs", "var"):
@@ -64,7 +64,7 @@ def _add(path: Path, results: Results) -> None:
         for key in results.stale:
             if key in group["uns"]:
                 del group["uns"][key]
-        for name in ("layers", "uns"):
+        for name in ("varp", "layers", "uns"):
             for key, value in getattr(results, name).items():
                 write_elem(group[name], key, value)
         if isinstance(group, zarr.Group):

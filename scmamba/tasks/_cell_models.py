@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,10 +81,38 @@ class ReadCells:
         return np.array(known, np.int64)[match.index]
 
 
-def read_cells(
+@dataclass(frozen=True)
+class CellReader:
+    """A model, and how it reads cells.
+
+    Attributes
+    ----------
+    model
+        The network, in evaluation mode.
+    tokens
+        Function that makes its input of expression.
+    batches
+        (n_obs,) batch of each cell of the data set, or None for a model that reads none.
+    """
+
+    model: CellModel
+    tokens: Callable[[Expression], CellData]
+    batches: npt.NDArray[np.int64] | None
+
+    def read(self, found: Expression, rows: slice = slice(None)) -> ReadCells:
+        """Read the expression of the cells ``rows`` of the data set."""
+        ids = None if self.batches is None else self.batches[rows]
+        data = replace(self.tokens(found), batch_ids=ids)
+        names = found.var_names.tolist()
+        match = resolve(names, data.vocab.tokens)
+        genes = {int(i): str(names[k]) for k, i in enumerate(match.index) if i >= 0}
+        return ReadCells(self.model, data, genes)
+
+
+def open_reader(
     model: Any, found: Expression, obs: pd.DataFrame, batch_key: str | None
-) -> ReadCells:
-    """Open a model and read cells with it.
+) -> CellReader:
+    """Open a model for cells.
 
     Parameters
     ----------
@@ -90,9 +120,9 @@ def read_cells(
         A cell model, an annotator or integrator, the folder of one of these, a registered name, or
         None for a compact model of these cells.
     found
-        Expression of n cells.
+        Expression of cells, all or some, which a compact model learns from.
     obs
-        Their annotations.
+        Annotations of all cells.
     batch_key
         Column with the batch of each cell, for models that norm each batch by itself.
 
@@ -108,30 +138,34 @@ def read_cells(
             model = Integrator.load(model)
     known: tuple[str, ...] | None = None
     if model is None:
-        network, data = _compact(found)
+        network, tokens = _compact(found)
     elif isinstance(model, Annotator):
-        network = model.neural.members[0]
-        data = _annotator_data(model, network, found)
+        network, tokens = model.neural.members[0], partial(_annotator_data, model)
     elif isinstance(model, Integrator):
         network, known = model.model, model.batches
-        data = model._reader(found).tokens(found)
+        reader = model._reader(found)
+        tokens = reader.tokens
     else:
         network = pretrained(model)
-        data = cell_data(network, found, model_genes(network, found))
-    data = replace(data, batch_ids=_batches(network, obs, batch_key, known))
-    match = resolve(found.var_names.tolist(), data.vocab.tokens)
-    names = found.var_names.tolist()
-    genes = {int(i): str(names[k]) for k, i in enumerate(match.index) if i >= 0}
-    return ReadCells(network.eval(), data, genes)
+        tokens = partial(cell_data, network, match=model_genes(network, found))
+    return CellReader(network.eval(), tokens, _batches(network, obs, batch_key, known))
 
 
-def _annotator_data(model: Annotator, network: CellModel, found: Expression) -> CellData:
+def read_cells(
+    model: Any, found: Expression, obs: pd.DataFrame, batch_key: str | None
+) -> ReadCells:
+    """Open a model and read the expression of all cells with it; see :func:`open_reader`."""
+    return open_reader(model, found, obs, batch_key).read(found)
+
+
+def _annotator_data(model: Annotator, found: Expression) -> CellData:
     if not model.reads_panel:
+        network = model.neural.members[0]
         return cell_data(network, found, model_genes(network, found))
     return compact_data(model.panel.values(found, model.panel.match(found)), model.panel.names)
 
 
-def _compact(found: Expression) -> tuple[CellModel, CellData]:
+def _compact(found: Expression) -> tuple[CellModel, Callable[[Expression], CellData]]:
     """A bag of genes whose cell embedding is the principal components of these cells."""
     names = list(dict.fromkeys(map(str, found.var_names)))
     values = aligned(found, resolve(found.var_names.tolist(), names), len(names))
@@ -144,10 +178,10 @@ def _compact(found: Expression) -> tuple[CellModel, CellData]:
     values, names = values[:, expressed].tocsr(), [names[i] for i in expressed]
     few = max(len(names) // _GENES_PER_COMPONENT, 2)
     axes = fit_axes(values, min(_COMPONENTS, few, values.shape[0] - 1))
-    data = compact_data(values, names)
+    vocab = compact_data(values[:0], names).vocab
     config = preset(
         "mini",
-        n_genes=len(data.vocab),
+        n_genes=len(vocab),
         d_model=axes.components.shape[1],
         headdim=1,
         n_layer=0,
@@ -162,11 +196,16 @@ def _compact(found: Expression) -> tuple[CellModel, CellData]:
         dropout=0.0,
     )
     network = CellModel(config)
-    network.vocab, network.name = data.vocab, "principal components of these cells"
+    network.vocab, network.name = vocab, "principal components of these cells"
     with torch.no_grad():
         table = network.gene_embedding.embedding.weight.zero_()
-        table[torch.from_numpy(data.vocab.index(names))] = torch.from_numpy(axes.loadings).float()
-    return network, data
+        table[torch.from_numpy(vocab.index(names))] = torch.from_numpy(axes.loadings).float()
+
+    def tokens(cells: Expression) -> CellData:
+        match = resolve(cells.var_names.tolist(), names)
+        return compact_data(aligned(cells, match, len(names)), names)
+
+    return network, tokens
 
 
 def _batches(

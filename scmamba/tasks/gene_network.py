@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -17,24 +15,19 @@ from scmamba._arguments import check_choice, check_count
 from scmamba._keys import PREFIX, Keys
 from scmamba._log import logger
 from scmamba._settings import settings
-from scmamba.jobs import AnyPath, about
+from scmamba.jobs import AnyPath, Results, about, open_jobs
 from scmamba.models import CellModel
-from scmamba.pp.expression import rna_of
-from scmamba.stream.expressions import Expressions
-from scmamba.stream.source import open_cells
 from scmamba.tasks._annotation.annotator import Annotator
-from scmamba.tasks._cell_models import ReadCells, read_cells
+from scmamba.tasks._cell_models import ReadCells
 from scmamba.tasks._checks import check_folder
-from scmamba.tasks._gather import gather
 from scmamba.tasks._integration.integrator import Integrator
 from scmamba.tasks._knockout.decode import fit_decoder
+from scmamba.tasks._knockout.opening import OpenedCells, open_with_model
 from scmamba.tasks._knockout.request import gene_list
 from scmamba.tasks._knockout.shifts import Perturber
 from scmamba.tasks._network import weights as by
 from scmamba.tasks._network.edges import check_known, edge_table, enrichment, programs
 from scmamba.tasks._network.result import GeneNetwork
-from scmamba.tasks._panel import aligned
-from scmamba.tokens.cells.genes import resolve
 
 if TYPE_CHECKING:
     from mudata import MuData
@@ -60,14 +53,15 @@ def gene_network(
     gene_key: str | None = None,
     key_added: str = PREFIX,
     seed: int | None = None,
+    output: AnyPath | None = None,
 ) -> GeneNetwork:
     """Find edges from regulators to targets, with correlation beside.
 
     Parameters
     ----------
     adata
-        Cells by genes, or a MuData, of which modality ``rna`` is taken; or a path, which is read
-        and not written to.
+        Cells by genes: an AnnData, in memory or backed; a MuData, of which modality ``rna`` is
+        taken; or a path, with ``output``.
     model
         As in :func:`scmamba.tasks.knockout`; None: a compact model of these cells.
     regulators
@@ -94,6 +88,8 @@ def gene_network(
         Prefix of the keys under which results are written.
     seed
         Random seed; None: ``settings.seed``.
+    output
+        For a path: the file to write, a copy with the results added.
 
     Returns
     -------
@@ -124,21 +120,33 @@ def gene_network(
     names = None if regulators is None else gene_list(regulators, "regulators")
     known = None if known_targets is None else check_known(known_targets)
     keys, used = Keys(key_added), settings.seed if seed is None else seed
-    cells = Path(adata) if isinstance(adata, (str, os.PathLike)) else rna_of(adata)
-    with open_cells(cells) as source:
-        located = Expressions.of(source, layer=layer, use_raw=use_raw, gene_key=gene_key)
-        found, _ = gather(located, np.arange(source.n_obs))
-        read = read_cells(model, found, source.obs, batch_key)
+    where = {"layer": layer, "use_raw": use_raw, "gene_key": gene_key}
+    with open_jobs(adata, output) as jobs:
+        opened = open_with_model(jobs[0], model, batch_key, where, used).whole()
+        network = _network(opened, names, method, missing, n_targets, n_programs, known, used)
+        jobs[0].write(_results(opened, network, keys, len(jobs[0].source.var), used), "")
+    return network
 
-    columns = list(dict.fromkeys(map(str, found.var_names)))
-    values = aligned(found, resolve(found.var_names.tolist(), columns), len(columns))
+
+def _network(
+    opened: OpenedCells,
+    names: list[str] | None,
+    method: Method,
+    missing: str,
+    n_targets: int,
+    n_programs: int,
+    known: pd.DataFrame | None,
+    seed: int,
+) -> GeneNetwork:
+    """Weigh all pairs of a regulator and a target."""
+    read, values, columns = opened.read, opened.values, opened.columns
     names = _most_variable(read, values, columns) if names is None else names
     if missing == "skip":
         names = _present(read, names)
     ids = read.ids(names, "regulators")
     names = [read.genes[int(i)] for i in ids]
     perturber = Perturber(read, "delete")
-    decoder = fit_decoder(perturber.before, values, used)
+    decoder = fit_decoder(perturber.before, values, seed)
     targets, kept = [columns[i] for i in decoder.genes], decoder.genes
     column = {name: i for i, name in enumerate(columns)}
     correlation = by.by_correlation(values, np.array([column[n] for n in names]), kept)
@@ -156,18 +164,15 @@ def gene_network(
         found_weights = correlation
     weights = _without_self(found_weights, names, targets)
     beside = _without_self(correlation, names, targets)
-    network = GeneNetwork(
+    return GeneNetwork(
         edge_table(weights, beside, n_targets, signed=method != "embedding"),
         weights,
         beside,
-        programs(weights, n_programs, used),
+        programs(weights, n_programs, seed),
         _enriched(method, weights, beside, known, n_targets),
         method,
         "no model" if method == "correlation" else read.model.name or "random weights",
     )
-    if isinstance(cells, AnnData):
-        _write(cells, network, keys, found.var_names, used)
-    return network
 
 
 def _most_variable(read: ReadCells, values: sparse.csr_matrix, columns: list[str]) -> list[str]:
@@ -211,19 +216,17 @@ def _enriched(
     return enrichment(ranked.items(), empty if known is None else known, n_targets)
 
 
-def _write(
-    cells: AnnData,
-    network: GeneNetwork,
-    keys: Keys,
-    genes: npt.NDArray[np.object_],
-    seed: int,
-) -> None:
-    """Write edges and programs; of genes with one name, the first in ``var`` has them."""
-    uns = about("gene_network", model=network.model, seed=seed, params={"method": network.method})
-    cells.uns[keys.uns] = uns
-    if len(genes) != cells.n_vars:  # expression is in .raw, whose genes are others
+def _results(
+    opened: OpenedCells, network: GeneNetwork, keys: Keys, n_vars: int, seed: int
+) -> Results:
+    """Edges and programs to write; of genes with one name, the first in ``var`` has them."""
+    results, genes = Results(), opened.found.var_names
+    results.uns[keys.uns] = about(
+        "gene_network", model=network.model, seed=seed, params={"method": network.method}
+    )
+    if len(genes) != n_vars:  # expression is in .raw, whose genes are others
         logger.warning("expression is in .raw: edges are in the result, not in varp")
-        return
+        return results
     place: dict[str, int] = {}
     for i, name in enumerate(map(str, genes)):
         place.setdefault(name, i)
@@ -231,8 +234,9 @@ def _write(
     columns = [place[name] for name in network.edges["target"]]
     for key, field in ((keys.network, "weight"), (keys.correlation, "correlation")):
         data = network.edges[field].to_numpy(np.float32)
-        cells.varp[key] = sparse.csr_matrix((data, (rows, columns)), (cells.n_vars, cells.n_vars))
-    label = np.full(cells.n_vars, None, object)
+        results.varp[key] = sparse.csr_matrix((data, (rows, columns)), (n_vars, n_vars))
+    label = np.full(n_vars, None, object)
     for name, program in network.programs.items():
         label[place[str(name)]] = program
-    cells.var[keys.program] = pd.Categorical(label, network.programs.cat.categories)
+    results.var[keys.program] = pd.Categorical(label, network.programs.cat.categories)
+    return results

@@ -13,19 +13,14 @@ from scmamba._keys import PREFIX, Keys
 from scmamba._settings import settings
 from scmamba.jobs import AnyPath, Results, about, open_jobs
 from scmamba.models import CellModel
-from scmamba.stream.expressions import Expressions
 from scmamba.tasks._annotation.annotator import Annotator
-from scmamba.tasks._cell_models import read_cells
 from scmamba.tasks._checks import check_folder
-from scmamba.tasks._gather import gather
 from scmamba.tasks._integration.integrator import Integrator
-from scmamba.tasks._knockout.decode import fit_decoder
 from scmamba.tasks._knockout.effects import effect_table
+from scmamba.tasks._knockout.opening import open_with_model
 from scmamba.tasks._knockout.request import KnockoutRequest, gene_list
 from scmamba.tasks._knockout.result import Knockouts
-from scmamba.tasks._knockout.shifts import Perturber
-from scmamba.tasks._panel import aligned
-from scmamba.tokens.cells.genes import resolve
+from scmamba.tasks._knockout.survey import Blocks, survey
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -122,37 +117,39 @@ def knockout(
     with open_jobs(adata, output, client=client) as jobs:
         job = jobs[0]
         inside = request.in_goal(job.source.obs)
-        located = Expressions.of(job.source, **where)  # type: ignore[arg-type]
-        found, _ = gather(located, np.arange(job.source.n_obs))
-        cells = read_cells(model, found, job.source.obs, batch_key)
-        ids = cells.ids(names)
-
-        perturber = Perturber(cells, kind)
-        rows = np.arange(len(perturber.before))
-        target = None
-        if inside is not None:
-            rows, target = np.flatnonzero(~inside), perturber.before[inside].mean(0)
+        opened = open_with_model(job, model, batch_key, where, used)
+        ids, known = opened.ids(names)
+        blocks = Blocks(opened, kind, inside)
+        seen = survey(blocks, used)
+        others = np.setdiff1d(np.array(sorted(known), np.int64), ids)
         table, effects = effect_table(
-            perturber, names, ids, rows, target, n_null=n_null, seed=used, executor=job.executor
+            blocks,
+            names,
+            ids,
+            others,
+            seen.means,
+            seen.goal,
+            n_null=n_null,
+            seed=used,
+            executor=job.executor,
         )
-        columns = list(dict.fromkeys(map(str, found.var_names)))
-        values = aligned(found, resolve(found.var_names.tolist(), columns), len(columns))
-        decoder = fit_decoder(perturber.before, values, used)
-        decoded = [columns[i] for i in decoder.genes]
-        change = pd.DataFrame(effects.mean @ decoder.weight, table.index, decoded)
+        decoded = [seen.columns[i] for i in seen.decoder.genes]
+        change = pd.DataFrame(effects.mean @ seen.decoder.weight, table.index, decoded)
         for name, i in zip(names, ids, strict=True):
-            if cells.genes[int(i)] in change:
-                change.loc[name, cells.genes[int(i)]] = np.nan
+            if known[int(i)] in change:
+                change.loc[name, known[int(i)]] = np.nan
 
-        shift = np.full((len(perturber.before), len(names)), np.nan, np.float32)
+        rows = np.flatnonzero(~blocks.inside)
+        shift = np.full((blocks.n_obs, len(names)), np.nan, np.float32)
         shift[rows] = effects.length
+        network = opened.reader.model
         results = Results()
         results.obsm[request.keys.knockout] = shift
         results.uns[request.keys.uns] = about(
             "knockout",
-            model=cells.model.name,
+            model=network.name,
             seed=used,
-            source=found.source,
+            source=opened.located.first.source,
             params={"kind": kind, "genes": names, "n_null": n_null},
         )
         job.write(results, "")
@@ -161,7 +158,7 @@ def knockout(
         table.sort_values("shift", ascending=False),
         pd.DataFrame(effects.length, index, names),
         change,
-        decoder.r2,
+        seen.decoder.r2,
         kind,
-        cells.model.name or type(model).__name__,
+        network.name or type(model).__name__,
     )

@@ -103,6 +103,20 @@ def test_default_regulators_embedding_and_file(cells, tmp_path):
     assert (again.varp["scmamba_network"] != cells.varp["scmamba_network"]).nnz == 0
 
 
+def test_a_file_gets_what_cells_in_memory_get(cells, tmp_path):
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    options = {"method": "correlation", "regulators": [str(cells.var_names[0])], "n_targets": 3}
+    with pytest.raises(ScmambaError, match="give output="):
+        gene_network(tmp_path / "cells.h5ad", **options)
+    gene_network(tmp_path / "cells.h5ad", output=tmp_path / "out.h5ad", **options)
+    gene_network(cells, **options)
+    written = ad.read_h5ad(tmp_path / "out.h5ad")
+    assert (written.varp["scmamba_network"] != cells.varp["scmamba_network"]).nnz == 0
+    assert written.var["scmamba_program"].equals(cells.var["scmamba_program"])
+    assert written.uns["scmamba"]["task"] == "gene_network"
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["cells.h5ad", "out.h5ad"]
+
+
 WRONG = {
     "regulator": ({"regulators": ["CD3X"]}, "regulators: 'CD3X'.*near: "),
     "none": ({"regulators": []}, "regulators=.*give the name of a gene"),

@@ -2,6 +2,7 @@
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import sparse
@@ -177,3 +178,20 @@ def test_null():
     means = np.arange(10.0)
     (drawn,) = like_genes(means, np.array([5]), np.array([0, 4, 6, 7, 9]), 2, 0)
     assert set(drawn) <= {4, 6, 7, 9} and len(drawn) == 2
+
+
+def test_blocks_of_a_file_equal_cells_in_memory(cells, tmp_path, monkeypatch):
+    genes = [str(cells.var_names[i]) for i in (3, 5)]
+    cells.obs["state"] = np.where(np.arange(cells.n_obs) % 3 == 0, "A", "B")
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    options = {"n_null": 3, "goal": "A", "goal_key": "state"}
+    whole = knockout(cells, genes, **options)
+    monkeypatch.setattr("scmamba.stream.expressions.BLOCK_VALUES", 200)
+    parts = []
+    made = Perturber.__init__
+    monkeypatch.setattr(Perturber, "__init__", lambda *a: parts.append(1) or made(*a))
+    found = knockout(tmp_path / "cells.h5ad", genes, output=tmp_path / "out.h5ad", **options)
+    assert len(parts) > 3
+    pd.testing.assert_frame_equal(found.table, whole.table, rtol=1e-4, atol=1e-6)
+    pd.testing.assert_frame_equal(found.shift, whole.shift, rtol=1e-4, atol=1e-5)
+    pd.testing.assert_frame_equal(found.expression, whole.expression, rtol=1e-3, atol=1e-5)

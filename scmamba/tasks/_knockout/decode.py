@@ -10,7 +10,7 @@ from scipy import sparse
 
 from scmamba.models.cell.ridge import fit_ridge
 
-_MOST_CELLS = 1_500
+MOST_CELLS = 1_500
 """Cells that the decoder is fitted on, at most."""
 _FEWEST = 0.01
 """Share of cells that express a gene which is decoded, at least."""
@@ -46,8 +46,8 @@ def fit_decoder(
     """Fit expression (n, n_genes) on embeddings (n, D) of the same cells."""
     n = expression.shape[0]
     rows = np.arange(n)
-    if n > _MOST_CELLS:
-        rows = np.sort(np.random.default_rng(seed).choice(n, _MOST_CELLS, replace=False))
+    if n > MOST_CELLS:
+        rows = np.sort(np.random.default_rng(seed).choice(n, MOST_CELLS, replace=False))
     share = np.asarray((expression > 0).mean(0)).ravel()
     genes = np.flatnonzero(share >= _FEWEST)
     target = expression[rows][:, genes].toarray().astype(np.float64)

@@ -12,7 +12,7 @@ from scmamba.stream import CellBatches
 from scmamba.stream.buckets import TOKEN_BUDGET
 from scmamba.tasks._cell_models import ReadCells
 from scmamba.tasks._knockout.decode import Decoder
-from scmamba.tasks._knockout.effects import measure
+from scmamba.tasks._knockout.effects import Part, measure
 from scmamba.tasks._knockout.shifts import Perturber
 
 _GRADIENT_CELLS = 200
@@ -24,8 +24,8 @@ Floats = npt.NDArray[np.float64]
 
 def by_knockout(perturber: Perturber, ids: Ids, decoder: Decoder) -> Floats:
     """(n_regulators, n_decoded) loss of expression by a deletion, in standard deviations."""
-    rows = np.arange(len(perturber.before))
-    mean = measure(perturber, ids, rows, None, "Perturbing regulators").mean
+    part = Part(np.arange(len(perturber.before)), perturber)
+    mean = measure([part], ids, None, "Perturbing regulators").mean
     return -_standard(mean @ decoder.weight, decoder)
 
 
