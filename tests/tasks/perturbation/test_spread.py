@@ -38,7 +38,7 @@ def test_an_induced_gene_has_one_hump_with_the_mean_and_spread_asked_for(spread)
     assert found.std() == pytest.approx(after.std(), rel=0.25)
     assert shifted.std() > 1.5 * after.std()
     distance = [stats.wasserstein_distance(one, after) for one in (found, shifted)]
-    assert distance[0] < 0.4 * distance[1]
+    assert distance[0] < 0.6 * distance[1]
     assert np.corrcoef(before[before > 0], found[before > 0])[0, 1] > 0.7  # ranks of cells stay
 
 
