@@ -88,6 +88,16 @@ class Keys:
         return f"{self.prefix}_cell_type"
 
     @property
+    def coarse(self) -> str:
+        """``obs`` key of the coarse cell type, where the annotator knows two levels."""
+        return f"{self.prefix}_cell_type_coarse"
+
+    @property
+    def ontology_id(self) -> str:
+        """``obs`` key of the Cell Ontology id of the finest label that a cell has."""
+        return f"{self.prefix}_cell_type_ontology_term_id"
+
+    @property
     def best_guess(self) -> str:
         """``obs`` key of the most probable label, never ``unknown``."""
         return f"{self.prefix}_best_guess"

@@ -53,6 +53,7 @@ class Expressions:
         gene_key: str | None = None,
         block_values: int | None = None,
         one_unit: bool = True,
+        log: bool = True,
     ) -> Expressions:
         """Find the expression of a source; see :func:`scmamba.pp.expression`."""
         where = {"layer": layer, "use_raw": use_raw, "gene_key": gene_key}
@@ -63,7 +64,8 @@ class Expressions:
             first = read(source.take(slice(0, n_cells)), **where)  # type: ignore[arg-type]
         if one_unit:
             first.unit.require_one(f"{first.source} of {source.name}")
-        log_what_was_read(first, source.take(slice(0, n_cells)), source.obs.index)
+        if log:
+            log_what_was_read(first, source.take(slice(0, n_cells)), source.obs.index)
         return cls(source, first, layer, gene_key, block_values or BLOCK_VALUES, one_unit)
 
     def blocks(self, start: int = 0) -> Iterator[tuple[slice, Expression]]:
@@ -114,7 +116,7 @@ class Expressions:
                 f"{found.unit} in cells {rows.start:,} to {rows.stop:,}; give all cells the same "
                 'unit, or name a layer that does: layer="counts"'
             )
-        return replace(found, unit=first)
+        return replace(found, unit=first, var_names=self.first.var_names)
 
 
 def _differ(first: Unit, later: Unit) -> bool:

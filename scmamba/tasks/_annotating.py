@@ -12,6 +12,7 @@ from typing import Any
 import joblib
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from anndata import AnnData
 
 from scmamba._errors import ScmambaError
@@ -34,6 +35,8 @@ from scmamba.tasks._checks import flag_empty
 from scmamba.tasks._forward import block_values
 from scmamba.tasks._labels import Labels, read_batches, read_labels
 from scmamba.tokens.cells.genes import GeneMatch
+from scmamba.tokens.cells.orthologs import as_human
+from scmamba.tokens.cells.species import species_hint
 
 _KEPT = ("confidence", "ood_score", "reason", "empty", "embedding")
 
@@ -117,12 +120,42 @@ class AnnotationInput:
 def locate(job: Job, request: AnnotationRequest) -> AnnotationInput:
     """Find the expression of one input, checked before anything is computed."""
     with job.naming_errors():
-        found = Expressions.of(job.source, **request.where)
+        found = as_human_genes(Expressions.of(job.source, **request.where), request.organism)
         if isinstance(request.majority_voting, str):
             obs_column(job.source.obs, request.majority_voting, "majority_voting", "adata.obs")
         if request.saved is not None:
-            request.saved.panel.match(found.first)
+            _check_genes(request.saved, found, request.organism)
     return AnnotationInput(job, found)
+
+
+def _check_genes(annotator: Annotator, found: Expressions, organism: str) -> None:
+    """Raise ScmambaError unless half of the genes match; for mouse genes, say what maps them."""
+    try:
+        annotator.panel.match(found.first)
+    except ScmambaError as error:
+        if organism == "human" and species_hint(found.first.var_names.tolist()) == "mouse":
+            raise ScmambaError(
+                f"{error}. Or give organism='mouse', which reads mouse symbols as those of their "
+                "human orthologs"
+            ) from error
+        raise
+
+
+def as_human_genes(found: Expressions, organism: str) -> Expressions:
+    """Return expression with the names of human orthologs; see :func:`as_human`."""
+    if organism == "human":
+        return found
+    given = found.first.var_names.tolist()
+    names = as_human(given, organism)
+    logger.warning(
+        "organism=%r: %s of %s genes have a human gene of the same symbol and are read as its "
+        "one-to-one ortholog, which is an approximation (no table of orthologs ships)%s",
+        organism,
+        f"{sum(map(bool, names)):,}",
+        f"{len(names):,}",
+        "" if species_hint(given) else "; the names do not look like those of mouse, though",
+    )
+    return replace(found, first=replace(found.first, var_names=np.array(names, dtype=object)))
 
 
 def fit_annotator(
@@ -183,6 +216,8 @@ def _predicted(
     cells = annotator._aligned(values, match)
     found = annotator._predictions(cells)
     kept = {name: getattr(found, name) for name in _KEPT}
+    if annotator.hierarchy is not None:
+        kept["coarse"] = found.coarse
     if clusters:
         kept["coordinates"] = annotator.gaussians.coordinates(cells.values)
     return {"best_guess": found.log_proba.argmax(1), **kept}
@@ -209,6 +244,10 @@ def annotation_results(
     results = Results()
     results.add_labels(keys.cell_type, cell_type, annotator.classes, colors)
     results.add_labels(keys.best_guess, best_guess, annotator.classes, colors)
+    if (levels := annotator.hierarchy) is not None:
+        coarse = np.array([*levels.coarse, UNKNOWN], dtype=object)[job.kept("coarse")]
+        results.add_labels(keys.coarse, coarse, levels.coarse, {})
+        results.obs[keys.ontology_id] = pd.Categorical(levels.ontology_ids(cell_type, coarse))
     if request.majority_voting:
         voted = majority(cell_type, _clusters(job, request))
         results.add_labels(keys.majority_voting, voted, annotator.classes, colors)
@@ -270,6 +309,7 @@ def call_digest(request: AnnotationRequest, jobs: Jobs) -> str:
             annotator=_known(request.saved),
             keys=request.keys.prefix,
             majority_voting=request.majority_voting,
+            organism=request.organism,
         )
     how = {f.name: getattr(request, f.name) for f in fields(request)}
     how |= {"model": identity(how["model"]), "reference": identity(how["reference"])}

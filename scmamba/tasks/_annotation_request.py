@@ -15,11 +15,13 @@ from scmamba._settings import settings
 from scmamba.jobs import AnyPath
 from scmamba.learn.training import MODES, AnnotationTraining
 from scmamba.models import CellModel
+from scmamba.models.shipped import find_shipped
 from scmamba.pp.expression import check_shape
 from scmamba.stream.source import as_path, check_file
 from scmamba.tasks._annotation.annotator import Annotator, is_annotator
 from scmamba.tasks._annotation.voting import check_clustering
 from scmamba.tasks._checks import check_at_least, check_folder
+from scmamba.tokens.cells.orthologs import check_organism
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class AnnotationRequest:
     keys
         Names under which results are written.
     saved
-        The annotator that ``model`` is or names; None where one has to be fitted.
+        The annotator that ``model`` is or names; None where one has to be fitted, or found among
+        those that ship.
     """
 
     model: Annotator | CellModel | AnyPath | None
@@ -49,6 +52,7 @@ class AnnotationRequest:
     class_thresholds: bool | None
     majority_voting: bool | str
     training: AnnotationTraining | None
+    organism: str
     keys: Keys
     seed: int
     saved: Annotator | None = field(default=None, compare=False)
@@ -90,6 +94,12 @@ class AnnotationRequest:
             return None
         return self.model
 
+    @property
+    def finds_shipped(self) -> bool:
+        """Whether the fitting annotator among those that ship has to be found."""
+        given = (self.model, self.reference, self.labels_key)
+        return self.saved is None and all(one is None for one in given)
+
     def _check(self, *, several: bool) -> None:
         if self.mode not in MODES:
             raise ScmambaError(f"mode={self.mode!r}; allowed: {', '.join(map(repr, MODES))}")
@@ -98,11 +108,12 @@ class AnnotationRequest:
             if not 0 <= value < 1:
                 raise ScmambaError(f"{name}={value}; give a share in [0, 1)")
         check_at_least({"seed": 0, "n_top_genes": 1}, seed=self.seed, n_top_genes=self.n_top_genes)
+        check_organism(self.organism)
         if self.majority_voting is True:
             check_clustering()
         if self.training is not None:
             self._check_training()
-        if self.saved is not None:
+        if self.saved is not None or self.finds_shipped:
             return
         if self.labels_key is None:
             raise ScmambaError(self._no_labels())
@@ -127,6 +138,11 @@ class AnnotationRequest:
                 "training= is for training, and model= is a saved annotator, which is not trained "
                 "further; omit it"
             )
+        if self.finds_shipped:
+            raise ScmambaError(
+                "training= is for training, and nothing says what to learn from: give labels_key= "
+                "(with reference= perhaps), or omit it to use an annotator that ships with scmamba"
+            )
 
     def _no_labels(self) -> str:
         if self.model is not None:
@@ -138,10 +154,12 @@ class AnnotationRequest:
                 "Annotator.save wrote"
             )
         return (
-            "nothing says where labels come from; give one of three: model= (a saved annotator), "
-            "reference= (labeled cells) with labels_key=, or labels_key= (a column of adata.obs "
-            "in which some cells are labeled)"
+            "nothing says which column of reference= holds labels; name it with labels_key= (its "
+            f"columns: {', '.join(map(repr, self._columns()[:20])) or 'none'})"
         )
+
+    def _columns(self) -> list[str]:
+        return list(getattr(self.reference, "obs", ()))
 
 
 def _check_reference(adata: Any, reference: Any) -> None:
@@ -169,6 +187,9 @@ def _saved(model: object) -> Annotator | None:
     """Return the annotator that ``model`` is or names, or None."""
     if isinstance(model, Annotator):
         return model
-    if isinstance(model, (str, os.PathLike)) and is_annotator(model):
-        return Annotator.load(model)
+    if isinstance(model, (str, os.PathLike)):
+        if is_annotator(model):
+            return Annotator.load(model)
+        if (card := find_shipped(model, "annotator")) is not None:
+            return Annotator.load(card.check())
     return None

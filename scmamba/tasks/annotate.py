@@ -22,6 +22,7 @@ from scmamba.tasks._annotating import (
     open_reference,
 )
 from scmamba.tasks._annotation.annotator import Annotator
+from scmamba.tasks._annotation_choice import with_annotator
 from scmamba.tasks._annotation_request import AnnotationRequest
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def annotate(
     ood_fpr: float = 0.01,
     class_thresholds: bool | None = None,
     majority_voting: bool | str = False,
+    organism: str = "human",
     training: AnnotationTraining | None = None,
     key_added: str = PREFIX,
     copy: Literal[False] = False,
@@ -74,6 +76,7 @@ def annotate(
     ood_fpr: float = 0.01,
     class_thresholds: bool | None = None,
     majority_voting: bool | str = False,
+    organism: str = "human",
     training: AnnotationTraining | None = None,
     key_added: str = PREFIX,
     copy: Literal[True],
@@ -100,6 +103,7 @@ def annotate(
     ood_fpr: float = 0.01,
     class_thresholds: bool | None = None,
     majority_voting: bool | str = False,
+    organism: str = "human",
     training: AnnotationTraining | None = None,
     key_added: str = PREFIX,
     copy: bool = False,
@@ -109,14 +113,17 @@ def annotate(
 ) -> Annotator | tuple[AnnData, Annotator]:
     """Predict the type of each cell, or ``unknown`` where the prediction is not reliable.
 
-    Labels come from one of three places: ``model``, a saved annotator (nothing is trained);
-    ``reference``, labeled cells; or ``labels_key`` in ``adata.obs``, where some cells are labeled
-    and others are not.
+    With nothing but cells, the annotator that fits them is found among those that ship with the
+    package (:func:`scmamba.models.list`), by its genes and by how many cells are like those it
+    learned from; where none fits, an error says how near each is. Else labels come from one of
+    three places: ``model``, an annotator (nothing is trained); ``reference``, labeled cells; or
+    ``labels_key`` in ``adata.obs``, where some cells are labeled and others are not.
 
-    A linear component on expression and a neural component on cell embeddings are fitted,
-    validated on held-out labeled cells (whole batches where ``batch_key`` allows), and combined
-    with weights, calibration and thresholds that those cells choose. Where there are several
-    batches, the linear component also learns from the expression of the cells to annotate.
+    To learn from labeled cells, a linear component on expression and a neural component on cell
+    embeddings are fitted, validated on held-out labeled cells (whole batches where ``batch_key``
+    allows), and combined with weights, calibration and thresholds that those cells choose. Where
+    there are several batches, the linear component also learns from the expression of the cells
+    to annotate.
 
     Parameters
     ----------
@@ -131,8 +138,9 @@ def annotate(
     unlabeled_category
         Label that marks an unlabeled cell, in upper or lower case, as missing values do.
     model
-        An annotator or its folder; or a pretrained model, its folder or registered name, from
-        which the neural component starts. None: a compact model is trained from scratch.
+        An annotator, its folder or the name of one that ships, such as ``"blood"``; or a
+        pretrained model, its folder or registered name, from which the neural component starts.
+        None: with labels, a compact model is trained from scratch.
     batch_key
         ``obs`` column with the batch or donor of the labeled cells; other cells need none.
     layer
@@ -160,6 +168,10 @@ def annotate(
         Name of an ``obs`` column with clusters, or True, which clusters the cells finely by Leiden
         on principal components (needs igraph): the type that more than half of a cluster's cells
         have is written too.
+    organism
+        Species of ``adata``: ``"human"``, or ``"mouse"``, whose symbols are then read as those of
+        their one-to-one human orthologs. That is an approximation: no table of orthologs ships, and
+        a mouse symbol that is a human one in upper case (``Cd3e``, ``CD3E``) is taken for it.
     training
         How the neural component is trained; None: chosen by the number of labeled cells.
     key_added
@@ -185,13 +197,17 @@ def annotate(
     ``scmamba_best_guess`` (never unknown), ``scmamba_confidence`` in [0, 1],
     ``scmamba_ood_score`` and ``scmamba_reason`` (why a cell is unknown: ``low confidence``,
     ``out of distribution``, ``type not validated`` or ``no gene expressed``), with
-    ``majority_voting`` also ``scmamba_majority_voting``; ``obsm["X_scmamba"]`` (n_obs, D);
-    ``uns["scmamba"]``, and ``uns["scmamba_validation"]``, the table ``annotator.validation``.
+    ``majority_voting`` also ``scmamba_majority_voting``; by an annotator with two levels, such as
+    those that ship, ``scmamba_cell_type_coarse`` (may be known where the fine type is not) and
+    ``scmamba_cell_type_ontology_term_id`` (Cell Ontology id of the finer of both);
+    ``obsm["X_scmamba"]`` (n_obs, D); ``uns["scmamba"]``, and ``uns["scmamba_validation"]``, the
+    table ``annotator.validation``.
 
     Raises
     ------
     ScmambaError
-        An input cannot be used, or an output cannot be written. ``adata`` is then unchanged.
+        An input cannot be used, no annotator that ships fits, or an output cannot be written.
+        ``adata`` is then unchanged.
 
     Examples
     --------
@@ -207,13 +223,14 @@ def annotate(
         adata, reference=reference, labels_key=labels_key, unlabeled_category=unlabeled_category,
         model=model, batch_key=batch_key, layer=layer, use_raw=use_raw, gene_key=gene_key,
         mode=mode, n_top_genes=n_top_genes, max_error=max_error, ood_fpr=ood_fpr,
-        class_thresholds=class_thresholds, majority_voting=majority_voting, training=training,
-        key_added=key_added, seed=seed,
+        class_thresholds=class_thresholds, majority_voting=majority_voting, organism=organism,
+        training=training, key_added=key_added, seed=seed,
     )  # fmt: skip
     with (
         open_jobs(adata, output, copy=copy, client=client) as jobs,
         open_reference(request.reference) as source,
     ):
+        request = with_annotator(request, jobs)
         cells = labeled_cells(request, jobs, source)
         key = call_digest(request, jobs) if jobs.of_files else ""
         inputs = [locate(job, request) for job in jobs.pending(key)]

@@ -27,8 +27,15 @@ from scmamba.models import CellModel
 from scmamba.pp.expression import Expression, expression
 from scmamba.pp.genes import find_genes
 from scmamba.tasks._annotation.cells import mean_logits
+from scmamba.tasks._annotation.hierarchy import Hierarchy
 from scmamba.tasks._annotation.networks import panel_outputs
-from scmamba.tasks._annotation.reasons import reason_column, reasons
+from scmamba.tasks._annotation.reasons import (
+    NO_EXPRESSION,
+    OUT_OF_DISTRIBUTION,
+    REASONS,
+    reason_column,
+    reasons,
+)
 from scmamba.tasks._annotation.validation import component_table, table_from_json, table_to_json
 from scmamba.tasks._forward import Forward, cell_data, forward
 from scmamba.tasks._panel import Panel
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
 
 PARTS = ("both", "linear", "neural")
 ARTIFACT = Artifact("annotator")
+_EMPTY = REASONS.index(NO_EXPRESSION)
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,6 +75,15 @@ class Prediction:
     embedding: npt.NDArray[np.float32]
     empty: npt.NDArray[np.bool_]
     classes: tuple[str, ...]
+    hierarchy: Hierarchy | None = None
+
+    @property
+    def coarse(self) -> npt.NDArray[np.int64]:
+        """(n,) position among the coarse types of the hierarchy; -1: unknown, or no hierarchy."""
+        if self.hierarchy is None:
+            return np.full(len(self.reason), -1)
+        rejected = np.isin(self.reason, [REASONS.index(OUT_OF_DISTRIBUTION), _EMPTY])
+        return self.hierarchy.labels(self.log_proba, ~self.unknown, rejected)
 
     @property
     def unknown(self) -> npt.NDArray[np.bool_]:
@@ -145,6 +162,8 @@ class Annotator(Described):
         that labels above the threshold are wrong no more often than ``max_error``.
     history
         Training curve of the first network, one row per epoch.
+    hierarchy
+        Coarse types, and Cell Ontology ids; None where the types are those of a user.
 
     Examples
     --------
@@ -176,6 +195,7 @@ class Annotator(Described):
     scores: dict[str, float]
     validation: pd.DataFrame
     history: pd.DataFrame
+    hierarchy: Hierarchy | None = None
 
     def _summary(self) -> tuple[str, Mapping[str, str]]:
         about = self.about
@@ -378,7 +398,9 @@ class Annotator(Described):
             linear, neural = (linear, None) if parts == "linear" else (None, neural)
         log_proba = self.fusion.log_proba(linear, neural)
         reason = reasons(log_proba, self.thresholds, score > self.ood_threshold, cells.empty)
-        return Prediction(log_proba, score, reason, embedding, cells.empty, self.classes)
+        return Prediction(
+            log_proba, score, reason, embedding, cells.empty, self.classes, self.hierarchy
+        )
 
     def _outputs(self, model: CellModel, cells: Cells) -> Forward:
         """What one network gives for the panel, or for a pretrained model's own vocabulary."""
@@ -414,6 +436,7 @@ class Annotator(Described):
             "about": self.about,
             "validation": self.scores,
             "types": table_to_json(self.validation),
+            "hierarchy": None if self.hierarchy is None else self.hierarchy.to_json(),
         }
         return ARTIFACT.save(path, content, arrays, self.neural.members, self.history)
 
@@ -431,7 +454,7 @@ class Annotator(Described):
                 _upgrade(saved)
             content, arrays = saved.content, saved.arrays
             head = unflattened(Linear, "head", arrays) if "head.coef" in arrays else None
-            classes = tuple(content["classes"])
+            classes, levels = tuple(content["classes"]), content.get("hierarchy")
             thresholds = arrays.get("thresholds")
             if thresholds is None:  # one for all types, in folders of earlier versions
                 thresholds = np.full(len(classes), content["confidence_threshold"])
@@ -451,6 +474,7 @@ class Annotator(Described):
                     content.get("types", {"threshold": thresholds.tolist()}), classes
                 ),
                 history=saved.history,
+                hierarchy=Hierarchy.from_json(levels, classes) if levels else None,
             )
 
 

@@ -26,6 +26,7 @@ from scmamba.pp.genes import find_genes
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation.cells import CellExamples
 from scmamba.tasks._annotation.examples import Examples
+from scmamba.tasks._annotation.hierarchy import Hierarchy
 from scmamba.tasks._annotation.validation import (
     class_table,
     format_scores,
@@ -47,12 +48,28 @@ _QUERY = "cells to annotate"
 
 @dataclass(frozen=True)
 class FitTask:
-    """One fit: who is labeled, who is not, and what they have in common."""
+    """One fit: who is labeled, who is not, and what they have in common.
+
+    Attributes
+    ----------
+    given
+        The cells, with labels and batches.
+    n_top_genes
+        Highly variable genes to learn from; None: all.
+    seed
+        Random seed.
+    training
+        How networks are trained.
+    two_levels
+        Whether labels are names of the package's table of cell types, so that the annotator also
+        gives coarse types and Cell Ontology ids.
+    """
 
     given: Examples
     n_top_genes: int | None
     seed: int
     training: AnnotationTraining = AnnotationTraining()
+    two_levels: bool = False
 
     def fit(
         self,
@@ -173,10 +190,17 @@ class FitTask:
         fusion, out = found.fusion, found.out_of_fold
         classes = self.given.labels.classes
         scorer, thresholds, log_proba = NO_REJECTION, np.zeros(len(classes)), None
+        levels = Hierarchy.of(classes) if self.two_levels else None
         scores: dict[str, float] = {}
         if out is not None:
             log_proba = fusion.log_proba(out.linear, out.neural)
             thresholds = thresholds_of(out, log_proba, max_error, by_class=by_class)
+            if levels is not None:
+                up = replace(out, target=levels.codes[out.target])
+                together = levels.log_proba(log_proba)
+                levels = levels.with_thresholds(
+                    thresholds_of(up, together, max_error, by_class=by_class)
+                )
             assert out.distance is not None
             mixed = fusion.mixed(out.linear, out.neural)
             scorer = fit_ood_scorer(mixed, out.distance, ood_fpr)
@@ -199,6 +223,7 @@ class FitTask:
             scores=scores,
             validation=table,
             history=found.history,
+            hierarchy=levels,
         )
 
 

@@ -1,0 +1,60 @@
+"""Annotators that ship: fitted to labeled cells of several studies, for cells nobody has seen."""
+
+from __future__ import annotations
+
+import numpy as np
+from anndata import AnnData
+
+from scmamba.learn.training import AnnotationTraining
+from scmamba.pp.expression import expression
+from scmamba.tasks._annotation.annotator import Annotator
+from scmamba.tasks._annotation.examples import Examples
+from scmamba.tasks._annotation.task import FitTask
+from scmamba.tasks._labels import read_batches, read_labels
+
+
+def fit_to_ship(
+    cells: AnnData,
+    labels_key: str,
+    study_key: str,
+    *,
+    n_top_genes: int = 2000,
+    max_error: float = 0.05,
+    ood_fpr: float = 0.01,
+    training: AnnotationTraining | None = None,
+    seed: int = 0,
+) -> Annotator:
+    """Fit an annotator with coarse and fine types, validated on whole studies held out in turn.
+
+    One threshold holds for all types of a level: with one each, types that studies confuse, such
+    as CD4 and CD8 T cells, would never be named, however confident a prediction is.
+
+    Parameters
+    ----------
+    cells
+        Counts (n_cells, n_genes) over the genes that all studies measured. Some cells may be
+        without a label.
+    labels_key
+        ``obs`` column of fine types, names of the package's table of cell types.
+    study_key
+        ``obs`` column of studies.
+    n_top_genes
+        Highly variable genes to learn from.
+    max_error, ood_fpr
+        As :func:`scmamba.tasks.annotate` has them.
+    training
+        How networks are trained.
+    seed
+        Random seed.
+    """
+    found = expression(cells)
+    labels = read_labels(cells.obs, labels_key, "unknown", "cells.obs")
+    studies = read_batches(cells.obs, study_key, "cells.obs", needed=np.arange(cells.n_obs))
+    task = FitTask(
+        Examples(found, labels, studies, None),
+        n_top_genes,
+        seed,
+        training or AnnotationTraining(),
+        two_levels=True,
+    )
+    return task.fit(None, "auto", max_error, ood_fpr, by_class=False)
