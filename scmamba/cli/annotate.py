@@ -19,7 +19,7 @@ def annotate(
     dask_scheduler: str | None = None,
     **options: Any,
 ) -> None:
-    """Predict cell types, from labeled cells among the input, a reference or a saved annotator.
+    """Predict cell types: with neither labels nor a model, by the annotator that ships and fits.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ def annotate(
     reference
         Labeled reference cells, in any of these formats.
     model
-        Folder of a saved annotator, or folder or name of a pretrained model.
+        Folder of a saved annotator or name of one that ships (see scmamba models), or folder or
+        name of a pretrained model.
     save_model
         Folder to save the annotator to.
     report

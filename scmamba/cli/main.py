@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Help stands here so that ``scmamba --help`` imports none of the modules.
 COMMANDS = {
     "demo": "annotate real blood cells that ship with scanpy, with pictures and a report",
-    "annotate": "predict cell types from labeled cells, a reference or a saved annotator",
+    "annotate": "predict cell types by an annotator that ships, a saved one, or labeled cells",
     "explain": "write the genes that decide about the labels of an annotator",
     "integrate": "bring batches together: an embedding, and expression, without batch effects",
     "multiomics": "embed cells with RNA, proteins and chromatin together, and impute",
@@ -49,6 +49,7 @@ COMMANDS = {
     "benchmark perturbation": "predict held-out perturbations by scmamba and plain baselines",
     "benchmark nt": "compare sequence classifiers on the 18 Nucleotide Transformer tasks or yours",
     "download": "fetch a published model, checked and locked by its checksums",
+    "models": "list the models and annotators that ship with the package or can be fetched",
     "info": "this machine: device and kernels; or a model: size, license, source",
 }
 _WRONG, _INTERRUPTED = 2, 130
