@@ -247,7 +247,9 @@ def annotation_results(
     if (levels := annotator.hierarchy) is not None:
         coarse = np.array([*levels.coarse, UNKNOWN], dtype=object)[job.kept("coarse")]
         results.add_labels(keys.coarse, coarse, levels.coarse, {})
-        results.obs[keys.ontology_id] = pd.Categorical(levels.ontology_ids(cell_type, coarse))
+        results.obs[keys.ontology_id] = pd.Categorical(
+            levels.ontology_ids(cell_type.tolist(), coarse.tolist())
+        )
     if request.majority_voting:
         voted = majority(cell_type, _clusters(job, request))
         results.add_labels(keys.majority_voting, voted, annotator.classes, colors)
