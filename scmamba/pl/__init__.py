@@ -1,5 +1,7 @@
 """Pictures: figures are returned, never shown, and pyplot is left alone."""
 
+from scmamba.pl._composition import composition
+from scmamba.pl._confidence import confidence
 from scmamba.pl._confusion import confusion
 from scmamba.pl._conservation import conservation_logo
 from scmamba.pl._explanation import explanation
@@ -13,7 +15,7 @@ from scmamba.pl._perturbation_change import perturbation_change
 from scmamba.pl._perturbation_gene import perturbation_gene
 from scmamba.pl._perturbation_ranking import perturbation_ranking
 from scmamba.pl._reliability import reliability
-from scmamba.pl._report import report
+from scmamba.pl._report import Report, report
 from scmamba.pl._sequence_benchmark import (
     benchmark_by_category,
     benchmark_by_task,
@@ -25,10 +27,13 @@ from scmamba.pl._training import training_curve
 from scmamba.pl._umap import umap_triptych
 
 __all__ = [
+    "Report",
     "benchmark_by_category",
     "benchmark_by_task",
     "benchmark_efficiency",
     "benchmark_radar",
+    "composition",
+    "confidence",
     "confusion",
     "conservation_logo",
     "explanation",
