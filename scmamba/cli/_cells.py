@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,18 +43,42 @@ def read_results(input: list[Path], output: Path) -> AnnData:
 
 
 def read_some(
-    input: list[Path], output: Path, results: AnnData, embedding: str, most: int = MOST_SHOWN
+    input: list[Path],
+    output: Path,
+    results: AnnData,
+    embedding: str,
+    where: Mapping[str, Any],
+    most: int = MOST_SHOWN,
 ) -> AnnData:
-    """Of at most ``most`` cells of ``results``, drawn by ``settings.seed``, arrays to draw them by.
+    """Read at most ``most`` cells of ``results``, drawn by ``settings.seed``, to show them.
 
-    ``obsm`` holds ``embedding`` and ``X_umap``, as far as all files do.
+    Parameters
+    ----------
+    input, output
+        As for :func:`read_results`.
+    results
+        What it returned.
+    embedding
+        ``obsm`` key that is read, with ``X_umap``, as far as all files have it.
+    where
+        ``layer``, ``use_raw`` and ``gene_key`` of :func:`scmamba.pp.expression`; None as there.
+    most
+        Cells, at most.
+
+    Returns
+    -------
+    Cells with the expression of the genes that all files have.
     """
+    import anndata
     import numpy as np
 
     from scmamba._settings import settings
+    from scmamba.stream.expressions import Expressions
     from scmamba.stream.source import OnDisk, open_cells, sample
+    from scmamba.tasks._gather import gather
+    from scmamba.tasks._integrating import together
 
-    rows = sample(results.n_obs, most, settings.seed)
+    rows, found = sample(results.n_obs, most, settings.seed), []
     parts: dict[str, list[np.ndarray]] = {embedding: [], "X_umap": []}
     paths, start = outputs(input, output), 0
     for path in paths:
@@ -63,8 +88,12 @@ def read_some(
             for name in parts:
                 if name in cells.group["obsm"]:
                     parts[name].append(_take(cells.group["obsm"][name], here))
+            found.append(gather(Expressions.of(cells, **where), here, "to show them")[0])
             start += cells.n_obs
-    some = results[rows].copy()
+    stacked = together(found)
+    some = anndata.AnnData(stacked.X, obs=results.obs.iloc[rows].copy(), uns=dict(results.uns))
+    some.var_names = stacked.var_names.astype(str)
+    some.var_names_make_unique()
     for name, arrays in parts.items():
         if len(arrays) == len(paths):
             some.obsm[name] = np.concatenate(arrays)

@@ -1,140 +1,97 @@
-"""Scores and pictures of annotated cells, for the commands that make them."""
+"""Reports of files, for the commands that make them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scmamba import metrics, pl
-from scmamba._keys import UNKNOWN, Keys
-from scmamba._text import label_texts
-from scmamba.benchmark.umap import umap
+from scmamba._errors import ScmambaError
+from scmamba.cli._cells import read_results, read_some
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
-    from matplotlib.figure import Figure
-
-    from scmamba.tasks import Annotator
+    from scmamba.pl import Report
 
 
-def counts(adata: AnnData, keys: Keys) -> pd.DataFrame:
-    """Cells of each predicted label with their median confidence; rows by size, unknown last."""
-    groups = adata.obs.groupby(keys.cell_type, observed=True)[keys.confidence]
-    table = groups.agg(["size", "median"]).sort_values("size", ascending=False)
-    table.columns = ["cells", "median confidence"]
-    return table.rename_axis(None).sort_index(key=lambda names: names == UNKNOWN, kind="stable")
-
-
-def reasons(adata: AnnData, keys: Keys) -> str:
-    """How many cells are ``unknown``, and why, in one line; empty where none is."""
-    found = adata.obs[keys.reason].value_counts()
-    return "; ".join(f"{reason}: {n:,}" for reason, n in found.items() if n)
-
-
-def score(adata: AnnData, keys: Keys, truth_key: str) -> metrics.AnnotationScores:
-    """Scores of the best guesses on those cells whose true label is known."""
-    obs = _known(adata, keys, truth_key)
-    return metrics.annotation(
-        obs[truth_key],
-        obs[keys.best_guess],
-        proba=obs[keys.confidence],
-        abstained=(obs[keys.cell_type] == UNKNOWN).to_numpy(dtype=bool),
-    )
-
-
-def _known(adata: AnnData, keys: Keys, truth_key: str) -> pd.DataFrame:
-    """Rows of ``obs`` with a true label and a best guess."""
-    missing = [label_texts(adata.obs[key])[1] for key in (truth_key, keys.best_guess)]
-    return adata.obs[~(missing[0] | missing[1])]
-
-
-def draw(
-    adata: AnnData,
-    some: AnnData,
-    keys: Keys,
-    truth_key: str | None,
-    history: pd.DataFrame | None,
-) -> dict[str, Figure]:
-    """Pictures by name: umap, and where they can be drawn confusion, reliability and training.
-
-    The first shows ``some`` of the cells, with their embedding or a UMAP; the others all of them.
-    """
-    figures = {
-        "umap": pl.umap_triptych(
-            _with_umap(some, keys), truth_key, keys.best_guess, keys.confidence
-        )
-    }
-    if truth_key is not None:
-        obs = _known(adata, keys, truth_key)
-        right = label_texts(obs[truth_key])[0] == label_texts(obs[keys.best_guess])[0]
-        figures["confusion"] = pl.confusion(score(adata, keys, truth_key).confusion)
-        figures["reliability"] = pl.reliability(obs[keys.confidence], right)
-    if history is not None and len(history):
-        figures["training"] = pl.training_curve(history)
-    return figures
-
-
-CAPTIONS = {
-    "umap": "The annotated cells. One color is one label in every panel; doubtful cells are warm "
-    "and lie on top.",
-    "confusion": "Rows are true labels, columns best guesses; color is the share of the row.",
-    "reliability": "On the dashed line, confidence equals accuracy; whiskers are 95 % intervals.",
-    "training": "What was learned, and the epoch that the validation cells chose.",
-}
-
-
-def write_report(
-    path: Path,
+def report_of(
+    files: list[Path],
+    output: Path,
     title: str,
-    adata: AnnData,
-    some: AnnData,
-    keys: Keys,
-    truth_key: str | None,
-    annotator: Annotator,
-) -> None:
-    """Write the report of ``scmamba annotate``; its UMAP shows ``some`` of the cells."""
-    figures = draw(adata, some, keys, truth_key, annotator.history)
-    captions = dict(CAPTIONS)
-    if some.n_obs < adata.n_obs:
-        captions["umap"] += f" Drawn are {some.n_obs:,} of the cells."
-    tables = {
-        "Predicted labels": counts(adata, keys),
-        "Validation of each type on held-out cells": annotator.validation,
-    }
-    if why := reasons(adata, keys):
-        captions["umap"] += f" Unknown cells, by reason: {why}."
-    tiles = {"cells": f"{adata.n_obs:,}"}
-    if truth_key is None:
-        labeled = adata.obs[keys.cell_type].astype(str) != UNKNOWN
-        tiles["cells given a label"] = f"{labeled.mean():.1%}"
-        tiles["median confidence"] = f"{adata.obs[keys.confidence].median():.2f}"
-    else:
-        scores = score(adata, keys, truth_key)
-        tables["By true label"] = scores.per_class
-        tiles |= tile(scores)
-    parts = {captions[name]: figure for name, figure in figures.items()}
-    pl.report(path, title, parts | tables, tiles=tiles)
+    *,
+    key_added: str,
+    options: dict[str, Any],
+    **shown: Any,
+) -> Report:
+    """Make the page of files that a command wrote.
+
+    Parameters
+    ----------
+    files
+        Input of the command.
+    output
+        Its output: a file, or a folder where there were several files.
+    title
+        Headline, which the names of the files follow.
+    key_added
+        Prefix of what was written.
+    options
+        Of the task: ``layer``, ``use_raw`` and ``gene_key`` say where the expression is.
+    shown
+        ``labels_key``, ``batch_key`` and ``model`` of :func:`scmamba.pl.report`.
+    """
+    from scmamba import pl
+    from scmamba._keys import Keys
+
+    where = {name: options.get(name) for name in ("layer", "use_raw", "gene_key")}
+    cells = read_results(files, output)
+    some = read_some(files, output, cells, Keys(key_added).embedding, where)
+    names = ", ".join(path.name for path in files)
+    return pl.report(cells, sample=some, title=f"{title} {names}", key_added=key_added, **shown)
 
 
-def tile(scores: metrics.AnnotationScores) -> dict[str, str]:
-    """Return the few numbers that are shown large."""
-    return {
-        "accuracy of the best guess": f"{scores.accuracy:.3f}",
-        "macro-F1": f"{scores.macro_f1:.3f}",
-        "calibration error": f"{scores.ece:.3f}",
-        "cells given a label": f"{scores.coverage:.1%}",
-        "accuracy among those": f"{scores.selective_accuracy:.3f}",
-    }
-
-
-def _with_umap(adata: AnnData, keys: Keys) -> AnnData:
-    """``adata`` if it has a UMAP, else a light copy of its annotations with one."""
-    if "X_umap" in adata.obsm:
-        return adata
+def read_any(path: Path) -> Any:
+    """Read the cells of a file with all that tasks wrote: an AnnData, or a MuData of .h5mu."""
     import anndata
 
-    light = anndata.AnnData(obs=adata.obs)
-    light.uns = {name: value for name, value in adata.uns.items() if name.endswith("_colors")}
-    light.obsm["X_umap"] = umap(adata.obsm[keys.embedding])
-    return light
+    from scmamba.cli._cells import read_cells
+    from scmamba.stream.source import readable
+
+    if path.suffix == ".h5mu":
+        try:
+            import mudata
+        except ImportError as error:
+            raise ScmambaError(
+                "reading .h5mu needs mudata: pip install 'scmamba[multiomics]'"
+            ) from error
+        with readable(str(path)):
+            return mudata.read_h5mu(path)
+    if path.suffix == ".h5ad":
+        with readable(str(path)):
+            return anndata.read_h5ad(path, backed="r")
+    return read_cells(path)
+
+
+def read_model(path: Path | None) -> Any:
+    """Load the model of any task from its folder; None: None.
+
+    Raises
+    ------
+    ScmambaError
+        The folder holds none.
+    """
+    from scmamba import tasks
+
+    if path is None:
+        return None
+    kinds: dict[str, Any] = {
+        "annotator": tasks.Annotator,
+        "integrator": tasks.Integrator,
+        "perturbation": tasks.PerturbationModel,
+        "multiomics": tasks.MultiomicsModel,
+    }
+    for name, kind in kinds.items():
+        if (path / f"{name}.json").is_file():
+            return kind.load(path)
+    raise ScmambaError(
+        f"{path} holds no model of a task; give the folder that .save(path) or --save_model wrote: "
+        f"it holds {', '.join(f'{name}.json' for name in kinds)}"
+    )

@@ -48,8 +48,9 @@ def annotate(
     """
     from scmamba._files import writable, writable_folder
     from scmamba._keys import Keys
-    from scmamba.cli._cells import check_columns, read_results, read_some
-    from scmamba.cli._report import counts, reasons, score, write_report
+    from scmamba.cli._cells import check_columns, read_results
+    from scmamba.cli._report import report_of
+    from scmamba.pl._report.sections.annotation import counts, reasons, score
     from scmamba.tasks import annotate as task
 
     if report is not None:
@@ -71,14 +72,19 @@ def annotate(
     keys = Keys(key_added)
     if save_model is not None:
         annotator.save(save_model)
-    adata = read_results(files, output)
-    print(counts(adata, keys).to_string())
-    if why := reasons(adata, keys):
+    obs = read_results(files, output).obs
+    print(counts(obs, keys).to_string())
+    if why := reasons(obs, keys):
         print(f"unknown, by reason: {why}")
     if truth_key is not None:
-        print(score(adata, keys, truth_key))
+        print(score(obs, keys, truth_key))
     if report is not None:
-        names = ", ".join(path.name for path in files)
-        some = read_some(files, output, adata, keys.embedding)
-        write_report(report, f"Cell types of {names}", adata, some, keys, truth_key, annotator)
-    print(f"{output}: {adata.n_obs:,} cells annotated")
+        shown = {"labels_key": truth_key, "batch_key": options.get("batch_key")}
+        if shown["batch_key"] not in obs:  # the batch of labeled cells, which others need not have
+            shown["batch_key"] = None
+        page = report_of(
+            files, output, "Cell types of", key_added=key_added, options=options, model=annotator,
+            **shown,
+        )  # fmt: skip
+        page.save(report)
+    print(f"{output}: {len(obs):,} cells annotated")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,8 @@ def demo(
 
     from scmamba import pl
     from scmamba.cli._cells import write_cells
-    from scmamba.cli._report import CAPTIONS, draw, score, tile
+    from scmamba.pl._report import Section
+    from scmamba.pl._report.sections.annotation import score
     from scmamba.tasks import annotate
 
     print(
@@ -53,7 +55,7 @@ def demo(
     annotator = annotate(test, reference=train, labels_key=_LABELS, training=training, seed=seed)
     seconds = time.perf_counter() - start
     keys = Keys()
-    scores = score(test, keys, _LABELS)
+    scores = score(test.obs, keys, _LABELS)
     table = _table({"scmamba": (scores, seconds)} | run_peers(train, test, seed))
     print(f"\n{_text(table)}\n")
     if scores.coverage is not None and scores.coverage < 1:
@@ -62,27 +64,26 @@ def demo(
             f"of the others {scores.selective_accuracy:.1%} are right.\n"
         )
 
-    figures = draw(test, test, keys, _LABELS, annotator.history)
+    right = (test.obs[_LABELS].astype(str) == test.obs[keys.best_guess].astype(str)).to_numpy()
+    figures = {
+        "umap": pl.umap_triptych(test, _LABELS, keys.best_guess, keys.confidence),
+        "confusion": pl.confusion(scores.confusion),
+        "reliability": pl.reliability(test.obs[keys.confidence], right),
+        "training": pl.training_curve(annotator.history),
+    }
     for name, figure in figures.items():
         with atomic(output / f"{name}.png") as temporary:
             figure.savefig(temporary, dpi=160)
     write_cells(test, output / "annotated.h5ad")
-    pl.report(
-        output / "report.html",
-        "Blood cells, annotated",
-        {
-            "Against the usual methods, on the same held-out cells": table,
-            **{CAPTIONS[name]: figure for name, figure in figures.items()},
-            "By cell type": scores.per_class,
-        },
-        text=[
-            f"700 PBMC cells of 10x Genomics, in the reduced form that ships with scanpy: scmamba "
-            f"learned from {train.n_obs} labeled cells and annotated {test.n_obs} that it had "
-            "never seen."
-        ],
-        tiles=tile(scores),
-        notes=_notes(test.n_obs, scores.accuracy, seed),
+    page = pl.report(test, labels_key=_LABELS, model=annotator, title="Blood cells, annotated")
+    told = (
+        f"700 PBMC cells of 10x Genomics, in the reduced form that ships with scanpy: scmamba "
+        f"learned from {train.n_obs} labeled cells and annotated {test.n_obs} that it had never "
+        "seen."
     )
+    peers = Section({"Against the usual methods, on the same held-out cells": table})
+    notes = _notes(test.n_obs, scores.accuracy, seed)
+    replace(page.with_first(peers), text=[told], notes=notes).save(output / "report.html")
     for path in ("report.html", *(f"{name}.png" for name in figures), "annotated.h5ad"):
         print(output / path)
 

@@ -51,10 +51,9 @@ def integrate(
         files, do the work; if left out: this process.
     """
     from scmamba._files import writable, writable_folder
-    from scmamba._keys import Keys
     from scmamba.benchmark._installed import check_installed
-    from scmamba.cli._cells import check_columns, outputs, read_results, read_some
-    from scmamba.cli._integration_report import before, scores, write_report
+    from scmamba.cli._cells import check_columns, read_results
+    from scmamba.cli._report import report_of
     from scmamba.tasks import integrate as task
 
     if report is not None:
@@ -76,22 +75,16 @@ def integrate(
         client=dask_scheduler,
         **options,
     )
-    keys = Keys(key_added)
     if save_model is not None:
         fitted.save(save_model)
-    adata = read_results(files, output)
     if truth_key is not None or report is not None:
-        some = read_some(files, output, adata, keys.embedding)
-        where = {name: options.get(name) for name in ("layer", "gene_key")}
-        uncorrected = before(outputs(files, output), adata.n_obs, **where)
-        found = None
-        if truth_key is not None:
-            found = scores(some, keys, batch_key, truth_key, uncorrected)
-            print(found)
+        page = report_of(
+            files, output, "Batches of", key_added=key_added, options=options, model=fitted,
+            batch_key=batch_key, labels_key=truth_key if truth_key is not None else labels_key,
+        )  # fmt: skip
+        if truth_key is not None and page.scores is not None:
+            print(page.scores)
         if report is not None:
-            shown = truth_key if truth_key is not None else labels_key
-            title = f"Batches of {', '.join(path.name for path in files)}"
-            write_report(
-                report, title, adata, some, keys, batch_key, shown, uncorrected, fitted, found
-            )
-    print(f"{output}: {adata.n_obs:,} cells of {adata.obs[batch_key].nunique()} batches integrated")
+            page.save(report)
+    obs = read_results(files, output).obs
+    print(f"{output}: {len(obs):,} cells of {obs[batch_key].nunique()} batches integrated")

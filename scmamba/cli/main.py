@@ -30,6 +30,7 @@ COMMANDS = {
     "explain": "write the genes that decide about the labels of an annotator",
     "integrate": "bring batches together: an embedding, and expression, without batch effects",
     "multiomics": "embed cells with RNA, proteins and chromatin together, and impute",
+    "report": "show the result of any task on one HTML page",
     "embed": "write cell embeddings of a pretrained model",
     "perturb": "learn effects of perturbations, and predict others, in other cells too",
     "pretrain": "pretrain a model on the cells of many files, or train one further",

@@ -12,6 +12,7 @@ def multiomics(
     output: Path,
     model: str | None = None,
     save_model: Path | None = None,
+    report: Path | None = None,
     **options: Any,
 ) -> None:
     """Embed cells with RNA, surface proteins and chromatin together.
@@ -26,14 +27,31 @@ def multiomics(
         Folder of a saved model, into which the cells are mapped.
     save_model
         Folder to save the fitted model to.
+    report
+        HTML file for a report with figures and tables.
     """
-    from scmamba._files import writable_folder
+    from scmamba import pl
+    from scmamba._files import writable, writable_folder
+    from scmamba._keys import PREFIX
+    from scmamba.cli._report import read_any
     from scmamba.tasks import multiomics as task
 
     if save_model is not None:
         writable_folder(save_model)
+    if report is not None:
+        writable(report)
     fitted = task(input, model=model, output=output, **options)
     if save_model is not None:
         fitted.save(save_model)
+    if report is not None:
+        pl.report(
+            read_any(output),
+            report,
+            labels_key=options.get("labels_key"),
+            batch_key=options.get("batch_key"),
+            model=fitted,
+            title=f"Modalities of {input.name}",
+            key_added=options.get("key_added", PREFIX),
+        )
     print(fitted)
     print(f"{output}: {len(fitted.reference.embedding):,} cells fitted")

@@ -17,6 +17,7 @@ def perturb(
     mean: bool = False,
     model: Path | None = None,
     save_model: Path | None = None,
+    report: Path | None = None,
     **options: Any,
 ) -> None:
     """Learn the effects of perturbations from a screen, and predict others.
@@ -42,7 +43,10 @@ def perturb(
         Folder of a saved perturbation model.
     save_model
         Folder to save the model to.
+    report
+        HTML file for a report of the predicted cells, with figures and tables.
     """
+    from scmamba import pl
     from scmamba._errors import ScmambaError
     from scmamba._files import atomic, writable, writable_folder
     from scmamba.cli._cells import read_cells, write_cells
@@ -53,8 +57,11 @@ def perturb(
         raise ScmambaError("--perturbations and --output belong together; give both or neither")
     if output is None and save_model is None:
         raise ScmambaError("nothing to do; give --perturbations and --output, or --save_model")
-    if output is not None:
-        writable(output)
+    if report is not None and (output is None or mean):
+        raise ScmambaError("--report shows predicted cells; give --output, and leave --mean out")
+    for path in (output, report):
+        if path is not None:
+            writable(path)
     if save_model is not None:
         writable_folder(save_model)
     adata = read_cells(input)
@@ -78,8 +85,12 @@ def perturb(
         controls = adata[adata.obs[pert_key].astype(str) == control].copy()
     if mean or controls is None:
         table = fitted.predict_mean(controls, perturbations)
-        with atomic(output) as path:
-            table.to_csv(path)
+        with atomic(output) as temporary:
+            table.to_csv(temporary)
     else:
-        write_cells(fitted.predict(controls, perturbations), output)
+        predicted = fitted.predict(controls, perturbations)
+        write_cells(predicted, output)
+        if report is not None:
+            title = f"Perturbations predicted from {input.name}"
+            pl.report(predicted, report, controls=controls, model=fitted, title=title)
     print(f"{output}: {len(perturbations)} perturbation(s) predicted")

@@ -58,7 +58,7 @@ def confidence(adata: AnnData, *, key_added: str = PREFIX) -> Figure:
     others = (ORANGE, "#8f1d14", "#7a6fb0", *palette(20))
     figure = canvas(5.6, 3.6)
     axes = place(figure, 0.75, 0.9, 4.6, 2.0)
-    bins = np.linspace(0, 1, _BINS + 1)
+    bins = np.linspace(0, 1, _BINS + 1).tolist()
     axes.hist(
         [values[rows & np.isfinite(values)] for rows in groups.values()],
         bins=bins,

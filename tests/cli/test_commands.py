@@ -54,7 +54,9 @@ def annotate(
     adata.obs[f"{key_added}_reason"] = pd.Categorical(why)
     adata.obs[f"{key_added}_confidence"] = np.linspace(0.4, 1, adata.n_obs)
     adata.obsm[f"X_{key_added}"] = np.eye(3)[np.unique(truth, return_inverse=True)[1]]
-    adata.uns[key_added] = {"seed": seed or 0, "labels_key": labels_key or ""}
+    adata.uns[key_added] = {
+        "task": "annotate", "seed": seed or 0, "labels_key": labels_key or ""
+    }  # fmt: skip
     assert place.output is not None
     adata.write_h5ad(place.output)
     return Annotator()
@@ -79,7 +81,8 @@ def embed(
 
 @pytest.fixture(autouse=True)
 def tasks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    importlib.import_module("scmamba.cli._report")  # what it imports needs the real tasks
+    importlib.import_module("scmamba.pl")  # what it imports needs the real tasks
+    importlib.import_module("scmamba.tasks._integrating")
     module = ModuleType("scmamba.tasks")
     functions: list[Callable[..., object]] = [annotate, embed]
     for function in functions:
@@ -118,14 +121,14 @@ def test_annotate_writes_cells_report_and_model(
     )
     assert code == 0
     out = ad.read_h5ad("out.h5ad")
-    assert out.uns["scmamba"] == {"seed": 5, "labels_key": "truth"}
+    assert out.uns["scmamba"] == {"task": "annotate", "seed": 5, "labels_key": "truth"}
     assert (out.obs["scmamba_best_guess"].astype(str) == out.obs["truth"].astype(str)).all()
     assert (folder / "cells.h5ad").read_bytes() == before
     printed = capsys.readouterr().out
     assert "accuracy                   1.000" in printed
     assert "unknown, by reason: low confidence: 1\n" in printed
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png") == 4
+    assert page.count("data:image/png") == 5
     assert "96.7%" in page
     assert "Unknown cells, by reason: low confidence: 1." in page and "held_out" in page
     expected = {"cells.h5ad", "reference.h5ad", "out.h5ad", "report.html", "saved"}
@@ -137,7 +140,7 @@ def test_report_without_truth_or_umap(folder: Path) -> None:
     del adata.obsm["X_umap"]
     adata.write_h5ad("plain.h5ad")
     assert run("annotate plain.h5ad --model m --output o.h5ad --report r.html") == 0
-    assert (folder / "r.html").read_text(encoding="utf-8").count("data:image/png") == 2
+    assert (folder / "r.html").read_text(encoding="utf-8").count("data:image/png") == 3
     assert "X_umap" not in ad.read_h5ad("o.h5ad").obsm
 
 

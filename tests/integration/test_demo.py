@@ -31,7 +31,7 @@ def test_the_demo_leaves_a_table_pictures_and_a_report_that_needs_nothing_else(
     for method in ("scmamba", "logistic regression", "15-NN on 30 PCs"):
         assert re.search(rf"^{method}\s+0\.\d+", printed, re.MULTILINE)
     html = (folder / "report.html").read_text(encoding="utf-8")
-    assert html.count("data:image/png;base64,") == 4
+    assert html.count("data:image/png;base64,") == 6
     assert not re.search(r'(src|href)="(?!data:|#)', html)
     cells = anndata.read_h5ad(folder / "annotated.h5ad")
     assert cells.n_obs == 210

@@ -29,6 +29,7 @@ def report(
     batch_key: str | None = None,
     model: Any = None,
     controls: AnnData | None = None,
+    layer: str | None = None,
     sample: Any = None,
     n_cells: int = 20_000,
     title: str | None = None,
@@ -58,6 +59,8 @@ def report(
         about its labels, are then shown too.
     controls
         Control cells of predicted ones, for the change that a perturbation makes.
+    layer
+        Layer with the expression; None: ``X`` or ``.raw``, whichever holds counts.
     sample
         Some of the cells of ``adata``, with the arrays to draw and compute with; None: at most
         ``n_cells`` of them, drawn by ``seed``.
@@ -106,7 +109,7 @@ def report(
         writable(path)
     used, keys = settings.seed if seed is None else seed, Keys(key_added)
     some = _sample(adata, n_cells, used) if sample is None else sample
-    found = Findings(adata, some, keys, labels_key, batch_key, model, controls, used)
+    found = Findings(adata, some, keys, labels_key, batch_key, model, controls, layer, used)
     headline = title or TASKS.get(found.task, "cells").capitalize()
     sections = [one for one in (make(found) for make in SECTIONS) if one is not None]
     page = Report(headline, sections=sections)

@@ -32,20 +32,26 @@ def umap(embedding: npt.NDArray[np.generic], seed: int = 0) -> Floats:
     return np.asarray(cells.obsm["X_umap"], dtype=np.float64)
 
 
-def log_values(adata: AnnData) -> AnnData:
-    """Log-normalized values of the cells, on genes with distinct names."""
-    found = expression(adata)
+def log_values(adata: AnnData, layer: str | None = None) -> AnnData:
+    """Log-normalized values of the cells, on genes with distinct names.
+
+    Raises
+    ------
+    ScmambaError
+        Expression cannot be used.
+    """
+    found = expression(adata, layer=layer if layer in adata.layers else None)
     cells = anndata.AnnData(log_normalized(found.X, found.unit))
     cells.obs_names, cells.var_names = found.obs_names, found.var_names.astype(str)
     cells.var_names_make_unique()
     return cells
 
 
-def uncorrected(adata: AnnData, seed: int = 0) -> Floats:
+def uncorrected(cells: AnnData, seed: int = 0) -> Floats:
     """(n, at most 50) principal components of log-normalized values, batches as they are."""
     import scanpy as sc
 
-    cells = log_values(adata)
+    cells = cells.copy()
     if cells.n_vars > _GENES:
         sc.pp.highly_variable_genes(cells, n_top_genes=_GENES)
         cells = cells[:, cells.var["highly_variable"]].copy()

@@ -15,6 +15,7 @@ from anndata import AnnData
 from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN, Keys
 from scmamba._text import label_texts
+from scmamba.pl._report.coordinates import log_values
 
 _LIKELY_BATCHES = ("batch", "donor", "donor_id", "sample", "sample_id", "patient")
 _MOST_BATCHES = 60
@@ -42,6 +43,8 @@ class Findings:
         What made the results: an annotator, an integrator or another model; or None.
     controls
         Control cells of predicted ones, or None.
+    layer
+        Layer with the expression; None: ``X`` or ``.raw``.
     seed
         Of all that is random.
     """
@@ -53,6 +56,7 @@ class Findings:
     batch_given: str | None
     model: Any
     controls: AnnData | None
+    layer: str | None
     seed: int
 
     @property
@@ -137,6 +141,34 @@ class Findings:
         if found is None or not found.n_vars or (found.X is None and not len(found.layers)):
             return None
         return found
+
+    @cached_property
+    def _read(self) -> AnnData | ScmambaError | None:
+        try:
+            return None if self.rna is None else log_values(self.rna, self.layer)
+        except ScmambaError as error:
+            return error
+
+    @property
+    def values(self) -> AnnData | None:
+        """Log-normalized values of the drawn cells; None where they cannot be read."""
+        return None if isinstance(self._read, ScmambaError) else self._read
+
+    @property
+    def unreadable(self) -> str:
+        """Why expression cannot be read; empty where it can."""
+        return str(self._read) if isinstance(self._read, ScmambaError) else ""
+
+    def types_of_values(self, key: str) -> npt.NDArray[np.object_]:
+        """(n,) label of each row of :attr:`values`; None where it is missing."""
+        assert self.rna is not None
+        column = self.rna.obs.get(key)
+        if column is None:
+            column = self.some.obs[key].reindex(self.rna.obs_names)
+        texts, missing = label_texts(column, name=f"obs[{key!r}]")
+        texts = texts.astype(object)
+        texts[missing] = None
+        return texts
 
     @cached_property
     def embedding(self) -> Floats | None:

@@ -6,11 +6,12 @@ import base64
 import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ _WIDE = 6.0
 """Inches above which a figure is scrolled on a phone, not shrunk."""
 
 
-Part = Figure | pd.DataFrame | str
+Part: TypeAlias = Figure | pd.DataFrame | str
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,13 @@ class Section:
         column.
     tiles
         Names and values of the few figures to show large, at the top of the page.
+    scores
+        Scores that commands print, or None.
     """
 
     parts: Mapping[str, Part] = field(default_factory=dict)
     tiles: Mapping[str, str] = field(default_factory=dict)
+    scores: Any = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,6 +70,15 @@ class Report:
     text: Sequence[str] = ()
     sections: Sequence[Section] = ()
     notes: Sequence[str] = ()
+
+    @property
+    def scores(self) -> Any:
+        """Scores that a section computed, such as those of scib-metrics; None without."""
+        return next((one.scores for one in self.sections if one.scores is not None), None)
+
+    def with_first(self, *sections: Section) -> Report:
+        """Return the page with further sections at its top."""
+        return replace(self, sections=[*sections, *self.sections])
 
     @cached_property
     def html(self) -> str:

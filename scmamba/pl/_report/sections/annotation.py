@@ -7,6 +7,7 @@ import pandas as pd
 
 from scmamba import metrics
 from scmamba._keys import UNKNOWN, Keys
+from scmamba._text import label_texts
 from scmamba.pl._composition import composition as draw_composition
 from scmamba.pl._confidence import confidence as draw_confidence
 from scmamba.pl._confusion import confusion
@@ -33,7 +34,8 @@ def reasons(obs: pd.DataFrame, keys: Keys) -> str:
 
 def score(obs: pd.DataFrame, keys: Keys, truth_key: str) -> metrics.AnnotationScores:
     """Scores of the best guesses on those cells whose true label is known."""
-    known = obs[obs[truth_key].notna() & obs[keys.best_guess].notna()]
+    missing = [label_texts(obs[key])[1] for key in (truth_key, keys.best_guess)]
+    known = obs[~(missing[0] | missing[1])]
     return metrics.annotation(
         known[truth_key],
         known[keys.best_guess],
@@ -78,10 +80,10 @@ def composition(found: Findings) -> Section | None:
 def truth(found: Findings) -> Section | None:
     """Predictions against the known labels."""
     keys = found.keys
-    if found.labels_key is None or keys.confidence not in found.obs or not found.known.any():
+    if found.labels_key is None or found.predicted_key is None or not found.known.any():
         return None
     obs = found.obs[found.known.to_numpy()].copy()
-    for key in (found.labels_key, keys.best_guess, str(found.predicted_key)):
+    for key in (found.labels_key, keys.best_guess, found.predicted_key):
         obs[key] = found.labels(key)[found.known.to_numpy()]
     scores = score(obs, keys, found.labels_key)
     right = (obs[found.labels_key] == obs[keys.best_guess]).to_numpy()

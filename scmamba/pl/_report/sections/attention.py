@@ -195,6 +195,12 @@ def untold(found: Findings) -> Iterator[str]:
         )
 
 
+def unread(found: Findings) -> Iterator[str]:
+    """Expression that cannot be read."""
+    if found.unreadable:
+        yield f"Genes are not shown, as expression cannot be read: {found.unreadable}"
+
+
 CHECKS: tuple[Callable[[Findings], Iterator[str]], ...] = (
     untold,
     few_genes,
@@ -206,6 +212,7 @@ CHECKS: tuple[Callable[[Findings], Iterator[str]], ...] = (
     far_from_reference,
     empty_cells,
     unsupported,
+    unread,
 )
 
 

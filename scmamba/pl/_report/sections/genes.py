@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN
 from scmamba.pl._explanation import explanation
-from scmamba.pl._report.coordinates import log_values
 from scmamba.pl._report.findings import Findings
 from scmamba.pl._report.page import Section
 
@@ -31,7 +31,9 @@ def _explained(found: Findings) -> Section | None:
         table = found.model.markers(_GENES)
         return Section({markers: _listed(table)})
     try:
-        why = found.model.explain(found.rna, n_genes=2 * _GENES, n_cells=50, seed=found.seed)
+        why = found.model.explain(
+            found.rna, n_genes=2 * _GENES, n_cells=50, seed=found.seed, layer=found.layer
+        )
     except ScmambaError:
         return Section({markers: _listed(found.model.markers(_GENES))})
     kept = why.table[why.table["evidence"] == "expressed"]
@@ -52,22 +54,20 @@ def _tested(found: Findings) -> Section | None:
     """Genes that a t-test finds higher in each type than in all other cells."""
     import scanpy as sc
 
-    key, rna = found.groups_key, found.rna
-    if key is None or rna is None or key not in found.some.obs:
+    key = found.groups_key
+    if key is None or found.values is None or key not in found.some.obs:
         return None
-    cells = log_values(rna[: min(rna.n_obs, _CELLS)])
-    labels = found.some.obs[key].reindex(cells.obs_names) if rna is not found.some else None
-    texts = (rna.obs[key].iloc[: cells.n_obs] if labels is None else labels).astype(str).to_numpy()
-    sizes = pd.Series(texts).value_counts()
-    missing = {"nan", UNKNOWN, UNKNOWN.title(), "<NA>", "None"}
-    kept = [name for name, n in sizes.items() if n >= _FEWEST and name not in missing]
+    cells, texts = found.values, found.types_of_values(key)
+    rows = np.random.default_rng(found.seed).permutation(cells.n_obs)[:_CELLS]
+    sizes = pd.Series(texts[rows]).value_counts()
+    kept = [name for name, n in sizes.items() if n >= _FEWEST and str(name).lower() != UNKNOWN]
     if len(kept) < 2:
         return None
-    cells.obs["type"] = pd.Categorical(texts)
-    cells = cells[cells.obs["type"].isin(kept)].copy()
-    cells.obs["type"] = cells.obs["type"].cat.remove_unused_categories()
+    rows = rows[np.isin(texts[rows].astype(str), kept)]
+    cells = cells[rows].copy()
+    cells.obs["type"] = pd.Categorical(texts[rows].astype(str))
     sc.tl.rank_genes_groups(cells, "type", method="t-test_overestim_var", n_genes=_GENES)
     names = pd.DataFrame(cells.uns["rank_genes_groups"]["names"])
-    rows = {name: ", ".join(map(str, names[name])) for name in names}
-    table = pd.DataFrame({"genes": pd.Series(rows)})
+    listed = {name: ", ".join(map(str, names[name])) for name in names}
+    table = pd.DataFrame({"genes": pd.Series(listed)})
     return Section({f"Genes that cells of each {key} express more of (t-test)": table})

@@ -28,7 +28,7 @@ def integration(found: Findings) -> Section | None:
     shown.uns = {name: value for name, value in found.cells.uns.items() if name.endswith("_colors")}
     bases = {"After": "X_umap"}
     shown.obsm["X_umap"] = umap(found.embedding, found.seed)
-    before = None if found.rna is None else uncorrected(found.rna, found.seed)
+    before = None if found.values is None else uncorrected(found.values, found.seed)
     if before is not None:
         shown.obsm["X_umap_before"] = umap(before, found.seed)
         bases = {"Before": "X_umap_before", **bases}
@@ -51,7 +51,7 @@ def integration(found: Findings) -> Section | None:
         tiles["before correction"] = f"{scored.table.at[BEFORE, 'Total']:.3f}"
     if found.keys.distance in found.obs:
         parts["How far from the reference (1 is usual)"] = _distances(found)
-    return Section(parts, tiles)
+    return Section(parts, tiles, scored)
 
 
 def scores(

@@ -57,15 +57,15 @@ def pert_key(found: Findings) -> str | None:
 
 def _changes(found: Findings, key: str) -> pd.DataFrame:
     """(n_perturbations, n_genes) change of the mean from the control cells."""
-    if found.controls is None or found.rna is None:
+    if found.controls is None or found.values is None:
         return pd.DataFrame()
-    after, before = log_values(found.rna), log_values(found.controls)
+    after, before = found.values, log_values(found.controls, found.layer)
     genes = after.var_names.intersection(before.var_names)
     start = np.asarray(before[:, genes].X.mean(0)).ravel()
-    labels = found.rna.obs[key].astype(str).to_numpy()
+    labels = found.types_of_values(key)
     rows = {
         name: np.asarray(after[labels == name, genes].X.mean(0)).ravel() - start
-        for name in np.unique(labels)
+        for name in np.unique(labels.astype(str))
     }
     return pd.DataFrame.from_dict(rows, "index", columns=genes)
 

@@ -47,4 +47,6 @@ def _places(found: Findings):  # type: ignore[no-untyped-def]
         return found.some.obsm["X_umap"]
     if found.embedding is not None:
         return umap(found.embedding, found.seed)
-    return None if found.rna is None else umap(uncorrected(found.rna, found.seed), found.seed)
+    if found.values is None:
+        return None
+    return umap(uncorrected(found.values, found.seed), found.seed)
