@@ -38,6 +38,7 @@ def integration(found: Findings) -> Section | None:
     key = found.groups_key
     parts: dict[str, Any] = {caption: integration_umap(shown, found.batch_key, key, bases)}
     tiles: dict[str, str] = {}
+    scored = None
     if (
         before is not None
         and found.labels_key is not None
