@@ -17,7 +17,7 @@ MOST_SHOWN = 20_000
 """Cells that are drawn and scored."""
 
 
-def read_results(input: list[Path], output: Path) -> AnnData:
+def read_results(input: list[Path], output: Path, *entries: str) -> AnnData:
     """Read ``obs`` and colors of the annotated cells, without expression or arrays.
 
     Parameters
@@ -26,20 +26,29 @@ def read_results(input: list[Path], output: Path) -> AnnData:
         Files of cells.
     output
         The file with the results, or their folder where there were several.
+    entries
+        Entries of ``uns`` that are read too; those of the first file count.
 
     Returns
     -------
     The cells of all files one after the other.
     """
     import anndata
+    from anndata.io import read_elem
 
-    from scmamba.stream.source import open_cells
+    from scmamba.stream.source import OnDisk, open_cells
 
-    found = []
+    found: list[AnnData] = []
+    told: dict[str, Any] = {}
     for path in outputs(input, output):
         with open_cells(path) as cells:
             found.append(anndata.AnnData(obs=cells.obs, uns=dict(cells.uns)))
-    return found[0] if len(found) == 1 else anndata.concat(found, uns_merge="first")
+            if len(found) == 1 and isinstance(cells, OnDisk) and "uns" in cells.group:
+                stored = cells.group["uns"]
+                told = {name: read_elem(stored[name]) for name in entries if name in stored}
+    joined = found[0] if len(found) == 1 else anndata.concat(found, uns_merge="first")
+    joined.uns.update(told)
+    return joined
 
 
 def read_some(

@@ -42,8 +42,9 @@ def report_of(
     from scmamba._keys import Keys
 
     where = {name: options.get(name) for name in ("layer", "use_raw", "gene_key")}
-    cells = read_results(files, output)
-    some = read_some(files, output, cells, Keys(key_added).embedding, where)
+    keys = Keys(key_added)
+    cells = read_results(files, output, keys.uns, keys.validation)
+    some = read_some(files, output, cells, keys.embedding, where)
     names = ", ".join(path.name for path in files)
     return pl.report(cells, sample=some, title=f"{title} {names}", key_added=key_added, **shown)
 

@@ -37,6 +37,15 @@ def cells() -> ad.AnnData:
 
 
 @pytest.fixture
+def plain_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two columns of an embedding in place of a UMAP, whose compilation takes long; no log."""
+    monkeypatch.setattr("scmamba.settings.verbosity", "error")
+    for where in ("_report.sections.umaps.umap", "_report.sections.integration.umap"):
+        monkeypatch.setattr(f"scmamba.pl.{where}", lambda values, seed: np.asarray(values)[:, :2])
+    monkeypatch.setattr("scmamba.pl._multiomics._umap", lambda values: np.asarray(values)[:, :2])
+
+
+@pytest.fixture
 def annotated() -> ad.AnnData:
     """80 annotated cells of two batches; names that could break a page."""
     adata = synthetic(80, 40, 3, n_batches=2)

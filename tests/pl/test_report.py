@@ -19,7 +19,7 @@ from scmamba.datasets import synthetic
 from scmamba.pl import Report, report
 from scmamba.pl._report import Section
 from scmamba.pl._report.findings import Findings
-from scmamba.pl._report.sections import attention as checks
+from scmamba.pl._report.sections.attention import types_of_one_batch
 
 SCORES = pd.DataFrame(
     {"accuracy ↑": [0.9, 0.8501], "error ↓": [0.2, 0.1], "cells": [1200, 3], "note": ["<b>", None]},
@@ -27,9 +27,7 @@ SCORES = pd.DataFrame(
 )
 
 
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scmamba.settings.verbosity", "error")
+pytestmark = pytest.mark.usefixtures("plain_places")
 
 
 def of(sections: Report) -> list[str]:
@@ -128,7 +126,7 @@ def test_modalities() -> None:
 def test_perturbation() -> None:
     controls = synthetic(40, 30, 2)
     predicted = controls.copy()
-    predicted.X[:, 0] += 20
+    predicted.X = predicted.X + sparse.csr_matrix(20.0 * np.eye(1, 30).repeat(40, axis=0))
     predicted.obs["condition"] = "STAT1"
     row = {"perturbation": "STAT1", "context": "", "rests_on": "mean of all", "nearest": "A"}
     predicted.uns["scmamba"] = {"task": "perturb", "support": pd.DataFrame([row])}
@@ -155,7 +153,7 @@ def test_a_type_of_one_batch_and_a_batch_of_one_type_are_told() -> None:
     )
     cells = ad.AnnData(obs=obs.set_axis(obs.index.astype(str)))
     found = Findings(cells, cells, _keys(), "type", "batch", None, None, None, 0)
-    told = list(checks.types_of_one_batch(found))
+    told = list(types_of_one_batch(found))
     assert any("'odd' are of one batch, 'c'" in line for line in told)
     assert any("batch 'c' are called 'odd'" in line for line in told)
 

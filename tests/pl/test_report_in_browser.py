@@ -37,7 +37,7 @@ window.onload = () => {{
     pictures: [...d.images].map((i) => [i.complete, i.naturalWidth, i.clientWidth]),
     scripts: d.scripts.length,
     text: d.body.innerText.length,
-    evil: d.body.innerText.includes("<script>alert(1)</script>"),
+    evil: d.body.innerText.includes("<scr" + "ipt>alert(1)</scr" + "ipt>"),
   }});
 }};
 </script></body>"""
@@ -53,7 +53,7 @@ def look(page: str, width: int, folder: Path) -> dict[str, Any]:
         "--enable-logging=stderr", "--virtual-time-budget=5000", "--dump-dom", probe.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert "CONSOLE" not in done.stderr, done.stderr
+    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
     found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found is not None and found[1], done.stderr
     return json.loads(unescape(found[1]))
@@ -61,9 +61,8 @@ def look(page: str, width: int, folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_report_opens(
-    annotated: ad.AnnData, width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    annotated: ad.AnnData, width: int, tmp_path: Path, plain_places: None
 ) -> None:
-    monkeypatch.setattr("scmamba.settings.verbosity", "error")
     page = report(annotated, labels_key="truth", batch_key="batch").html
     found = look(page, width, tmp_path)
     assert found["width"] <= width

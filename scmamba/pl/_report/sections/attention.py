@@ -82,7 +82,7 @@ def poorly_validated(found: Findings) -> Iterator[str]:
             f"Types validated on fewer than {_FEW_HELD_OUT} held-out cells: {_listed(few)}. "
             "Their precision is a guess."
         )
-    low = own[own["recall"] < _LOW_RECALL].index
+    low = own.index[own["recall"] < _LOW_RECALL] if "recall" in own else []
     if len(low):
         yield (
             f"Types of which less than half of the held-out cells were found: {_listed(low)}. "
