@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -40,8 +42,9 @@ def cells() -> ad.AnnData:
 def plain_places(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two columns of an embedding in place of a UMAP, whose compilation takes long; no log."""
     monkeypatch.setattr("scmamba.settings.verbosity", "error")
-    for where in ("_report.sections.umaps.umap", "_report.sections.integration.umap"):
-        monkeypatch.setattr(f"scmamba.pl.{where}", lambda values, seed: np.asarray(values)[:, :2])
+    for name in ("umaps", "integration"):  # modules that functions of the same name hide
+        module = import_module(f"scmamba.pl._report.sections.{name}")
+        monkeypatch.setattr(module, "umap", lambda values, seed: np.asarray(values)[:, :2])
     monkeypatch.setattr("scmamba.pl._multiomics._umap", lambda values: np.asarray(values)[:, :2])
 
 
