@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import anndata as ad
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
 
 from scmamba._describe import Tabulated
 from scmamba._errors import ScmambaError
 from scmamba._files import atomic
 from scmamba._log import logger
 from scmamba._text import label_texts, obs_column
+from scmamba.metrics._scib import TOTALS, scib_scores
 from scmamba.pp import expression, log_normalized
 
-TOTALS = ("Batch correction", "Bio conservation", "Total")
 _N_COMPS = 50
-_TYPE = "Metric Type"
 
 
 @dataclass(frozen=True, repr=False)
@@ -146,54 +142,16 @@ def integration(
         before = _components(adata, rows, seed)
     else:
         before = _embedding(adata, pre_integrated)[rows]
-    benchmark = scib_benchmark()
-    cells = ad.AnnData(sparse.csr_matrix((len(rows), 1), dtype=np.float32))
-    for name, key in (("batch", batch_key), ("label", labels_key)):
-        cells.obs[name] = pd.Categorical(label_texts(adata.obs[key])[0][rows])
-    cells.obsm["before"] = before
-    places = {f"e{i}": key for i, key in enumerate(given)}
-    for place, key in places.items():
-        cells.obsm[place] = given[key]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        run = benchmark.Benchmarker(
-            cells,
-            "batch",
-            "label",
-            list(places),
-            bio_conservation_metrics=benchmark.BioConservation(
-                nmi_ari_cluster_labels_leiden=leiden
-            ),
-            pre_integrated_embedding_obsm_key="before",
-            n_jobs=n_jobs,
-            progress_bar=False,
-        )
-        try:
-            run.benchmark()
-            found = run.get_results(min_max_scale=False)
-        except Exception as error:  # metrics raise many errors for cells that they cannot score
-            raise ScmambaError(
-                f"scib-metrics cannot score these {len(rows):,} cells "
-                f"({type(error).__name__}: {error}); it needs about 100 cells and several of each "
-                "type and batch"
-            ) from error
-    kinds = found.loc[_TYPE]
-    groups = {name: kind for name, kind in kinds.items() if name not in TOTALS}
-    table = found.drop(index=_TYPE).rename(index=places).astype(float)
-    table.index.name = "embedding"
+    texts = {key: label_texts(adata.obs[key])[0][rows] for key in (batch_key, labels_key)}
+    table, groups = scib_scores(
+        given,
+        texts[labels_key],
+        batches=texts[batch_key],
+        before=before,
+        leiden=leiden,
+        n_jobs=n_jobs,
+    )
     return IntegrationScores(table[[*groups, *TOTALS]], groups, adata.n_obs, len(rows))
-
-
-def scib_benchmark() -> Any:
-    """Return the module ``scib_metrics.benchmark``; an error says how to install it."""
-    try:
-        import scib_metrics.benchmark as benchmark
-    except ImportError as error:
-        raise ScmambaError(
-            f"these scores need scib-metrics, which is not installed ({error}); "
-            "install it: pip install 'scmamba[benchmark]'"
-        ) from error
-    return benchmark
 
 
 def _rows(

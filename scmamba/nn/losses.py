@@ -179,11 +179,12 @@ def negative_binomial_nll(counts: Tensor, log_mean: Tensor, log_dispersion: Tens
     >>> negative_binomial_nll(zeros, zeros, torch.zeros(1))  # m = t = 1: P(0) = 1 / 2
     tensor([0.6931])
     """
-    gap = log_mean - log_dispersion
-    dense = (counts + log_dispersion.exp()) * F.softplus(gap) - counts * gap
+    gap, size = log_mean - log_dispersion, log_dispersion.exp()
+    dense = (counts + size) * F.softplus(gap) - counts * gap
     cell, gene = counts.nonzero(as_tuple=True)
-    c, t = counts[cell, gene], log_dispersion.exp()[gene]
-    gammas = torch.lgamma(t) + torch.lgamma(c + 1) - torch.lgamma(c + t)
+    c = counts[cell, gene]
+    # The functions of the size alone are evaluated once a gene, not once a count.
+    gammas = torch.lgamma(size)[gene] + torch.lgamma(c + 1) - torch.lgamma(c + size[gene])
     return dense.sum(1).index_add(0, cell, gammas)
 
 

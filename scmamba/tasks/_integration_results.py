@@ -18,7 +18,8 @@ from scmamba.pp.expression import Expression, gene_names
 from scmamba.tasks._checks import flag_empty
 from scmamba.tasks._forward import block_values
 from scmamba.tasks._integrating import IntegrationInput
-from scmamba.tasks._integration.integrator import Integrator, Mapped
+from scmamba.tasks._integration.integrator import Integrator
+from scmamba.tasks._integration.placing import Mapped
 from scmamba.tasks._integration.reading import CellReader
 from scmamba.tasks._integration_request import IntegrationRequest
 from scmamba.tokens.cells.genes import resolve

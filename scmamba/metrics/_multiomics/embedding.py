@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
-import anndata as ad
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba._text import label_texts
-from scmamba.metrics.integration import scib_benchmark
+from scmamba.metrics._scib import scib_scores
 
 
 def bio_conservation(
@@ -59,40 +56,17 @@ def bio_conservation(
     """
     texts, missing = label_texts(labels, unlabeled="unknown")
     rows = np.flatnonzero(~missing)
-    cells = ad.AnnData(sparse.csr_matrix((len(rows), 1), dtype=np.float32))
-    cells.obs["label"] = pd.Categorical(texts[rows])
-    cells.obs["batch"] = pd.Categorical(np.zeros(len(rows), dtype=int))
-    places = {f"e{i}": name for i, name in enumerate(embeddings)}
-    for place, name in places.items():
-        values = np.asarray(embeddings[name], dtype=np.float32)
+    given = {}
+    for name, one in embeddings.items():
+        values = np.asarray(one, dtype=np.float32)
         if values.ndim != 2 or len(values) != len(texts) or not np.isfinite(values[rows]).all():
             raise ScmambaError(
                 f"embedding {name!r} has shape {values.shape} for {len(texts)} labels; give finite "
                 "values, one row per cell"
             )
-        cells.obsm[place] = values[rows]
-    benchmark = scib_benchmark()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        run = benchmark.Benchmarker(
-            cells,
-            "batch",
-            "label",
-            list(places),
-            bio_conservation_metrics=benchmark.BioConservation(
-                nmi_ari_cluster_labels_leiden=leiden
-            ),
-            batch_correction_metrics=None,
-            pre_integrated_embedding_obsm_key=next(iter(places)),
-            n_jobs=n_jobs,
-            progress_bar=False,
-        )
-        run.benchmark()
-        found = run.get_results(min_max_scale=False)
-    table = found.drop(index="Metric Type").rename(index=places).astype(float)
-    table.index.name = "embedding"
-    kept = [name for name in table.columns if name not in ("Batch correction", "Total")]
-    return table[kept]
+        given[name] = values[rows]
+    table, _ = scib_scores(given, texts[rows], leiden=leiden, n_jobs=n_jobs)
+    return table[[name for name in table.columns if name not in ("Batch correction", "Total")]]
 
 
 def neighbor_accuracy(

@@ -252,6 +252,7 @@ class CellModel(Described, nn.Module):
         batch_ids: Tensor | None = None,
         *,
         heads: Collection[str] = ("class",),
+        n_decoded: int | None = None,
     ) -> CellOutput:
         """Compute the output of a bag-of-genes model from a matrix, without making tokens.
 
@@ -263,6 +264,8 @@ class CellModel(Described, nn.Module):
             (B,) batch of each cell; needed by batch labels and by norms per batch.
         heads
             Names of the heads to run, if the model has them; heads that need tokens are refused.
+        n_decoded
+            Counts are decoded of so many cells, the first; None: of all.
 
         Raises
         ------
@@ -276,7 +279,7 @@ class CellModel(Described, nn.Module):
             raise ScmambaError(f"this model needs tokens: {why}; call it with gene_ids and values")
         table, clip = self.gene_embedding.embedding.weight, self.config.encoder.value_clip
         pooled = self.pool.of_matrix(table, values.clamp(max=clip))
-        return self._output(asked, self.finish(pooled, batch_ids), batch_ids)
+        return self._output(asked, self.finish(pooled, batch_ids), batch_ids, n_decoded=n_decoded)
 
     def _asked(self, heads: Collection[str]) -> list[Head]:
         """Return the heads of the model among ``heads``, and always the latent."""
@@ -291,6 +294,7 @@ class CellModel(Described, nn.Module):
         finished: tuple[Tensor, Tensor | None],
         batch_ids: Tensor | None,
         picked: Picked | None = None,
+        n_decoded: int | None = None,
         **tokens: Tensor | None,
     ) -> CellOutput:
         """Run heads on the result of :meth:`finish`; ``tokens`` are fields of CellState."""
@@ -311,7 +315,8 @@ class CellModel(Described, nn.Module):
         )
         made: dict[str, Tensor] = {}
         for head in asked:
-            found = head.read(state)
+            of = state.first(n_decoded) if head.name == "counts" else state
+            found = head.read(of)
             if picked is not None and head.needs & {"genes", "hidden"}:
                 found = {name: picked.spread(numbers) for name, numbers in found.items()}
             made |= found

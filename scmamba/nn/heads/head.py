@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, Self
 
 from torch import Tensor, nn
@@ -133,6 +133,14 @@ class CellState:
 
     picked: Picked | None = None
     """The tokens that are decoded; None: all."""
+
+    def first(self, n: int | None) -> CellState:
+        """The state of the first ``n`` cells; None: of all."""
+        if n is None:
+            return self
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        tensors = {name: one[:n] for name, one in parts.items() if isinstance(one, Tensor)}
+        return CellState(**tensors)
 
 
 class Head(nn.Module):

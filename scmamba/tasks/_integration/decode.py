@@ -69,6 +69,18 @@ def corrected(
     return sparse.vstack(blocks).tocsr()
 
 
+def in_columns(
+    decoded: sparse.csr_matrix, column: npt.NDArray[np.int64], n_columns: int
+) -> sparse.csr_matrix:
+    """Move columns to ``column`` of (n_cells, n_columns); those below 0 are dropped."""
+    there = (column >= 0)[decoded.indices]
+    lost = np.concatenate([[0], np.cumsum(~there)])[decoded.indptr]
+    parts = (decoded.data[there], column[decoded.indices[there]], decoded.indptr - lost)
+    placed = sparse.csr_matrix(parts, shape=(decoded.shape[0], n_columns))
+    placed.sort_indices()
+    return placed
+
+
 @torch.inference_mode()
 def fit_of_cells(
     model: CellModel,

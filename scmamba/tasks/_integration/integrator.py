@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 from anndata import AnnData
 from scipy import sparse
 
@@ -22,16 +21,15 @@ from scmamba._log import logger
 from scmamba.jobs.blocks import computed
 from scmamba.jobs.executor import open_executor
 from scmamba.learn.artifact import Artifact
-from scmamba.learn.reference import Near, Reference
+from scmamba.learn.reference import Reference
 from scmamba.models import CellModel
 from scmamba.nn.heads import LatentHead
 from scmamba.pp.expression import Expression
-from scmamba.stream.data import CellData
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import open_cells
-from scmamba.tasks._forward import block_values, forward
-from scmamba.tasks._integration.decode import corrected
-from scmamba.tasks._integration.mapping import Trial, place, tried_rows
+from scmamba.tasks._forward import block_values
+from scmamba.tasks._integration.decode import corrected, in_columns
+from scmamba.tasks._integration.placing import Mapped, among_domains, place_all, zero_shot
 from scmamba.tasks._integration.reading import CellReader
 from scmamba.tasks._integration.statistics import pooled
 from scmamba.tasks._labels import read_batches
@@ -49,25 +47,6 @@ Likelihood = Literal["counts", "bins", "nothing"]
 """What an integrator decodes."""
 AVERAGE = "average"
 """As of which batch expression is decoded, if as of all on average."""
-
-
-@dataclass(frozen=True)
-class Mapped:
-    """New cells in a fitted integration.
-
-    Attributes
-    ----------
-    embedding
-        (n_cells, d) float32.
-    near
-        Distance to the reference and transferred labels.
-    normed_as
-        For each batch: the fitted batch by whose statistics it was normed, or ``"itself"``.
-    """
-
-    embedding: npt.NDArray[np.float32]
-    near: Near
-    normed_as: dict[str, str]
 
 
 @dataclass(frozen=True, repr=False)
@@ -200,7 +179,7 @@ class Integrator(Described):
         """
         data = reader.tokens(found)
         if self.model.head(LatentHead) is None:
-            return zero_shot(self.model, self._among_domains(data, names))
+            return zero_shot(self.model, among_domains(self.model, self.batches, data, names))
         return pooled(self.model, data).numpy()
 
     def _placed(
@@ -220,43 +199,7 @@ class Integrator(Described):
         counts_of
             Gives the counts of some rows, ascending; called once, for cells of new batches.
         """
-        if self.model.head(LatentHead) is None:
-            return Mapped(states, self.reference.near(states), {})
-        rows = {name: np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())}
-        tried = {name: tried_rows(own) for name, own in rows.items() if name not in self.batches}
-        wanted = np.sort(np.concatenate([np.zeros(0, np.int64), *tried.values()]))
-        counts = counts_of(wanted) if len(wanted) and self.likelihood == "counts" else None
-        embedding = np.empty((len(states), self.model.config.d_cell), np.float32)
-        normed_as = {}
-        for name, own in rows.items():
-            before, trial = torch.from_numpy(np.array(states[own])), None
-            if name in tried and counts is not None:
-                at = np.searchsorted(own, tried[name])
-                trial = Trial(before[at], counts[np.searchsorted(wanted, tried[name])])
-            known = self.batches.index(name) if name in self.batches else None
-            placed = place(self.model, before, trial, known)
-            embedding[own] = placed.embedding
-            way = placed.normed_as
-            normed_as[name or "all cells"] = "itself" if way < 0 else self.batches[way]
-        if tried:
-            logger.info(
-                "batches are normalized with the statistics of: %s",
-                ", ".join(f"{a} as {b}" for a, b in normed_as.items()),
-            )
-        return Mapped(embedding, self.reference.near(embedding), normed_as)
-
-    def _among_domains(self, data: CellData, names: npt.NDArray[np.object_]) -> CellData:
-        """With the batch of each cell, where a zero-shot model norms each batch by itself."""
-        if not self.model.config.n_input_norms:
-            return data
-        if new := sorted(set(names.tolist()) - set(self.batches)):
-            raise ScmambaError(
-                f"this model norms each batch by itself, and it has none for {new[0]!r}; allowed: "
-                f"{', '.join(map(repr, self.batches))}. Integrate all batches together, or with a "
-                "model without a domain norm"
-            )
-        ids = np.array([self.batches.index(name) for name in names], np.int64)
-        return replace(data, batch_ids=ids)
+        return place_all(self.model, self.batches, self.reference, states, names, counts_of)
 
     def corrected(
         self,
@@ -296,16 +239,7 @@ class Integrator(Described):
         """(n_cells, n_columns) the same in columns of that name; empty for others."""
         decoded = self.corrected(embedding, depth, batch)
         column = resolve(self.panel.names, columns.tolist()).index
-        there = (column >= 0)[decoded.indices]
-        lost = np.concatenate([[0], np.cumsum(~there)])[decoded.indptr]
-        parts = (
-            decoded.data[there],
-            column[decoded.indices[there]],
-            decoded.indptr - lost,
-        )
-        placed = sparse.csr_matrix(parts, shape=(decoded.shape[0], len(columns)))
-        placed.sort_indices()
-        return placed
+        return in_columns(decoded, column, len(columns))
 
     def _check_decodes(self, batch: str) -> None:
         """Raise ScmambaError unless expression can be decoded as of ``batch``."""
@@ -389,10 +323,3 @@ def check_batch(batch: str, known: tuple[str, ...]) -> None:
 def is_integrator(path: str | os.PathLike[str]) -> bool:
     """Whether a folder holds a saved integrator."""
     return ARTIFACT.is_at(path)
-
-
-def zero_shot(model: CellModel, data: CellData) -> npt.NDArray[np.float32]:
-    """(n_cells, d_cell) embeddings of a pretrained model, of length 1 as published."""
-    embedding = forward(model, data).embedding
-    length = np.linalg.norm(embedding, axis=1, keepdims=True)
-    return embedding / np.maximum(length, np.finfo(np.float32).tiny)

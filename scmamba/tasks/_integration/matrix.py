@@ -40,7 +40,7 @@ class MatrixBatch:
     values
         (B, n_genes) values of the genes of a subset, 0 elsewhere.
     counts
-        (B, n_counts) counts of the whole cell, or None.
+        (B / 2, n_counts) counts of the whole cells, each once, or None.
     labels, batch_ids
         (B,) int64, labels below 0 where unknown; labels may be None.
     """
@@ -131,8 +131,7 @@ class MatrixBatches:
             subsets.append(sparse.csr_matrix(parts, shape=values.shape).toarray())
         counts = None
         if self.counts is not None:
-            once = torch.from_numpy(self.counts[rows].toarray()).float()
-            counts = once.to(self.device).repeat(2, 1)
+            counts = torch.from_numpy(self.counts[rows].toarray()).float().to(self.device)
         ids, labels = self.data.batch_ids, self.data.labels
         assert ids is not None
         return MatrixBatch(
@@ -181,6 +180,10 @@ class _Trainer(MatrixTrainer[CellModel, MatrixBatch]):
         """Losses of the objectives, and their weighted sum."""
         if self.adversary is not None:
             self.adversary.reversal.scale = linear_ramp(self.progress, *ADVERSARY_RAMP)
-        output = self.model.forward_matrix(batch.values, batch.batch_ids, heads=self.heads)
+        # Decoding takes most of the time: one of the two subsets of each cell suffices.
+        n_decoded = None if batch.counts is None else len(batch.counts)
+        output = self.model.forward_matrix(
+            batch.values, batch.batch_ids, heads=self.heads, n_decoded=n_decoded
+        )
         losses = {one.name: one(output, batch) for one in self.objectives}
         return {**losses, "loss": total(losses, self.objectives)}

@@ -19,9 +19,10 @@ from scmamba.pp.expression import Expression
 from scmamba.stream.data import CellData
 from scmamba.tasks._forward import cell_data, forward
 from scmamba.tasks._integration.criteria import mixing
-from scmamba.tasks._integration.integrator import Integrator, Likelihood, zero_shot
+from scmamba.tasks._integration.integrator import Integrator, Likelihood
 from scmamba.tasks._integration.learning import Learned, NetworkTask, finetune, learn
 from scmamba.tasks._integration.network import Cells, heads
+from scmamba.tasks._integration.placing import zero_shot
 from scmamba.tasks._integration.reading import panel_tokens
 from scmamba.tasks._labels import Labels
 from scmamba.tasks._panel import Panel, aligned, choose_panel
