@@ -244,7 +244,7 @@ class CellModel(Described, nn.Module):
         if "genes" in needed and (genes is None or picked is not None):
             genes = self.gene_embedding(gene_ids if picked is None else picked.ids)
         tokens = {"hidden": hidden, "genes": genes, "values": values, "labels": labels}
-        return self._output(asked, cell, batch_ids, picked, **tokens)
+        return self._output(asked, cell, batch_ids, picked, None, **tokens)
 
     def forward_matrix(
         self,

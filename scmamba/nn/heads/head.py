@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor, nn
 
@@ -139,7 +139,9 @@ class CellState:
         if n is None:
             return self
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        tensors = {name: one[:n] for name, one in parts.items() if isinstance(one, Tensor)}
+        tensors: dict[str, Any] = {
+            name: one[:n] for name, one in parts.items() if isinstance(one, Tensor)
+        }
         return CellState(**tensors)
 
 
