@@ -15,9 +15,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
+from scmamba.models import CellModel
 from scmamba.models.shipped import ShippedModel, Study, write_card
+from scmamba.stream.corpus_open import open_corpus
 from scmamba.tasks import PretrainConfig, pretrain
 from scmamba.tasks._pretraining.config import read_yaml
+from scmamba.tasks._pretraining.start import backbone, new_model
 
 HERE = Path(__file__).parent
 RECIPE = HERE / "scmamba-mini.yaml"
@@ -48,6 +54,35 @@ LIMITS = (
 )
 
 
+SHARE = 0.5
+"""Weight of what was learned, against where training starts: neither is preferred."""
+
+
+def averaged(start: CellModel, learned: CellModel, share: float) -> CellModel:
+    """Return ``learned`` with cell embeddings that are weighted means of those of both models.
+
+    Embeddings of a bag are linear in its gene vectors, so that means of weights are means of
+    embeddings; the norm of pooled cells is taken into the gene vectors.
+    """
+    (a, b), (c, d) = _linear(start), _linear(learned)
+    norm = learned.cell_norm
+    with torch.no_grad():
+        learned.gene_embedding.embedding.weight.copy_((1 - share) * a + share * c)
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1 - norm.eps)
+        norm.weight.fill_(1)
+        norm.bias.copy_((1 - share) * b + share * d)
+    return learned
+
+
+def _linear(model: CellModel) -> tuple[Tensor, Tensor]:
+    """Gene vectors and offset after the norm of pooled cells."""
+    norm = model.cell_norm
+    factor = norm.weight / (norm.running_var + norm.eps).sqrt()
+    table = model.gene_embedding.embedding.weight * factor
+    return table.detach(), (norm.bias - norm.running_mean * factor).detach()
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Pretrain, save with 16 bits, write the card."""
     parser = argparse.ArgumentParser(
@@ -66,6 +101,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         config = replace(config, fit=replace(config.fit, max_minutes=given.minutes))
     files = [str(given.data / name) for name in recipe["files"]]
     found = pretrain(files, config, model=given.model, folder=given.run)
+    if given.model is None:
+        cells = open_corpus(files, config.data, cache=given.run / "scans")
+        averaged(backbone(new_model(cells, config)), found.model, SHARE)
     found.model.license = "BSD-3-Clause; the data's own terms are those of the studies on its card"
     found.save(given.output, half=True)
     print(found)
