@@ -59,7 +59,7 @@ def _page(name: str, title: str) -> str:
     for public in sorted(set(module.__all__) - {"__version__"}, key=str.casefold):
         kinds[_kind(getattr(module, public))].append(public)
     summary = inspect.getdoc(module).split("\n\n")[0]
-    lines = [title, "=" * len(title), "", f".. py:module:: {name}", ""]
+    lines = [title, "=" * len(title), "", f".. module:: {name}", ""]
     lines += [f"Module ``{name}``. {summary}", ""]
     for kind in ("Functions", "Classes"):
         if kinds[kind]:
