@@ -117,6 +117,6 @@ def validation(found: Findings) -> Section | None:
     table = found.validation
     if table.empty:
         return None
-    by_type = "recall" in table
+    by_type = "held_out" in table
     title = "Validation of each type on held-out cells" if by_type else "Validation"
     return Section({title: table if by_type else table.set_index(table.columns[0])})
