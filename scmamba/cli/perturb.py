@@ -70,7 +70,7 @@ def perturb(
     elif pert_key is None:
         raise ScmambaError("--pert_key is missing; name the obs column with the perturbations")
     else:
-        fitted = task(adata, pert_key, control, **options)
+        fitted = task(adata, pert_key, control, model=None, **options)
     print(fitted)
     if save_model is not None:
         fitted.save(save_model)

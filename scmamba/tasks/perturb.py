@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from anndata import AnnData
@@ -10,6 +9,7 @@ from anndata import AnnData
 from scmamba._arguments import check_count, check_flag
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
+from scmamba.jobs import AnyPath
 from scmamba.learn.effects.model import EffectModel
 from scmamba.learn.training import PerturbationTraining
 from scmamba.models import CellModel
@@ -31,7 +31,7 @@ def perturb(
     dose_key: str | None = None,
     batch_key: str | None = None,
     gene_embeddings: Knowledge = "auto",
-    model: CellModel | str | os.PathLike[str] | None = None,
+    model: CellModel | AnyPath | None = None,
     training: PerturbationTraining | None = None,
     effects: bool = False,
     layer: str | None = None,
