@@ -91,7 +91,7 @@ nb_execution_show_tb = True
 nb_execution_timeout = 600
 nb_execution_in_temp = True
 nb_merge_streams = True
-nb_output_stderr = "remove"
+nb_output_stderr = "show"
 
 # -- API -------------------------------------------------------------------------------------
 autosummary_generate = True
