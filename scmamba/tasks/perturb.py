@@ -73,8 +73,7 @@ def perturb(
         of prior knowledge and an input of the network.
     training
         Trains a network on what the statistical model misses, with or without Mamba layers; its
-        share is chosen on held-out perturbations and contexts and may be 0. None: no network; on
-        the data of the benchmarks it adds little or nothing.
+        share is chosen on held-out perturbations and contexts and may be 0. None: no network.
     effects
         Whether ``adata`` holds effects instead of cells.
     layer, use_raw, gene_key
