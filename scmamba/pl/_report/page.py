@@ -215,6 +215,8 @@ def _best(name: str, column: pd.Series) -> set[int]:
 def _text(value: object) -> str:
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return "–"
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
     if isinstance(value, (float, np.floating)):
         return f"{value:.3f}"
     if isinstance(value, (int, np.integer)):
