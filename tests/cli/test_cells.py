@@ -28,7 +28,7 @@ def test_round_trip_without_expression(cells: ad.AnnData, tmp_path: Path) -> Non
     back = read_results([path], path)
     assert back.obs["label"].tolist() == ["a", "b", "c"]
     assert list(back.obsm) == [] and back.X is None
-    some = read_some([path], path, back, "X_scmamba")
+    some = read_some([path], path, back, "X_scmamba", {})
     assert list(some.obsm) == ["X_scmamba"]
     assert [path.name for path in tmp_path.iterdir()] == ["cells.h5ad"]
 
@@ -50,7 +50,7 @@ def test_results_of_several_files_come_together(
     files = [Path("a.h5ad"), Path("b.h5ad")]
     back = read_results(files, tmp_path)
     assert back.obs["label"].tolist() == ["a", "b", "c"] * 20
-    some = read_some(files, tmp_path, back, "X_scmamba", most)
+    some = read_some(files, tmp_path, back, "X_scmamba", {}, most)
     assert some.n_obs == min(most, 60)
     np.testing.assert_array_equal(some.obsm["X_scmamba"][:, 0], some.obs["row"])
     assert list(some.obsm) == ["X_scmamba"]

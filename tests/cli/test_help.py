@@ -22,7 +22,7 @@ def test_no_python_in_the_help_of_a_command(
         main([*command.split(), "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert "--output" in text or command in ("download", "info")
+    assert "--output" in text or command in ("download", "info", "models")
     found = re.findall(r"\b(?:None|True|False(?! positive)|type:|NoneType|Optional)\b|``", text)
     assert not found
 

@@ -519,7 +519,7 @@ WRONG = [
     (None, {"layer": "none"}, "layer='none' is not in adata.layers"),
     (None, {"use_raw": True}, "adata.raw is None"),
     (None, {"gene_key": "none"}, "gene_key='none' is not a column"),
-    (None, {"labels_key": None}, "model= .*reference= .*labels_key="),
+    (None, {"labels_key": None}, "nothing says what to learn from: give labels_key="),
     (None, {"labels_key": "none"}, "labels_key='none' is not a column of adata.obs"),
     (None, {"labels_key": "cell_type"}, "every cell .* is labeled"),
     (constant, {}, "holds only 'same'"),

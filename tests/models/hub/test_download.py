@@ -261,7 +261,7 @@ def test_info(release, tmp_path):
     assert published.config == own.config
     assert published.verification.startswith("unverified")
     assert own.verification.startswith("locked")
-    with pytest.raises(ScmambaError, match="nor a known name; known: sc-mamba2.*, mini"):
+    with pytest.raises(ScmambaError, match="nor a known name; known: blood, .*sc-mamba2.*, mini"):
         models.info(tmp_path)
     with pytest.raises(ScmambaError, match="known: sc-mamba2-whole-body"):
         models.fetch("sc-mamba3")
