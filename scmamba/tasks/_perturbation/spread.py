@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse, special
+from scipy import sparse
 
 from scmamba.learn.effects.table import Floats
 
@@ -113,11 +113,13 @@ class Spread:
         standard deviation of genes with such a mean. Before, a share of cells has none, and the
         others are normal around their own mean.
         """
+        from scipy.special import ndtr, ndtri
+
         none = np.clip(self.zero_share(before), 0.0, 0.999)
         some = before / (1 - none)
         square = (self.deviation(before) ** 2 + before**2) / (1 - none) - some**2
         scatter = np.sqrt(np.maximum(square, 1e-4))
-        higher = none + (1 - none) * special.ndtr((values - some) / scatter)
+        higher = none + (1 - none) * ndtr((values - some) / scatter)
         rank = np.clip(np.where(values > 0, higher, none * uniform), 0.005, 0.995)
-        found = after + self.deviation(after) * special.ndtri(rank)
+        found = after + self.deviation(after) * ndtri(rank)
         return np.asarray(np.maximum(found, 0.0))
