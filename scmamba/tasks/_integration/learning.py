@@ -13,12 +13,14 @@ from scmamba.learn.staged import BAG, FULL, train_staged
 from scmamba.learn.training import IntegrationObjectives, IntegrationTraining
 from scmamba.models.cell.model import CellModel
 from scmamba.nn.heads import BatchDiscriminator, CountHead, MVCHead
+from scmamba.pp.normalize import log_normalize
 from scmamba.stream import GeneSubsets
 from scmamba.tasks._forward import forward
 from scmamba.tasks._integration.criteria import Criteria, mixing
 from scmamba.tasks._integration.decode import fit_of_cells
 from scmamba.tasks._integration.matrix import ADVERSARY_RAMP, train_matrix
 from scmamba.tasks._integration.network import Cells, compact, losses, rebuilds
+from scmamba.tasks._integration.scaling import expression_scale, scale_latent
 from scmamba.tasks._integration.statistics import init_batch_statistics, recompute_batch_statistics
 from scmamba.train import FitResult, GeneSubsetEpochs, TrainConfig, check_objectives, train
 from scmamba.train.budget import TimeBudget
@@ -153,6 +155,9 @@ def learn(task: NetworkTask) -> Learned:
     train_rows, held = _split(len(task.cells.data), task.seed)
     budget = TimeBudget(task.training.max_minutes)
     staged = train_staged(IntegrationStages(task, train_rows, budget), task.n_layer)
+    _scale(staged.bag, task)
+    if staged.full is not staged.bag:
+        _scale(staged.full, task)
     scores = {BAG: evaluate(staged.bag, task.cells, held)}
     kept = staged.bag
     if task.n_layer:
@@ -169,6 +174,7 @@ def finetune(pretrained: CellModel, task: NetworkTask) -> Learned:
     result = train_stage(
         pretrained, task, train_rows, task.config, _FINETUNE_SUBSETS, budget, text="fine-tuning"
     )
+    _scale(pretrained, task)
     scores = {"fine-tuning": evaluate(pretrained, task.cells, held)}
     return Learned(pretrained, pretrained, result.history, scores, budget.about)
 
@@ -182,6 +188,16 @@ def evaluate(model: CellModel, cells: Cells, held: npt.NDArray[np.int64]) -> Cri
             model, embedding[held], cells.target[held], cells.batch_ids[held], cells.genes
         )
     return Criteria(fit, mixing(embedding, cells.batch_ids))
+
+
+def _scale(model: CellModel, task: NetworkTask) -> None:
+    """Let distances mean expression, where counts are decoded and no labels shape the latent."""
+    cells = task.cells
+    if cells.counts is None or cells.n_classes:
+        return
+    values = log_normalize(cells.counts)
+    embedding = forward(model, cells.data).embedding
+    scale_latent(model, expression_scale(embedding, values, cells.batch_ids))
 
 
 def _split(n: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
