@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,45 @@ def check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
     """
     if not any(type(value) is type(one) and value == one for one in allowed):
         raise ScmambaError(f"{name}={_short(value)}; allowed: {', '.join(map(repr, allowed))}")
+
+
+def nearest(name: Any, known: Sequence[str], *, cutoff: float = 0.6) -> list[str]:
+    """Return the names that are most like ``name``, or the first ones where none is alike.
+
+    Parameters
+    ----------
+    name
+        What was given.
+    known
+        Names that there are.
+    cutoff
+        Least similarity, in [0, 1], as difflib measures it.
+
+    Examples
+    --------
+    >>> nearest("IRF2", ["IRF1", "STAT1"]), nearest("x", ["IRF1", "STAT1"])
+    (['IRF1'], ['IRF1', 'STAT1'])
+    """
+    return get_close_matches(str(name), known, n=3, cutoff=cutoff) or list(known[:5])
+
+
+def check_value(option: str, value: Any, known: Sequence[str], where: str) -> None:
+    """Check that an argument is one of the values that a column holds.
+
+    Raises
+    ------
+    ScmambaError
+        It is not; the error lists values that are near.
+
+    Examples
+    --------
+    >>> check_value("control", "ctrl", ["IFN", "ctrl"], "obs['condition']")
+    """
+    if value not in known:
+        raise ScmambaError(
+            f"{option}={value!r} is not a value of {where}; similar or first values: "
+            f"{', '.join(nearest(value, known, cutoff=0.4))}"
+        )
 
 
 def check_flag(name: str, value: Any, *, optional: bool = False) -> None:

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba._keys import PREFIX, Keys
+from scmamba.pl._coordinates import umap
 from scmamba.pl._points import behind_first, colors_of, labels_of, legend, legend_columns, scatter
 from scmamba.pl._style import BLUE, GRAY, MUTED, canvas, place, quiet, title
 
@@ -73,7 +74,7 @@ def multiomics_umap(data: Any, color: str | None = None, *, key_added: str = PRE
         axes = place(figure, _MARGIN + i * (_PANEL + _GAP), foot, _PANEL, _PANEL)
         values = np.asarray(data.obsm[key], dtype=np.float32)
         rows = np.flatnonzero(np.isfinite(values).all(1))
-        points = _umap(values[rows])
+        points = umap(values[rows])
         shade: Any = np.full(len(rows), BLUE)
         order = np.arange(len(rows))
         if labels is not None:
@@ -240,14 +241,3 @@ def _in_order_of(measured: pd.DataFrame, imputed: pd.DataFrame) -> pd.DataFrame:
 
 def _dense(values: Any) -> npt.NDArray[np.float64]:
     return np.asarray(values.toarray() if sparse.issparse(values) else values, dtype=np.float64)
-
-
-def _umap(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """(n, 2) places by scanpy's settings."""
-    import anndata
-    import scanpy as sc
-
-    cells = anndata.AnnData(obsm={"X": values})
-    sc.pp.neighbors(cells, use_rep="X", n_neighbors=min(15, len(values) - 1))
-    sc.tl.umap(cells, random_state=0)
-    return np.asarray(cells.obsm["X_umap"], dtype=np.float64)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scmamba._errors import ScmambaError
 from scmamba._keys import Keys
+from scmamba.pl._coordinates import umap
 from scmamba.pl._points import (
     behind_first,
     colors_of,
@@ -111,13 +112,7 @@ def _points(adata: AnnData, basis: str, embedding: str) -> NDArray[np.float64]:
             f"{adata.n_obs} sequences are too few for a UMAP; give {_FEWEST} or more, or "
             "coordinates of your own: basis="
         )
-    import anndata
-    import scanpy as sc
-
-    light = anndata.AnnData(obsm={embedding: adata.obsm[embedding]})
-    sc.pp.neighbors(light, use_rep=embedding, n_neighbors=min(15, adata.n_obs - 1), random_state=0)
-    sc.tl.umap(light, random_state=0)
-    return coordinates(light, basis)
+    return umap(adata.obsm[embedding])
 
 
 def _by_number(

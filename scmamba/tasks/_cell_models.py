@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -15,6 +14,7 @@ import pandas as pd
 import torch
 from scipy import sparse
 
+from scmamba._arguments import nearest
 from scmamba._errors import ScmambaError
 from scmamba.learn.axes import fit_axes
 from scmamba.models import CellModel, preset
@@ -73,7 +73,7 @@ class ReadCells:
         labels = [self.genes[i] for i in known]
         match = resolve(names, labels)
         if match.missing:
-            near = get_close_matches(match.missing[0], labels, n=3, cutoff=0.6) or labels[:5]
+            near = nearest(match.missing[0], labels)
             raise ScmambaError(
                 f"{option}: {match.missing[0]!r} is not among the {len(labels):,} genes that both "
                 f"the cells and the model have; near: {', '.join(map(repr, near))}"

@@ -45,7 +45,7 @@ def plain_places(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("umaps", "integration"):  # modules that functions of the same name hide
         module = import_module(f"scmamba.pl._report.sections.{name}")
         monkeypatch.setattr(module, "umap", lambda values, seed: np.asarray(values)[:, :2])
-    monkeypatch.setattr("scmamba.pl._multiomics._umap", lambda values: np.asarray(values)[:, :2])
+    monkeypatch.setattr("scmamba.pl._multiomics.umap", lambda values: np.asarray(values)[:, :2])
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ class Comparison:
         """(n, 2) places of the cells ``rows`` in a run; kept in the folder beside it."""
         import numpy as np
 
-        from scmamba.pl._report.coordinates import umap
+        from scmamba.pl._coordinates import umap
 
         embedding = self._array(name, seed)
         path = embedding.with_suffix(".umap.npy")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from scmamba._errors import ScmambaError
+from scmamba._arguments import check_value
 from scmamba._text import label_texts, obs_column
 from scmamba.learn.effects.names import PerturbationNames, label_of
 from scmamba.learn.effects.table import EffectTable
@@ -113,17 +113,11 @@ def read_problem(
         texts, lacking = label_texts(obs_column(adata.obs, key, "context", "adata.obs"))
         contexts = texts if i == 0 else contexts + " | " + texts
         missing = missing | lacking
-    names = PerturbationNames(control or CONTROL, sorted(set(labels[~missing])))
-    if not effects and control not in set(labels[~missing]):
-        from difflib import get_close_matches
-
-        known = sorted(set(labels[~missing]))
-        near = get_close_matches(str(control), known, n=3, cutoff=0.4) or known[:5]
-        raise ScmambaError(
-            f"control={control!r} is not a value of obs[{pert_key!r}]; similar or first values: "
-            f"{', '.join(near)}"
-        )
-    canonical = {label: label_of(names.parse(label), CONTROL) for label in set(labels[~missing])}
+    known = sorted(set(labels[~missing]))
+    names = PerturbationNames(control or CONTROL, known)
+    if not effects:
+        check_value("control", control, known, f"obs[{pert_key!r}]")
+    canonical = {label: label_of(names.parse(label), CONTROL) for label in known}
     rows = np.flatnonzero(~missing)
     if effects:
         x, genes = adata.X[rows], adata.var_names

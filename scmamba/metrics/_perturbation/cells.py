@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from scmamba._arguments import check_value
 from scmamba._errors import ScmambaError
 from scmamba._text import label_texts, obs_column
 from scmamba.pp import expression, log_normalized
@@ -83,12 +83,7 @@ def measured_cells(
     found = expression(real)
     groups = _groups(real.obs, pert_key, context_key, "real.obs")
     names = sorted({perturbation for _, perturbation in groups})
-    if control not in names:
-        near = get_close_matches(control, names, n=3, cutoff=0.4) or names[:5]
-        raise ScmambaError(
-            f"control={control!r} is not a value of real.obs[{pert_key!r}]; similar or first "
-            f"values: {', '.join(near)}"
-        )
+    check_value("control", control, names, f"real.obs[{pert_key!r}]")
     values = sparse.csr_matrix(log_normalized(found.X, found.unit))
     return CellGroups(values, pd.Index(found.var_names), groups, found.unit.kind == "counts")
 

@@ -15,7 +15,7 @@ from anndata import AnnData
 from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN, Keys
 from scmamba._text import label_texts
-from scmamba.pl._report.coordinates import log_values
+from scmamba.pl._coordinates import log_values
 
 _LIKELY_BATCHES = ("batch", "donor", "donor_id", "sample", "sample_id", "patient")
 _MOST_BATCHES = 60

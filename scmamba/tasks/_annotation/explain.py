@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -13,7 +12,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from scmamba._arguments import check_choice, check_count, check_flag
+from scmamba._arguments import check_choice, check_count, check_flag, nearest
 from scmamba._describe import Described, listed
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
@@ -130,7 +129,7 @@ class ExplanationRequest:
         asked = annotator.classes if asked is None else tuple(map(str, asked))
         for name in asked:
             if name not in annotator.classes:
-                near = get_close_matches(name, annotator.classes, n=3) or annotator.classes[:5]
+                near = nearest(name, annotator.classes)
                 raise ScmambaError(
                     f"cell_types holds {name!r}, which the annotator does not know; it knows "
                     f"{len(annotator.classes)} types, such as {', '.join(map(repr, near))}"

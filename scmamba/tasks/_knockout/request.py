@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from scmamba._arguments import check_choice, check_count
+from scmamba._arguments import check_choice, check_count, nearest
 from scmamba._errors import ScmambaError
 from scmamba._keys import Keys
 from scmamba._text import obs_column
@@ -64,7 +63,7 @@ class KnockoutRequest:
         inside = labels == str(self.goal)
         if not inside.any():
             known = sorted(set(labels.tolist()))
-            near = get_close_matches(str(self.goal), known, n=3, cutoff=0.4) or known[:5]
+            near = nearest(self.goal, known, cutoff=0.4)
             raise ScmambaError(
                 f"goal={self.goal!r} is no label of {self.goal_key!r}; near: "
                 f"{', '.join(map(repr, near))}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from scmamba._arguments import check_value
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba._text import label_texts, obs_column
@@ -164,12 +164,7 @@ def read_perturbations(
     """
     labels, missing = label_texts(obs_column(obs, columns.perturbation, "pert_key", "adata.obs"))
     values = sorted(set(labels[~missing]))
-    if columns.control not in values:
-        near = get_close_matches(columns.control, values, n=3, cutoff=0.4) or values[:5]
-        raise ScmambaError(
-            f"control={columns.control!r} is not a value of obs[{columns.perturbation!r}]; similar "
-            f"or first values: {', '.join(near)}"
-        )
+    check_value("control", columns.control, values, f"obs[{columns.perturbation!r}]")
     names = PerturbationNames(columns.control, values)
     parsed = {value: names.parse(value) for value in values}
     return [parsed.get(label, ()) for label in labels], ~missing

@@ -11,9 +11,9 @@ import pandas as pd
 
 from scmamba import metrics
 from scmamba._errors import ScmambaError
+from scmamba.pl._coordinates import umap, uncorrected
 from scmamba.pl._integration_scores import integration_scores
 from scmamba.pl._integration_umap import integration_umap
-from scmamba.pl._report.coordinates import umap, uncorrected
 from scmamba.pl._report.findings import Findings
 from scmamba.pl._report.page import Section
 

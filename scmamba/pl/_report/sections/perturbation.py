@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scmamba.pl._coordinates import log_values
 from scmamba.pl._perturbation import perturbation_effects
-from scmamba.pl._report.coordinates import log_values
 from scmamba.pl._report.findings import Findings
 from scmamba.pl._report.page import Section
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import anndata
 from matplotlib.figure import Figure
 
+from scmamba.pl._coordinates import umap, uncorrected
 from scmamba.pl._integration_umap import integration_umap
-from scmamba.pl._report.coordinates import umap, uncorrected
 from scmamba.pl._report.findings import Findings
 from scmamba.pl._report.page import Section
 from scmamba.pl._umap import umap_triptych
