@@ -60,7 +60,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python="3.12")
 def docs(session: nox.Session) -> None:
-    """The pages of docs/, warnings as errors."""
+    """Build the pages of docs/, warnings as errors."""
     session.install("-c", "constraints.txt", ".[docs]")
     session.run("sphinx-build", "-W", "--keep-going", "docs", "docs/_build/html")
 

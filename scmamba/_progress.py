@@ -203,7 +203,7 @@ class _NotebookBar(_Estimated):
 
     @staticmethod
     def _emptied() -> list[Any]:
-        """Outputs of the running cell that no bar uses."""
+        """Return the outputs of the running cell that no bar uses."""
         from IPython import get_ipython
 
         shell = get_ipython()

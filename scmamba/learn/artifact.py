@@ -158,12 +158,12 @@ class Artifact:
 
 
 def flattened(prefix: str, part: Any) -> dict[str, npt.NDArray[Any]]:
-    """The fields of a dataclass of arrays as ``prefix.field``."""
+    """Return the fields of a dataclass of arrays as ``prefix.field``."""
     return {f"{prefix}.{f.name}": np.asarray(getattr(part, f.name)) for f in fields(part)}
 
 
 def unflattened(kind: type[Any], prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
-    """The dataclass that :func:`flattened` took apart."""
+    """Return the dataclass that :func:`flattened` took apart."""
     return kind(**{f.name: arrays[f"{prefix}.{f.name}"] for f in fields(kind)})
 
 
@@ -189,7 +189,7 @@ def _network_folders(folder: Path, content: Mapping[str, Any]) -> list[Path]:
 
 
 def _table(history: pd.DataFrame) -> dict[str, list[Any]]:
-    """A table as JSON holds it; missing values become None."""
+    """Return a table as JSON holds it; missing values become None."""
     columns = {"epoch": history.index, **dict(history.items())}
     return {
         str(name): [None if pd.isna(value) else value for value in column.tolist()]

@@ -53,7 +53,7 @@ class Axes:
         return np.asarray(x @ self.loadings) - self.mean @ self.loadings
 
     def lifted(self, linear: Linear) -> Linear:
-        """The same outputs as ``linear`` gives for :meth:`projected` values, for values."""
+        """Return the same outputs as ``linear`` gives for :meth:`projected` values, for values."""
         coef = linear.coef @ self.loadings.T
         return Linear(coef, linear.intercept - coef @ self.mean)
 

@@ -47,7 +47,7 @@ class Unlabeled:
     batches: Texts
 
     def at_most(self, n: int, seed: int) -> Unlabeled:
-        """These cells, or ``n`` of them, drawn at random."""
+        """Return these cells, or ``n`` of them, drawn at random."""
         if self.values.shape[0] <= n:
             return self
         drawn = np.random.default_rng(seed).choice(self.values.shape[0], n, replace=False)

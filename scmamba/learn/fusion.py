@@ -93,7 +93,7 @@ class Fusion:
 
     @staticmethod
     def upgraded(content: Mapping[str, Any], base_rates: Iterable[float]) -> dict[str, Any]:
-        """The entries of a folder of format version 1 under their present names."""
+        """Return the entries of a folder of format version 1 under their present names."""
         renamed = {_OLD_NAMES.get(name, name): value for name, value in content.items()}
         kinds = {"token": "classification", "multilabel": "multilabel", "regression": "regression"}
         kind = kinds.get(renamed.pop("task", ""), "classification")
@@ -161,7 +161,7 @@ class Fusion:
         return np.sum([weight * values for values, weight in parts], axis=0)
 
     def _parts(self, linear: Floats | None, neural: Floats | None) -> list[tuple[Floats, float]]:
-        """The components that are there, at their temperatures, with weights that sum to 1."""
+        """Return the present components at their temperatures, with weights that sum to 1."""
         t = (self.linear_temperature, self.neural_temperature)
         if linear is None or neural is None:
             only = neural if linear is None else linear
@@ -227,7 +227,7 @@ def fit_fusion(
 def _with_base_weight(
     fusion: Fusion, linear: Floats | None, neural: Floats | None, target: Target
 ) -> Fusion:
-    """The weight of the base rates that makes held-out labels most likely, or their posterior.
+    """Return the weight of base rates that makes held-out labels, or a posterior, likeliest.
 
     The loss is convex in the weight, and at 1 it is the loss of the base rates. The posterior
     probability that labels do not depend on the predictions at all, given those held out, is the
@@ -265,7 +265,7 @@ def _logit_adjustment(
     codes: Target,
     fold: npt.NDArray[np.int64] | None,
 ) -> float:
-    """The least adjustment that is best for any part, if all ask for one in the same direction.
+    """Return the least best adjustment of any part, if all ask for the same direction.
 
     Class frequencies differ from batch to batch, so what one held-out batch asks for can harm the
     next.

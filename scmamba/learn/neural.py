@@ -81,7 +81,8 @@ class Networks(Protocol):
     n_outputs: int
 
     @property
-    def on_cpu(self) -> bool: ...
+    def on_cpu(self) -> bool:
+        """Whether networks are trained on the processor."""
 
     def target(self, rows: Rows) -> npt.NDArray[Any]:
         """Classes, labels or numbers of some examples."""
@@ -92,7 +93,7 @@ class Networks(Protocol):
         """Train member ``member`` of an ensemble from scratch."""
 
     def with_head(self, *, lora: bool, seed: int) -> nn.Module:
-        """A copy of the pretrained model with a new head and, if asked, low-rank parts."""
+        """Copy the pretrained model, with a new head and, if asked, low-rank parts."""
 
     def finetune(
         self, network: nn.Module, train: Rows, val: Rows | None, training: Any, text: str
@@ -120,11 +121,16 @@ class NeuralFitter(Protocol):
     """
 
     @property
-    def n_members(self) -> int: ...
+    def n_members(self) -> int:
+        """Networks to average."""
+
     @property
-    def parallel(self) -> bool: ...
+    def parallel(self) -> bool:
+        """Whether fits may run side by side, in processes of their own."""
+
     @property
-    def tries_mamba(self) -> bool: ...
+    def tries_mamba(self) -> bool:
+        """Whether a fit also gives the component without Mamba layers."""
 
     def fit(
         self, networks: Networks, train: Rows, val: Rows | None, text: str, member: int = 0
@@ -132,10 +138,10 @@ class NeuralFitter(Protocol):
         """Learn from ``train``; ``val`` chooses the epoch, ``member`` changes the seed."""
 
     def without_mamba(self) -> Self:
-        """The same without Mamba layers."""
+        """Return the same without Mamba layers."""
 
     def with_epochs(self, epochs: list[tuple[int, ...]]) -> Self:
-        """The same with the epochs that the folds have chosen, to fit on all examples."""
+        """Return the same with the epochs that the folds have chosen, to fit on all examples."""
 
 
 def member_seed(seed: int, member: int) -> int:
@@ -176,7 +182,7 @@ class FromScratch:
         return bool(training.n_layer and getattr(training, "mamba_epochs", 0))
 
     def without_mamba(self) -> FromScratch:
-        """The same without Mamba layers."""
+        """Return the same without Mamba layers."""
         return replace(self, training=replace(self.training, n_layer=0))
 
     def with_epochs(self, epochs: list[tuple[int, ...]]) -> FromScratch:
@@ -207,7 +213,7 @@ class Finetune:
     tries_mamba: bool = False
 
     def without_mamba(self) -> Finetune:
-        """The same: the layers are the pretrained model's."""
+        """Return the same: the layers are the pretrained model's."""
         return self
 
     def fit(
@@ -247,7 +253,7 @@ class Probe:
     tries_mamba: bool = False
 
     def without_mamba(self) -> Probe:
-        """The same: the layers are the pretrained model's."""
+        """Return the same: the layers are the pretrained model's."""
         return self
 
     def fit(

@@ -72,7 +72,7 @@ def run(
 
 
 def n_workers() -> int:
-    """Processes that fit side by side: ``settings.n_jobs``, or the cores this process may use."""
+    """Count processes to fit side by side: ``settings.n_jobs``, or the cores we may use."""
     return settings.n_jobs or _n_cores()
 
 
@@ -133,7 +133,7 @@ def _watch(bar: tqdm[Any], steps: npt.NDArray[np.float64], over: threading.Event
 
 
 def overall(steps: npt.NDArray[np.float64]) -> tuple[int, int]:
-    """Steps that all jobs have done, and steps that they will do as far as is known.
+    """Count the steps that all jobs have done, and those known to come.
 
     Parameters
     ----------

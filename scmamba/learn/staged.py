@@ -19,7 +19,7 @@ class StageTrainer(Protocol):
     """Builds a network and trains it in one stage."""
 
     def build(self, n_layer: int) -> CellModel:
-        """A network with ``n_layer`` Mamba layers; 0 makes a bag of tokens."""
+        """Make a network with ``n_layer`` Mamba layers; 0 makes a bag of tokens."""
 
     def train_stage(self, network: CellModel, stage: str) -> FitResult:
         """Train ``network`` in place, in stage ``"bag"`` or ``"full"``."""

@@ -31,7 +31,7 @@ class Examples(Networks, Protocol):
     def __len__(self) -> int: ...
 
     def fit_linear(self, rows: Rows) -> Any:
-        """The linear component of some examples; None where there is no linear component."""
+        """Return the linear component of some examples; None where there is no linear component."""
 
     def linear_logits(self, linear: Any, rows: Rows) -> Floats | None:
         """(n, n_outputs) its outputs for some examples."""
@@ -115,7 +115,7 @@ class _Fold:
     outputs: OutOfFold
 
     def without_mamba(self) -> _Fold:
-        """The component without Mamba layers in place of the one with them."""
+        """Return the component without Mamba layers in place of the one with them."""
         neural, outputs = self.neural, self.outputs
         assert neural.no_mamba is not None and outputs.no_mamba is not None
         kept = replace(

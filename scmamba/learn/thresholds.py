@@ -36,7 +36,7 @@ def error_bound(n_wrong: npt.ArrayLike, n: npt.ArrayLike, level: float = LEVEL) 
 
 
 def fewest_predictions(max_error: float, level: float = LEVEL) -> float:
-    """Number of predictions, all of them right, that show an error rate of at most ``max_error``.
+    """Count predictions that, all right, show an error rate of at most ``max_error``.
 
     Examples
     --------

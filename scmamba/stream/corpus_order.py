@@ -129,7 +129,7 @@ class EpochOrder:
         return first + np.concatenate(found)
 
     def step(self, stream: int, step: int) -> tuple[Ints, Ints]:
-        """Data sets and positions of the cells of a batch of a stream."""
+        """Return data sets and positions of the cells of a batch of a stream."""
         places = self.places(stream, step)
         return self.files[places].astype(np.int64), self.rows[places].astype(np.int64)
 

@@ -207,7 +207,7 @@ def _unexpressed(
     settings: ViewSettings,
     rng: np.random.Generator,
 ) -> tuple[Ints, Ints]:
-    """Views and genes that the data set measures and the cell does not express."""
+    """Return views and genes that the data set measures and the cell does not express."""
     wanted = np.floor(
         np.bincount(hidden, minlength=len(files)) * settings.unexpressed + rng.random(len(files))
     ).astype(np.int64)
@@ -229,7 +229,7 @@ def _unexpressed(
 
 
 def _prompts(prompts: Ints, settings: ViewSettings, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Views and ids of the prompts that are given; each view has all of its cell's, or none."""
+    """Return views and ids of given prompts; a view has all of its cell's, or none."""
     given = (rng.random(len(prompts)) < settings.keep_prompts)[:, None] & (prompts >= 0)
     view, which = np.nonzero(given)
     return view, prompts[view, which]

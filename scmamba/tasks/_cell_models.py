@@ -166,7 +166,7 @@ def _annotator_data(model: Annotator, found: Expression) -> CellData:
 
 
 def _compact(found: Expression) -> tuple[CellModel, Callable[[Expression], CellData]]:
-    """A bag of genes whose cell embedding is the principal components of these cells."""
+    """Return a bag of genes whose cell embedding is the principal components of these cells."""
     names = list(dict.fromkeys(map(str, found.var_names)))
     values = aligned(found, resolve(found.var_names.tolist(), names), len(names))
     expressed = np.flatnonzero(np.asarray((values > 0).sum(0)).ravel() >= 3)

@@ -97,7 +97,7 @@ class _Scaling:
 
 
 def _choose_count(wanted: Floats, found: Floats, counts: Sequence[int]) -> int:
-    """Number of components, 0 allowed, by the error of rows that are left out of their fit.
+    """Choose a number of components, or 0, by the error of rows left out of their fit.
 
     All follows from products of rows, so that the cost hardly grows with the number of genes.
     """

@@ -78,7 +78,7 @@ class AnnotationTraining(Training):
 
     @classmethod
     def for_cells(cls, n_cells: int, **given: Any) -> AnnotationTraining:
-        """Settings for ``n_cells`` labeled cells: the number of steps grows slower than the data.
+        """Return settings for ``n_cells`` labeled cells; steps grow slower than the data.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class AnnotationTraining(Training):
         return cls(**given).for_n(n_cells)
 
     def for_n(self, n_cells: int) -> AnnotationTraining:
-        """A copy without None, for a network trained from scratch on ``n_cells`` labeled cells."""
+        """Copy without None, for a network trained from scratch on ``n_cells`` labeled cells."""
         return self.filled(
             epochs=int(np.clip(_CELL_VISITS // max(n_cells, 1), 5, 40)),
             mamba_epochs=2,
@@ -101,7 +101,7 @@ class AnnotationTraining(Training):
         )
 
     def for_finetuning(self, mode: str) -> AnnotationTraining:
-        """A copy without None, for a pretrained model in ``mode`` ``"finetune"`` or ``"lora"``."""
+        """Copy without None, for a pretrained model in ``mode`` ``"finetune"`` or ``"lora"``."""
         return self.filled(
             epochs=10,
             mamba_epochs=0,

@@ -35,7 +35,7 @@ class Training:
                 raise ScmambaError(f"{name}={value}; give a number in [0, 1)")
 
     def filled(self, **chosen: Any) -> Self:
-        """A copy in which each field that is None has the value given here."""
+        """Return a copy in which each field that is None has the value given here."""
         missing = {name: v for name, v in chosen.items() if getattr(self, name) is None}
         return replace(self, **missing)
 

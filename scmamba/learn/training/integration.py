@@ -60,7 +60,7 @@ class IntegrationTraining(Training):
 
     @classmethod
     def for_cells(cls, n_cells: int, **given: Any) -> IntegrationTraining:
-        """Settings for ``n_cells`` cells: the number of steps grows slower than the data.
+        """Return settings for ``n_cells`` cells; the number of steps grows slower than the data.
 
         Parameters
         ----------
@@ -72,14 +72,14 @@ class IntegrationTraining(Training):
         return cls(**given).for_n(n_cells)
 
     def for_n(self, n_cells: int) -> IntegrationTraining:
-        """A copy without None but for ``n_layer``, to train from scratch on ``n_cells`` cells."""
+        """Copy without None but for ``n_layer``, to train from scratch on ``n_cells`` cells."""
         epochs = self.epochs or int(np.clip(_INTEGRATION_VISITS // max(n_cells, 1), 6, 200))
         return self.filled(
             epochs=epochs, mamba_epochs=max(epochs // 25, 1), learning_rate=2e-3, batch_size=128
         )
 
     def for_finetuning(self, n_cells: int) -> IntegrationTraining:
-        """A copy without None, to fine-tune a pretrained model on ``n_cells`` cells."""
+        """Return a copy without None, to fine-tune a pretrained model on ``n_cells`` cells."""
         return self.filled(
             epochs=int(np.clip(_FINETUNE_VISITS // max(n_cells, 1), 3, 20)),
             mamba_epochs=0,
@@ -149,7 +149,7 @@ class IntegrationObjectives:
                 raise ScmambaError(f"{field.name}={value}; give 0 (off) or more")
 
     def for_values(self, *, counts: bool) -> IntegrationObjectives:
-        """A copy without None, for counts or for other values, which are binned.
+        """Return a copy without None, for counts or for other values, which are binned.
 
         The squared error of bins is in the hundreds where a cross-entropy is about 1, hence its
         small weight.

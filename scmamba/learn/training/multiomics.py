@@ -56,7 +56,7 @@ class MultiomicsTraining(Training):
     n_latent: int = 20
 
     def for_n(self, n_cells: int) -> MultiomicsTraining:
-        """A copy without None but for ``n_layer``, to train on ``n_cells`` cells."""
+        """Return a copy without None but for ``n_layer``, to train on ``n_cells`` cells."""
         return self.filled(
             epochs=int(np.clip(_VISITS // max(n_cells, 1), 6, 80)),
             mamba_epochs=2,

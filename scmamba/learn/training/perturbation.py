@@ -59,7 +59,7 @@ class PerturbationTraining(Training):
     n_folds: int = 3
 
     def for_n(self, n_effects: int) -> PerturbationTraining:
-        """A copy without None but for ``n_layer`` and ``max_minutes``, for ``n_effects``."""
+        """Return a copy without None but for ``n_layer`` and ``max_minutes``, for ``n_effects``."""
         return self.filled(
             epochs=int(np.clip(_VISITS // max(n_effects, 1), 10, 60)),
             learning_rate=2e-3,

@@ -75,7 +75,7 @@ class SequenceTraining(Training):
 
     @classmethod
     def for_sequences(cls, n: int, *, coding: bool = False, **given: Any) -> SequenceTraining:
-        """Settings for ``n`` training sequences.
+        """Return settings for ``n`` training sequences.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class SequenceTraining(Training):
         return cls(**given).for_n(n, coding=coding)
 
     def for_n(self, n: int, *, coding: bool = False) -> SequenceTraining:
-        """A copy without None but for ``n_layer``, to train from scratch on ``n`` sequences."""
+        """Copy without None but for ``n_layer``, to train from scratch on ``n`` sequences."""
         epochs = self.epochs or int(np.clip(60_000 // max(n, 1), 5, 30))
         return self.filled(
             epochs=epochs,
@@ -101,7 +101,7 @@ class SequenceTraining(Training):
         )
 
     def for_finetuning(self, mode: str) -> SequenceTraining:
-        """A copy without None, for a pretrained model in ``mode`` ``"finetune"`` or ``"lora"``."""
+        """Copy without None, for a pretrained model in ``mode`` ``"finetune"`` or ``"lora"``."""
         return self.filled(
             epochs=10,
             mamba_epochs=0,

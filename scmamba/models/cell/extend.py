@@ -247,7 +247,7 @@ def start_from_sequences(model: CellModel, genes: Sequence[str], embeddings: npt
 def _with_tokens(
     model: CellModel, added: Sequence[str], embeddings: npt.NDArray[np.float64]
 ) -> CellModel:
-    """A copy of a model with more tokens, of the given embeddings (n, d_model)."""
+    """Copy a model, with more tokens, of the given embeddings (n, d_model)."""
     assert model.vocab is not None
     state = merged_state_dict(model)
     vocab = Vocab([*model.vocab.tokens, *added])

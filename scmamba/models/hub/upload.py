@@ -138,6 +138,6 @@ def _library() -> Any:
 
 
 def _errors(hub: Any) -> tuple[type[Exception], ...]:
-    """What the library raises; its errors are of other families in each major version."""
+    """Return what the library raises, which differs between its major versions."""
     named = (getattr(hub.errors, name, OSError) for name in ("HfHubHTTPError", "HFValidationError"))
     return OSError, ValueError, RuntimeError, *named

@@ -135,7 +135,7 @@ class CellState:
     """The tokens that are decoded; None: all."""
 
     def first(self, n: int | None) -> CellState:
-        """The state of the first ``n`` cells; None: of all."""
+        """Return the state of the first ``n`` cells; None: of all."""
         if n is None:
             return self
         parts = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -403,7 +403,7 @@ class Annotator(Described):
         )
 
     def _outputs(self, model: CellModel, cells: Cells) -> Forward:
-        """What one network gives for the panel, or for a pretrained model's own vocabulary."""
+        """Run one network on the panel, or on a pretrained model's own vocabulary."""
         if self.reads_panel:
             return panel_outputs(model, cells.values, self.panel.names)
         assert model.vocab is not None
@@ -479,7 +479,7 @@ class Annotator(Described):
 
 
 def _ranged(thresholds: Floats) -> str:
-    """The lowest and the highest of the finite thresholds."""
+    """Return the lowest and the highest of the finite thresholds."""
     finite = thresholds[np.isfinite(thresholds)]
     if not len(finite):
         return "inf"

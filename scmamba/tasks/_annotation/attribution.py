@@ -100,7 +100,7 @@ class Point:
         return [self.panel] if self.tokens is None else [self.panel, self.tokens]
 
     def towards(self, other: Point, fraction: float) -> Point:
-        """The point so far on the straight path to ``other``, as a leaf that takes gradients."""
+        """Return the point so far on the straight path to ``other``, a leaf with gradients."""
         moved = [
             (a + fraction * (b - a)).detach().requires_grad_()
             for a, b in zip(self.parts, other.parts, strict=True)

@@ -147,7 +147,7 @@ class CellExamples:
         return NeuralFit(NeuralComponent((staged.full,)), bag, staged.history, staged.epochs)
 
     def with_head(self, *, lora: bool, seed: int) -> CellModel:
-        """A copy of the pretrained model with a new class head."""
+        """Copy the pretrained model, with a new class head."""
         assert self.model is not None
         model = copy.deepcopy(self.model)
         with torch.random.fork_rng():

@@ -311,7 +311,7 @@ class _Explained:
         return pd.DataFrame(np.stack(rows), index, self.columns.names)
 
     def by_type(self, request: ExplanationRequest) -> pd.DataFrame:
-        """The genes that argue most for each type."""
+        """Return the genes that argue most for each type."""
         n, names = request.n_genes, np.array(self.columns.names, object)
         present = np.unique(self.codes)
         mean = self.means(self.attribution).to_numpy()
@@ -338,7 +338,7 @@ class _Explained:
         return pd.concat(parts, ignore_index=True)
 
     def by_cell(self, request: ExplanationRequest) -> pd.DataFrame:
-        """The genes that argue most for the label of each cell."""
+        """Return the genes that argue most for the label of each cell."""
         names = np.array(self.columns.names, object)
         best = np.argsort(-self.attribution, axis=1, kind="stable")[:, : request.n_genes]
         rows = np.arange(len(best))[:, None]

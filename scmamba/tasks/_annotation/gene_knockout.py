@@ -85,7 +85,7 @@ def knockout_effects(
 
 
 def _without(cells: Cells, genes: Rows, columns: GeneColumns) -> Cells:
-    """The cells, each with its own one of ``genes`` set to zero."""
+    """Return the cells, each with its own one of ``genes`` set to zero."""
     n = len(genes)
     ones = np.ones(n, np.float32)
     out = sparse.csr_matrix((ones, (np.arange(n), genes)), shape=(n, len(columns.names)))
@@ -97,7 +97,7 @@ def _without(cells: Cells, genes: Rows, columns: GeneColumns) -> Cells:
 
 
 def _zeroed(values: sparse.csr_matrix, where: sparse.csr_matrix) -> sparse.csr_matrix:
-    """A matrix with zeros where another one holds entries."""
+    """Return a matrix with zeros where another one holds entries."""
     found = (values - values.multiply(where > 0)).tocsr()
     found.eliminate_zeros()
     found.sort_indices()

@@ -71,7 +71,7 @@ def compact(
     *,
     n_layer: int = 0,
 ) -> CellModel:
-    """A new network of the genes ``names``, whose vectors start from ``vectors``."""
+    """Make a network of the genes ``names``, whose vectors start from ``vectors``."""
     vocab = Vocab(names)
     config = preset(
         "mini",
@@ -98,7 +98,7 @@ def label_objective(codes: Rows, n_classes: int) -> CLS:
 
 
 def panel_outputs(model: CellModel, values: sparse.csr_matrix, names: list[str]) -> Forward:
-    """What a network of the genes ``names`` gives for log-normalized ``values``."""
+    """Return what a network of the genes ``names`` gives for log-normalized ``values``."""
     if model.config.is_bag:
         return Forward(*outputs_of_matrix(model, values))
     return forward(model, compact_data(values, names), text="Annotating cells")
@@ -140,7 +140,7 @@ class LabelStages:
     budget: TimeBudget
 
     def build(self, n_layer: int) -> CellModel:
-        """A network that starts from the gene vectors."""
+        """Make a network that starts from the gene vectors."""
         return compact(
             self.names, self.vectors, self.n_classes, self.training, self.seed, n_layer=n_layer
         )

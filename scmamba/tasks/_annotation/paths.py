@@ -146,7 +146,7 @@ def _neural(
 def _out(
     model: CellModel, point: Point, batch: CellBatch | None, vocab: Vocab | None
 ) -> CellOutput:
-    """What a network gives at a point: of the panel as a matrix, or of tokens."""
+    """Return what a network gives at a point: of the panel as a matrix, or of tokens."""
     device = next(model.parameters()).device
     if batch is None or vocab is None:
         return model.forward_matrix(point.panel.float().to(device))

@@ -50,5 +50,5 @@ def reasons(
 
 
 def reason_column(found: npt.NDArray[np.int8]) -> pd.Categorical:
-    """The reasons as a column of text, missing for labeled cells."""
+    """Return the reasons as a column of text, missing for labeled cells."""
     return pd.Categorical.from_codes(found, categories=list(REASONS))

@@ -124,7 +124,7 @@ class FitTask:
         return None if groups is None else groups[self.given.labels.rows]
 
     def _examples(self, chosen: list[sparse.csr_matrix], **more: Any) -> CellExamples:
-        """The labeled cells, and what those to annotate show without labels."""
+        """Return the labeled cells, and what those to annotate show without labels."""
         given, others = self.given, chosen[1]
         if given.groups is None or given.query is not None:
             batches = np.full(others.shape[0], _QUERY)
@@ -155,7 +155,7 @@ class FitTask:
     def _from_pretrained(
         self, net: CellModel, mode: str, chosen: list[sparse.csr_matrix]
     ) -> tuple[CellExamples, NeuralFitter, str]:
-        """A pretrained model and the labeled cells as it reads them."""
+        """Return a pretrained model and the labeled cells as it reads them."""
         if net.config.n_input_norms:
             raise ScmambaError(
                 f"this model normalizes each of its {net.config.n_batches} batches by itself, and "

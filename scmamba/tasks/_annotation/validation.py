@@ -61,7 +61,7 @@ def format_scores(scores: dict[str, float], neural_weight: float) -> str:
 
 
 def component_table(scores: Mapping[str, float]) -> pd.DataFrame:
-    """The scores as a table: components by ``accuracy`` and ``macro_f1``; empty without scores."""
+    """Return a table, components by ``accuracy`` and ``macro_f1``; empty without scores."""
     metrics = ["accuracy", "macro_f1"]
     names = [name for name in COMPONENTS if f"{name}_accuracy" in scores]
     rows = [[scores[f"{name}_{metric}"] for metric in metrics] for name in names]
@@ -142,7 +142,7 @@ def class_table(
 
 
 def table_to_json(table: pd.DataFrame) -> dict[str, list[Any]]:
-    """A table of cell types as JSON holds it; NaN becomes None."""
+    """Return a table of cell types as JSON holds it; NaN becomes None."""
     return {
         str(name): [None if pd.isna(value) else value for value in column.tolist()]
         for name, column in table.items()
@@ -150,7 +150,7 @@ def table_to_json(table: pd.DataFrame) -> dict[str, list[Any]]:
 
 
 def table_from_json(content: Mapping[str, list[Any]], classes: Sequence[str]) -> pd.DataFrame:
-    """What :func:`table_to_json` gave; of older folders, the thresholds alone."""
+    """Return what :func:`table_to_json` gave; of older folders, the thresholds alone."""
     table = pd.DataFrame(dict(content), index=pd.Index(classes, name="cell_type"))
     floats = {"recall", "precision", "threshold"} & set(table.columns)
     return table.astype(dict.fromkeys(sorted(floats), np.float64))

@@ -123,7 +123,7 @@ class IntegrationStages:
     budget: TimeBudget
 
     def build(self, n_layer: int) -> CellModel:
-        """A new network."""
+        """Make a network."""
         task = self.task
         model = compact(task.cells, task.training, task.objectives, n_layer, task.seed)
         if not n_layer:
@@ -180,7 +180,7 @@ def finetune(pretrained: CellModel, task: NetworkTask) -> Learned:
 
 
 def evaluate(model: CellModel, cells: Cells, held: npt.NDArray[np.int64]) -> Criteria:
-    """What the model is worth by what needs no label; ``held`` are cells that it did not see."""
+    """Score the model without labels; ``held`` are cells that it did not see."""
     embedding = forward(model, cells.data).embedding
     fit = np.zeros(0)
     if len(held) and (model.head(CountHead) is not None or model.head(MVCHead) is not None):

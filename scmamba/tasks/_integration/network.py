@@ -107,7 +107,7 @@ def compact(
     n_layer: int,
     seed: int,
 ) -> CellModel:
-    """A new model of the genes of these cells; 0 layers make a bag of tokens."""
+    """Make a model of the genes of these cells; 0 layers make a bag of tokens."""
     config = CellConfig.of(
         n_genes=len(cells.data.vocab),
         d_model=training.width,
@@ -131,7 +131,7 @@ def compact(
 
 
 def losses(cells: Cells, objectives: IntegrationObjectives) -> list[Objective[Any, Any]]:
-    """The objectives with their weights; those that these cells cannot have are off."""
+    """Return the objectives with their weights; those that these cells cannot have are off."""
     w, labels = objectives, cells.data.labels
     by_class: tuple[float, ...] = ()
     if labels is not None and cells.n_classes:

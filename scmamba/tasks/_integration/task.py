@@ -213,7 +213,7 @@ class FitTask:
 
 
 def _known(panel: Panel, net: CellModel) -> Panel:
-    """The genes of a panel that are in a model's vocabulary under the same name."""
+    """Return the genes of a panel that are in a model's vocabulary under the same name."""
     assert net.vocab is not None
     there = net.vocab.index(panel.names) >= 0
     if not there.any():
@@ -225,7 +225,7 @@ def _known(panel: Panel, net: CellModel) -> Panel:
 
 
 def _with_heads(net: CellModel, changes: dict[str, Any]) -> CellModel:
-    """A copy of a pretrained model with new heads, which start at random."""
+    """Copy a pretrained model, with new heads, which start at random."""
     config = net.config.replace(**changes)
     own = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     filled = fill(lambda: CellModel(config), own, source="the model given", needed=BACKBONE)

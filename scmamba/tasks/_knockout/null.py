@@ -44,7 +44,7 @@ def p_value(value: float, null: npt.NDArray[np.float64]) -> float:
 
 
 def adjusted(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """False discovery rates of Benjamini and Hochberg; NaN stays NaN."""
+    """Return false discovery rates of Benjamini and Hochberg; NaN stays NaN."""
     from scipy import stats
 
     fdr, known = np.full(len(p), np.nan), np.isfinite(p)

@@ -113,7 +113,7 @@ def blocks_to_map(given: Input, known: Sequence[Modality], batch_ids: Ints) -> B
 
 
 def _match(given: Input, known: Modality) -> Measured | None:
-    """The modality of that name."""
+    """Return the modality of that name."""
     return next((one for one in given.modalities if one.name == known.name), None)
 
 
@@ -125,7 +125,7 @@ def _panel(one: Measured, n: int) -> Ints:
 
 
 def _placed(X: sparse.csr_matrix, rows: Ints, n: int) -> sparse.csr_matrix:
-    """The rows of ``X`` in a matrix of ``n`` rows, without stored zeros."""
+    """Return the rows of ``X`` in a matrix of ``n`` rows, without stored zeros."""
     if len(rows) == n and np.array_equal(rows, np.arange(n)):
         placed = X.copy()
     else:

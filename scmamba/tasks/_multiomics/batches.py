@@ -150,7 +150,7 @@ class Cells:
         )
 
     def _target(self, m: int, rows: Ints, times: int, rng: np.random.Generator) -> Target:
-        """Counts of ``rows``, repeated; of many features a random part."""
+        """Return counts of ``rows``, repeated; of many features a random part."""
         block, columns = self.blocks.blocks[m], None
         X, covered = block.X[rows], block.covered
         size = torch.from_numpy(np.asarray(X.sum(1), dtype=np.float32).ravel())

@@ -94,7 +94,7 @@ def backgrounds(block: Block, batch_ids: npt.NDArray[np.int64], n_batches: int) 
 def _dense_rows(
     dense: Floats, rows: npt.NDArray[np.int64], shape: tuple[int, int]
 ) -> sparse.csr_matrix:
-    """A matrix whose ``rows`` hold every value, zeros included, and whose others are empty."""
+    """Return a matrix whose ``rows`` hold all values, with zeros; the others are empty."""
     lengths = np.zeros(shape[0], np.int64)
     lengths[rows] = shape[1]
     indptr = np.concatenate([[0], np.cumsum(lengths)])

@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float32]
 def components(
     values: sparse.csr_matrix, coding: Coding, n: int, seed: int
 ) -> tuple[Floats, Floats]:
-    """Loadings of the principal components of measured cells, and how much they vary.
+    """Return loadings of the principal components of measured cells, and their spread.
 
     Genes and proteins are standardized and clipped at 10 standard deviations. Peaks stay as they
     are, without the first component, which is the number of open ones (latent semantic indexing).

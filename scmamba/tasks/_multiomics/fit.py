@@ -180,7 +180,7 @@ def _known(block: Block, one: Measured) -> Modality:
 def _weighed(
     final: PeakModel, judge: Trained, kept: Blocks, unseen: Blocks, m: int, recipe: Recipe
 ) -> PeakModel:
-    """A peak model with the weights of one fitted to other cells, on those held out."""
+    """Make a peak model for held-out cells, with the weights of one fitted to others."""
     rows = unseen.blocks[m].rows
     tried = start_peaks(kept.blocks[m], recipe.order, recipe.seed)
     some = unseen.take(rows)

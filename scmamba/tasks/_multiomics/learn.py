@@ -116,7 +116,7 @@ def learn(blocks: Blocks, n_batches: int, recipe: Recipe, budget: TimeBudget) ->
 def built(
     blocks: Blocks, cells: Cells, codings: tuple[Coding, ...], n_batches: int, recipe: Recipe
 ) -> tuple[MultiomicsNetwork, npt.NDArray[np.float32]]:
-    """A new network without layers, started at joint principal components, and these."""
+    """Make a network without layers from joint principal components; return both."""
     n_latent, seed = recipe.training.n_latent, recipe.seed
     further = [
         gene_vectors(recipe.start, block.features)
@@ -158,7 +158,7 @@ def built(
 def _totals(
     block: Block, batch_ids: Ints, n_batches: int
 ) -> tuple[npt.NDArray[np.float64], Mixtures]:
-    """Counts by batch, and the components of proteins; for peaks, the number of cells instead."""
+    """Return counts by batch, and components of proteins; of peaks, numbers of cells."""
     groups = [np.flatnonzero(block.measured & (batch_ids == b)) for b in range(n_batches)]
     totals = np.stack([np.asarray(block.X[rows].sum(0)).ravel() for rows in groups])
     number = np.array([[len(rows)] for rows in groups], float)
@@ -201,7 +201,7 @@ def pool(
 
 
 def with_layers(bag: MultiomicsNetwork, blocks: Blocks, recipe: Recipe) -> MultiomicsNetwork:
-    """A copy with Mamba layers, which start as the identity."""
+    """Copy with Mamba layers, which start as the identity."""
     training = recipe.training
     sizes = replace(
         bag.sizes, n_layer=training.n_layer or 0, d_state=training.d_state, width=training.width

@@ -230,13 +230,13 @@ class MultiomicsNetwork(nn.Module):
         return latent if self.batch is None else torch.cat([latent, self.batch(batch_ids)], 1)
 
     def decoder(self, m: int) -> Decoder:
-        """The decoder of modality ``m``."""
+        """Return the decoder of modality ``m``."""
         decoder = self.decoders[m]
         assert isinstance(decoder, Decoder)
         return decoder
 
     def draw(self, latent: Latent) -> Tensor:
-        """A sample in training, else the mean."""
+        """Return a sample in training, else the mean."""
         return sample(latent.mean, latent.log_var) if self.training else latent.mean
 
 
@@ -278,7 +278,7 @@ class Mixer(nn.Module):
         self.register_buffer("rank", torch.arange(first[-1]))
 
     def forward(self, values: list[Values], tables: list[Any]) -> list[Tensor]:
-        """What is added to the pooled vector (B, d) of each modality."""
+        """Return what is added to the pooled vector (B, d) of each modality."""
         n_cells = len(values[0].starts)
         cells, ranks, tokens, kinds = [], [], [], []
         for m, (one, table) in enumerate(zip(values, tables, strict=True)):

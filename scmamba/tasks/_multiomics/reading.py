@@ -133,7 +133,7 @@ def _measured(one: Modality) -> Measured:
 
 
 def counts_of(X: sparse.csr_matrix, unit: Unit) -> sparse.csr_matrix:
-    """Counts from values of any unit, as far as they can be recovered.
+    """Return counts from values of any unit, as far as they can be recovered.
 
     Logarithms are undone. Normalized values of a cell are multiples of the smallest one; where
     that holds they are divided by it, which gives counts again.

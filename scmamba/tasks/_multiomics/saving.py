@@ -27,7 +27,7 @@ _NETWORK = "network."
 
 
 def taken_apart(model: MultiomicsModel) -> tuple[dict[str, Any], Arrays]:
-    """Settings as JSON holds them, and arrays by name."""
+    """Return settings as JSON holds them, and arrays by name."""
     network = model.trained.network
     arrays: Arrays = {
         _NETWORK + name: tensor.detach().cpu().numpy()

@@ -82,11 +82,11 @@ class Spread:
         return Spread(means, deviations, np.minimum.accumulate(zeros))
 
     def deviation(self, means: npt.NDArray[np.floating[Any]]) -> Floats:
-        """Expected standard deviation at some means."""
+        """Return the expected standard deviation at some means."""
         return np.interp(means, self.means, self.deviations)
 
     def zero_share(self, means: npt.NDArray[np.floating[Any]]) -> Floats:
-        """Expected share of cells with none at some means."""
+        """Return the expected share of cells with none at some means."""
         return np.interp(means, self.means, self.zeros)
 
     def is_unimodal(self, means: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.bool_]:

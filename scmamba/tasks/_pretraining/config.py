@@ -197,7 +197,7 @@ def check_names(names: Any, known: Any, where: str = "") -> None:
 
 
 def _made(kind: Any, entries: Any, where: str) -> Any:
-    """An object of the dataclass ``kind``, of plain values."""
+    """Make an object of the dataclass ``kind`` from plain values."""
     if not isinstance(entries, Mapping):
         raise ScmambaError(f"{where.rstrip('.')}={entries!r}; give a mapping of settings")
     fields = {one.name: one for one in dataclasses.fields(kind)}

@@ -41,7 +41,7 @@ def to_start_from(model: CellModel | str | os.PathLike[str]) -> CellModel:
 
 
 def new_model(corpus: Corpus, config: PretrainConfig) -> CellModel:
-    """A model with random weights and the heads that the objectives need."""
+    """Make a model with random weights and the heads that the objectives need."""
     settings = dict(config.model)
     name = str(settings.pop("preset", "mini"))
     heads = heads_of(corpus, config)
@@ -60,7 +60,7 @@ def new_model(corpus: Corpus, config: PretrainConfig) -> CellModel:
 
 
 def continued(net: CellModel, corpus: Corpus, config: PretrainConfig) -> CellModel:
-    """A copy of a model with the tokens of the corpus and the heads that the objectives need."""
+    """Copy a model, with the tokens of the corpus and the heads of the objectives."""
     assert net.vocab is not None
     added = corpus.vocab.tokens[len(net.vocab) :]
     grown = add_tokens(net, added, seed=config.fit.seed) if added else copy.deepcopy(net)
@@ -86,7 +86,7 @@ def continued(net: CellModel, corpus: Corpus, config: PretrainConfig) -> CellMod
 
 
 def heads_of(corpus: Corpus, config: PretrainConfig) -> dict[str, Any]:
-    """Settings of the heads that the objectives need."""
+    """Return the settings of the heads that the objectives need."""
     on = config.objectives
     return {
         "expression": on.gep_weight > 0,
@@ -127,7 +127,7 @@ def objectives_of(corpus: Corpus, config: PretrainConfig) -> list[Objective[Any,
 
 
 def backbone(model: CellModel) -> CellModel:
-    """A copy for use on other cells: low-rank parts merged, no adversary, no classes."""
+    """Copy for use on other cells: low-rank parts merged, no adversary, no classes."""
     net = copy.deepcopy(model).cpu()
     merge_lora(net)
     config = net.config.replace(adversary=False, n_classes=0, n_batches=0)

@@ -82,7 +82,7 @@ class Reader:
     def read(
         self, perturbations: Sequence[Perturbation], controls: Floats | None, baseline: Floats
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Inputs of the network for n effects.
+        """Return the inputs of the network for n effects.
 
         Parameters
         ----------
