@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scmamba.nn.scan import chunks
+from scmamba.nn.scan import chunk_gradients, chunks
+from scmamba.nn.scan.chunk_decays import wide_type
 from scmamba.nn.scan.ssd import chunk_length
 from scmamba.nn.scan.tensors import MixerSizes, MixerTensors
 
@@ -147,8 +148,8 @@ class BlockedMixer:
 
         # scan
         inputs = self._scan_inputs(block, xbc)
-        g = chunks.backward(inputs, scan, dy, dfinal_state, block.reverse)
-        wide = chunks.wide_type(dy)  # sums over many tokens
+        g = chunk_gradients.backward(inputs, scan, dy, dfinal_state, block.reverse)
+        wide = wide_type(dy)  # sums over many tokens
         gradients.D.add_((dy * inputs.x).sum(-1).sum((0, 1, 2), dtype=wide).to(dy.dtype))
         gradients.A.add_(g.A)
         gradients.dt[here] += g.dt.flatten(1, 2)[:, : y.shape[1]]

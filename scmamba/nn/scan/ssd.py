@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from scmamba.nn.padding import chunked
-from scmamba.nn.scan import chunks
+from scmamba.nn.scan import chunk_gradients, chunks
 
 
 def ssd(
@@ -129,6 +129,6 @@ class _Scan(torch.autograd.Function):
         n, tensors = len(chunks.Inputs._fields), ctx.saved_tensors
         inputs, saved = chunks.Inputs(*tensors[:n]), chunks.Saved(*tensors[n:])
         dy = chunked(dy, ctx.size)
-        g = chunks.backward(inputs, saved, dy, dfinal_state, ctx.reverse)
+        g = chunk_gradients.backward(inputs, saved, dy, dfinal_state, ctx.reverse)
         dx, ddt, dB, dC = (t.flatten(1, 2)[:, : ctx.length] for t in (g.x, g.dt, g.B, g.C))
         return None, None, dx, ddt, g.A, dB, dC, g.initial_state

@@ -9,7 +9,7 @@ from torch import Tensor
 from scmamba import _compiled
 from scmamba._errors import ScmambaError
 from scmamba.nn.scan import reference
-from scmamba.nn.scan.cpu.selective_loops import TILE
+from scmamba.nn.scan.cpu.selective_tiles import TILE
 from scmamba.nn.scan.selective import selective_scan
 
 NAMES = ("x", "dt", "A", "B", "C", "D", "state")

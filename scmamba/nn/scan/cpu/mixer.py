@@ -14,8 +14,8 @@ from scmamba._compiled import for_rows
 from scmamba.nn.scan.cpu import gate, ssd_backward, ssd_forward
 from scmamba.nn.scan.cpu.arrays import evenly_spaced, flat
 from scmamba.nn.scan.cpu.convolution import gradients as conv_gradients
-from scmamba.nn.scan.cpu.ssd_backward import ScanGradients
 from scmamba.nn.scan.cpu.ssd_chunk import RUN, MixerArrays, ScanShape
+from scmamba.nn.scan.cpu.ssd_scratch import ScanGradients
 from scmamba.nn.scan.tensors import MixerSizes, MixerTensors
 
 

@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from scmamba._compiled import for_rows
-from scmamba.nn.scan.cpu import selective_loops as loops
+from scmamba.nn.scan.cpu import selective_backward, selective_forward
 from scmamba.nn.scan.cpu.arrays import flat
 from scmamba.nn.scan.cpu.lanes import LANES, STATES
+from scmamba.nn.scan.cpu.selective_tiles import TILE, WIDE, ScanArrays, ScanGradients
 from scmamba.nn.scan.selective_chunks import Inputs
 
 
@@ -40,15 +41,15 @@ class _Scan(torch.autograd.Function):
         batch, length, d = x.shape
         sizes = length, d, A.shape[1]
         A, state = _blocks(A / np.log(2)), _blocks(state).clone()
-        tiles = -(-length // loops.TILE) if any(ctx.needs_input_grad) else 0
+        tiles = -(-length // TILE) if any(ctx.needs_input_grad) else 0
         y, initial_states = torch.empty_like(x), x.new_empty(batch, tiles, *state.shape[1:])
-        arrays = loops.ScanArrays(*map(flat, (x, dt, A, B, C, D)))
+        arrays = ScanArrays(*map(flat, (x, dt, A, B, C, D)))
         filled = flat(state), flat(y), flat(initial_states)
 
         def work(start: int, stop: int) -> None:
-            loops.forward(arrays, *filled, sizes, reverse, start, stop)
+            selective_forward.forward(arrays, *filled, sizes, reverse, start, stop)
 
-        for_rows(work, batch * -(-d // loops.WIDE), x.numel() * sizes[2])
+        for_rows(work, batch * -(-d // WIDE), x.numel() * sizes[2])
         ctx.save_for_backward(x, dt, A, B, C, D, initial_states)
         ctx.sizes, ctx.reverse = sizes, reverse
         return y, _unblock(state)
@@ -61,16 +62,17 @@ class _Scan(torch.autograd.Function):
         *tensors, initial_states = ctx.saved_tensors
         x, _, A, *_ = tensors
         (length, d, n), batch = ctx.sizes, len(x)
-        units, long = -(-d // loops.WIDE), torch.float64
+        units, long = -(-d // WIDE), torch.float64
         dx, ddt, dstate = torch.empty_like(x), torch.empty_like(x), _blocks(dfinal_state).clone()
         dA, dD = x.new_zeros(batch, *A.shape, dtype=long), x.new_zeros(batch, d, dtype=long)
         dB, dC = x.new_zeros(2, batch, units, length, n)
-        arrays = loops.ScanArrays(*map(flat, tensors))
-        gradients = loops.ScanGradients(*map(flat, (dx, ddt, dA, dB, dC, dD, dstate)))
+        arrays = ScanArrays(*map(flat, tensors))
+        gradients = ScanGradients(*map(flat, (dx, ddt, dA, dB, dC, dD, dstate)))
         given = flat(initial_states), flat(dy.contiguous())
+        settings = ctx.sizes, ctx.reverse
 
         def work(start: int, stop: int) -> None:
-            loops.backward(arrays, *given, gradients, ctx.sizes, ctx.reverse, start, stop)
+            selective_backward.backward(arrays, *given, gradients, *settings, start, stop)
 
         for_rows(work, batch * units, x.numel() * n)
         dA = _unblock(dA.sum(0, keepdim=True))[0].to(x.dtype)

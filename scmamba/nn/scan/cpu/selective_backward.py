@@ -1,24 +1,15 @@
-"""The compiled loops of the selective scan of Mamba-1 on a CPU, forward and backward.
+"""The compiled loops of the selective scan of Mamba-1 on a CPU, backward.
 
-    h_t = keep_t h_{t-1} + dt_t x_t B_t        keep_t = exp(dt_t A)        y_t = h_t . C_t + D x_t
-
-Neighboring channels lie side by side in vectors. For ``STATES`` states at a time they stay in
-registers while a loop runs over the tokens of a tile; what a tile reads and writes stays in the
-cache, and what the next one needs is on its way there. A unit of work is ``WIDE`` channels of one
-row.
-
-Arrays are flat and float32: x, dt, y of (b, L, d); B, C of (b, L, n); D of (d,). A of (n, d), in
-units of log 2, and states of (b, n, d) are laid out in blocks: (..., n / STATES, d / LANES, STATES,
-LANES). ``initial_states`` holds the state before every tile, (b, tiles, ...).
+Each unit walks through its tiles from the last to the first: what the scan kept and dropped at each
+token of a tile is computed again from the state before it, then the gradients go back through it.
+Tiles, blocks and units of work are those of :mod:`scmamba.nn.scan.cpu.selective_tiles`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from scmamba._compiled import compiled
 from scmamba.nn.scan.cpu.lane_math import add_totals, dot, exp2, mul, muladd
@@ -33,98 +24,17 @@ from scmamba.nn.scan.cpu.lanes import (
     spread,
     store,
 )
+from scmamba.nn.scan.cpu.selective_tiles import (
+    BLOCK,
+    TILE,
+    WIDE,
+    Array,
+    ScanArrays,
+    ScanGradients,
+    tile_tokens,
+)
 
-Array = npt.NDArray[np.float32]
-
-TILE = 32
-"""Tokens of a tile."""
-
-WIDE = 64
-"""Channels of a unit of work."""
-
-_BLOCK = STATES * LANES
 _ZERO, _LOG_2 = np.float32(0), np.float32(math.log(2))
-
-
-class ScanArrays(NamedTuple):
-    """What the scan computes from."""
-
-    x: Array
-    dt: Array
-    A: Array
-    B: Array
-    C: Array
-    D: Array
-
-
-class ScanGradients(NamedTuple):
-    """What the units fill; ``units`` is the number of units of a row."""
-
-    x: Array  # (b, L, d)
-    dt: Array  # (b, L, d)
-    A: npt.NDArray[np.float64]  # (b, n, d) in blocks, natural units; comes in as zeros
-    B: Array  # (b, units, L, n), comes in as zeros
-    C: Array  # (b, units, L, n), comes in as zeros
-    D: npt.NDArray[np.float64]  # (b, d), comes in as zeros
-    state: Array  # (b, n, d) in blocks: of the last state, becomes that of the first
-
-
-class Tokens(NamedTuple):
-    """The tokens of a tile, counted over all rows, in the order of the scan."""
-
-    first: int
-    step: int
-    n: int
-
-
-@compiled
-def forward(
-    arrays: ScanArrays,
-    state: Array,
-    y: Array,
-    initial_states: Array,
-    sizes: tuple[int, int, int],
-    reverse: bool,
-    start: int,
-    stop: int,
-) -> None:
-    """Scan units ``start`` to ``stop``; ``state`` becomes the last state.
-
-    ``sizes`` are L, d, n. ``initial_states`` is filled unless it is empty.
-    """
-    length, d, n = sizes
-    tiles, units = -(-length // TILE), -(-d // WIDE)
-    for unit in range(start, stop):
-        row, low = unit // units, unit % units * WIDE
-        for i in range(tiles):
-            tokens = _tokens(row, length, i, reverse)
-            for c in range(low, min(low + WIDE, d), LANES):
-                for j in range(0, n, STATES):
-                    block = j * d + c * STATES
-                    h = load_states(state, row * n * d + block)
-                    if len(initial_states):
-                        store(initial_states, (row * tiles + i) * n * d + block, h)
-                    store(state, row * n * d + block, _scan(arrays, y, h, tokens, d, n, c, j))
-
-
-@compiled
-def _scan(arrays, y, h, tokens, d, n, c, j):  # type: ignore[no-untyped-def]
-    """States from ``j`` on of the channels from ``c`` on after a tile; adds to ``y``."""
-    a, skip = load_states(arrays.A, j * d + c * STATES), load(arrays.D, c)
-    for i in range(tokens.n):
-        t = tokens.first + i * tokens.step
-        here, k = t * d + c, t * n + j
-        if j == 0:
-            ahead = here + TILE * tokens.step * d
-            prefetch(arrays.dt, ahead)
-            prefetch(arrays.x, ahead)
-            prefetch(y, ahead)
-        dt, x = load(arrays.dt, here), load(arrays.x, here)
-        keep = exp2(mul(repeat(dt), a))
-        h = muladd(keep, h, mul(repeat(mul(dt, x)), spread(arrays.B, k)))
-        before = mul(skip, x) if j == 0 else load(y, here)
-        store(y, here, dot(h, spread(arrays.C, k), before))
-    return h
 
 
 @compiled
@@ -141,14 +51,14 @@ def backward(
     """Gradients of units ``start`` to ``stop``; the caller sums what rows and units share."""
     length, d, n = sizes
     tiles, units = -(-length // TILE), -(-d // WIDE)
-    keeps = np.empty(TILE * _BLOCK, dtype=np.float32)
-    kept = np.empty(TILE * _BLOCK, dtype=np.float32)
-    sums = np.empty(_BLOCK, dtype=np.float32)
+    keeps = np.empty(TILE * BLOCK, dtype=np.float32)
+    kept = np.empty(TILE * BLOCK, dtype=np.float32)
+    sums = np.empty(BLOCK, dtype=np.float32)
     for unit in range(start, stop):
         row, low = unit // units, unit % units * WIDE
         partial = (unit - row) * length  # rows before it in dB and dC, beyond those of t
         for i in range(tiles - 1, -1, -1):
-            tokens = _tokens(row, length, i, reverse)
+            tokens = tile_tokens(row, length, i, reverse)
             for c in range(low, min(low + WIDE, d), LANES):
                 _skip(arrays, dy, gradients, tokens, d, row, c, sums)
                 for j in range(0, n, STATES):
@@ -161,7 +71,7 @@ def backward(
                         arrays, dy, gradients, g, tokens, d, n, c, j, partial, keeps, kept, sums
                     )
                     store(gradients.state, at, g)
-                    for lane in range(_BLOCK):
+                    for lane in range(BLOCK):
                         gradients.A[at + lane] += sums[lane]
 
 
@@ -195,8 +105,8 @@ def _replay(arrays, dy, gradients, h, tokens, d, n, c, j, keeps, kept):  # type:
         keep = exp2(mul(repeat(dt), a))
         old = mul(keep, h)
         h = muladd(repeat(mul(dt, load(arrays.x, here))), spread(arrays.B, k), old)
-        store(keeps, i * _BLOCK, keep)
-        store(kept, i * _BLOCK, old)
+        store(keeps, i * BLOCK, keep)
+        store(kept, i * BLOCK, old)
 
 
 @compiled
@@ -221,7 +131,7 @@ def _backward_scan(arrays, dy, gradients, g, tokens, d, n, c, j, partial, keeps,
         here, k = t * d + c, t * n + j
         dt, x, up = load(arrays.dt, here), load(arrays.x, here), load(dy, here)
         b, step = spread(arrays.B, k), repeat(mul(dt, x))
-        old = load_states(kept, i * _BLOCK)
+        old = load_states(kept, i * BLOCK)
         g = muladd(repeat(up), spread(arrays.C, k), g)
         add_totals(gradients.C, partial * n + k, mul(muladd(step, b, old), repeat(up)))
         add_totals(gradients.B, partial * n + k, mul(g, step))
@@ -232,7 +142,7 @@ def _backward_scan(arrays, dy, gradients, g, tokens, d, n, c, j, partial, keeps,
         flow = mul(g, old)
         dx, ddt = dot(g, b, dx), dot(flow, a, ddt)
         da = muladd(flow, repeat(dt), da)
-        g = mul(g, load_states(keeps, i * _BLOCK))
+        g = mul(g, load_states(keeps, i * BLOCK))
         if j + STATES == n:  # the sums over states are complete
             ddt = muladd(dx, x, mul(ddt, splat(_LOG_2)))
             dx = muladd(dx, dt, mul(skip, up))
@@ -240,12 +150,3 @@ def _backward_scan(arrays, dy, gradients, g, tokens, d, n, c, j, partial, keeps,
         store(gradients.dt, here, ddt)
     store(sums, 0, da)
     return g
-
-
-@compiled
-def _tokens(row: int, length: int, i: int, reverse: bool) -> Tokens:
-    """Tokens of the tile that is the ``i``-th in the order of the scan."""
-    n = min(TILE, length - i * TILE)
-    if reverse:
-        return Tokens((row + 1) * length - 1 - i * TILE, -1, n)
-    return Tokens(row * length + i * TILE, 1, n)
