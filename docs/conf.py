@@ -24,7 +24,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
@@ -35,6 +34,7 @@ extensions = [
     "docstrings",
     "figures",
     "llms_txt",
+    "mathml",
     "notebooks",
     "short_inventories",
 ]
@@ -45,6 +45,7 @@ nitpicky = True
 
 # -- pages -----------------------------------------------------------------------------------
 html_theme = "sphinx_book_theme"
+html_math_renderer = "mathml"
 html_title = "scmamba"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]

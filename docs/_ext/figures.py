@@ -9,6 +9,8 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 COLUMNS = (0, 1, 2, 3, 4, 5)
+WORDS = (0, 1, 3)
+"""Columns that stand at the left."""
 
 
 class Figures(SphinxDirective):
@@ -31,6 +33,7 @@ class Figures(SphinxDirective):
         kept = rows[:2] + [row for row in rows[2:] if re.match(wanted, row[0])]
         if len(kept) == 2:
             raise self.error(f"no row of the overview begins with {wanted!r}")
+        kept[1] = ["---" if at in WORDS else mark for at, mark in enumerate(kept[1])]
         lines = ["| " + " | ".join(row[at] for at in COLUMNS) + " |" for row in kept]
         return self.parse_text_to_nodes("\n".join(lines))
 

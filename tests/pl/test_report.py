@@ -65,9 +65,18 @@ def test_numbers_are_formatted_and_the_best_are_bold() -> None:
     page = Report("A <title>", ["First & last."], [Section(parts, {"n": "9"})], ["Beware."]).html
     assert "A &lt;title&gt;" in page
     assert "kNN &amp; co" in page
-    assert "<td>1,200</td>" in page and "<td>–</td>" in page
+    assert "<td>1,200</td>" in page and "<td class=words>–</td>" in page
     assert re.findall(r"<td class=best>(.*?)</td>", page) == ["0.900", "0.100"]
     assert "<p>a</p><p>b</p>" in page and "<p>Beware.</p>" in page
+
+
+def test_words_stand_at_the_left() -> None:
+    genes = "CD3D, CD3E, CD3G, IL7R, LTB, TCF7, LEF1"
+    table = pd.DataFrame({"n": [1, 2], "why": ["few", None], "genes": [genes, "<b>"]}, ["a", "b"])
+    page = Report("Words", sections=[Section({"Table": table})]).html
+    assert "<th>n</th><th class=words>why</th>" in page
+    assert f'<td>1</td><td class=words>few</td><td class="words long">{genes}</td>' in page
+    assert '<td class=words>–</td><td class="words long">&lt;b&gt;</td>' in page
 
 
 def test_annotation(annotated: ad.AnnData) -> None:

@@ -23,6 +23,8 @@ from scmamba._version import __version__
 _DPI = 160
 _WIDE = 6.0
 """Inches above which a figure is scrolled on a phone, not shrunk."""
+_LONG = 30
+"""Characters above which texts of a table take several lines."""
 
 
 Part: TypeAlias = Figure | pd.DataFrame | str
@@ -187,19 +189,29 @@ def _figure(caption: str, figure: Figure) -> str:
 
 
 def _table(heading: str, table: pd.DataFrame) -> str:
-    head = "".join(f"<th>{escape(str(name))}</th>" for name in ["", *table.columns])
+    kinds = [_kind(table.iloc[:, at]) for at in range(table.shape[1])]
+    named = zip(["", *kinds], ["", *table.columns], strict=True)
+    head = "".join(f"<th{kind}>{escape(str(name))}</th>" for kind, name in named)
     best = {name: _best(str(name), table[name]) for name in table.columns}
     rows = []
     for position, values in enumerate(table.itertuples()):
         cells = "".join(
-            f"<td{' class=best' if position in best[name] else ''}>{escape(_text(value))}</td>"
-            for name, value in zip(table.columns, values[1:], strict=True)
+            f"<td{' class=best' if position in best[name] else kind}>{escape(_text(value))}</td>"
+            for name, kind, value in zip(table.columns, kinds, values[1:], strict=True)
         )
         rows.append(f"<tr><th>{escape(str(values[0]))}</th>{cells}</tr>")
     return (
         f'<h2>{escape(heading)}</h2><div class="scroll"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _kind(column: pd.Series) -> str:
+    """Class of the cells of a column: words stand at the left, and long ones take several lines."""
+    texts = [value for value in column.dropna() if isinstance(value, str)]
+    if not texts or len(texts) < column.notna().sum():
+        return ""
+    return ' class="words long"' if max(map(len, texts)) > _LONG else " class=words"
 
 
 def _best(name: str, column: pd.Series) -> set[int]:
