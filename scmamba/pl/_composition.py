@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scmamba._errors import ScmambaError
+from scmamba.pl._canvas import Canvas
 from scmamba.pl._points import colors_of, labels_of, legend, legend_columns
 from scmamba.pl._side_column import side_column
-from scmamba.pl._style import GRAY, INK, canvas, place, quiet, text_width, title
+from scmamba.pl._style import GRAY, INK, quiet, text_width, title
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -19,7 +22,15 @@ if TYPE_CHECKING:
 _BAR, _WIDE = 0.32, 4.2  # inches
 
 
-def composition(adata: AnnData, groupby: str, labels_key: str = "scmamba_cell_type") -> Figure:
+def composition(
+    adata: AnnData,
+    groupby: str,
+    labels_key: str = "scmamba_cell_type",
+    *,
+    ax: Axes | None = None,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
+) -> Figure:
     """Draw what each batch, donor or sample consists of: one bar each, a color for each label.
 
     Parameters
@@ -30,6 +41,12 @@ def composition(adata: AnnData, groupby: str, labels_key: str = "scmamba_cell_ty
         ``obs`` column of batches.
     labels_key
         ``obs`` column of labels; cells without one are left out.
+    ax
+        Axes to draw in; None: a figure of its own.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -59,8 +76,8 @@ def composition(adata: AnnData, groupby: str, labels_key: str = "scmamba_cell_ty
     left = text_width(names) + 0.3
     columns = legend_columns(colors, _WIDE + 0.6)
     foot = 0.65 + 0.21 * -(-len(colors) // columns)
-    figure = canvas(left + _WIDE + 0.9, foot + high + 0.65)
-    axes = place(figure, left, foot, _WIDE, high)
+    canvas = Canvas(left + _WIDE + 0.9, foot + high + 0.65, ax)
+    axes = canvas.place(left, foot, _WIDE, high)
     start = np.zeros(len(shares))
     for name in shares:
         values = shares[name].to_numpy()
@@ -73,5 +90,5 @@ def composition(adata: AnnData, groupby: str, labels_key: str = "scmamba_cell_ty
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     title(axes, "Composition", f"{labels_key} by {groupby}")
-    legend(figure, colors, columns, left=left, top=foot - 0.5)
-    return figure
+    legend(canvas, colors, columns, left=left, top=foot - 0.5)
+    return canvas.finish(show, save)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scmamba._keys import PREFIX, UNKNOWN, Keys
+from scmamba.pl._canvas import Canvas
 from scmamba.pl._points import column, labels_of
-from scmamba.pl._style import BLUE, GRAY, MUTED, ORANGE, canvas, palette, place, quiet, title
+from scmamba.pl._style import BLUE, GRAY, MUTED, ORANGE, palette, quiet, title
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -17,7 +20,14 @@ if TYPE_CHECKING:
 _BINS = 40
 
 
-def confidence(adata: AnnData, *, key_added: str = PREFIX) -> Figure:
+def confidence(
+    adata: AnnData,
+    *,
+    key_added: str = PREFIX,
+    ax: Axes | None = None,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
+) -> Figure:
     """Draw how sure predictions are: cells by the probability of their best guess.
 
     Parameters
@@ -26,6 +36,12 @@ def confidence(adata: AnnData, *, key_added: str = PREFIX) -> Figure:
         Annotated cells; not changed.
     key_added
         Prefix of the results.
+    ax
+        Axes to draw in; None: a figure of its own.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -56,8 +72,8 @@ def confidence(adata: AnnData, *, key_added: str = PREFIX) -> Figure:
             reasons = labels_of(adata, keys.reason).fillna(UNKNOWN).to_numpy()
         groups |= {f"{one}": unknown & (reasons == one) for one in sorted(set(reasons[unknown]))}
     others = (ORANGE, "#8f1d14", "#7a6fb0", *palette(20))
-    figure = canvas(5.6, 3.6)
-    axes = place(figure, 0.75, 0.9, 4.6, 2.0)
+    canvas = Canvas(5.6, 3.6, ax)
+    axes = canvas.place(0.75, 0.9, 4.6, 2.0)
     bins = np.linspace(0, 1, _BINS + 1).tolist()
     axes.hist(
         [values[rows & np.isfinite(values)] for rows in groups.values()],
@@ -79,4 +95,4 @@ def confidence(adata: AnnData, *, key_added: str = PREFIX) -> Figure:
         "Confidence",
         f"median {np.nanmedian(values):.2f}" if np.isfinite(values).any() else "",
     )
-    return figure
+    return canvas.finish(show, save)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scmamba._errors import ScmambaError
-from scmamba.pl._style import GRAY, INK, MUTED, canvas, place, text_width, title
+from scmamba.pl._canvas import Canvas
+from scmamba.pl._style import GRAY, INK, MUTED, text_width, title
 
 
-def confusion(counts: pd.DataFrame) -> Figure:
+def confusion(
+    counts: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
+) -> Figure:
     """Draw a confusion matrix: colors are shares of each true label, numbers are cells.
 
     Parameters
@@ -18,6 +28,12 @@ def confusion(counts: pd.DataFrame) -> Figure:
     counts
         Cells of a true label (rows) that were given a label (columns), such as
         ``AnnotationScores.confusion``; labels of rows stand first among the columns.
+    ax
+        Axes to draw in; None: a figure of its own.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -46,8 +62,8 @@ def confusion(counts: pd.DataFrame) -> Figure:
     cell = 0.46 if len(counts) <= 16 else 0.3
     left, foot, head = text_width(rows) + 0.6, text_width(columns) * 0.65 + 0.55, 0.7
     wide, high = cell * len(columns), cell * len(rows)
-    figure = canvas(left + max(wide, 3.2) + 0.9, foot + high + head)
-    axes = place(figure, left, foot, wide, high)
+    canvas = Canvas(left + max(wide, 3.2) + 0.9, foot + high + head, ax)
+    axes = canvas.place(left, foot, wide, high)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), n in np.ndenumerate(numbers):
         if n:
@@ -70,9 +86,9 @@ def confusion(counts: pd.DataFrame) -> Figure:
         f"{right:,} of {numbers.sum():,} cells right ({right / numbers.sum():.1%})",
     )
 
-    bar = place(figure, left + wide + 0.2, foot, 0.1, high)
-    figure.colorbar(image, cax=bar)
+    bar = canvas.place(left + wide + 0.2, foot, 0.1, high)
+    canvas.figure.colorbar(image, cax=bar)
     bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GRAY)
     bar.set_ylabel("fraction of the true label", fontsize=8, color=MUTED)
     bar.spines[:].set_visible(False)
-    return figure
+    return canvas.finish(show, save)

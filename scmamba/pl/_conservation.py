@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -10,7 +12,13 @@ from scmamba.pl._letters import logo
 from scmamba.pl._style import title
 
 
-def conservation_logo(table: pd.DataFrame, name: str | None = None) -> Figure:
+def conservation_logo(
+    table: pd.DataFrame,
+    name: str | None = None,
+    *,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
+) -> Figure:
     """Draw the nucleotides that a model expects, their stacks as high as its information.
 
     Parameters
@@ -19,6 +27,10 @@ def conservation_logo(table: pd.DataFrame, name: str | None = None) -> Figure:
         What :func:`scmamba.tasks.sequence.conservation` gives.
     name
         The sequence to draw, where the table holds several.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -54,7 +66,7 @@ def conservation_logo(table: pd.DataFrame, name: str | None = None) -> Figure:
         )
     rows = table[table["name"] == name].set_index("position")
     heights = rows[letters].mul(rows["information"], axis=0).fillna(0.0)
-    figure = logo(heights, "bits")
+    canvas = logo(heights, "bits")
     mean = f"mean {rows['information'].mean():.2f} of 2 bits"
-    title(figure.axes[0], f"Conservation of {name}", mean)
-    return figure
+    title(canvas.axes[0], f"Conservation of {name}", mean)
+    return canvas.finish(show, save)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from scmamba._arguments import check_choice, check_count
 from scmamba._errors import ScmambaError
+from scmamba.pl._canvas import Canvas
 from scmamba.pl._style import (
     GRAY,
     INK,
     LINE,
     MUTED,
-    canvas,
-    place,
     text_width,
     title,
 )
@@ -45,7 +46,13 @@ class Explained(Protocol):
 
 
 def explanation(
-    found: Explained, *, n_genes: int = 5, evidence: str | None = "expressed"
+    found: Explained,
+    *,
+    n_genes: int = 5,
+    evidence: str | None = "expressed",
+    ax: Axes | None = None,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
 ) -> Figure:
     """Draw the genes that decide about each cell type, as a dot plot.
 
@@ -60,6 +67,12 @@ def explanation(
         Genes of each type: those that argue most for it.
     evidence
         ``"expressed"``: genes that speak by being there; ``"absent"``: by their absence; None: all.
+    ax
+        Axes to draw in; None: a figure of its own.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -99,8 +112,8 @@ def explanation(
     left, foot = text_width(types) + 0.3, text_width(genes, 8) + 0.25
     wide, high = _CELL * len(genes), _CELL * len(types)
     top_edge = max(foot + high, _SIDE)
-    figure = canvas(left + max(wide, 2.2) + 1.45, top_edge + 0.65)
-    axes = place(figure, left, top_edge - high, wide, high)
+    canvas = Canvas(left + max(wide, 2.2) + 1.45, top_edge + 0.65, ax)
+    axes = canvas.place(left, top_edge - high, wide, high)
     y, x = np.indices(values.shape)
     strongest = float(np.abs(values.to_numpy()).max()) or 1.0
     drawn = axes.scatter(
@@ -124,27 +137,26 @@ def explanation(
     axes.spines[:].set_color(LINE)
     title(axes, "Genes that decide", f"the first {n_genes} of each type")
     side = left + wide + 0.2
-    bar = place(figure, side, top_edge - 0.95, 0.1, 0.75)
-    figure.colorbar(drawn, cax=bar)
+    bar = canvas.place(side, top_edge - 0.95, 0.1, 0.75)
+    canvas.figure.colorbar(drawn, cax=bar)
     bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GRAY)
     bar.set_title("attribution (nats)", loc="left", fontsize=8, color=MUTED, pad=5)
     bar.spines[:].set_visible(False)
-    _explain_sizes(figure, side, top_edge - 1.1)
-    return figure
+    _explain_sizes(canvas, side, top_edge - 1.1)
+    return canvas.finish(show, save)
 
 
-def _explain_sizes(figure: Figure, left: float, top: float) -> None:
+def _explain_sizes(canvas: Canvas, left: float, top: float) -> None:
     """Say what fraction of cells a dot stands for, from a place given in inches."""
-    width, height = figure.get_size_inches()
     handles = [
         Line2D([], [], ls="", marker="o", ms=np.sqrt(_LARGEST * one), mfc=GRAY, mec=GRAY)
         for one in _SIZES
     ]
-    figure.legend(
+    canvas.legend(
         handles,
         [f"{one:.0%} of cells" for one in _SIZES],
         loc="upper left",
-        bbox_to_anchor=(left / width, top / height),
+        at=(left, top),
         frameon=False,
         fontsize=8,
         labelcolor=MUTED,

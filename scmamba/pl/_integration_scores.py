@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from scmamba._errors import ScmambaError
-from scmamba.pl._style import BLUE, GRAY, INK, LINE, MUTED, canvas, place, quiet, text_width, title
+from scmamba.pl._canvas import Canvas
+from scmamba.pl._style import BLUE, GRAY, INK, LINE, MUTED, quiet, text_width, title
 
 if TYPE_CHECKING:
     from scmamba.metrics import IntegrationScores
@@ -22,13 +24,19 @@ _GROUPS = {"Bio conservation": "#4f8f5b", "Batch correction": "#7a5ea8", "Total"
 _SHADES = LinearSegmentedColormap.from_list("score", ["#f4f1ea", "#cfdff0", "#7fb0d8", "#2b6cb0"])
 
 
-def integration_scores(scores: IntegrationScores) -> Figure:
+def integration_scores(
+    scores: IntegrationScores, *, show: bool = False, save: str | PathLike[str] | None = None
+) -> Figure:
     """Draw every score of every embedding, best total first.
 
     Parameters
     ----------
     scores
         From :func:`scmamba.metrics.integration`.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -58,16 +66,16 @@ def integration_scores(scores: IntegrationScores) -> Figure:
     left = text_width(map(str, table.index)) + 0.35
     wide = left + _CELL * len(ordered) + 0.25 + _BAR * len(_GROUPS) + 0.2
     high = _LINE * len(table)
-    figure = canvas(wide, _HEAD + high + _FOOT)
-    dots = place(figure, left, _FOOT, _CELL * len(ordered), high)
+    canvas = Canvas(wide, _HEAD + high + _FOOT)
+    dots = canvas.place(left, _FOOT, _CELL * len(ordered), high)
     _dots(dots, table[ordered], [_GROUPS[scores.groups[name]] for name in ordered])
     dots.set_yticks(range(len(table)), [str(name) for name in table.index])
     for i, (name, color) in enumerate(_GROUPS.items()):
         start = left + _CELL * len(ordered) + 0.25 + i * _BAR
-        _bars(place(figure, start, _FOOT, _BAR - 0.12, high), table[name], color)
+        _bars(canvas.place(start, _FOOT, _BAR - 0.12, high), table[name], color)
     note = f"{scores.n_scored:,} of {scores.n_cells:,} cells scored; 1 is best, none is rescaled"
-    figure.text(left / wide, 0.14 / (_HEAD + high + _FOOT), note, fontsize=8, color=MUTED)
-    return figure
+    canvas.text(left, 0.14, note, fontsize=8, color=MUTED)
+    return canvas.finish(show, save)
 
 
 def _dots(axes: Axes, table: pd.DataFrame, colors: list[str]) -> None:
@@ -118,7 +126,9 @@ def _heads(axes: Axes, names: list[str], colors: list[str]) -> None:
         )
 
 
-def integration_runs(runs: pd.DataFrame) -> Figure:
+def integration_runs(
+    runs: pd.DataFrame, *, show: bool = False, save: str | PathLike[str] | None = None
+) -> Figure:
     """Draw the total and the isolated-label score of every run, its seconds and its memory.
 
     Parameters
@@ -126,6 +136,10 @@ def integration_runs(runs: pd.DataFrame) -> Figure:
     runs
         A row a method and seed: columns ``method``, ``Total``, ``Isolated labels`` (both about in
         [0, 1]), ``seconds`` and ``peak GB``.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -163,10 +177,10 @@ def integration_runs(runs: pd.DataFrame) -> Figure:
         raise ScmambaError("runs is empty; run at least one method")
     means = runs.groupby("method")[[*panels]].mean().sort_values("Total")
     left, high, wide = text_width(means.index) + 0.35, 0.32 * len(means) + 0.2, 1.75
-    figure = canvas(left + len(panels) * (wide + 0.25), high + 1.15)
+    canvas = Canvas(left + len(panels) * (wide + 0.25), high + 1.15)
     rows = dict(zip(means.index, range(len(means)), strict=True))
     for i, (name, words) in enumerate(panels.items()):
-        axes = place(figure, left + i * (wide + 0.25), 0.4, wide, high)
+        axes = canvas.place(left + i * (wide + 0.25), 0.4, wide, high)
         axes.hlines(range(len(means)), 0, 1, color=LINE, transform=axes.get_yaxis_transform())
         axes.scatter(runs[name], runs["method"].map(rows), s=22, color=GRAY, zorder=2)
         axes.scatter(means[name], range(len(means)), s=160, marker="|", color=BLUE, zorder=3)
@@ -182,4 +196,4 @@ def integration_runs(runs: pd.DataFrame) -> Figure:
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", labelcolor=INK, length=0)
         title(axes, *words)
-    return figure
+    return canvas.finish(show, save)

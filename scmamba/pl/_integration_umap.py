@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
+from scmamba.pl._canvas import Canvas
 from scmamba.pl._points import (
     behind_first,
     colors_of,
@@ -15,7 +17,7 @@ from scmamba.pl._points import (
     legend,
     scatter,
 )
-from scmamba.pl._style import GRAY, MUTED, canvas, place, text_width, title
+from scmamba.pl._style import GRAY, MUTED, text_width, title
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -30,6 +32,9 @@ def integration_umap(
     batch_key: str,
     labels_key: str | None = None,
     bases: Mapping[str, str] = BEFORE_AND_AFTER,
+    *,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
 ) -> Figure:
     """Draw cells colored by batch (top) and by label (bottom), on one embedding after another.
 
@@ -47,6 +52,10 @@ def integration_umap(
         ``obs`` column of labels, a second row of panels; None: batches alone.
     bases
         Title of each column of panels and the ``obsm`` key of its coordinates.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -74,19 +83,19 @@ def integration_umap(
     across = len(points) * (_PANEL + _GAP)
     named = max(text_width(names) for names in colors.values()) + 0.4
     heights = {key: max(_PANEL, len(colors[key]) * _ROW) + _GAP for key in keys}
-    figure = canvas(_MARGIN + across + named, sum(heights.values()) + _HEAD)
+    canvas = Canvas(_MARGIN + across + named, sum(heights.values()) + _HEAD)
     top = sum(heights.values())
     for row, key in enumerate(keys):
         shades = labels[key].map(colors[key]).fillna(GRAY).to_numpy()
         order = behind_first(labels[key], colors[key])
         for i, (name, where) in enumerate(points.items()):
             left = _MARGIN + i * (_PANEL + _GAP)
-            axes = place(figure, left, top - _PANEL, _PANEL, _PANEL)
+            axes = canvas.place(left, top - _PANEL, _PANEL, _PANEL)
             scatter(axes, where[order], c=shades[order])
             if row == 0:
                 title(axes, name)
             if i == 0:
                 axes.set_ylabel(key, fontsize=10, color=MUTED)
-        legend(figure, colors[key], 1, left=_MARGIN + across, top=top - 0.05)
+        legend(canvas, colors[key], 1, left=_MARGIN + across, top=top - 0.05)
         top -= heights[key]
-    return figure
+    return canvas.finish(show, save)

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from scmamba._errors import ScmambaError
-from scmamba.pl._style import BLUE, GRAY, LINE, MUTED, ORANGE, canvas, place, quiet
+from scmamba.pl._canvas import Canvas
+from scmamba.pl._style import BLUE, GRAY, LINE, MUTED, ORANGE, quiet
 
 NUCLEOTIDES = {"A": "#2f9e63", "C": BLUE, "G": ORANGE, "T": "#b8322a", "U": "#b8322a", "N": GRAY}
 PER_LINE = 80
 _CELL, _GAP, _LEFT, _RIGHT, _HEAD, _FOOT = 0.15, 0.5, 0.95, 1.15, 0.6, 0.5
 
 
-def lines(positions: np.ndarray, height: float) -> tuple[Figure, Iterator[tuple[Axes, np.ndarray]]]:
-    """Return a figure, and the axes and positions of each of its lines, from the top.
+def lines(positions: np.ndarray, height: float) -> tuple[Canvas, Iterator[tuple[Axes, np.ndarray]]]:
+    """Return a canvas, and the axes and positions of each of its lines, from the top.
 
     Parameters
     ----------
@@ -30,15 +30,15 @@ def lines(positions: np.ndarray, height: float) -> tuple[Figure, Iterator[tuple[
     parts = np.split(positions, range(PER_LINE, len(positions), PER_LINE))
     widest = max(len(parts[0]) * _CELL, 3.0)
     total = len(parts) * (height + _GAP) - _GAP
-    figure = canvas(_LEFT + widest + _RIGHT, _HEAD + total + _FOOT)
+    canvas = Canvas(_LEFT + widest + _RIGHT, _HEAD + total + _FOOT)
     scale = widest / len(parts[0])
 
     def panels() -> Iterator[tuple[Axes, np.ndarray]]:
         for i, part in enumerate(parts):
             bottom = _FOOT + total - height - i * (height + _GAP)
-            yield place(figure, _LEFT, bottom, len(part) * scale, height), part
+            yield canvas.place(_LEFT, bottom, len(part) * scale, height), part
 
-    return figure, panels()
+    return canvas, panels()
 
 
 def position_axis(axes: Axes, positions: np.ndarray) -> None:
@@ -49,7 +49,7 @@ def position_axis(axes: Axes, positions: np.ndarray) -> None:
     axes.set_xticks(ticks, [f"{p:,}" for p in ticks])
 
 
-def logo(heights: pd.DataFrame, label: str) -> Figure:
+def logo(heights: pd.DataFrame, label: str) -> Canvas:
     """Stack letters at their heights.
 
     Parameters
@@ -70,7 +70,7 @@ def logo(heights: pd.DataFrame, label: str) -> Figure:
     except ImportError as error:
         raise ScmambaError("logos need logomaker: pip install 'scmamba[sequence]'") from error
 
-    figure, panels = lines(heights.index.to_numpy(), 1.1)
+    canvas, panels = lines(heights.index.to_numpy(), 1.1)
     top = heights.clip(lower=0).sum(axis=1).max()
     low = heights.clip(upper=0).sum(axis=1).min()
     for axes, part in panels:
@@ -88,4 +88,4 @@ def logo(heights: pd.DataFrame, label: str) -> Figure:
         axes.axhline(0, color=LINE, linewidth=0.8, zorder=0)
         position_axis(axes, part)
         axes.xaxis.label.set_color(MUTED)
-    return figure
+    return canvas

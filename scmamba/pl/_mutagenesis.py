@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 import numpy as np
 import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
@@ -9,7 +11,7 @@ from matplotlib.figure import Figure
 
 from scmamba._errors import ScmambaError
 from scmamba.pl._letters import NUCLEOTIDES, lines, logo, position_axis
-from scmamba.pl._style import GRAY, INK, MUTED, place, title
+from scmamba.pl._style import GRAY, INK, MUTED, title
 
 _ROW, _SIDE = 0.2, 1.15
 _SUBSTITUTION = "substitution"
@@ -19,7 +21,13 @@ _DIVERGING = LinearSegmentedColormap.from_list(
 )
 
 
-def mutagenesis_heatmap(table: pd.DataFrame, *, value: str = "change") -> Figure:
+def mutagenesis_heatmap(
+    table: pd.DataFrame,
+    *,
+    value: str = "change",
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
+) -> Figure:
     """Draw each change as a cell: what is done in rows, where in columns.
 
     Parameters
@@ -29,6 +37,10 @@ def mutagenesis_heatmap(table: pd.DataFrame, *, value: str = "change") -> Figure
     value
         Column to color by. White is 0; dots mark the nucleotides of the sequence itself. Cuts
         change so much that the other changes set the strength of the colors, where there are any.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -58,7 +70,7 @@ def mutagenesis_heatmap(table: pd.DataFrame, *, value: str = "change") -> Figure
     cells = cells.reindex(index=order, columns=positions)
     letters = _letters(table)
     strongest = _strongest(cells)
-    figure, panels = lines(positions, _ROW * len(order))
+    canvas, panels = lines(positions, _ROW * len(order))
     for axes, part in panels:
         image = axes.imshow(
             cells[part],
@@ -77,19 +89,25 @@ def mutagenesis_heatmap(table: pd.DataFrame, *, value: str = "change") -> Figure
         axes.tick_params(length=0, labelsize=8, labelcolor=MUTED)
         axes.spines[:].set_visible(False)
         position_axis(axes, part)
-    first, (width, height) = figure.axes[0], figure.get_size_inches()
+    first, width, height = canvas.axes[0], canvas.width, canvas.height
     title(first, "Mutagenesis", f"{len(table):,} changes at {len(positions):,} positions")
     box = first.get_position()
-    bar = place(figure, width - _SIDE + 0.15, box.y0 * height, 0.1, max(box.height * height, 0.6))
+    bar = canvas.place(width - _SIDE + 0.15, box.y0 * height, 0.1, max(box.height * height, 0.6))
     beyond = bool((np.abs(cells) > strongest).any(axis=None))
-    figure.colorbar(image, cax=bar, extend="both" if beyond else "neither")
+    canvas.figure.colorbar(image, cax=bar, extend="both" if beyond else "neither")
     bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GRAY)
     bar.set_ylabel(value, fontsize=8, color=MUTED)
     bar.spines[:].set_visible(False)
-    return figure
+    return canvas.finish(show, save)
 
 
-def mutagenesis_logo(table: pd.DataFrame, *, value: str = "change") -> Figure:
+def mutagenesis_logo(
+    table: pd.DataFrame,
+    *,
+    value: str = "change",
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
+) -> Figure:
     """Draw each nucleotide as high as the mean loss when another takes its place.
 
     Parameters
@@ -99,6 +117,10 @@ def mutagenesis_logo(table: pd.DataFrame, *, value: str = "change") -> Figure:
     value
         Column of the change; its mean over the substitutions of a position, with the sign turned,
         is the height. Letters below the line would better be others.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -130,9 +152,9 @@ def mutagenesis_logo(table: pd.DataFrame, *, value: str = "change") -> Figure:
     heights = pd.DataFrame(0.0, index=positions, columns=sorted(letters.unique()))
     for position, letter in letters.items():
         heights.at[position, letter] = loss[position]
-    figure = logo(heights, f"mean loss of {value}" if value == "score" else "mean loss")
-    title(figure.axes[0], "What each nucleotide is worth", "mean over its substitutions")
-    return figure
+    canvas = logo(heights, f"mean loss of {value}" if value == "score" else "mean loss")
+    title(canvas.axes[0], "What each nucleotide is worth", "mean over its substitutions")
+    return canvas.finish(show, save)
 
 
 def _strongest(cells: pd.DataFrame) -> float:

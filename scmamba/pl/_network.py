@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 
 from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
-from scmamba.pl._style import BLUE, GRAY, INK, LINE, MUTED, ORANGE, canvas, place, title
+from scmamba.pl._canvas import Canvas
+from scmamba.pl._style import BLUE, GRAY, INK, LINE, MUTED, ORANGE, title
 
 _SIZE = 7.0  # inches
 _COLUMNS = {"regulator", "target", "weight"}
@@ -24,6 +27,9 @@ def gene_network(
     regulators: Sequence[str] | None = None,
     n_edges: int = 60,
     seed: int = 0,
+    ax: Axes | None = None,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
 ) -> Figure:
     """Draw the strongest edges of a gene network.
 
@@ -41,6 +47,12 @@ def gene_network(
         Edges that are drawn: each regulator has an equal part, its strongest.
     seed
         Seed of the layout.
+    ax
+        Axes to draw in; None: a figure of its own.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -82,8 +94,8 @@ def gene_network(
     graph.add_edges_from(zip(kept["regulator"], kept["target"], strict=True))
     sources = set(kept["regulator"])
     where = nx.spring_layout(graph, k=1.6 / np.sqrt(len(graph)), iterations=200, seed=seed)
-    figure = canvas(_SIZE, _SIZE)
-    axes = place(figure, 0.3, 0.5, _SIZE - 0.6, _SIZE - 1.2)
+    canvas = Canvas(_SIZE, _SIZE, ax)
+    axes = canvas.place(0.3, 0.5, _SIZE - 0.6, _SIZE - 1.2)
     largest = float(size.loc[kept.index].max()) or 1.0
     signs = np.sign(kept["weight"]) if "sign" not in kept else kept["sign"]
     for (_, edge), sign in zip(kept.iterrows(), signs, strict=True):
@@ -134,4 +146,4 @@ def gene_network(
     n_left = len(edges) - len(kept)
     more = f", of {len(edges):,}" if n_left else ""
     title(axes, "Gene network", f"{len(sources)} regulators, {len(kept)} edges{more}")
-    return figure
+    return canvas.finish(show, save)

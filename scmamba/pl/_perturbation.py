@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
-from scmamba.pl._style import GRAY, INK, LINE, MUTED, canvas, place, text_width, title
+from scmamba.pl._canvas import Canvas
+from scmamba.pl._style import GRAY, INK, LINE, MUTED, text_width, title
 
 _CELL = 0.19  # inches
 
 
 def perturbation_effects(
-    table: pd.DataFrame, *, n_genes: int = 50, n_perturbations: int = 50
+    table: pd.DataFrame,
+    *,
+    n_genes: int = 50,
+    n_perturbations: int = 50,
+    ax: Axes | None = None,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
 ) -> Figure:
     """Draw effects of perturbations on the genes whose effects vary most, as a heat map.
 
@@ -35,6 +44,12 @@ def perturbation_effects(
         table; of a single perturbation, those with the largest change.
     n_perturbations
         Most perturbations that are drawn: those with the largest root mean square effect.
+    ax
+        Axes to draw in; None: a figure of its own.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -71,8 +86,8 @@ def perturbation_effects(
 
     left, foot, head = text_width(names) + 0.3, text_width(columns, 8) + 0.25, 0.65
     wide, high = _CELL * len(columns), max(_CELL * len(names), 0.6)
-    figure = canvas(left + max(wide, 2.6) + 0.9, foot + high + head)
-    axes = place(figure, left, foot, wide, high)
+    canvas = Canvas(left + max(wide, 2.6) + 0.9, foot + high + head, ax)
+    axes = canvas.place(left, foot, wide, high)
     strongest = max(float(np.quantile(np.abs(drawn), 0.99)), np.finfo(float).tiny)
     image = axes.imshow(
         drawn,
@@ -93,13 +108,13 @@ def perturbation_effects(
         number_of(len(columns), values.shape[1], "gene"),
     ]
     title(axes, "Effects of perturbations", ", ".join(shown))
-    bar = place(figure, left + wide + 0.15, foot, 0.1, high)
+    bar = canvas.place(left + wide + 0.15, foot, 0.1, high)
     beyond = bool((np.abs(drawn) > strongest).any())
-    figure.colorbar(image, cax=bar, extend="both" if beyond else "neither")
+    canvas.figure.colorbar(image, cax=bar, extend="both" if beyond else "neither")
     bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GRAY)
     bar.set_ylabel("change", fontsize=8, color=MUTED)
     bar.spines[:].set_visible(False)
-    return figure
+    return canvas.finish(show, save)
 
 
 def _numbers(table: Any) -> np.ndarray:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
+from scmamba.pl._canvas import Canvas
 from scmamba.pl._point_names import name_points
 from scmamba.pl._style import (
     BLUE,
@@ -16,8 +20,6 @@ from scmamba.pl._style import (
     INK,
     LINE,
     ORANGE,
-    canvas,
-    place,
     quiet,
     title,
 )
@@ -25,7 +27,15 @@ from scmamba.pl._style import (
 _SIZE = 4.2  # inches
 
 
-def perturbation_change(observed: pd.Series, predicted: pd.Series, *, n_labels: int = 10) -> Figure:
+def perturbation_change(
+    observed: pd.Series,
+    predicted: pd.Series,
+    *,
+    n_labels: int = 10,
+    ax: Axes | None = None,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
+) -> Figure:
     """Draw the predicted against the observed change of each gene after a perturbation.
 
     Parameters
@@ -35,6 +45,12 @@ def perturbation_change(observed: pd.Series, predicted: pd.Series, *, n_labels: 
         genes in any order; a row of ``PerturbationModel.predict_mean`` for example.
     n_labels
         Number of genes that are named: those with the largest observed change; 0: none.
+    ax
+        Axes to draw in; None: a figure of its own.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -66,8 +82,8 @@ def perturbation_change(observed: pd.Series, predicted: pd.Series, *, n_labels: 
     pad = 0.06 * (high - low) or 1.0
     ends = (low - pad, high + pad)
 
-    figure = canvas(_SIZE + 0.95, _SIZE + 1.15)
-    axes = place(figure, 0.75, 0.5, _SIZE, _SIZE)
+    canvas = Canvas(_SIZE + 0.95, _SIZE + 1.15, ax)
+    axes = canvas.place(0.75, 0.5, _SIZE, _SIZE)
     axes.axhline(0, color=LINE, linewidth=1, zorder=0)
     axes.axvline(0, color=LINE, linewidth=1, zorder=0)
     axes.plot(ends, ends, color=GRAY, linewidth=1, zorder=0)
@@ -92,7 +108,7 @@ def perturbation_change(observed: pd.Series, predicted: pd.Series, *, n_labels: 
         color=INK,
     )
     title(axes, "Predicted change", f"{len(x):,} gene{'s' if len(x) > 1 else ''}")
-    return figure
+    return canvas.finish(show, save)
 
 
 def _changes(values: object, name: str) -> pd.Series:

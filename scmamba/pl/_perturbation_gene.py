@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from os import PathLike
 
 import numpy as np
 import numpy.typing as npt
 from anndata import AnnData
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import gaussian_kde
 
 from scmamba._errors import ScmambaError
+from scmamba.pl._canvas import Canvas
 from scmamba.pl._points import labels_of
 from scmamba.pl._side_column import side_column
 from scmamba.pl._style import (
@@ -19,9 +22,7 @@ from scmamba.pl._style import (
     INK,
     MUTED,
     ORANGE,
-    canvas,
     palette,
-    place,
     quiet,
     text_width,
     title,
@@ -36,7 +37,13 @@ Floats = npt.NDArray[np.float64]
 
 
 def perturbation_gene(
-    cells: AnnData | Mapping[str, AnnData], gene: str, *, groupby: str | None = None
+    cells: AnnData | Mapping[str, AnnData],
+    gene: str,
+    *,
+    groupby: str | None = None,
+    ax: Axes | None = None,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
 ) -> Figure:
     """Draw the distribution of one gene in control, predicted and observed cells.
 
@@ -50,6 +57,12 @@ def perturbation_gene(
         Name of the gene, as in ``var_names``.
     groupby
         ``obs`` column with the groups, of one AnnData; cells without a label are left out.
+    ax
+        Axes to draw in; None: a figure of its own.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -77,8 +90,8 @@ def perturbation_gene(
     groups = _groups(cells, gene, groupby)
     shades = _SHADES if len(groups) <= len(_SHADES) else palette(len(groups))
     left, wide, high = text_width(groups) + 0.3, 3.8, _ROW * len(groups)
-    figure = canvas(left + wide + 1.5, 0.55 + high + 0.65)
-    axes = place(figure, left, 0.55, wide, high)
+    canvas = Canvas(left + wide + 1.5, 0.55 + high + 0.65, ax)
+    axes = canvas.place(left, 0.55, wide, high)
     highest = max(float(values.max()) for values in groups.values()) or 1.0
     grid = np.linspace(0, 1.1 * highest, 200)
     rng = np.random.default_rng(0)
@@ -102,7 +115,7 @@ def perturbation_gene(
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     title(axes, gene, "lines are means")
-    return figure
+    return canvas.finish(show, save)
 
 
 def _groups(

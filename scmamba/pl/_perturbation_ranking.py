@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
+from scmamba.pl._canvas import Canvas
 from scmamba.pl._perturbation import number_of
 from scmamba.pl._side_column import side_column
-from scmamba.pl._style import BLUE, GRAY, INK, MUTED, canvas, place, quiet, text_width, title
+from scmamba.pl._style import BLUE, GRAY, INK, MUTED, quiet, text_width, title
 
 _RANK = 0.27  # inches
 _RANKED = ("perturbation", "score", "distance", "measured")
 
 
-def perturbation_ranking(ranking: pd.DataFrame, *, n_perturbations: int = 30) -> Figure:
+def perturbation_ranking(
+    ranking: pd.DataFrame,
+    *,
+    n_perturbations: int = 30,
+    ax: Axes | None = None,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
+) -> Figure:
     """Draw which perturbations bring control cells closest to a state, the best at the top.
 
     Parameters
@@ -28,6 +39,12 @@ def perturbation_ranking(ranking: pd.DataFrame, *, n_perturbations: int = 30) ->
         difference) and ``measured``; drawn in its order.
     n_perturbations
         Most rows that are drawn: the first.
+    ax
+        Axes to draw in; None: a figure of its own.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -64,8 +81,8 @@ def perturbation_ranking(ranking: pd.DataFrame, *, n_perturbations: int = 30) ->
     measured = shown["measured"].to_numpy(bool)
     left, wide, high = text_width(names) + 0.3, 3.4, _RANK * len(names)
     foot = 0.9
-    figure = canvas(left + wide + 0.8, foot + high + 0.65)
-    axes = place(figure, left, foot, wide, high)
+    canvas = Canvas(left + wide + 0.8, foot + high + 0.65, ax)
+    axes = canvas.place(left, foot, wide, high)
     places = np.arange(len(names))
     axes.axvline(0, color=GRAY, linewidth=1, zorder=1)
     axes.hlines(places, 0, scores, color=GRAY, linewidth=1.5, zorder=1)
@@ -80,12 +97,12 @@ def perturbation_ranking(ranking: pd.DataFrame, *, n_perturbations: int = 30) ->
     quiet(axes)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
-    _explain(figure, measured, left)
+    _explain(canvas, measured, left)
     title(axes, "Ranked perturbations", number_of(len(shown), len(ranking), "perturbation"))
-    return figure
+    return canvas.finish(show, save)
 
 
-def _explain(figure: Figure, measured: np.ndarray, left: float) -> None:
+def _explain(canvas: Canvas, measured: np.ndarray, left: float) -> None:
     """Name the two kinds of dots, where both occur or only predictions do."""
     kinds = [(True, BLUE, "measured"), (False, "white", "predicted")]
     handles = [
@@ -93,10 +110,10 @@ def _explain(figure: Figure, measured: np.ndarray, left: float) -> None:
         for kind, color, text in kinds
         if kind in measured
     ]
-    figure.legend(
+    canvas.legend(
         handles=handles,
         loc="lower left",
-        bbox_to_anchor=(left / figure.get_figwidth(), 0.1 / figure.get_figheight()),
+        at=(left, 0.1),
         ncols=2,
         frameon=False,
         fontsize=9,

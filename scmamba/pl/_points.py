@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN
 from scmamba._text import label_texts
+from scmamba.pl._canvas import Canvas
 from scmamba.pl._style import GRAY, INK, is_gray, palette, text_width
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+_ALIKE = 0.2  # distance in RGB below which colors of dots are taken for one another
 
 
 def coordinates(adata: AnnData, basis: str) -> NDArray[np.float64]:
@@ -56,7 +58,8 @@ def labels_of(adata: AnnData, key: str) -> pd.Series:
 def colors_of(adata: AnnData, labels: Mapping[str, pd.Series]) -> dict[str, str]:
     """Return one color for each label that is drawn, in the order of the categories.
 
-    Colors in ``uns`` are taken, except those that look like the gray of unknown cells.
+    Colors in ``uns`` are taken, except those that look like the gray of unknown cells. A label that
+    only a later key has does not get the color of another label.
     """
     known: dict[str, str] = {}
     for key in labels:
@@ -66,7 +69,7 @@ def colors_of(adata: AnnData, labels: Mapping[str, pd.Series]) -> dict[str, str]
         given = adata.uns.get(f"{key}_colors", ())
         given = list(map(str, given)) if len(given) == len(names) else list(palette(len(names)))
         pairs = zip(names, _without_gray(given), strict=True)
-        known |= {name: color for name, color in pairs if name not in known}
+        known |= _apart({name: color for name, color in pairs if name not in known}, known)
     drawn = set().union(*(values.dropna() for values in labels.values()))
     colors = {name: color for name, color in known.items() if name in drawn}
     unknown = {name: GRAY for name in colors if name.lower() == UNKNOWN}
@@ -75,16 +78,36 @@ def colors_of(adata: AnnData, labels: Mapping[str, pd.Series]) -> dict[str, str]
 
 def _without_gray(colors: list[str]) -> list[str]:
     """Replace colors that look gray by those of scanpy's palette that differ most from others."""
-    taken = [to_rgb(color) for color in colors if not is_gray(color)]
+    taken = [color for color in colors if not is_gray(color)]
     free = [c for c in palette(28) if not is_gray(c) and max(to_rgb(c)) < 0.75]
     found = []
     for color in colors:
         if is_gray(color) and free and taken:
-            color = max(free, key=lambda one: min(math.dist(to_rgb(one), other) for other in taken))
+            color = max(free, key=lambda one: _distance(one, taken))
             free.remove(color)
-            taken.append(to_rgb(color))
+            taken.append(color)
         found.append(color)
     return found
+
+
+def _apart(added: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """Replace added colors that look like known ones by those of scanpy that differ most."""
+    if not known:
+        return dict(added)
+    kept = [color for color in added.values() if _distance(color, known.values()) >= _ALIKE]
+    taken, found = [*known.values(), *kept], {}
+    free = [c for c in palette(102) if not is_gray(c)]
+    for name, color in added.items():
+        if color not in kept:
+            color = max(free, key=lambda one: _distance(one, taken))
+            taken.append(color)
+        found[name] = color
+    return found
+
+
+def _distance(color: str, others: Iterable[str]) -> float:
+    """Distance in RGB, each in [0, 1], to the nearest of other colors."""
+    return min(math.dist(to_rgb(color), to_rgb(other)) for other in others)
 
 
 def behind_first(labels: pd.Series, colors: Mapping[str, str]) -> NDArray[np.int64]:
@@ -110,19 +133,18 @@ def legend_columns(colors: Mapping[str, str], across: float) -> int:
 
 
 def legend(
-    figure: Figure, colors: Mapping[str, str], columns: int, *, left: float, top: float
+    canvas: Canvas, colors: Mapping[str, str], columns: int, *, left: float, top: float
 ) -> None:
     """Name the colors, from a place given in inches."""
-    width, height = figure.get_size_inches()
     handles = [
         Line2D([], [], linestyle="", marker="o", markersize=6, markeredgewidth=0, color=color)
         for color in colors.values()
     ]
-    figure.legend(
+    canvas.legend(
         handles,
         list(colors),
         loc="upper left",
-        bbox_to_anchor=(left / width, top / height),
+        at=(left, top),
         ncols=columns,
         borderaxespad=0,
         borderpad=0,

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from scmamba.metrics.calibration import calibration_table, expected_calibration_error
-from scmamba.pl._style import BLUE, GRAY, MUTED, ORANGE, canvas, place, quiet, title
+from scmamba.pl._canvas import Canvas
+from scmamba.pl._style import BLUE, GRAY, MUTED, ORANGE, quiet, title
 
 
-def reliability(confidence: ArrayLike, correct: ArrayLike, n_bins: int = 15) -> Figure:
+def reliability(
+    confidence: ArrayLike,
+    correct: ArrayLike,
+    n_bins: int = 15,
+    *,
+    ax: Axes | None = None,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
+) -> Figure:
     """Draw a reliability diagram: accuracy against confidence, and how often each occurs.
 
     Parameters
@@ -21,6 +33,12 @@ def reliability(confidence: ArrayLike, correct: ArrayLike, n_bins: int = 15) -> 
         True where the best guess is right.
     n_bins
         Number of equally wide bins, those of the calibration error.
+    ax
+        Axes to draw in; None: a figure of its own.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -43,8 +61,8 @@ def reliability(confidence: ArrayLike, correct: ArrayLike, n_bins: int = 15) -> 
     filled = table[table["n_cells"] > 0]
     low, high = _wilson(filled["accuracy"].to_numpy(), filled["n_cells"].to_numpy())
 
-    figure = canvas(4.6, 5.4)
-    axes = place(figure, 0.7, 1.65, 3.6, 3.1)
+    canvas = Canvas(4.6, 5.4, ax)
+    axes = canvas.place(0.7, 1.65, 3.6, 3.1)
     axes.plot([0, 1], [0, 1], color=GRAY, linewidth=1.2, linestyle=(0, (4, 3)))
     axes.vlines(filled["confidence"], low, high, color=BLUE, alpha=0.35, linewidth=2)
     axes.plot(filled["confidence"], filled["accuracy"], color=BLUE, linewidth=1.4, alpha=0.7)
@@ -63,7 +81,7 @@ def reliability(confidence: ArrayLike, correct: ArrayLike, n_bins: int = 15) -> 
     title(axes, "Reliability", f"calibration error {ece:.3f} over {n_bins} bins")
     quiet(axes, grid=True)
 
-    below = place(figure, 0.7, 0.6, 3.6, 0.9)
+    below = canvas.place(0.7, 0.6, 3.6, 0.9)
     width = table["right"] - table["left"]
     below.bar(table["left"], table["n_cells"], width * 0.92, align="edge", color=BLUE, alpha=0.35)
     below.set(xlim=(0, 1.02), xlabel="confidence", ylabel="cells")
@@ -80,7 +98,7 @@ def reliability(confidence: ArrayLike, correct: ArrayLike, n_bins: int = 15) -> 
         handlelength=1,
     )
     quiet(below)
-    return figure
+    return canvas.finish(show, save)
 
 
 def _wilson(share: np.ndarray, n: np.ndarray, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:

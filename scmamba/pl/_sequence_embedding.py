@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from scmamba._errors import ScmambaError
 from scmamba._keys import Keys
+from scmamba.pl._canvas import Canvas
 from scmamba.pl._coordinates import umap
 from scmamba.pl._points import (
     behind_first,
@@ -22,7 +25,7 @@ from scmamba.pl._points import (
     legend_columns,
     scatter,
 )
-from scmamba.pl._style import BLUE, GRAY, MUTED, canvas, place, title
+from scmamba.pl._style import BLUE, GRAY, MUTED, title
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -37,6 +40,9 @@ def sequence_embedding(
     *,
     basis: str = "X_umap",
     embedding: str = Keys().embedding,
+    ax: Axes | None = None,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
 ) -> Figure:
     """Draw a UMAP of embedded sequences.
 
@@ -51,6 +57,12 @@ def sequence_embedding(
         ``obsm`` key of two coordinates. ``"X_umap"`` is computed where it is missing.
     embedding
         ``obsm`` key to compute it from.
+    ax
+        Axes to draw in; None: a figure of its own.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -84,18 +96,18 @@ def sequence_embedding(
             colors = colors_of(adata, {color: labels})
     columns = legend_columns(colors, _PANEL)
     foot = max(-(-len(colors) // columns) * _ROW, 0 if numbers is None else 0.35) + 0.2
-    figure = canvas(2 * _MARGIN + _PANEL, _HEAD + _PANEL + foot)
-    axes = place(figure, _MARGIN, foot, _PANEL, _PANEL)
+    canvas = Canvas(2 * _MARGIN + _PANEL, _HEAD + _PANEL + foot, ax)
+    axes = canvas.place(_MARGIN, foot, _PANEL, _PANEL)
     title(axes, "Sequences" if color is None else color, f"{adata.n_obs:,} sequences")
     if numbers is not None:
-        _by_number(figure, points, numbers, foot)
+        _by_number(canvas, points, numbers, foot)
     elif labels is not None and colors:
         order = behind_first(labels, colors)
         scatter(axes, points[order], c=labels.map(colors).fillna(GRAY).to_numpy()[order])
-        legend(figure, colors, columns, left=_MARGIN, top=foot - 0.1)
+        legend(canvas, colors, columns, left=_MARGIN, top=foot - 0.1)
     else:
         scatter(axes, points, color=BLUE)
-    return figure
+    return canvas.finish(show, save)
 
 
 def _points(adata: AnnData, basis: str, embedding: str) -> NDArray[np.float64]:
@@ -116,14 +128,14 @@ def _points(adata: AnnData, basis: str, embedding: str) -> NDArray[np.float64]:
 
 
 def _by_number(
-    figure: Figure, points: NDArray[np.float64], values: NDArray[np.float64], foot: float
+    canvas: Canvas, points: NDArray[np.float64], values: NDArray[np.float64], foot: float
 ) -> None:
     """High values on top, a color bar beneath."""
     order = np.argsort(np.nan_to_num(values, nan=-np.inf), kind="stable")
     drawn = scatter(
-        figure.axes[0], points[order], c=values[order], cmap="viridis", plotnonfinite=True
+        canvas.axes[0], points[order], c=values[order], cmap="viridis", plotnonfinite=True
     )
-    bar = place(figure, _MARGIN, foot - 0.25, _PANEL, 0.09)
-    figure.colorbar(drawn, cax=bar, orientation="horizontal")
+    bar = canvas.place(_MARGIN, foot - 0.25, _PANEL, 0.09)
+    canvas.figure.colorbar(drawn, cax=bar, orientation="horizontal")
     bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GRAY)
     bar.spines[:].set_visible(False)

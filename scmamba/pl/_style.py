@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.textpath import TextPath
 
 INK = "#1f2933"
@@ -18,50 +15,6 @@ LINE = "#dfe4ea"
 GRAY = "#c7cdd4"
 BLUE = "#2b6cb0"
 ORANGE = "#d9772b"
-
-
-_TICKS = "$\\mathdefault"  # how matplotlib begins the numbers of its own that are formulas
-
-
-class Picture(Figure):
-    """A figure that a notebook shows, although pyplot does not know it.
-
-    Text is drawn as it is: names that come from data may hold ``$`` without being formulas.
-    """
-
-    def _repr_png_(self) -> bytes:
-        """Return the picture as a notebook shows it."""
-        file = io.BytesIO()
-        self.savefig(file, format="png", bbox_inches="tight")
-        return file.getvalue()
-
-    def draw(self, renderer: Any) -> None:
-        """Draw the figure with a matplotlib renderer."""
-        self._draw_text_as_it_is()
-        super().draw(renderer)
-
-    def get_tightbbox(self, *arguments: Any, **options: Any) -> Any:
-        """Return the box around all that is drawn."""
-        self._draw_text_as_it_is()
-        return super().get_tightbbox(*arguments, **options)
-
-    def _draw_text_as_it_is(self) -> None:
-        for axes in self.axes:
-            for axis in (axes.xaxis, axes.yaxis):
-                axis.get_ticklabels()  # writes them, as drawing would
-        for text in self.findobj(Text):
-            text.set_parse_math(text.get_text().startswith(_TICKS))
-
-
-def canvas(width: float, height: float) -> Figure:
-    """Return an empty white figure, sizes in inches, that is unknown to pyplot."""
-    return Picture(figsize=(width, height), dpi=100, facecolor="white")
-
-
-def place(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Axes at a place given in inches, so that text never has to guess how large it is."""
-    across, up = figure.get_size_inches()
-    return figure.add_axes((left / across, bottom / up, width / across, height / up))
 
 
 def title(axes: Axes, text: str, beneath: str = "") -> None:

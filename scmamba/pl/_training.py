@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from scmamba._errors import ScmambaError
-from scmamba.pl._style import INK, MUTED, ORANGE, canvas, palette, place, quiet, title
+from scmamba.pl._canvas import Canvas
+from scmamba.pl._style import INK, MUTED, ORANGE, palette, quiet, title
 
 _TRAINING, _VALIDATION, _STAGE = "train_", "val_", "stage"
 _FAR = 30
 
 
-def training_curve(history: pd.DataFrame, metric: str | None = None) -> Figure:
+def training_curve(
+    history: pd.DataFrame,
+    metric: str | None = None,
+    *,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
+) -> Figure:
     """Draw the losses, and what else was measured on validation cells, over training.
 
     Parameters
@@ -28,6 +37,10 @@ def training_curve(history: pd.DataFrame, metric: str | None = None) -> Figure:
     metric
         Column that chose the epoch, lower is better where its name holds "loss", else higher;
         None takes ``val_loss``, else the last ``val_`` column.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -59,16 +72,16 @@ def training_curve(history: pd.DataFrame, metric: str | None = None) -> Figure:
     scores = [name for name in measured if _stem(name) not in stems]
     losses = _distinct(numbers.drop(columns=scores))
     panels = [names for names in (losses, scores) if names]
-    figure = canvas(0.4 + 4.5 * len(panels), 3.5)
+    canvas = Canvas(0.4 + 4.5 * len(panels), 3.5)
     for position, names in enumerate(panels):
-        axes = place(figure, 0.7 + 4.5 * position, 0.6, 3.8, 2.2)
+        axes = canvas.place(0.7 + 4.5 * position, 0.6, 3.8, 2.2)
         _lines(axes, numbers[names])
         _stages(axes, stage)
         if best is not None:
             axes.axvline(best, color=ORANGE, linewidth=1.2, linestyle=(0, (4, 3)))
         heading = "Loss" if names is losses else "On validation cells"
         title(axes, heading, _beneath(numbers, names, metric, best))
-    return figure
+    return canvas.finish(show, save)
 
 
 def _tidy(history: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series | None]:

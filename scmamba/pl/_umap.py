@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from scmamba._keys import Keys
+from scmamba.pl._canvas import Canvas
 from scmamba.pl._points import (
     behind_first,
     colors_of,
@@ -21,7 +23,7 @@ from scmamba.pl._points import (
     legend_columns,
     scatter,
 )
-from scmamba.pl._style import GRAY, MUTED, canvas, place, title
+from scmamba.pl._style import GRAY, MUTED, title
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -40,6 +42,9 @@ def umap_triptych(
     prediction: str = Keys().best_guess,
     confidence: str = Keys().confidence,
     basis: str = "X_umap",
+    *,
+    show: bool = False,
+    save: str | PathLike[str] | None = None,
 ) -> Figure:
     """Draw truth, prediction and confidence of the cells on a two-dimensional embedding.
 
@@ -57,6 +62,10 @@ def umap_triptych(
         ``obs`` columns of the predicted label and of its probability in [0, 1].
     basis
         ``obsm`` key of the coordinates, ``"X_umap"`` or in scanpy's short form ``"umap"``.
+    show
+        Display the figure at once.
+    save
+        File to write, in the format of its suffix, such as ``"figure.pdf"``.
 
     Returns
     -------
@@ -91,9 +100,9 @@ def umap_triptych(
     columns = legend_columns(colors, across)
     foot = max(-(-len(colors) // columns) * _ROW, 0.5) + 0.15
     width = 2 * _MARGIN + n_panels * (_PANEL + _GAP) - _GAP
-    figure = canvas(width, _HEAD + _PANEL + foot)
+    canvas = Canvas(width, _HEAD + _PANEL + foot)
     panels = [
-        place(figure, _MARGIN + i * (_PANEL + _GAP), foot, _PANEL, _PANEL) for i in range(n_panels)
+        canvas.place(_MARGIN + i * (_PANEL + _GAP), foot, _PANEL, _PANEL) for i in range(n_panels)
     ]
     for key, axes in zip(keys, panels, strict=False):
         order = behind_first(labels[key], colors)
@@ -105,13 +114,13 @@ def umap_triptych(
     order = np.argsort(-np.nan_to_num(values, nan=2.0), kind="stable")
     drawn = scatter(panels[-1], points[order], c=values[order], cmap=_CONFIDENCE, vmin=0, vmax=1)
     title(panels[-1], "Confidence", f"median {np.nanmedian(values):.2f}")
-    legend(figure, colors, columns, left=_MARGIN, top=foot - 0.1)
-    bar = place(figure, width - _MARGIN - _PANEL, foot - 0.25, _PANEL, 0.09)
-    figure.colorbar(drawn, cax=bar, orientation="horizontal")
+    legend(canvas, colors, columns, left=_MARGIN, top=foot - 0.1)
+    bar = canvas.place(width - _MARGIN - _PANEL, foot - 0.25, _PANEL, 0.09)
+    canvas.figure.colorbar(drawn, cax=bar, orientation="horizontal")
     bar.tick_params(labelsize=8, colors=MUTED, length=2, color=GRAY)
     bar.set_xlabel("probability of the best guess", fontsize=8, color=MUTED, labelpad=2)
     bar.spines[:].set_visible(False)
-    return figure
+    return canvas.finish(show, save)
 
 
 def _summary(labels: Mapping[str, pd.Series], truth: str | None, prediction: str) -> str:

@@ -24,7 +24,7 @@ def cells() -> ad.AnnData:
     return adata
 
 
-def test_a_panel_for_each_embedding(cells: ad.AnnData) -> None:
+def test_a_panel_for_each_embedding(cells: ad.AnnData, plain_places: None) -> None:
     figure = multiomics_umap(cells, "cell_type")
     n_points = [len(axes.collections[0].get_offsets()) for axes in figure.axes]
     assert n_points == [60, 60, 40]

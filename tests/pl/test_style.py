@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from scmamba import pl
-from scmamba.pl._style import GRAY, canvas, is_gray, place, text_width
+from scmamba.pl._canvas import Canvas
+from scmamba.pl._style import GRAY, is_gray, text_width
 
 NAMES = ["$x", "a$b$c", r"$\frac{", r"\$", "a_b^c", "{", "50 % \\alpha", "$$", "ü" * 60]
 
@@ -26,9 +27,9 @@ def cells() -> ad.AnnData:
 
 
 def test_a_notebook_shows_the_picture() -> None:
-    figure = canvas(2, 1)
-    place(figure, 0.5, 0.5, 1, 0.3)
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    canvas = Canvas(2, 1)
+    canvas.place(0.5, 0.5, 1, 0.3)
+    assert canvas.finish()._repr_png_().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("format", ["png", "svg", "pdf"])
@@ -50,8 +51,8 @@ def test_width_of_text_with_dollars() -> None:
 
 
 def test_powers_on_a_log_axis_are_still_formulas() -> None:
-    figure = canvas(3, 2)
-    axes = place(figure, 0.5, 0.5, 2, 1)
+    canvas = Canvas(3, 2)
+    axes, figure = canvas.place(0.5, 0.5, 2, 1), canvas.finish()
     axes.loglog([1, 1e6], [1, 1e6])
     axes.set_title("$name")
     figure.savefig(io.BytesIO(), format="png")

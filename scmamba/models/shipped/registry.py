@@ -119,12 +119,24 @@ def folder_sha256(folder: Path) -> str:
 
 @cache
 def shipped_models() -> tuple[ShippedModel, ...]:
-    """Return the cards of all models inside the package, by name."""
+    """Return the cards of all models inside the package, by name.
+
+    Examples
+    --------
+    >>> {card.kind for card in shipped_models()} <= {"annotator", "backbone"}
+    True
+    """
     return tuple(_read(path) for path in sorted(FOLDER.glob("*.json")))
 
 
 def find_shipped(name: object, kind: Kind | None = None) -> ShippedModel | None:
-    """Return the card of a name, or None; ``kind`` restricts what is looked for."""
+    """Return the card of a name, or None; ``kind`` restricts what is looked for.
+
+    Examples
+    --------
+    >>> find_shipped("no such model") is None
+    True
+    """
     cards = (card for card in shipped_models() if kind in (None, card.kind))
     return next((card for card in cards if card.name == str(name)), None)
 
@@ -169,6 +181,17 @@ def write_card(card: ShippedModel) -> Path:
     Returns
     -------
     The JSON file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     where = Path(folder, "tiny")
+    ...     where.mkdir()
+    ...     card = ShippedModel("tiny", "annotator", "human", ("blood",), ("B",), folder=where)
+    ...     write_card(card).name
+    'tiny.json'
     """
     content = {name: value for name, value in asdict(card).items() if name not in _NOT_WRITTEN}
     path = card.folder.with_name(f"{card.name}.json")

@@ -66,6 +66,13 @@ class Report:
         What it says, in order.
     notes
         Paragraphs at the end.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> page = scmamba.pl.Report("Blood", text=["60 cells of one donor."])
+    >>> "<h1>Blood</h1>" in page.html
+    True
     """
 
     title: str

@@ -64,6 +64,19 @@ class Explanation(Described):
         the log-odds from the baseline: 0 if integration were exact.
     baseline
         Where the path to each cell began.
+
+    Examples
+    --------
+    >>> import scmamba
+    >>> scmamba.settings.verbosity = "error"
+    >>> cells = scmamba.datasets.synthetic(60, 40, 2, human=True)
+    >>> quick = scmamba.tasks.AnnotationTraining(epochs=1, n_members=1, width=16)
+    >>> annotator = scmamba.tasks.annotate(
+    ...     cells[40:], cells[:40], labels_key="cell_type", training=quick
+    ... )
+    >>> found = annotator.explain(cells, include_unknown=True)
+    >>> list(found.attributions.index)
+    ['type_0', 'type_1']
     """
 
     table: pd.DataFrame

@@ -22,6 +22,13 @@ class PredictedEffects:
     cells
         Of each request (n_cells, n_genes) predicted log-normalized cells; None for the control
         cells of its context moved by its change, at least 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scmamba.benchmark import PredictedEffects
+    >>> PredictedEffects(np.zeros((3, 200))).changes.shape  # 3 requests, 200 genes
+    (3, 200)
     """
 
     changes: Floats
@@ -50,6 +57,17 @@ class PerturbationMethod:
         Whether it cannot learn from given effects.
     named_only
         Whether it runs only where it is named.
+
+    Examples
+    --------
+    A method that predicts no change:
+
+    >>> import numpy as np
+    >>> from scmamba.benchmark import PerturbationMethod, PredictedEffects
+    >>> def no_change(split, seed):
+    ...     return PredictedEffects(np.zeros((len(split.requests), split.train.n_vars)))
+    >>> PerturbationMethod(no_change, "no change").needs_cells
+    False
     """
 
     run: Callable[[PerturbationSplit, int], PredictedEffects]

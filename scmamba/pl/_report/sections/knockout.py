@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
+from scmamba.pl._canvas import Canvas
 from scmamba.pl._report.findings import Findings
 from scmamba.pl._report.page import Section
 from scmamba.pl._side_column import side_column
-from scmamba.pl._style import BLUE, INK, canvas, place, quiet, text_width, title
+from scmamba.pl._style import BLUE, INK, quiet, text_width, title
 
 _ROW, _MOST = 0.27, 30
 
@@ -40,12 +42,12 @@ def knockout(found: Findings) -> Section | None:
     return Section(parts, {"genes": f"{len(genes):,}"})
 
 
-def _bars(table: pd.DataFrame):  # type: ignore[no-untyped-def]
+def _bars(table: pd.DataFrame) -> Figure:
     shown = table.head(_MOST)
     names, high = list(map(str, shown.index)), max(_ROW * len(shown), _ROW)
     left, wide = text_width(names) + 0.3, 3.6
-    figure = canvas(left + wide + 0.9, 0.55 + high + 0.65)
-    axes = place(figure, left, 0.55, wide, high)
+    canvas = Canvas(left + wide + 0.9, 0.55 + high + 0.65)
+    axes = canvas.place(left, 0.55, wide, high)
     axes.barh(range(len(shown)), shown["mean shift"], 0.7, color=BLUE)
     axes.set_yticks(range(len(shown)), names)
     axes.set(ylim=(len(shown) - 0.5, -0.5), xlabel="mean length of the shift")
@@ -54,4 +56,4 @@ def _bars(table: pd.DataFrame):  # type: ignore[no-untyped-def]
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     title(axes, "Perturbed genes", "the largest effect first")
-    return figure
+    return canvas.finish()

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scmamba.pl._multiomics import modality_weights, multiomics_umap
+from scmamba.pl._modality_weights import modality_weights
+from scmamba.pl._multiomics import multiomics_umap
 from scmamba.pl._report.findings import Findings
 from scmamba.pl._report.page import Section
 
