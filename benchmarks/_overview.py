@@ -5,15 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-OURS = "scmamba"
+from _overview_lines import (
+    OURS,
+    Line,
+    multiomics_lines,
+    peers,
+    perturbation_lines,
+    regression_lines,
+)
+
 ANNOTATION = {
     "annotation_kang": "cell types, three new donors (Kang)",
     "annotation_pbmc4": "cell types, a new study (four PBMC studies)",
     "annotation_baron": "cell types, a new donor (pancreas, Baron)",
     "annotation_demo": "cell types, the demo's 700 PBMC",
 }
+REGRESSION = {
+    "sequence_mrfp": "expression of mRFP variants",
+    "sequence_plant_promoters": "activity of plant promoters",
+    "sequence_cds_decay": "decay of human mRNAs",
+}
+SETS = ("citeseq", "malt", "a549")
+SCREENS = ("kang", "kang_full", "papalexi", "replogle", "op3")
 HEAD = (
     "task",
     "figure",
@@ -26,25 +41,15 @@ HEAD = (
 )
 
 
-class Line(NamedTuple):
-    """One row: figures, and the difference with its interval."""
-
-    task: str
-    figure: str
-    ours: float
-    peer: str
-    theirs: float
-    difference: tuple[float, float | None, float | None]
-    costs: tuple[Mapping[str, Any], Mapping[str, Any]]
-
-
 def overview(folder: Path) -> list[list[str]]:
     """Rows of the first screen, of those results that are in ``folder``."""
     readers: dict[str, Callable[[dict[str, Any], str], list[Line]]] = {
         **dict.fromkeys(ANNOTATION, annotation_lines),
         "integration": integration_lines,
+        **{f"multiomics_{one}": multiomics_lines for one in SETS},
+        **{f"perturbation_{one}": perturbation_lines for one in SCREENS},
         "sequence_classify": classify_lines,
-        "sequence_mrfp": mrfp_lines,
+        **dict.fromkeys(REGRESSION, lambda found, name: regression_lines(found, REGRESSION[name])),
     }
     rows = []
     for name, read in readers.items():
@@ -52,15 +57,15 @@ def overview(folder: Path) -> list[list[str]]:
         if not path.exists():
             continue
         content = json.loads(path.read_text(encoding="utf-8"))
-        if "results" in content:
-            rows += [_row(line) for line in read(content["results"], name)]
+        if "results" in content or "tables" in content:
+            rows += [_row(line) for line in read(content.get("results", content), name)]
     return rows
 
 
 def annotation_lines(results: dict[str, Any], name: str) -> list[Line]:
     """Macro-F1 against the peer that has the highest."""
     means = results["mean"]
-    peer = max(_peers(means), key=lambda one: means[one]["macro_f1"])
+    peer = max(peers(means), key=lambda one: means[one]["macro_f1"])
     minus = results["differences"][f"{OURS} minus"][peer]["macro_f1"]
     figures = means[OURS]["macro_f1"], peer, means[peer]["macro_f1"]
     spread = minus["mean"], minus["low"], minus["high"]
@@ -74,14 +79,14 @@ def integration_lines(results: dict[str, Any], name: str) -> list[Line]:
     for ours, what in (("scmamba", ""), ("scmamba_labels", ", with labels")):
         if ours not in methods:
             continue
-        peers = [
+        others = [
             key
             for key, row in methods.items()
             if row["labels"] == methods[ours]["labels"] and not key.startswith(OURS)
         ]
-        if not peers:
+        if not others:
             continue
-        peer = max(peers, key=lambda key: _mean(methods[key]["scores"]["Total"]))
+        peer = max(others, key=lambda key: _mean(methods[key]["scores"]["Total"]))
         totals = [
             dict(zip(methods[key]["seeds"], methods[key]["scores"]["Total"], strict=True))
             for key in (ours, peer)
@@ -105,32 +110,15 @@ def integration_lines(results: dict[str, Any], name: str) -> list[Line]:
 def classify_lines(results: dict[str, Any], name: str) -> list[Line]:
     """Mean Matthews correlation over tasks; rows chosen on test data are no peers."""
     rows = results["published"]["summary"]
-    honest = [one for one in _peers(rows) if "test-selected" not in one]
-    peers = [one for one in honest if not one.startswith("bag")]
-    peer = max(peers, key=lambda one: rows[one]["mcc"])
+    honest = [one for one in peers(rows) if "test-selected" not in one]
+    network = [one for one in honest if not one.startswith("bag")]
+    peer = max(network, key=lambda one: rows[one]["mcc"])
     turned = [rows[peer][key] for key in ("mcc_minus", "mcc_minus_high", "mcc_minus_low")]
     mean, low, high = (None if value is None else -value for value in turned)
     figures = rows[OURS]["mcc"], peer, rows[peer]["mcc"]
     costs = rows[OURS], rows[peer]
     task = f"DNA classifiers, {len(results['tasks'])} tasks"
     return [Line(task, "MCC", *figures, (mean or 0.0, low, high), costs)]
-
-
-def mrfp_lines(results: dict[str, Any], name: str) -> list[Line]:
-    """Spearman correlation; the difference is that to ridge, the reference of the table."""
-    rows = results["rows"]
-    peer = max(_peers(rows), key=lambda one: rows[one]["spearman"]["mean"])
-    figures = rows[OURS]["spearman"]["mean"], peer, rows[peer]["spearman"]["mean"]
-    minus = rows[OURS].get("minus") or {}
-    spread = (figures[0] - figures[2], None, None)
-    if minus and not rows[peer].get("minus"):  # the peer is the reference itself
-        spread = minus["mean"], minus["low"], minus["high"]
-    costs = rows[OURS], rows[peer]
-    return [Line("expression of mRFP variants", "Spearman", *figures, spread, costs)]
-
-
-def _peers(rows: Mapping[str, Any]) -> list[str]:
-    return [name for name in rows if not name.startswith(OURS)]
 
 
 def _row(line: Line) -> list[str]:

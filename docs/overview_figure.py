@@ -13,7 +13,7 @@ mpl.use("agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 HERE = Path(__file__).parent
-OURS, THEIRS = "#0b6e99", "#9a9a9a"
+OURS, LOST, THEIRS = "#0b6e99", "#c8551b", "#9a9a9a"
 
 
 def rows() -> list[list[str]]:
@@ -25,29 +25,27 @@ def rows() -> list[list[str]]:
 
 
 def draw() -> plt.Figure:
-    """One line per task."""
+    """One line per task; those on which another method is better are in orange."""
     table = rows()[::-1]
-    figure, axes = plt.subplots(figsize=(8.2, 0.52 * len(table) + 0.9), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8.6, 0.46 * len(table) + 0.9), layout="constrained")
     for height, (_, _, ours, peer, theirs, *_) in enumerate(table):
-        x = float(ours), float(theirs)
-        axes.plot(x, [height, height], color="#dddddd", lw=2.5, zorder=1)
-        axes.scatter(x[1], height, s=55, color=THEIRS, zorder=2)
-        axes.scatter(x[0], height, s=70, color=OURS, zorder=3)
-        left, right = (x[1], x[0]) if x[0] > x[1] else (x[0], x[1])
-        near = {"ha": "right", "va": "center", "fontsize": 8.5}
-        far = {"ha": "left", "va": "center", "fontsize": 8.5, "color": OURS, "weight": "bold"}
-        if x[0] < x[1]:
-            near, far = near | {"color": OURS, "weight": "bold"}, far | {"color": THEIRS}
-            axes.text(left - 0.012, height, ours, **near)
-            axes.text(right + 0.012, height, f"{theirs}  {peer}", **far)
-        else:
-            axes.text(left - 0.012, height, f"{peer}  {theirs}", color="#555555", **near)
-            axes.text(right + 0.012, height, ours, **far)
+        own, other = float(ours), float(theirs)
+        color = OURS if own >= other else LOST
+        axes.plot((own, other), (height, height), color="#dddddd", lw=2.5, zorder=1)
+        axes.scatter(other, height, s=55, color=THEIRS, zorder=2)
+        axes.scatter(own, height, s=70, color=color, zorder=3)
+        said = [(other, f"{peer}  {theirs}", "#555555", "normal"), (own, ours, color, "bold")]
+        left, right = said if own >= other else said[::-1]
+        for (x, text, ink, weight), side in ((left, -1), (right, 1)):
+            place = {"ha": "right" if side < 0 else "left", "va": "center", "fontsize": 8.5}
+            axes.text(x + side * 0.014, height, text, color=ink, weight=weight, **place)
+    scores = [float(row[column]) for row in table for column in (2, 4)]
     axes.set_yticks(range(len(table)), [f"{row[0]}\n{row[1]}" for row in table], fontsize=8.5)
-    axes.set_xlim(0.38, 0.97)
+    axes.set_xlim(min(0.2, min(scores) - 0.1), 1.02)
     axes.set_ylim(-0.6, len(table) - 0.4)
     axes.set_xlabel(
-        "score (higher is better): scmamba in blue, the best other method in gray", fontsize=8.5
+        "score, higher is better: scmamba blue (orange where it is lower), best other method gray",
+        fontsize=8.5,
     )
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8)

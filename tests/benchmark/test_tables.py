@@ -18,7 +18,15 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
     monkeypatch.syspath_prepend(str(FOLDER))
     names = ("_overview", "_tables", "growth")
     yield {name: importlib.import_module(name) for name in names}
-    for name in ("_overview", "_tables", "growth", "_results", "_timing", "make_cells"):
+    for name in (
+        "_overview",
+        "_overview_lines",
+        "_tables",
+        "growth",
+        "_results",
+        "_timing",
+        "make_cells",
+    ):
         sys.modules.pop(name, None)
 
 
@@ -52,6 +60,28 @@ def test_the_first_screen_names_the_best_peer(scripts, tmp_path: Path) -> None:
         "14",
     ]
     assert len(row) == len(scripts["_overview"].HEAD)
+
+
+def test_lost_comparisons_stand_on_the_first_screen(scripts, tmp_path: Path) -> None:
+    def score(value: float) -> dict:
+        return {"spearman": {"mean": value}, "seconds": 1.0}
+
+    rows = {"scmamba": score(0.3), "scmamba, linear alone": score(0.5), "ridge": score(0.4)}
+    screen = {"scmamba": {"pearson_delta_top": 0.6}, "mean": {"pearson_delta_top": 0.7}}
+    runs = [
+        {"method": name, "setting": "embedding", "seed": seed, "knn_accuracy": value}
+        for name, seed, value in [("scmamba", 0, 0.9), ("scmamba", 1, 0.8), ("PCA", 0, 0.9)]
+    ]
+    results = {
+        "sequence_cds_decay": {"results": {"rows": rows}},
+        "perturbation_kang": {"tables": {"kang": screen}},
+        "multiomics_citeseq": {"results": {"runs": runs}},
+    }
+    for name, content in results.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    table = scripts["_overview"].overview(tmp_path)
+    assert [row[3] for row in table] == ["PCA", "mean", "ridge"]
+    assert [row[5] for row in table] == ["-0.050", "-0.100", "-0.100"]
 
 
 def test_results_that_are_there_are_drawn_in_present_words(scripts) -> None:

@@ -1,0 +1,104 @@
+"""Lines of the first screen that each kind of results has: perturbations, modalities, sets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+OURS = "scmamba"
+PERTURBATION = {
+    "kang": "perturbation of another cell type (Kang)",
+    "kang_full": "perturbation of another cell type (Kang, all genes)",
+    "papalexi, the nine with an effect": "knock-outs nobody measured (Papalexi)",
+    "replogle": "knock-downs nobody measured (Replogle)",
+    "op3": "drugs in another cell type (OP3)",
+}
+MULTIOMICS = {
+    ("citeseq", "embedding", "knn_accuracy"): "CITE-seq, cell types by neighbors",
+    ("citeseq", "embedding", "bio_conservation"): "CITE-seq, scib bio conservation",
+    ("citeseq", "imputation", "mean_pearson_per_gene"): "CITE-seq, proteins from RNA",
+    ("malt", "imputation", "mean_pearson_per_gene"): "CITE-seq (tumor), proteins from RNA",
+    ("a549", "embedding", "knn_accuracy"): "RNA and chromatin, time by neighbors",
+    ("a549", "hidden peaks", "auroc"): "RNA and chromatin, hidden peaks",
+}
+FIGURES = {
+    "pearson_delta_top": "Pearson, top 100 genes",
+    "pearson_delta": "Pearson of change",
+    "knn_accuracy": "accuracy",
+    "bio_conservation": "bio conservation",
+    "mean_pearson_per_gene": "Pearson",
+    "auroc": "AUROC",
+}
+
+
+class Line(NamedTuple):
+    """One row: figures, and the difference with its interval."""
+
+    task: str
+    figure: str
+    ours: float
+    peer: str
+    theirs: float
+    difference: tuple[float, float | None, float | None]
+    costs: tuple[Mapping[str, Any], Mapping[str, Any]]
+
+
+def peers(rows: Mapping[str, Any]) -> list[str]:
+    """Names of the methods that are not ours."""
+    return [name for name in rows if not name.startswith(OURS)]
+
+
+def perturbation_lines(results: dict[str, Any], name: str) -> list[Line]:
+    """Correlation of the predicted change with the measured one."""
+    lines = []
+    for table, rows in results["tables"].items():
+        title = PERTURBATION.get(table) or PERTURBATION.get(name.removeprefix("perturbation_"))
+        if title is None or OURS not in rows or (table not in PERTURBATION and "," in table):
+            continue
+        figure = next(one for one in ("pearson_delta_top", "pearson_delta") if rows[OURS].get(one))
+        lines.append(_line(title, figure, rows))
+    return lines
+
+
+def multiomics_lines(results: dict[str, Any], name: str) -> list[Line]:
+    """Means over seeds of the first score of each setting."""
+    lines = []
+    for (data, setting, figure), title in MULTIOMICS.items():
+        if f"multiomics_{data}" != name:
+            continue
+        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for run in results["runs"]:
+            if run["setting"] == setting and run.get(figure) is not None:
+                found[run["method"]].append(run)
+        rows = {method: _means(runs, figure) for method, runs in found.items()}
+        if OURS in rows and peers(rows):
+            lines.append(_line(title, figure, rows))
+    return lines
+
+
+def regression_lines(results: dict[str, Any], title: str) -> list[Line]:
+    """Spearman correlation; the difference is that to ridge, the reference of the table."""
+    rows = results["rows"]
+    peer = max(peers(rows), key=lambda one: rows[one]["spearman"]["mean"])
+    figures = rows[OURS]["spearman"]["mean"], peer, rows[peer]["spearman"]["mean"]
+    minus = rows[OURS].get("minus") or {}
+    spread = (figures[0] - figures[2], None, None)
+    if minus and not rows[peer].get("minus"):  # the peer is the reference itself
+        spread = minus["mean"], minus["low"], minus["high"]
+    return [Line(title, "Spearman", *figures, spread, (rows[OURS], rows[peer]))]
+
+
+def _line(title: str, figure: str, rows: Mapping[str, dict[str, Any]]) -> Line:
+    """Compare ours with the best peer, without an interval."""
+    able = [name for name in peers(rows) if rows[name].get(figure) is not None]
+    peer = max(able, key=lambda one: rows[one][figure])
+    ours, theirs = rows[OURS][figure], rows[peer][figure]
+    spread = (ours - theirs, None, None)
+    return Line(title, FIGURES[figure], ours, peer, theirs, spread, (rows[OURS], rows[peer]))
+
+
+def _means(runs: Sequence[dict[str, Any]], figure: str) -> dict[str, Any]:
+    """Score and costs of a method over its seeds."""
+    names = [name for name in (figure, "seconds", "cpu_seconds") if runs[0].get(name) is not None]
+    return {name: sum(run[name] for run in runs) / len(runs) for name in names}
