@@ -141,7 +141,8 @@ def test_perturbation() -> None:
     predicted.uns["scmamba"] = {"task": "perturb", "support": pd.DataFrame([row])}
     page = report(predicted, controls=controls)
     assert "are the mean of all perturbations" in page.html
-    assert re.search(r"STAT1</th><td>gene_0 \(\+", page.html)
+    assert re.search(r"STAT1</th><td[^>]*>gene_0 \(\+", page.html)
+    assert "rests on</th>" in page.html
 
 
 def test_knock_out_and_network() -> None:

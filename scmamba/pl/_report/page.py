@@ -197,8 +197,9 @@ def _figure(caption: str, figure: Figure) -> str:
 
 def _table(heading: str, table: pd.DataFrame) -> str:
     kinds = [_kind(table.iloc[:, at]) for at in range(table.shape[1])]
-    named = zip(["", *kinds], ["", *table.columns], strict=True)
-    head = "".join(f"<th{kind}>{escape(str(name))}</th>" for kind, name in named)
+    named = list(zip(["", *kinds], ["", *map(_heading, table.columns)], strict=True))
+    head = "".join(f"<th{kind}>{escape(name)}</th>" for kind, name in named)
+    head = f"<thead><tr>{head}</tr></thead>" if any(name for _, name in named) else ""
     best = {name: _best(str(name), table[name]) for name in table.columns}
     rows = []
     for position, values in enumerate(table.itertuples()):
@@ -209,8 +210,13 @@ def _table(heading: str, table: pd.DataFrame) -> str:
         rows.append(f"<tr><th>{escape(str(values[0]))}</th>{cells}</tr>")
     return (
         f'<h2>{escape(heading)}</h2><div class="scroll"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"{head}<tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _heading(name: object) -> str:
+    """Name of a column in words."""
+    return str(name).replace("n_cells", "cells").replace("_", " ")
 
 
 def _kind(column: pd.Series) -> str:

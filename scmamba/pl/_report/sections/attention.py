@@ -26,7 +26,8 @@ def attention(found: Findings) -> Section:
     lines = [line for check in CHECKS for line in check(found)]
     if not lines:
         return Section({"Worth a look": "Nothing stood out in the checks of this page."})
-    return Section({"Worth a look": "\n".join(lines)}, {"points to look at": f"{len(lines)}"})
+    points = "point to look at" if len(lines) == 1 else "points to look at"
+    return Section({"Worth a look": "\n".join(lines)}, {points: f"{len(lines)}"})
 
 
 def few_genes(found: Findings) -> Iterator[str]:

@@ -33,13 +33,17 @@ def knockout(found: Findings) -> Section | None:
     table = pd.DataFrame({"cells that change": n_cells, "mean shift": size}, index=genes)
     table = table.sort_values("mean shift", ascending=False)
     kind = {"delete": "deleted", "overexpress": "overexpressed"}.get(str(params.get("kind")), "")
-    caption = f"How far cells move when a gene is {kind or 'perturbed'}, in the cell embedding."
+    caption = (
+        f"How far cells move when a gene is {kind or 'perturbed'}, in the cell embedding. A long "
+        "shift proves nothing by itself: p-values against genes of like expression are in the "
+        "table that the call returns."
+    )
     parts: dict[str, Any] = {caption: _bars(table), "Genes by effect": table}
     if found.groups_key is not None:
         types = found.labels(found.groups_key).to_numpy()
         means = pd.DataFrame(moved, columns=genes).groupby(types, observed=True).mean()
         parts[f"Mean shift by {found.groups_key}"] = means[table.index.tolist()].rename_axis(None)
-    return Section(parts, {"genes": f"{len(genes):,}"})
+    return Section(parts, {"genes perturbed": f"{len(genes):,}"})
 
 
 def _bars(table: pd.DataFrame) -> Figure:

@@ -27,7 +27,7 @@ def size(found: Findings) -> Section:
     """How many cells, batches and genes."""
     tiles = {"cells": f"{len(found.obs):,}"}
     if found.batch_key is not None:
-        tiles["batches"] = f"{found.obs[found.batch_key].nunique():,}"
+        tiles["batches"] = f"{found.labels(found.batch_key).nunique():,}"
     if (genes := genes_matched(found)) is not None:
         tiles["genes matched"] = f"{genes[0] / max(genes[1], 1):.0%}"
     return Section(tiles=tiles)

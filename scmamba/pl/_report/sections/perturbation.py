@@ -27,7 +27,8 @@ def perturbation(found: Findings) -> Section | None:
     tiles = {}
     key = pert_key(found)
     if key is not None:
-        tiles["perturbations"] = f"{found.obs[key].nunique():,}"
+        n = found.obs[key].nunique()
+        tiles["perturbation" if n == 1 else "perturbations"] = f"{n:,}"
         changes = _changes(found, key)
         if not changes.empty:
             parts["Genes that change most"] = _listed(changes)
