@@ -22,7 +22,8 @@ def multiomics(
     input
         Cells with several modalities: .h5mu, .h5ad, .zarr, Cell Ranger's .h5 or folder.
     output
-        File to write: the same cells with the embedding; .h5mu where the input is one, else .h5ad.
+        File to write: the same cells with the embedding; .h5mu where the input is a MuData, else
+        .h5ad.
     model
         Folder of a saved model, into which the cells are mapped.
     save_model

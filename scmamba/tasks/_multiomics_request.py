@@ -15,9 +15,9 @@ from scmamba.jobs import AnyPath
 from scmamba.learn.training import MultiomicsObjectives, MultiomicsTraining
 from scmamba.models import CellModel
 from scmamba.tasks._checks import check_at_least, check_folder
-from scmamba.tasks._multiomics.learn import Recipe
 from scmamba.tasks._multiomics.model import MultiomicsModel, is_multiomics
-from scmamba.tasks._multiomics.network import Order
+from scmamba.tasks._multiomics.recipe import Recipe
+from scmamba.tasks._multiomics.sizes import Order
 from scmamba.tasks._pretrained import pretrained
 
 ORDERS = ("genome", "vocabulary", "shuffled")

@@ -17,8 +17,8 @@ from scmamba.tasks._labels import read_batches, read_labels
 from scmamba.tasks._multiomics.files import check_output, opened, save
 from scmamba.tasks._multiomics.fit import FitTask
 from scmamba.tasks._multiomics.model import MultiomicsModel
-from scmamba.tasks._multiomics.network import Order
 from scmamba.tasks._multiomics.reading import Input, read_input
+from scmamba.tasks._multiomics.sizes import Order
 from scmamba.tasks._multiomics.writing import check_impute, results_of, write
 from scmamba.tasks._multiomics_request import MultiomicsRequest
 
@@ -57,8 +57,8 @@ def multiomics(
         MuData with modalities ``rna``, ``prot`` (or ``adt``) and ``atac``, two of them at least;
         AnnData with ``obsm["protein_expression"]`` or ``var["feature_types"]``; or AnnData by
         modality, whose cells are matched by name; a list of these; or the path of one (``.h5mu``,
-        ``.h5ad``, 10x ``.h5`` file or mtx folder). Cells may lack modalities. Counts, or values
-        from which counts can be recovered.
+        ``.zarr``, ``.h5ad``, 10x ``.h5`` file or mtx folder). Cells may lack modalities. Counts, or
+        values from which counts can be recovered.
     batch_key
         ``obs`` column with the batch of each cell, whose effects are removed. None: one batch.
     labels_key
@@ -66,7 +66,8 @@ def multiomics(
     model
         None: a model is fitted. A fitted one or its folder: the cells are mapped into it, without
         training. A pretrained model of cells, its folder or registered name: a model is fitted
-        whose genes, batches and modalities start at the vectors of that model.
+        whose genes, batches and modalities start at the vectors of that model, and whose Mamba
+        layers (``training=MultiomicsTraining(n_layer=2)``) start as its first ones, at its width.
     modalities
         Names of modalities in the data by ours, ``{"rna": "GEX", "prot": "ADT"}``, where they
         differ; others are left out.
@@ -76,7 +77,9 @@ def multiomics(
         Also write imputed values of every modality.
     order
         Order of the tokens in Mamba layers, and in which neighbors of peaks are looked for:
-        ``"genome"``, ``"vocabulary"`` (by name) or ``"shuffled"``.
+        ``"genome"``, ``"vocabulary"`` (by name) or ``"shuffled"``. Peaks say where they are; genes
+        do where ``var`` of RNA has ``chrom``, ``start`` and ``end``, or ``interval``, else they
+        stand before the peaks.
     n_top_genes
         Genes, variable within batches, that are modeled; None: all. All proteins and peaks are.
     training
@@ -89,7 +92,7 @@ def multiomics(
         Random seed; None: ``settings.seed``.
     output
         For a path: the file to write, a copy of the cells with the results, as .h5mu where the
-        input is one, else as .h5ad.
+        input is a MuData, else as .h5ad.
 
     Returns
     -------

@@ -196,6 +196,29 @@ def test_pretrained_model_starts_a_fit(golden: Any) -> None:
     assert wide == narrow + 32
 
 
+def test_mamba_layers_of_a_pretrained_model_start_a_fit(golden: Any, tmp_path: Any) -> None:
+    """Layers are its first ones, at its width, before they are trained; they are saved."""
+    from scmamba.models import load
+    from scmamba.tasks._multiomics.mixer import Mixer
+    from scmamba.tasks._multiomics.pretrained_start import layer_sizes, start_layers
+    from scmamba.tasks._multiomics.sizes import Sizes
+
+    net, genes = load(golden / "scmamba2_batch_tiny"), [f"GENE{i}" for i in range(40)]
+    sizes = layer_sizes(net, Sizes(("rna", "prot"), (40, 6), (50, 6), n_layer=1))
+    mixer = Mixer(sizes)
+    start_layers(mixer, net, [genes, ["a"] * 6], sizes.kinds)
+    for name, value in net.stack.layers[0].state_dict().items():
+        np.testing.assert_array_equal(mixer.stack.layers[0].state_dict()[name], value)
+    data = cells(n_cells=20, n_genes=40, n_peaks=0)
+    data["rna"].var_names = genes
+    training = MultiomicsTraining(epochs=1, mamba_epochs=1, n_layer=1, n_latent=4)
+    model = multiomics(data, model=net, training=training)
+    assert model.trained.network.sizes.width == net.config.encoder.d_model
+    loaded = MultiomicsModel.load(model.save(tmp_path / "model"))
+    one, two = (m.map(data).embedding for m in (model, loaded))
+    np.testing.assert_allclose(one, two, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -271,4 +294,10 @@ def test_mudata_keeps_its_names_and_is_untouched_on_failure(tmp_path: Any) -> No
     assert model.impute(mdata, "prot").columns[0] == "CD0_TotalSeqB"
     multiomics(tmp_path / "cells.h5mu", model=model, output=tmp_path / "made.h5mu")
     made = mudata.read_h5mu(tmp_path / "made.h5mu")
+    np.testing.assert_allclose(made.obsm["X_scmamba"], mdata.obsm["X_scmamba"], atol=1e-4)
+    mudata.MuData({"rna": data["rna"], "adt": mdata.mod["adt"]}).write_zarr(tmp_path / "cells.zarr")
+    with pytest.raises(ScmambaError, match="ends in .h5mu"):
+        multiomics(tmp_path / "cells.zarr", model=model, output=tmp_path / "made.h5ad")
+    multiomics(tmp_path / "cells.zarr", model=model, output=tmp_path / "other.h5mu")
+    made = mudata.read_h5mu(tmp_path / "other.h5mu")
     np.testing.assert_allclose(made.obsm["X_scmamba"], mdata.obsm["X_scmamba"], atol=1e-4)

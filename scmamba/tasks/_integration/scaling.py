@@ -14,11 +14,9 @@ import torch
 from scipy import sparse
 from torch import nn
 
+from scmamba.learn.latent_scale import induced_metric, scale_by
 from scmamba.models.cell.model import CellModel
 from scmamba.nn.heads import BatchDiscriminator, ClassHead, CountHead, LatentHead
-
-_SMALLEST = 1e-4
-"""Smallest eigenvalue of the metric, as a fraction of the largest: the way back stays exact."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,20 +40,7 @@ def expression_scale(
     batch_ids
         (n_cells,) from 0.
     """
-    z = latent.astype(np.float64)
-    n_batches = int(batch_ids.max()) + 1
-    member = sparse.csr_matrix((np.ones(len(z)), (batch_ids, np.arange(len(z)))))
-    means = (member @ z) / np.maximum(np.bincount(batch_ids, minlength=n_batches), 1)[:, None]
-    centered = z - means[batch_ids]  # and so is the product with the expression as it is
-    cross = (values.T @ centered).T
-    spread = centered.T @ centered
-    ridge = 1e-3 * max(np.trace(spread) / len(spread), 1e-9)
-    map_to_genes = np.linalg.solve(spread + ridge * np.eye(len(spread)), cross)
-    squares, axes = np.linalg.eigh(map_to_genes @ map_to_genes.T)
-    largest = max(float(squares[-1]), float(np.finfo(np.float64).tiny))
-    scale = (axes * np.sqrt(np.maximum(squares / largest, _SMALLEST))) @ axes.T
-    kept = np.trace(scale @ spread @ scale) / max(np.trace(spread), np.finfo(np.float64).tiny)
-    return np.asarray(scale / np.sqrt(kept if kept > 0 else 1.0))
+    return scale_by([induced_metric(latent, values, batch_ids)], latent, batch_ids)
 
 
 @torch.no_grad()

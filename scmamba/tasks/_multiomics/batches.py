@@ -13,8 +13,8 @@ from torch import Tensor
 
 from scmamba.tasks._multiomics.blocks import Blocks
 from scmamba.tasks._multiomics.coding import Coding
+from scmamba.tasks._multiomics.encoder import Values
 from scmamba.tasks._multiomics.likelihoods import Target
-from scmamba.tasks._multiomics.network import Values
 
 Ints = npt.NDArray[np.int64]
 MOST_COLUMNS = 4096

@@ -25,7 +25,7 @@ def check_output(data: Any, output: AnyPath | None) -> None:
         return
     if output is None:
         raise ScmambaError(f"results of {path} need a file: give output=")
-    ending = ".h5mu" if path.suffix == ".h5mu" else ".h5ad"
+    ending = ".h5mu" if path.suffix == ".h5mu" or _is_mudata_zarr(path) else ".h5ad"
     if Path(output).suffix != ending:
         raise ScmambaError(
             f"output={str(output)!r} for {path}; it is a copy with results, so it ends in {ending}"
@@ -38,13 +38,11 @@ def opened(data: Any) -> Any:
     path = as_path(data)
     if not isinstance(path, Path):
         return data
-    if path.suffix == ".h5mu":
-        read_several(path)  # its errors say how to mend a file
-        return _mudata().read_h5mu(path)
     found = read_several(path)
-    if not isinstance(found, AnnData):
-        raise ScmambaError(f"{path} holds a MuData in a zarr folder; write it as .h5mu")
-    return found
+    if isinstance(found, AnnData):
+        return found
+    mudata = _mudata()
+    return mudata.read_h5mu(path) if path.suffix == ".h5mu" else mudata.read_zarr(path)
 
 
 def save(data: Any, output: AnyPath) -> None:
@@ -56,12 +54,17 @@ def save(data: Any, output: AnyPath) -> None:
             data.write_h5mu(temporary)
 
 
+def _is_mudata_zarr(path: Path) -> bool:
+    """Whether a folder is the zarr store of a MuData, which has a group of modalities."""
+    return path.suffix == ".zarr" and (path / "mod").is_dir()
+
+
 def _mudata() -> Any:
     try:
         import mudata
     except ImportError as error:
         raise ScmambaError(
-            "results of .h5mu files are written with mudata, which is not installed: "
+            "results of a MuData are written with mudata, which is not installed: "
             "pip install mudata"
         ) from error
     return mudata

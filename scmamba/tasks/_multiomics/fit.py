@@ -9,17 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba._log import logger
+from scmamba.learn.latent_scale import induced_metric, scale_by
 from scmamba.learn.reference import Reference
 from scmamba.tasks._labels import Labels
 from scmamba.tasks._multiomics.assemble import Modality, blocks_to_fit
+from scmamba.tasks._multiomics.batches import Cells
 from scmamba.tasks._multiomics.blocks import Block, Blocks
-from scmamba.tasks._multiomics.hidden_peaks import fit_weights
-from scmamba.tasks._multiomics.imputer import Imputer, fit_imputer, validated
-from scmamba.tasks._multiomics.learn import Learned, Recipe, learn
+from scmamba.tasks._multiomics.imputer import Imputer
+from scmamba.tasks._multiomics.learn import learn
 from scmamba.tasks._multiomics.model import MultiomicsModel
-from scmamba.tasks._multiomics.peaks import PeakModel, start_peaks
-from scmamba.tasks._multiomics.predict import decode_hidden
+from scmamba.tasks._multiomics.peaks import PeakModel
+from scmamba.tasks._multiomics.predictors import fit_predictors
 from scmamba.tasks._multiomics.reading import Input, Measured
+from scmamba.tasks._multiomics.recipe import Recipe
 from scmamba.tasks._multiomics.trained import Trained
 from scmamba.train.budget import TimeBudget
 
@@ -62,6 +64,8 @@ class FitTask:
         order = np.argsort(np.array(self.given.obs.index, dtype=str), kind="stable")
         whole = blocks_to_fit(self.given, ids, self.n_top_genes).take(order)
         recipe = replace(self.recipe, training=self.recipe.training.for_n(len(whole)))
+        if recipe.training.n_layer and recipe.order == "genome":
+            _say_places(whole)
         budget = TimeBudget(recipe.training.max_minutes)
         held = held_out(whole, recipe.seed)
         trial = None
@@ -73,9 +77,11 @@ class FitTask:
         else:
             final = trial
         trained = Trained(final.network, final.codings)
-        imputers, peaks = self._predictors(whole, held, trial, trained, recipe)
+        imputers, peaks = fit_predictors(whole, held, trial, trained, recipe)
         back = np.argsort(order)
-        embedding = trained.embed(trained.cells(whole)).mean[back]
+        cells = trained.cells(whole)
+        latent = trained.embed(cells).mean
+        scale = _scale(latent, cells)
         codes = None if self.labels is None else self.labels.codes
         return MultiomicsModel(
             trained=trained,
@@ -84,57 +90,28 @@ class FitTask:
             ),
             batches=batches,
             classes=() if self.labels is None else self.labels.classes,
-            reference=Reference.of(embedding, ids, codes, recipe.seed),
+            reference=Reference.of((latent @ scale)[back], ids, codes, recipe.seed),
+            scale=scale,
             imputers=imputers,
             peaks=peaks,
             order=recipe.order,
-            about=self._about(whole, held, imputers, peaks, recipe, batches),
+            about=self._about(
+                whole, len(held), imputers, peaks, recipe, final.network.sizes.n_layer
+            ),
             history=final.history,
             without_layers=None
             if final.bag is final.network
             else Trained(final.bag, final.codings),
         )
 
-    def _predictors(
-        self,
-        whole: Blocks,
-        held: npt.NDArray[np.int64],
-        trial: Learned | None,
-        trained: Trained,
-        recipe: Recipe,
-    ) -> tuple[dict[int, Imputer], dict[int, PeakModel]]:
-        """Imputers of all modalities, weighed by the trial on held-out cells."""
-        imputers: dict[int, Imputer] = {}
-        peaks: dict[int, PeakModel] = {}
-        cells, seed = trained.cells(whole), recipe.seed
-        judge = None if trial is None else Trained(trial.network, trial.codings)
-        kept = whole.take(np.setdiff1d(np.arange(len(whole)), held))
-        unseen = whole.take(held)
-        for m, block in enumerate(whole.blocks):
-            if block.kind == "atac":
-                peaks[m] = start_peaks(block, recipe.order, seed)
-                if judge is not None:
-                    peaks[m] = _weighed(peaks[m], judge, kept, unseen, m, recipe)
-                continue
-            imputer = fit_imputer(trained, cells, m, seed)
-            if imputer is None:
-                continue
-            if judge is not None:
-                tried = fit_imputer(judge, judge.cells(kept), m, seed)
-                if tried is not None:
-                    tried = validated(tried, judge, judge.cells(unseen))
-                    imputer = replace(imputer, weights=tried.weights, reliability=tried.reliability)
-            imputers[m] = imputer
-        return imputers, peaks
-
     def _about(
         self,
         whole: Blocks,
-        held: npt.NDArray[np.int64],
+        n_held: int,
         imputers: dict[int, Imputer],
         peaks: dict[int, PeakModel],
         recipe: Recipe,
-        batches: tuple[str, ...],
+        n_layer: int,
     ) -> dict[str, Any]:
         reliability = {}
         for m, block in enumerate(whole.blocks):
@@ -143,19 +120,17 @@ class FitTask:
                 reliability[block.name] = float(np.nanmean(found.reliability))
         return {
             "seed": recipe.seed,
-            "started_at": "principal components"
-            if recipe.start is None
-            else f"principal components and genes of {recipe.start.name or 'a pretrained model'}",
+            "started_at": _started_at(recipe, n_layer),
             "order": recipe.order,
-            "mamba_layers": recipe.training.n_layer or 0,
-            "n_held_out": len(held),
+            "mamba_layers": n_layer,
+            "n_held_out": n_held,
             "measured": {block.name: int(block.measured.sum()) for block in whole.blocks},
             "measured_by_batch": {
                 name: {
                     block.name: int(block.measured[whole.batch_ids == i].sum())
                     for block in whole.blocks
                 }
-                for i, name in enumerate(batches)
+                for i, name in enumerate(sorted(set(self.batch_names.tolist())))
                 if name
             },
             "n_features": {block.name: len(block.features) for block in whole.blocks},
@@ -177,21 +152,36 @@ def _known(block: Block, one: Measured) -> Modality:
     return Modality(block.name, block.kind, block.features, names, one.unit, one.factor)
 
 
-def _weighed(
-    final: PeakModel, judge: Trained, kept: Blocks, unseen: Blocks, m: int, recipe: Recipe
-) -> PeakModel:
-    """Make a peak model for held-out cells, with the weights of one fitted to others."""
-    rows = unseen.blocks[m].rows
-    tried = start_peaks(kept.blocks[m], recipe.order, recipe.seed)
-    some = unseen.take(rows)
-    fitted = fit_weights(
-        tried,
-        some.blocks[m],
-        lambda block: decode_hidden(judge, some, m, block),
-        recipe.seed,
-    )
-    names = ("coef", "center", "scale", "reliability")
-    return replace(final, **{name: getattr(fitted, name) for name in names})
+def _started_at(recipe: Recipe, n_layer: int) -> str:
+    """Say what the network started at."""
+    net = recipe.start
+    if net is None:
+        return "principal components"
+    taken = "genes and Mamba layers" if n_layer and net.config.encoder.n_layer else "genes"
+    return f"principal components and {taken} of {net.name or 'a pretrained model'}"
+
+
+def _say_places(whole: Blocks) -> None:
+    """Say that genes have no place among peaks, where that is so."""
+    kinds = [block.kind for block in whole.blocks]
+    if "atac" in kinds and any(b.kind == "rna" and b.places is None for b in whole.blocks):
+        logger.warning(
+            "genome order: var of RNA does not say where genes are, so they stand before the "
+            "peaks; give its columns chrom, start and end, or interval (chr1:100-200)"
+        )
+
+
+def _scale(latent: npt.NDArray[np.float32], cells: Cells) -> npt.NDArray[np.float32]:
+    """(d, d) by which the latent is multiplied: distances are those of all modalities.
+
+    Each modality counts by the fraction of its variance that the latent explains.
+    """
+    batch_ids = cells.blocks.batch_ids
+    metrics = [
+        induced_metric(latent[block.rows], values[block.rows], batch_ids[block.rows])
+        for block, values in zip(cells.blocks.blocks, cells.values, strict=True)
+    ]
+    return scale_by(metrics, latent, batch_ids).astype(np.float32)
 
 
 def held_out(whole: Blocks, seed: int) -> npt.NDArray[np.int64]:

@@ -15,48 +15,20 @@ import pandas as pd
 from scmamba._describe import Described, listed
 from scmamba._errors import ScmambaError
 from scmamba.learn.artifact import Artifact
-from scmamba.learn.reference import Near, Reference
+from scmamba.learn.reference import Reference
 from scmamba.tasks._labels import read_batches
 from scmamba.tasks._multiomics.assemble import Modality, blocks_to_map
 from scmamba.tasks._multiomics.batches import Cells
 from scmamba.tasks._multiomics.imputer import Imputer
-from scmamba.tasks._multiomics.network import Order
+from scmamba.tasks._multiomics.mapped import MappedCells, mapped_cells
 from scmamba.tasks._multiomics.peaks import PeakModel
 from scmamba.tasks._multiomics.predict import peak_probability, relative_odds
 from scmamba.tasks._multiomics.reading import Input, read_input
 from scmamba.tasks._multiomics.saving import restored, taken_apart
-from scmamba.tasks._multiomics.trained import Embedded, Trained
+from scmamba.tasks._multiomics.sizes import Order
+from scmamba.tasks._multiomics.trained import Trained
 
 ARTIFACT = Artifact("multiomics")
-
-
-@dataclass(frozen=True)
-class MappedCells:
-    """Cells in a fitted multi-omics model.
-
-    Attributes
-    ----------
-    obs_names
-        (n_cells,) names.
-    embedding
-        (n_cells, n_latent) from all modalities of each cell.
-    by_modality
-        (n_cells, n_latent) from each modality alone; NaN for cells without it.
-    weights
-        (n_cells,) of each modality: its part in the embedding of the cell, 0 where it was not
-        measured.
-    measured
-        (n_cells,) of each modality: whether it was measured.
-    near
-        Distance to the fitted cells, and labels transferred from them.
-    """
-
-    obs_names: pd.Index
-    embedding: npt.NDArray[np.float32]
-    by_modality: dict[str, npt.NDArray[np.float32]]
-    weights: dict[str, npt.NDArray[np.float32]]
-    measured: dict[str, npt.NDArray[np.bool_]]
-    near: Near
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,6 +45,9 @@ class MultiomicsModel(Described):
         Names of the batches it was fitted on, sorted; one, ``""``, where none were given.
     classes
         Labels of the fitted cells, sorted; empty where none were given.
+    scale
+        (n_latent, n_latent) by which the latent is multiplied, so that distances in the embedding
+        are those of the modalities.
     reference
         The fitted cells, embedded.
     imputers
@@ -101,6 +76,7 @@ class MultiomicsModel(Described):
     modalities: tuple[Modality, ...]
     batches: tuple[str, ...]
     classes: tuple[str, ...]
+    scale: npt.NDArray[np.float32]
     reference: Reference
     imputers: dict[int, Imputer]
     peaks: dict[int, PeakModel]
@@ -168,23 +144,7 @@ class MultiomicsModel(Described):
         return self.trained.cells(blocks_to_map(given, self.modalities, ids))
 
     def _mapped(self, given: Input, cells: Cells) -> MappedCells:
-        joint = self.trained.embed(cells)
-        alone = {}
-        for block in cells.blocks.blocks:
-            own = self.trained.embed(cells, [block.name]).mean.copy()
-            own[~block.measured] = np.nan
-            alone[block.name] = own
-        return MappedCells(
-            given.obs.index,
-            joint.mean,
-            alone,
-            self._weights(joint),
-            {block.name: block.measured for block in cells.blocks.blocks},
-            self.reference.near(joint.mean),
-        )
-
-    def _weights(self, joint: Embedded) -> dict[str, npt.NDArray[np.float32]]:
-        return {name: joint.weights[:, m].copy() for m, name in enumerate(self.names)}
+        return mapped_cells(self.trained, cells, self.scale, self.reference, given.obs.index)
 
     def impute(
         self,

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scmamba.tasks._multiomics.blocks import Block
-from scmamba.tasks._multiomics.network import Order
 from scmamba.tasks._multiomics.places import chromosome_ranks, unknown
+from scmamba.tasks._multiomics.sizes import Order
 
 
 def ranks(blocks: Sequence[Block], order: Order, seed: int) -> npt.NDArray[np.int64]:

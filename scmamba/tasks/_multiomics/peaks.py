@@ -15,9 +15,9 @@ import numpy.typing as npt
 from scipy import sparse
 
 from scmamba.tasks._multiomics.blocks import Block
-from scmamba.tasks._multiomics.network import Order
 from scmamba.tasks._multiomics.order import ranks
 from scmamba.tasks._multiomics.places import chromosome_ranks, unknown
+from scmamba.tasks._multiomics.sizes import Order
 
 EDGES = (0.0, 1e3, 2e3, 5e3, 2.5e4, 1e5, 2.5e5, 5e5, 1e6)
 """Ends of the distances, in base pairs, within which open neighbors are counted."""

@@ -14,9 +14,10 @@ from scmamba.learn.reference import Reference
 from scmamba.tasks._multiomics.assemble import Modality
 from scmamba.tasks._multiomics.coding import Coding
 from scmamba.tasks._multiomics.imputer import Imputer
-from scmamba.tasks._multiomics.network import MultiomicsNetwork, Sizes
+from scmamba.tasks._multiomics.network import MultiomicsNetwork
 from scmamba.tasks._multiomics.peaks import PeakModel, Scan
 from scmamba.tasks._multiomics.ridge import Ridge
+from scmamba.tasks._multiomics.sizes import Sizes
 from scmamba.tasks._multiomics.trained import Trained
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def taken_apart(model: MultiomicsModel) -> tuple[dict[str, Any], Arrays]:
     for m, coding in enumerate(model.trained.codings):
         for name in ("weight", "offset", "center", "scale"):
             arrays[f"coding.{m}.{name}"] = getattr(coding, name)
+    arrays["scale"] = model.scale
     for name in ("embedding", "batch_ids", "labels"):
         arrays[f"reference.{name}"] = getattr(model.reference, name)
     for m, imputer in model.imputers.items():
@@ -100,6 +102,7 @@ def restored(content: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]])
         ),
         "batches": tuple(content["batches"]),
         "classes": tuple(content["classes"]),
+        "scale": arrays["scale"],
         "reference": Reference(
             arrays["reference.embedding"],
             arrays["reference.batch_ids"],

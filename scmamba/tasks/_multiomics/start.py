@@ -74,20 +74,21 @@ def starts(
         scores.append(_standardized(one @ found, block, batch_ids))
         spread = np.asarray(one[block.rows] @ found).std(0)
         weights.append(_weights(one[block.rows], coding, spread / spread.max(), seed))
+    weighted = [s * w for s, w in zip(scores, weights, strict=True)]
+    for m, more in enumerate(further):
+        if more is not None:
+            loadings[m] = np.hstack([loadings[m], more])
+            scores[m] = _standardized(values[m] @ loadings[m], blocks[m], batch_ids)
     paired = np.flatnonzero(np.all([block.measured for block in blocks], axis=0))
     if len(blocks) == 1 or len(paired) < _FEW_CELLS:
         made = [_alone(a, w, n_latent) for a, w in zip(loadings, weights, strict=True)]
         return made, _predicted(made, scores, blocks)
-    together = np.hstack([s[paired] * w for s, w in zip(scores, weights, strict=True)])
+    together = np.hstack([one[paired] for one in weighted])
     left, size, _ = np.linalg.svd(together - together.mean(0), full_matrices=False)
     latent = np.zeros((len(paired), n_latent))
     k = min(n_latent, len(size))
     latent[:, :k] = (left * size)[:, :k]
     latent = latent * _signs(left, n_latent) / max(latent.std(0).max(), 1e-9)
-    for m, more in enumerate(further):
-        if more is not None:
-            loadings[m] = np.hstack([loadings[m], more])
-            scores[m] = _standardized(values[m] @ loadings[m], blocks[m], batch_ids)
     made = [_regressed(a, s[paired], latent) for a, s in zip(loadings, scores, strict=True)]
     anchors = _predicted(made, scores, blocks)
     anchors[paired] = latent
@@ -168,7 +169,7 @@ def _regressed(loadings: npt.NDArray[np.float32], scores: Floats, latent: Floats
 
 
 def _alone(loadings: npt.NDArray[np.float32], weights: Floats, n_latent: int) -> Start:
-    linear = np.zeros((n_latent, len(weights)), np.float32)
+    linear = np.zeros((n_latent, loadings.shape[1]), np.float32)
     k = min(n_latent, len(weights))
     linear[:k, :k] = np.diag(weights[:k] / max(weights.max(), 1e-9))
     return Start(loadings, linear, np.full(n_latent, -2.0, np.float32))

@@ -14,8 +14,8 @@ from scmamba.learn.parallel import one_thread
 from scmamba.tasks._multiomics.batches import Cells
 from scmamba.tasks._multiomics.blocks import Blocks
 from scmamba.tasks._multiomics.coding import Coding
-from scmamba.tasks._multiomics.learn import pool
 from scmamba.tasks._multiomics.network import MultiomicsNetwork
+from scmamba.tasks._multiomics.statistics import pool
 
 _BLOCK = 256
 _PRIOR_CELLS = 10.0

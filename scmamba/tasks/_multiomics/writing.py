@@ -19,7 +19,8 @@ from scmamba.tasks._checks import flag_empty
 from scmamba.tasks._multiomics.reading import Input
 
 if TYPE_CHECKING:
-    from scmamba.tasks._multiomics.model import MappedCells, MultiomicsModel
+    from scmamba.tasks._multiomics.mapped import MappedCells
+    from scmamba.tasks._multiomics.model import MultiomicsModel
     from scmamba.tasks._multiomics_request import MultiomicsRequest
 
 _MOST_VALUES = 500_000_000
