@@ -32,3 +32,28 @@ def test_every_gradient_is_exact(
     expected = torch.autograd.grad((out * weights).sum(), [v, *exact.values()])
     for name, a, b in zip(["u", *exact], got, expected, strict=True):
         assert (a - b).norm() <= TOLERANCE * b.norm(), name
+
+
+@pytest.mark.parametrize("kernels", ["auto", "torch"])
+@pytest.mark.parametrize("sizes", [(32, 16), (128, 32)], ids=["small", "wide"])
+def test_no_digits_are_lost_in_long_sequences(
+    sizes: tuple[int, int], kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against the same mixer in float64, which the recurrence checks above on short sequences.
+
+    The loss is one whose terms do not cancel over the tokens: the sum of random ones would be as
+    small as the rounding of its terms.
+    """
+    d_model, headdim = sizes
+    mixer = BidirectionalMamba2(d_model, d_state=16, headdim=headdim)
+    u = torch.randn(1, 8000, d_model, requires_grad=True)
+
+    def gradients(u: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return torch.autograd.grad(mixer(u).square().sum(), [u, *mixer.parameters()])
+
+    monkeypatch.setenv("SCMAMBA_KERNELS", kernels)
+    got, names = gradients(u), ["u", *dict(mixer.named_parameters())]
+    mixer.double()
+    expected = gradients(u.detach().double().requires_grad_())
+    for name, a, b in zip(names, got, expected, strict=True):
+        assert (a - b).norm() <= TOLERANCE * b.norm(), name
