@@ -13,6 +13,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from scmamba._describe import Described, listed
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.pp._checks import check_shape, rna_of
@@ -23,8 +24,8 @@ from scmamba.pp.units import Unit, unit_of, whole_numbers
 __all__ = ["Cells", "Expression", "check_shape", "expression", "gene_names", "read", "rna_of"]
 
 
-@dataclass(frozen=True)
-class Expression:
+@dataclass(frozen=True, repr=False)
+class Expression(Described):
     """Expression values of cells, with their source and unit.
 
     Attributes
@@ -55,6 +56,13 @@ class Expression:
     source: str
     unit: Unit
     obs_names: pd.Index
+
+    def _summary(self) -> tuple[str, Mapping[str, str]]:
+        return f"expression of {self.X.shape[0]:,} cells", {
+            "source": self.source,
+            "unit": str(self.unit),
+            "genes": listed(self.var_names.tolist()),
+        }
 
     @property
     def integer(self) -> bool:

@@ -202,3 +202,10 @@ def test_cell_without_counts_is_kept() -> None:
     X = counts()
     X[2] = 0
     assert pp.expression(data(X)).X.shape == (7, 5)
+
+
+def test_expression_shows_its_source_unit_and_genes() -> None:
+    lines = repr(pp.expression(data())).splitlines()
+    assert lines[0] == "expression of 7 cells"
+    assert [line.split()[0] for line in lines[1:]] == ["source", "unit", "genes"]
+    assert "counts" in lines[2] and lines[3].split()[1] == "5:"

@@ -12,12 +12,14 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from scmamba._describe import Tabulated
 from scmamba._errors import ScmambaError
 from scmamba._files import writable_folder
 from scmamba._log import logger
 from scmamba.benchmark._annotation.methods import ANNOTATION_METHODS, Predictions
 from scmamba.benchmark._annotation.split import UNLABELED, AnnotationSplit, split_of
 from scmamba.benchmark._installed import check_installed
+from scmamba.benchmark._shown import count_runs
 from scmamba.benchmark.runs import Runs
 from scmamba.metrics import AnnotationScores
 from scmamba.metrics import annotation as score
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 _SCORES = ("accuracy", "macro_f1", "ece", "coverage", "selective_accuracy")
 
 
-@dataclass(frozen=True)
-class AnnotationBenchmark:
+@dataclass(frozen=True, repr=False)
+class AnnotationBenchmark(Tabulated):
     """Result of a comparison of annotation.
 
     Attributes
@@ -48,6 +50,9 @@ class AnnotationBenchmark:
     """
 
     runs: pd.DataFrame
+
+    def _shown(self) -> tuple[str, pd.DataFrame]:
+        return f"comparison of annotation, {count_runs(self.runs)}", self.summary
 
     @property
     def summary(self) -> pd.DataFrame:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scmamba._describe import Tabulated
 from scmamba._errors import ScmambaError
 from scmamba._files import writable_folder
 from scmamba.benchmark._installed import check_installed
 from scmamba.benchmark._integration.cells import UNLABELED, prepare_cells
 from scmamba.benchmark._integration.comparison import Comparison, mean_scores, table
 from scmamba.benchmark._integration.methods import INTEGRATION_METHODS, OURS
+from scmamba.benchmark._shown import count_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from scmamba.metrics import IntegrationScores
 
 
-@dataclass(frozen=True)
-class IntegrationBenchmark:
+@dataclass(frozen=True, repr=False)
+class IntegrationBenchmark(Tabulated):
     """Result of a comparison of batch correction.
 
     Attributes
@@ -50,6 +52,9 @@ class IntegrationBenchmark:
     runs: pd.DataFrame
     scores: IntegrationScores
     comparison: Comparison
+
+    def _shown(self) -> tuple[str, pd.DataFrame]:
+        return f"comparison of batch correction, {count_runs(self.runs)}", self.summary
 
     @property
     def summary(self) -> pd.DataFrame:

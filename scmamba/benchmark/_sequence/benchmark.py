@@ -12,6 +12,7 @@ from typing import Any
 import joblib
 import pandas as pd
 
+from scmamba._describe import Tabulated
 from scmamba._errors import ScmambaError
 from scmamba._files import writable_folder
 from scmamba._log import logger
@@ -20,14 +21,15 @@ from scmamba.benchmark._sequence.methods.base import PUBLISHED
 from scmamba.benchmark._sequence.records import records_of, run_content, table
 from scmamba.benchmark._sequence.summary import summarize
 from scmamba.benchmark._sequence.tasks import SequenceTask
+from scmamba.benchmark._shown import count_runs
 from scmamba.benchmark.runs import Runs
 from scmamba.learn.parallel import run
 from scmamba.models.device import resolve_device
 from scmamba.train import SequenceFitConfig
 
 
-@dataclass(frozen=True)
-class SequenceBenchmark:
+@dataclass(frozen=True, repr=False)
+class SequenceBenchmark(Tabulated):
     """Result of a comparison of sequence classifiers.
 
     Attributes
@@ -51,6 +53,9 @@ class SequenceBenchmark:
     runs: pd.DataFrame
     summary: pd.DataFrame
     by_task: pd.DataFrame
+
+    def _shown(self) -> tuple[str, pd.DataFrame]:
+        return f"comparison of sequence classifiers, {count_runs(self.runs)}", self.summary
 
 
 def sequence(

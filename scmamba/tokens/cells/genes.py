@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from scmamba._describe import Described
 from scmamba._errors import ScmambaError
 from scmamba.tokens.cells.affixes import strip_affixes
 from scmamba.tokens.cells.gene_table import (
@@ -24,8 +25,8 @@ from scmamba.tokens.cells.vocab import SPECIAL
 WAYS = ("exact", "ensembl", "case", "previous_or_alias")  # the best first
 
 
-@dataclass(frozen=True)
-class GeneMatch:
+@dataclass(frozen=True, repr=False)
+class GeneMatch(Described):
     """Result of matching gene names to target genes.
 
     Attributes
@@ -71,8 +72,11 @@ class GeneMatch:
     n_targets: int
     fraction: float
     species_hint: str | None
-    examples: tuple[str, ...] = field(repr=False)
+    examples: tuple[str, ...]
     affix: str = ""
+
+    def _summary(self) -> tuple[str, Mapping[str, str]]:
+        return self.report(), {}
 
     def report(self) -> str:
         """Return one line: number of genes matched, in which ways, and some that did not match."""

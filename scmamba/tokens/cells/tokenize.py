@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from scmamba._compiled import for_rows
+from scmamba._describe import Described
 from scmamba._errors import ScmambaError
 from scmamba._sparse import check_indices, check_pointers
 from scmamba.tokens.cells.binning import as_float, quantile_positions
@@ -16,8 +18,8 @@ from scmamba.tokens.cells.ranks import as_keys, scratch
 from scmamba.tokens.cells.rows import copy_rows, tokenize_rows
 
 
-@dataclass(frozen=True)
-class CellTokens:
+@dataclass(frozen=True, repr=False)
+class CellTokens(Described):
     """Concatenated tokens of cells, without ``<cls>`` and padding.
 
     Attributes
@@ -44,6 +46,13 @@ class CellTokens:
     indptr: npt.NDArray[np.int64]
     gene_ids: npt.NDArray[np.int32]
     values: npt.NDArray[np.int16] | npt.NDArray[np.float32]
+
+    def _summary(self) -> tuple[str, Mapping[str, str]]:
+        median = np.median(self.lengths) if len(self) else 0
+        return f"tokens of {len(self):,} cells", {
+            "tokens": f"{len(self.gene_ids):,}, {median:,.0f} a cell (median)",
+            "values": "bins" if self.values.dtype == np.int16 else "expression, not binned",
+        }
 
     def __len__(self) -> int:
         """Return the number of cells."""

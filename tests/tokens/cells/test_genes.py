@@ -211,3 +211,9 @@ def test_mouse_genes_with_a_prefix_are_called_mouse() -> None:
     names = [f"mm10_{name}" for name in ("Cd3e", "Gapdh", "Kmt2a", "mt-Co1", "H2-Aa")]
     with pytest.raises(ScmambaError, match="look like mouse"):
         resolve(names, SYMBOLS).require()
+
+
+def test_a_match_shows_its_report() -> None:
+    match = resolve(["CD3E", "unheard_of"], SYMBOLS)
+    assert repr(match) == match.report()
+    assert repr(match).startswith("1 of 2 genes matched")

@@ -229,3 +229,10 @@ def test_a_matrix_with_fewer_values_than_indices_is_refused() -> None:
     damaged.data = damaged.data[:-5]
     with pytest.raises(ScmambaError, match="X is no valid sparse matrix: data holds"):
         tokenize(damaged, np.arange(90))
+
+
+def test_tokens_say_how_many_they_are() -> None:
+    tokens = tokenize(sparse.csr_matrix([[1.0, 2.0], [0.0, 3.0]]), [0, 1], n_bins=None)
+    assert repr(tokens).splitlines()[0] == "tokens of 2 cells"
+    assert "3, 2 a cell (median)" in repr(tokens) and "not binned" in tokens._repr_html_()
+    assert repr(tokens.take([])).startswith("tokens of 0 cells")
