@@ -3,12 +3,11 @@
     python benchmarks/stated_error.py studies   # pbmc_4batch: each of four studies is the query
     python benchmarks/stated_error.py small     # 2,000 cells of three studies, ten draws; pbmc3k
     python benchmarks/stated_error.py donors    # Kang and Baron by donor, bone marrow by donor
-    python benchmarks/stated_error.py --table   # what was measured so far
 
 Every method learns from the same cells of the reference, with its batches known; the query's labels
 only score. Balanced logistic regression has thresholds too: of its own probabilities of batches
 held out in turn, once by its observed error over all types, as is common, and once by type as
-scmamba has them. Each query leaves a file; a benchmark that was stopped goes on there.
+scmamba has them. Each query leaves a file in --runs; a benchmark that was stopped goes on there.
 """
 
 from __future__ import annotations
@@ -22,9 +21,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import _timing
 import anndata as ad
 import numpy as np
 from _results import provenance, write
+from _stated_error_table import CELLTYPIST, LR, OURS
 from anndata import AnnData
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
@@ -41,7 +42,6 @@ from scmamba.tasks import annotate
 MAX_ERROR = 0.05
 N_TOP_GENES = 2000
 PACKAGES = ("torch", "numpy", "scikit-learn", "scanpy", "celltypist")
-OURS, LR, CELLTYPIST = "scmamba", "logistic regression, balanced", "CellTypist"
 
 
 @dataclass(frozen=True)
@@ -249,48 +249,33 @@ def run(one: Query, path: Path) -> None:
     write(path, {**provenance(PACKAGES), "query": one.name, "methods": rows})
 
 
-def table(folder: Path) -> str:
-    """What was measured, one row per query."""
-    lines = [
-        "| query | scmamba: accuracy / macro-F1 / ECE | balanced LR | CellTypist | "
-        "error @ coverage | LR, one threshold | LR, by type | LR's best coverage at our error | "
-        "processor seconds |",
-        "| --- " * 9 + "|",
-    ]
-    for path in sorted(folder.glob("*.json")):
-        content = json.loads(path.read_text())
-        rows = content["methods"]
-        cells = [f"{path.stem.split('-')[0]}: {content['query']}"]
-        for name in (OURS, LR, CELLTYPIST):
-            keys = ("accuracy", "macro_f1", "ece")
-            row = rows[name]
-            cells.append(" / ".join(f"{row[key]:.3f}" for key in keys) if row else "-")
-        ours, lr = rows[OURS], rows[LR]
-        for row in (ours, lr, lr["by_type"]):
-            cells.append(f"{row['error']:.3f} @ {row['coverage']:.2f}")
-        cells += [f"{lr['coverage_at_our_error']:.2f}", f"{ours['cpu_seconds']:.0f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def gather(folder: Path) -> dict[str, Any]:
+    """What was measured so far, every query of every set."""
+    queries = []
+    for name in SETS:
+        for path in sorted(folder.glob(f"{name}-*.json")):
+            queries.append({"set": name, **json.loads(path.read_text(encoding="utf-8"))})
+    return {**provenance(PACKAGES), "max_error": MAX_ERROR, "queries": queries}
 
 
 def main() -> None:
-    """Run the queries of one set that have no file yet, and print the table."""
+    """Run the queries of one set that have no file yet, and write what all sets gave."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", nargs="?", choices=list(SETS))
-    parser.add_argument("--table", action="store_true", help="print what was measured")
+    parser.add_argument("name", choices=list(SETS))
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared/data")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "runs/stated_error")
+    parser.add_argument("--runs", type=Path, default=Path("build/benchmark_stated_error"))
+    parser.add_argument("--out", type=Path, default=_timing.RESULTS / "stated_error.json")
     arguments = parser.parse_args()
     settings.verbosity = "error"
     warnings.filterwarnings("ignore", category=FutureWarning)
-    for one in SETS[arguments.name](arguments.data) if arguments.name else ():
-        path = arguments.out / f"{arguments.name}-{one.name.replace(' ', '_')}.json"
+    for one in SETS[arguments.name](arguments.data):
+        path = arguments.runs / f"{arguments.name}-{one.name.replace(' ', '_')}.json"
         if not path.exists():
             run(one, path)
             print(f"{one.name}: done", flush=True)
-    print(table(arguments.out))
+    write(arguments.out, gather(arguments.runs))
 
 
 if __name__ == "__main__":
