@@ -405,8 +405,8 @@ def stated_error_table(content: dict[str, Any]) -> str:
     commits = sorted({one["commit"] for one in queries})
     told = (
         f"Asked for: at most {content['max_error']} of the labeled cells wrong. "
-        f"{content['date'][:10]}, commit {', '.join(commits)}, {machine['threads']} threads of {machine['cores']} cores "
-        f"({machine['cpu']})."
+        f"{content['date'][:10]}, commit {', '.join(commits)}, {machine['threads']} threads of "
+        f"{machine['cores']} cores ({machine['cpu']})."
     )
     return f"{markdown(*stated_error_rows(queries))}\n\n{told}"
 
