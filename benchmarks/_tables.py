@@ -10,7 +10,7 @@ from typing import Any
 
 from _integration_sets_table import integration_sets_rows
 from _overview import HEAD, overview
-from _perturbation_tables import network_rows, perturbation_rows
+from _perturbation_tables import ceiling_line, network_rows, perturbation_rows
 from _pretraining_tables import FEW as FEW_LABELS
 from _pretraining_tables import SCORES as ZERO_SHOT
 from _pretraining_tables import pretraining_rows
@@ -562,13 +562,14 @@ def _difference(found: dict[str, float | None] | None) -> str:
 
 def perturbation_table(content: dict[str, Any]) -> str:
     """One table for each part of a data set."""
-    parts = []
+    parts, headline = [], content.get("headline", "pearson_delta")
     for title, rows in content["tables"].items():
-        parts += [title, markdown(*perturbation_rows(rows))]
+        parts += [title, markdown(*perturbation_rows(rows, headline))]
     machine, seeds = content["machine"], ", ".join(map(str, content["seeds"]))
     parts.append(
-        f"{content['date'][:10]}, commit {content['commit']}, {machine['threads']} threads of "
-        f"{machine['cores']} cores ({machine['cpu']}); seeds {seeds}."
+        f"{ceiling_line(content.get('ceiling'), headline)}{content['date'][:10]}, commit "
+        f"{content['commit']}, {machine['threads']} threads of {machine['cores']} cores "
+        f"({machine['cpu']}); seeds {seeds}. Intervals: 95 %, bootstrap over what was held out."
     )
     return "\n\n".join(parts)
 

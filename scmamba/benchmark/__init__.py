@@ -16,12 +16,13 @@ from scmamba.benchmark._integration.methods import INTEGRATION_METHODS, OURS, In
 from scmamba.benchmark._multiomics.benchmark import MultiomicsBenchmark, multiomics
 from scmamba.benchmark._multiomics.methods import MULTIOMICS_METHODS, MultiomicsMethod
 from scmamba.benchmark._multiomics.methods import Outcome as MultiomicsOutcome
-from scmamba.benchmark._perturbation.benchmark import PerturbationBenchmark, perturbation
+from scmamba.benchmark._perturbation.benchmark import perturbation
 from scmamba.benchmark._perturbation.methods import (
     PERTURBATION_METHODS,
     PerturbationMethod,
     PredictedEffects,
 )
+from scmamba.benchmark._perturbation.result import PerturbationBenchmark
 from scmamba.benchmark._perturbation.split import PerturbationSplit
 from scmamba.benchmark._sequence.benchmark import SequenceBenchmark, sequence
 from scmamba.benchmark._sequence.methods import SEQUENCE_METHODS, SequenceMethod, SequenceRun

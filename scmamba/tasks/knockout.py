@@ -10,6 +10,7 @@ import pandas as pd
 from anndata import AnnData
 
 from scmamba._keys import PREFIX, Keys
+from scmamba._log import logger
 from scmamba._settings import settings
 from scmamba.jobs import AnyPath, Results, about, open_jobs
 from scmamba.models import CellModel
@@ -69,7 +70,9 @@ def knockout(
         Label of a goal state and the ``obs`` column that holds it: cells outside the goal are
         perturbed, and the cosine of their shift and the way to the goal's mean is measured.
     n_null
-        Random genes of like expression for each gene, which tell its p-value; 0: none.
+        Random genes of like expression for each gene, which tell its p-value; 0: none. A p-value
+        is at least 1 / (``n_null`` + 1), so that one gene of many needs a large number to get a
+        small false discovery rate.
     batch_key
         ``obs`` column with the batch of each cell, for a model that normalizes each by itself.
     layer, use_raw, gene_key
@@ -114,6 +117,15 @@ def knockout(
     names = gene_list(genes)
     request = KnockoutRequest(Keys(key_added), names, kind, goal, goal_key, n_null, used, where)
     check_folder(model, "annotator.json", "integrator.json")
+    if 0 < n_null < 20 * len(names) - 1:
+        logger.info(
+            "p-values are at least %.2g (n_null=%d): only n_null=%d or more lets a single one of "
+            "these %d genes have a false discovery rate of .05",
+            1 / (n_null + 1),
+            n_null,
+            20 * len(names) - 1,
+            len(names),
+        )
     with open_jobs(adata, output, client=client) as jobs:
         job = jobs[0]
         inside = request.in_goal(job.source.obs)

@@ -13,9 +13,10 @@ from scmamba.jobs import AnyPath
 from scmamba.learn.effects.model import EffectModel
 from scmamba.learn.training import PerturbationTraining
 from scmamba.models import CellModel
+from scmamba.tasks._perturbation.columns import Columns
 from scmamba.tasks._perturbation.knowledge import Knowledge, read_knowledge
 from scmamba.tasks._perturbation.model import PerturbationModel
-from scmamba.tasks._perturbation.reading import Columns, read_effects, read_screen
+from scmamba.tasks._perturbation.reading import read_effects, read_screen
 
 if TYPE_CHECKING:
     from mudata import MuData

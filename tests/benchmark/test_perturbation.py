@@ -12,6 +12,8 @@ import pytest
 from scmamba import benchmark
 from scmamba._errors import ScmambaError
 from scmamba.benchmark._perturbation.problem import read_problem
+from scmamba.benchmark._perturbation.reverse_ranks import reverse_ranks
+from scmamba.benchmark._perturbation.scores import true_changes
 from scmamba.benchmark._perturbation.split import held_out, split_of
 
 CHEAP = ["no_change", "mean", "additive"]
@@ -141,6 +143,26 @@ def test_effects_by_pair_and_all_methods(tmp_path):
     x = profiles().X
     row = int(one["perturbation"].removeprefix("drug"))
     assert one["pearson_delta"] == pytest.approx(np.corrcoef(x[row], x[row + 8])[0, 1], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "rank"),
+    [(1.0, 1.0), (0.0, 8.0), (-1.0, 8.0)],
+    ids=["the truth", "nothing", "the opposite"],
+)
+def test_the_rank_in_reverse_search_is_that_of_the_predicted_change(prediction, rank):
+    data = profiles()
+    rng = np.random.default_rng(1)
+    data.X = (rng.normal(size=30) + 0.5 * rng.normal(size=(16, 30))).astype(np.float32)
+    problem = read_problem(data, "drug", None, ["line"], effects=True, min_cells=1)
+    keys = [("a", "drug3"), ("b", "drug0")]
+    parts = {"first": keys[:1], "second": keys[1:]}
+    changes = prediction * true_changes(problem, keys)
+    np.testing.assert_array_equal(reverse_ranks(problem, parts, changes), rank)
+    alone = read_problem(data[:2].copy(), "drug", None, [], effects=True, min_cells=1)
+    assert np.isnan(
+        reverse_ranks(alone, {"all": alone.keys}, true_changes(alone, alone.keys))
+    ).all()
 
 
 @pytest.mark.parametrize(

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from typing import ClassVar
 
 import numpy as np
 
 from scmamba.learn.effects.combinations import fit_scale
-from scmamba.learn.effects.contexts import ContextWeights, WeightedContexts, fit_context_weights
+from scmamba.learn.effects.context_choice import fit_context_weights
+from scmamba.learn.effects.contexts import ContextWeights, WeightedContexts
 from scmamba.learn.effects.embeddings import GeneEmbeddings
 from scmamba.learn.effects.names import Perturbation
 from scmamba.learn.effects.pairs import PairModel, fit_pair_model
-from scmamba.learn.effects.predictor import Query
+from scmamba.learn.effects.predictor import Effect, Query
 from scmamba.learn.effects.residual.fit import fit_residual
 from scmamba.learn.effects.residual.residual import Residual, Unseen
 from scmamba.learn.effects.table import EffectTable, Floats
 from scmamba.learn.effects.unseen import UnseenModel, fit_unseen_model
 from scmamba.learn.training import PerturbationTraining
-
-Effect = Callable[[Floats | None], Floats]
-"""Effect (n_genes,) of one perturbation by the control profile (n_genes,) it starts from."""
 
 
 @dataclass(frozen=True)
@@ -107,22 +106,39 @@ class FittedEffectModel:
     def predict(self, query: Query) -> Floats:
         """(n, n_genes) predicted effects; each row by itself, whatever the others are."""
         found = np.zeros((len(query), len(self.table.genes)))
-        known: dict[tuple[Perturbation, str, str], Effect] = {}
+
+        @cache
+        def whole(perturbation: Perturbation, context: str, dose: str) -> Effect:
+            return self._whole(perturbation, context, float(dose))
+
+        @cache
+        def effect_of(perturbation: Perturbation, context: str, dose: str) -> Effect:
+            if not perturbation or float(dose) <= 0:
+                return _constant(np.zeros(len(self.table.genes)))
+            if len(perturbation) == 1 or self.rows_of(perturbation):
+                return whole(perturbation, context, dose)
+            parts = [whole((name,), context, dose) for name in perturbation]  # others share them
+            return lambda controls: self.scale * np.sum([one(controls) for one in parts], axis=0)
+
         for i, perturbation in enumerate(query.perturbations):
-            context, dose = query.contexts[i], float(query.doses[i])
-            key = (perturbation, context, str(dose))
-            if key not in known:
-                known[key] = self._effect(perturbation, context, dose)
-            found[i] = known[key](None if query.controls is None else query.controls[i])
+            effect = effect_of(perturbation, query.contexts[i], str(query.doses[i]))
+            found[i] = effect(None if query.controls is None else query.controls[i])
         return found
 
     def single(self, name: str, context: str, dose: float) -> Floats:
         """(n_genes,) effect of one perturbation that is no combination, without controls."""
-        return self._whole((name,), context, dose)(None)
+        return self.predict(Query.of([(name,)], [context], None, np.array([dose])))[0]
 
     def rows_of(self, perturbation: Perturbation) -> list[int]:
         """Rows of the table that hold a perturbation."""
-        return [i for i, one in enumerate(self.table.perturbations) if one == perturbation]
+        return self._rows.get(perturbation, [])
+
+    @cached_property
+    def _rows(self) -> dict[Perturbation, list[int]]:
+        rows: dict[Perturbation, list[int]] = {}
+        for i, one in enumerate(self.table.perturbations):
+            rows.setdefault(one, []).append(i)
+        return rows
 
     def control_profiles(self, controls: Floats) -> Floats:
         """(n, n_genes) mean of measured control cells like those with profiles ``controls``."""
@@ -130,22 +146,12 @@ class FittedEffectModel:
         allowed = np.ones((len(controls), len(self.table.context_names)), bool)
         return self.weights.weights(controls, allowed) @ self.table.controls
 
-    def _effect(self, perturbation: Perturbation, context: str, dose: float) -> Effect:
-        """Effect of a perturbation as a function of the control profile."""
-        if not perturbation:
-            return _constant(np.zeros(len(self.table.genes)))
-        if len(perturbation) == 1 or self.rows_of(perturbation):
-            return self._whole(perturbation, context, dose)
-        parts = [self._whole((name,), context, dose) for name in perturbation]
-        return lambda controls: self.scale * np.sum([part(controls) for part in parts], axis=0)
-
     def _whole(self, perturbation: Perturbation, context: str, dose: float) -> Effect:
         """Effect of a perturbation taken as one, corrected where it was not measured."""
         effect, unseen = self._statistical(perturbation, context, dose)
-        residual = None if dose <= 0 else self.residual  # a dose of 0 is no change
-        if residual is None or unseen is None or not residual.shares.get(unseen):
+        if self.residual is None or unseen is None:
             return effect
-        return lambda controls: residual.corrected(perturbation, unseen, controls, effect(controls))
+        return self.residual.correcting(perturbation, unseen, effect)
 
     def _statistical(
         self, perturbation: Perturbation, context: str, dose: float
@@ -192,8 +198,6 @@ class FittedEffectModel:
             return self.table.effects[list(rows)].mean(0, dtype=np.float64)
         order = np.argsort(doses)
         found = self.table.effects[np.array(rows)[order]]
-        if dose <= 0:
-            return np.zeros(found.shape[1])
         at = np.log(np.maximum(doses[order], 1e-12))
         place = np.interp(np.log(dose), at, np.arange(len(at)))
         low = int(np.floor(place))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from scmamba.learn.effects.names import Perturbation
 from scmamba.learn.effects.table import EffectTable, Floats
+
+Effect = Callable[[Floats | None], Floats]
+"""Effect (n_genes,) of one perturbation by the control profile (n_genes,) it starts from."""
 
 
 @dataclass(frozen=True)

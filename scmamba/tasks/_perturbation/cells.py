@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,11 @@ from scipy import sparse
 from scmamba._errors import ScmambaError
 from scmamba.learn.effects.model import FittedEffectModel
 from scmamba.learn.effects.names import Perturbation
-from scmamba.learn.effects.predictor import Query
 from scmamba.learn.effects.table import EffectTable, Floats
 from scmamba.pp import expression, log_normalized
-from scmamba.tasks._perturbation.reading import Columns, Screen, read_labels
-from scmamba.tasks._perturbation.sampling import as_counts, perturbed_cells
+from scmamba.tasks._perturbation.blocks import CellBlock
+from scmamba.tasks._perturbation.columns import Columns, read_labels
+from scmamba.tasks._perturbation.reading import Screen
 
 BLOCK = 1024
 """Cells that are predicted together: a matter of memory alone."""
@@ -76,55 +76,39 @@ class ControlCells:
             for name in pd.unique(self.contexts)
         }
 
-    def mean_change(
-        self, fitted: FittedEffectModel, perturbation: Perturbation, dose: float
+    def mean_changes(
+        self, fitted: FittedEffectModel, perturbations: Sequence[Perturbation], dose: float
     ) -> Floats:
-        """(n,) change of the mean over all cells, on their genes; no mean falls below 0."""
-        total = np.zeros(len(self.present))
-        for start in range(0, self.n_cells, BLOCK):
-            rows = slice(start, start + BLOCK)
-            total += self.changes(rows, fitted, perturbation, dose)[0].sum(0)
-        return np.maximum((total / self.n_cells)[self.present], -self.mean())
+        """(n, n_present) changes of the mean over all cells; no mean falls below 0."""
+        total = np.zeros((len(perturbations), len(self.present)))
+        for block in self.blocks(fitted):
+            for i, one in enumerate(perturbations):
+                total[i] += block.changes(one, dose).sum(0)
+        return np.maximum((total / self.n_cells)[:, self.present], -self.mean())
 
-    def changes(
-        self, rows: slice, fitted: FittedEffectModel, perturbation: Perturbation, dose: float
-    ) -> tuple[Floats, Floats]:
-        """(n, n_genes) predicted change of each cell, and the mean of control cells like it."""
-        contexts = self.contexts[rows]
-        change = np.empty((len(contexts), len(self.present)))
-        start = np.empty_like(change)
-        denoised = self._denoised(rows)
-        for name in pd.unique(contexts):
-            mine = contexts == name
-            if name in fitted.table.contexts or fitted.weights is None:
-                controls = _control(fitted.table, str(name), denoised[mine])
-                query = Query.of([perturbation], [str(name)], controls, np.array([dose]))
-                change[mine], start[mine] = fitted.predict(query)[0], controls[0]
-            else:
-                n = int(mine.sum())
-                doses = np.full(n, dose)
-                query = Query.of([perturbation] * n, [""] * n, denoised[mine], doses)
-                change[mine] = fitted.predict(query)
-                start[mine] = fitted.control_profiles(denoised[mine])
-        return change, start
-
-    def perturbed(
-        self,
-        rows: slice,
-        fitted: FittedEffectModel,
-        perturbation: Perturbation,
-        dose: float,
-        seed: int,
-    ) -> sparse.csr_matrix:
-        """(n, n_present) predicted cells in the unit of the control cells."""
-        change, start = self.changes(rows, fitted, perturbation, dose)
-        values = self.values[rows]
-        found = values
-        if perturbation:
-            found = perturbed_cells(values, change, start, seed, self.screen.spread)
-        if self.totals is not None:
-            found = as_counts(found, self.totals[rows])
-        return found[:, np.flatnonzero(self.present)]
+    def blocks(self, fitted: FittedEffectModel) -> Iterator[CellBlock]:
+        """Blocks of cells, with what is the same for all perturbations."""
+        for at in range(0, self.n_cells, BLOCK):
+            rows = slice(at, at + BLOCK)
+            contexts, cells = self.contexts[rows], self._denoised(rows)
+            names = {
+                str(name): np.flatnonzero(contexts == name)
+                for name in pd.unique(contexts)
+                if name in fitted.table.contexts or fitted.weights is None
+            }
+            controls = {
+                name: _control(fitted.table, name, cells[mine]) for name, mine in names.items()
+            }
+            start = np.empty_like(cells)
+            for name, mine in names.items():
+                start[mine] = controls[name]
+            alone = np.setdiff1d(
+                np.arange(len(cells)), np.concatenate([*names.values(), np.zeros(0, np.int64)])
+            )
+            if len(alone):
+                start[alone] = fitted.control_profiles(cells[alone])
+            totals = None if self.totals is None else self.totals[rows]
+            yield CellBlock(fitted, self.values[rows], cells, start, names, controls, alone, totals)
 
     def assemble(self, parts: Sequence[sparse.csr_matrix], labels: Sequence[str]) -> AnnData:
         """Put predicted cells together, those of one perturbation after the other."""
@@ -134,7 +118,7 @@ class ControlCells:
         perturbation = np.repeat(np.array(labels, dtype=object), self.n_cells)
         obs[self.columns.perturbation] = pd.Categorical(perturbation)
         obs.index = [f"{cell}-{label}" for cell, label in zip(obs.index, perturbation, strict=True)]
-        X = sparse.vstack(list(parts), format="csr")
+        X = sparse.vstack(list(parts), format="csr")[:, np.flatnonzero(self.present)]
         return AnnData(X, obs=obs, var=pd.DataFrame(index=self.genes))
 
     def _denoised(self, rows: slice) -> Floats:

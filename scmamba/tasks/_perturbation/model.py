@@ -8,24 +8,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
-from scmamba._arguments import check_choice, check_count
 from scmamba._describe import Described, listed
 from scmamba._errors import ScmambaError
 from scmamba._keys import PREFIX
 from scmamba.learn.effects.model import EffectModel, FittedEffectModel
-from scmamba.learn.effects.names import Perturbation, label_of
-from scmamba.learn.effects.predictor import Query
-from scmamba.learn.effects.table import EffectTable, Floats
-from scmamba.tasks._perturbation.cells import BLOCK, read_controls
-from scmamba.tasks._perturbation.reading import Columns, Screen
+from scmamba.learn.effects.names import label_of
+from scmamba.learn.effects.table import EffectTable
+from scmamba.tasks._perturbation.cells import read_controls
+from scmamba.tasks._perturbation.columns import Columns
+from scmamba.tasks._perturbation.means import mean_changes, mean_controls
+from scmamba.tasks._perturbation.reading import Screen
 from scmamba.tasks._perturbation.requests import Perturbations, Requests
-from scmamba.tasks._perturbation.reverse import Candidates, pairs_of, rank, read_target
-from scmamba.tasks._perturbation.reverse_index import ReverseIndex
+from scmamba.tasks._perturbation.reverse_search import ReverseSearch
 from scmamba.tasks._perturbation.support import support
 from scmamba.tasks._perturbation.validation import validate
 
@@ -76,7 +73,7 @@ class PerturbationModel(Described):
         self.screen, self.method, self.columns, self.seed = screen, method, columns, seed
         self.fitted = method.fit(screen.table) if fitted is None else fitted
         self._requests = Requests(screen, columns, method.embeddings)
-        self._index: tuple[object, ReverseIndex] | None = None
+        self._search = ReverseSearch(self.fitted, self._requests, seed)
 
     @property
     def table(self) -> EffectTable:
@@ -159,11 +156,11 @@ class PerturbationModel(Described):
         controls = read_controls(
             cells, self.screen, self.columns, layer=layer, use_raw=use_raw, gene_key=gene_key
         )
-        parts = [
-            controls.perturbed(slice(i, i + BLOCK), self.fitted, one, at, self.seed)
-            for one in chosen
-            for i in range(0, controls.n_cells, BLOCK)
+        by_block = [
+            [block.perturbed(one, at, self.screen.spread, self.seed) for one in chosen]
+            for block in controls.blocks(self.fitted)
         ]
+        parts = [block[i] for i in range(len(chosen)) for block in by_block]
         found = controls.assemble(parts, [label_of(one, self.columns.control) for one in chosen])
         told = support(self.fitted, chosen, controls.profiles_by_context())
         found.uns[PREFIX] = {"task": "perturb", "support": told}
@@ -222,14 +219,13 @@ class PerturbationModel(Described):
             controls = read_controls(
                 cells, self.screen, self.columns, layer=layer, use_raw=use_raw, gene_key=gene_key
             )
-            rows = [controls.mean_change(self.fitted, one, at) for one in chosen]
-            start = controls.mean()
-            return pd.DataFrame(np.stack(rows) + (0 if change else start), labels, controls.genes)
+            rows, start = controls.mean_changes(self.fitted, chosen, at), controls.mean()
+            return pd.DataFrame(rows + (0 if change else start), labels, controls.genes)
         names = self._requests.chosen_contexts(context)
-        found = np.mean([self._in_context(chosen, name, at) for name in names], axis=0)
+        found = mean_changes(self.fitted, self._requests, chosen, names, at)
         if not change:
             self._requests.need_cells("change=False")
-            found = found + np.mean([self._requests.profile(name) for name in names], axis=0)
+            found = found + mean_controls(self._requests, names)
         return pd.DataFrame(found, labels, self.genes)
 
     def support(self, perturbations: Perturbations, *, context: str | None = None) -> pd.DataFrame:
@@ -283,33 +279,15 @@ class PerturbationModel(Described):
             If a candidate or the context is unknown, the target shares fewer than ten genes, or
             the model was fitted on given effects and the target is not a change.
         """
-        check_count("top_k", top_k)
-        check_count("combinations", combinations, most=2, optional=False)
-        check_choice("search", search, ("exact", "approximate"))
-        names = self._requests.chosen_contexts(context)
-        given = self._requests.perturbations(
-            list(self.perturbations if candidates is None else candidates)
+        return self._search(
+            target,
+            candidates,
+            top_k=top_k,
+            combinations=combinations,
+            context=context,
+            change=change,
+            search=search,
         )
-        chosen = list(dict.fromkeys(given))
-        measured = set(self.table.perturbations)
-        pairs: list[tuple[int, int]] = []
-        if combinations == 2:
-            pairs, known = pairs_of(chosen, measured)
-            chosen += known
-        start = None
-        if not change:
-            self._requests.need_cells("reverse() of cells or a profile")
-            start = np.mean([self._requests.profile(name) for name in names], axis=0)
-        wanted = read_target(target, self.genes, start)
-        effects = np.mean([self._in_context(chosen, name, float("nan")) for name in names], axis=0)
-        places = np.array(pairs, np.int64).reshape(-1, 2)
-        searched = Candidates(chosen, effects, places, self.fitted.scale)
-        if search == "approximate" and top_k is not None:
-            key = (tuple(chosen), tuple(pairs), names)
-            if self._index is None or self._index[0] != key:
-                self._index = (key, ReverseIndex.of(searched, self.seed))
-            searched = searched.some(self._index[1].short_list(wanted, top_k))
-        return rank(wanted, searched, self.genes, measured, top_k)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model to a folder; :meth:`load` reads it."""
@@ -344,10 +322,3 @@ class PerturbationModel(Described):
             shares = self.fitted.residual.shares.items()
             entries["neural residual"] = ", ".join(f"{v:.0%} for an unseen {k}" for k, v in shares)
         return "Perturbation model", entries
-
-    def _in_context(self, chosen: Sequence[Perturbation], context: str, dose: float) -> Floats:
-        """(n, n_genes) changes in a measured context."""
-        profile = self._requests.profile_or_none(context)
-        controls = None if profile is None else np.tile(profile, (len(chosen), 1))
-        doses: npt.NDArray[np.float64] = np.full(len(chosen), dose)
-        return self.fitted.predict(Query.of(chosen, [context] * len(chosen), controls, doses))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -12,38 +11,25 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from scmamba._arguments import check_value
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba._text import label_texts, obs_column
-from scmamba.learn.effects.names import Perturbation, PerturbationNames, label_of
+from scmamba.learn.effects.names import PerturbationNames, label_of
 from scmamba.learn.effects.table import EffectTable
 from scmamba.pp import expression, log_normalized
+from scmamba.tasks._perturbation.batches import batch_name, over_batches
+from scmamba.tasks._perturbation.columns import (
+    Columns,
+    read_doses,
+    read_labels,
+    read_perturbations,
+)
 from scmamba.tasks._perturbation.spread import Spread
 
 N_COMPONENTS = 20
 """Principal components of control cells that stand for a cell."""
 FEWEST_CELLS = 5
 """Perturbations with fewer cells are left out: their mean says more about noise."""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Names of the columns of ``obs`` that describe a screen.
-
-    Attributes
-    ----------
-    perturbation, context, dose, batch
-        Column names; None where there is no such column.
-    control
-        Value of the perturbation column in control cells; "" where effects were given.
-    """
-
-    perturbation: str
-    control: str
-    context: str | None = None
-    dose: str | None = None
-    batch: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,13 +70,13 @@ def read_screen(
     ScmambaError
         If a column or the control is missing, a dose is not finite, or no perturbation is left.
     """
-    found = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
-    genes = _unique(found.var_names)
     perturbations, kept = read_perturbations(adata.obs, columns)
     contexts, unknown = read_labels(adata.obs, columns.context, "cell_type_key")
     batches, lost = read_labels(adata.obs, columns.batch, "batch_key")
     kept &= ~(unknown | lost)
     doses = read_doses(adata.obs, columns.dose, np.array([bool(p) for p in perturbations]) & kept)
+    found = expression(adata, layer=layer, use_raw=use_raw, gene_key=gene_key)
+    genes = _unique(found.var_names)
     values = log_normalized(found.X, found.unit)
     _, groups = np.unique(
         [f"{label_of(p)}\0{d}" for p, d in zip(perturbations, doses, strict=True)],
@@ -108,8 +94,8 @@ def read_screen(
         )
         kept &= ~few
     rows = np.flatnonzero(kept)
-    context_of = {_of_batch(contexts[i], batches[i]): str(contexts[i]) for i in rows}
-    composite = [_of_batch(contexts[i], batches[i]) for i in rows]
+    context_of = {batch_name(contexts[i], batches[i]): str(contexts[i]) for i in rows}
+    composite = [batch_name(contexts[i], batches[i]) for i in rows]
     table = EffectTable.from_cells(
         values[rows], [perturbations[i] for i in rows], composite, genes, doses[rows]
     )
@@ -150,96 +136,6 @@ def read_effects(adata: AnnData, columns: Columns, *, gene_key: str | None) -> S
     doses = read_doses(adata.obs, columns.dose, np.ones(len(labels), bool))
     table = EffectTable.from_effects(adata.X, parsed, contexts.tolist(), genes, doses)
     return Screen(table, names, np.zeros((0, len(genes)), np.float32))
-
-
-def read_perturbations(
-    obs: pd.DataFrame, columns: Columns
-) -> tuple[list[Perturbation], npt.NDArray[np.bool_]]:
-    """Perturbation of each cell, and which cells have one or are controls.
-
-    Raises
-    ------
-    ScmambaError
-        If the control is not among the values.
-    """
-    labels, missing = label_texts(obs_column(obs, columns.perturbation, "pert_key", "adata.obs"))
-    values = sorted(set(labels[~missing]))
-    check_value("control", columns.control, values, f"obs[{columns.perturbation!r}]")
-    names = PerturbationNames(columns.control, values)
-    parsed = {value: names.parse(value) for value in values}
-    return [parsed.get(label, ()) for label in labels], ~missing
-
-
-def read_labels(
-    obs: pd.DataFrame, key: str | None, option: str
-) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.bool_]]:
-    """Label of each cell, "" without a column; and which labels are missing."""
-    if key is None:
-        return np.full(len(obs), "", object), np.zeros(len(obs), bool)
-    return label_texts(obs_column(obs, key, option, "adata.obs"))
-
-
-def read_doses(
-    obs: pd.DataFrame, key: str | None, needed: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
-    """Dose of each cell, NaN without a column.
-
-    Raises
-    ------
-    ScmambaError
-        If a dose that is ``needed`` is no finite number of at least 0.
-    """
-    if key is None:
-        return np.full(len(obs), np.nan)
-    column = obs_column(obs, key, "dose_key", "adata.obs")
-    values = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(float)
-    bad = needed & ~(np.isfinite(values) & (values >= 0))
-    if bad.any():
-        first = int(np.flatnonzero(bad)[0])
-        raise ScmambaError(
-            f"dose_key={key!r} holds {int(bad.sum())} value(s) that are no doses, first "
-            f"{column.iloc[first]}; give finite numbers of at least 0"
-        )
-    return values
-
-
-def over_batches(table: EffectTable, context_of: Mapping[str, str]) -> EffectTable:
-    """Average the effects of batches of one context, weighted by their numbers of cells.
-
-    Parameters
-    ----------
-    table
-        Effects in each batch of each context.
-    context_of
-        Context of each of the table's contexts.
-    """
-    assert table.errors is not None and table.controls is not None
-    groups: dict[Any, list[int]] = {}
-    for i, context in enumerate(table.contexts):
-        key = (context_of[context], table.perturbations[i], str(table.doses[i]))
-        groups.setdefault(key, []).append(i)
-    merged = table.where(np.array([rows[0] for rows in groups.values()]))
-    effects, errors = merged.effects.copy(), np.empty_like(merged.effects)
-    for k, rows in enumerate(groups.values()):
-        weight = table.n_cells[rows] / table.n_cells[rows].sum()
-        effects[k] = weight @ table.effects[rows]
-        errors[k] = np.sqrt(weight**2 @ np.square(table.errors[rows]))
-    parts = [context_of[name] for name in table.context_names]
-    contexts = list(dict.fromkeys(parts))
-    controls = [table.controls[[part == one for part in parts]].mean(0) for one in contexts]
-    return replace(
-        merged,
-        effects=effects,
-        errors=errors,
-        contexts=tuple(key[0] for key in groups),
-        n_cells=np.array([table.n_cells[rows].sum() for rows in groups.values()]),
-        controls=np.stack(controls),
-        context_names=tuple(contexts),
-    )
-
-
-def _of_batch(context: object, batch: object) -> str:
-    return f"{context} in batch {batch}" if batch else str(context)
 
 
 def principal_axes(controls: sparse.csr_matrix, seed: int) -> npt.NDArray[np.float32]:

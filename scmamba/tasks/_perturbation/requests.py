@@ -12,7 +12,8 @@ from scmamba._errors import ScmambaError
 from scmamba.learn.effects.embeddings import GeneEmbeddings
 from scmamba.learn.effects.names import Perturbation
 from scmamba.learn.effects.table import EffectTable, Floats
-from scmamba.tasks._perturbation.reading import Columns, Screen
+from scmamba.tasks._perturbation.columns import Columns
+from scmamba.tasks._perturbation.reading import Screen
 
 Perturbations = str | Sequence[str | Sequence[str]]
 

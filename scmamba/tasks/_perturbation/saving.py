@@ -19,8 +19,9 @@ from scmamba.learn.effects.model import EffectModel
 from scmamba.learn.effects.names import PerturbationNames
 from scmamba.learn.effects.table import EffectTable
 from scmamba.learn.training import PerturbationTraining
+from scmamba.tasks._perturbation.columns import Columns
 from scmamba.tasks._perturbation.model import PerturbationModel
-from scmamba.tasks._perturbation.reading import Columns, Screen
+from scmamba.tasks._perturbation.reading import Screen
 from scmamba.tasks._perturbation.saving_residual import read_residual, residual_content
 from scmamba.tasks._perturbation.spread import Spread
 

@@ -1,17 +1,15 @@
 """Effects of unseen perturbations and contexts, against what made-up data were made of."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 
 from scmamba.learn.effects import contexts as contexts_module
-from scmamba.learn.effects.contexts import (
-    averaged,
-    fit_context_weights,
-    precision_of,
-    softmax_weights,
-)
+from scmamba.learn.effects.context_choice import fit_context_weights
+from scmamba.learn.effects.contexts import averaged, precision_of, softmax_weights
 from scmamba.learn.effects.embeddings import GeneEmbeddings
 from scmamba.learn.effects.gene_sets import GeneSets
 from scmamba.learn.effects.kriging import fit_kriging
@@ -106,6 +104,26 @@ def test_effects_in_a_new_context_are_those_of_alike_contexts():
     found = EffectModel().fit(table).predict(Query.of([("drug",)], ["c0"], controls))[0]
     assert np.abs(found - modules[0]).mean() < 0.15
     assert fit_context_weights(table).temperature < 1
+
+
+@pytest.mark.parametrize("taken", [0.0, 0.4])
+def test_contexts_that_grow_alike_are_predicted_to_grow_alike(taken):
+    """Controls of a context differ from their mean; the drug takes a share of that away."""
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(8, N_GENES))
+    module = 2 * rng.normal(size=N_GENES)
+    controls = 5 + own
+    effects = module - taken * (own - own.mean(0)) + 0.01 * rng.normal(size=own.shape)
+    names = tuple(f"c{i}" for i in range(8))
+    table = replace(
+        EffectTable.from_effects(effects[1:], [("drug",)] * 7, names[1:], GENES),
+        controls=controls,
+        context_names=names,
+    )
+    model = EffectModel().fit(table)
+    assert model.weights.convergence == pytest.approx(taken, abs=0.11)
+    found = model.predict(Query.of([("drug",)], ["c0"], controls[:1]))[0]
+    assert np.abs(found - effects[0]).mean() < 0.3
 
 
 def test_pairs_are_predicted_from_perturbations_that_act_alike_elsewhere():

@@ -93,16 +93,25 @@ class Reader:
         baseline
             (n, n_genes) effects that are predicted without the network.
         """
-        n = len(perturbations)
+        return *self.values(controls, baseline), *self.describe(perturbations)
+
+    def values(self, controls: Floats | None, baseline: Floats) -> tuple[Tensor, Tensor]:
+        """Expression (n, L) of control cells and the effects (n, L), in the reader's unit."""
+        n = len(baseline)
         before = np.zeros((n, len(self.columns))) if controls is None else controls[:, self.columns]
+        inputs = (before, baseline[:, self.columns] / self.scale)
+        first, second = (torch.from_numpy(np.asarray(x, np.float32)) for x in inputs)
+        return first, second
+
+    def describe(self, perturbations: Sequence[Perturbation]) -> tuple[Tensor, Tensor]:
+        """Flags (n, L) of the perturbed genes and vectors (n, d_perturbation) of perturbations."""
         flags = np.array([[name in one for name in self.names] for one in perturbations])
-        vectors = np.zeros((n, self.d_perturbation))
+        vectors = np.zeros((len(perturbations), self.d_perturbation))
         for i, one in enumerate(perturbations):
             if one:
                 vectors[i] = _similarity(self.embeddings, one, self.known).sum(0) @ self.axes
-        inputs = (before, baseline[:, self.columns] / self.scale, flags, vectors)
-        a, b, c, d = (torch.from_numpy(np.asarray(x, np.float32)) for x in inputs)
-        return a, b, c, d
+        first, second = (torch.from_numpy(np.asarray(x, np.float32)) for x in (flags, vectors))
+        return first, second
 
 
 def _similarity(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from scmamba.learn.effects.names import Perturbation
+from scmamba.learn.effects.predictor import Effect
 from scmamba.learn.effects.residual.features import Reader
 from scmamba.learn.effects.residual.network import ResidualNetwork
 from scmamba.learn.effects.table import Floats
@@ -38,24 +39,24 @@ class Residual:
     reader: Reader
     shares: Mapping[str, float]
 
-    def corrected(
-        self,
-        perturbation: Perturbation,
-        unseen: Unseen,
-        controls: Floats | None,
-        baseline: Floats,
-    ) -> Floats:
-        """(n_genes,) ``baseline`` plus the share of the correction; by itself, not in a batch."""
-        share = self.shares.get(unseen, 0.0)
-        if self.network is None or share == 0:
-            return baseline
-        profile = None if controls is None else controls[None]
-        inputs = self.reader.read([perturbation], profile, baseline[None])
-        with torch.inference_mode():
-            found = self.network(*inputs)[0].double().numpy()
-        result = np.array(baseline, np.float64)
-        result[self.reader.columns] += share * self.reader.scale * found
-        return result
+    def correcting(self, perturbation: Perturbation, unseen: Unseen, effect: Effect) -> Effect:
+        """Add the share of the correction to an effect; each cell by itself, not in a batch."""
+        share, network = self.shares.get(unseen, 0.0), self.network
+        if network is None or share == 0:
+            return effect
+        described = self.reader.describe([perturbation])
+
+        def corrected(controls: Floats | None) -> Floats:
+            baseline = effect(controls)
+            profile = None if controls is None else controls[None]
+            values = self.reader.values(profile, baseline[None])
+            with torch.inference_mode():
+                found = network(*values, *described)[0].double().numpy()
+            result = np.array(baseline, np.float64)
+            result[self.reader.columns] += share * self.reader.scale * found
+            return result
+
+        return corrected
 
 
 def choose_share(target: Floats, correction: Floats, trust: Floats) -> float:
