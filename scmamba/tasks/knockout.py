@@ -90,7 +90,7 @@ def knockout(
     Returns
     -------
     The effects. Written are ``obsm["scmamba_knockout"]`` (n_obs, n_genes), the length of each
-    cell's shift (NaN in the goal state), and ``uns["scmamba"]``.
+    cell's shift (NaN in the goal state), and ``uns["scmamba"]``, with the table of effects.
 
     Raises
     ------
@@ -164,6 +164,7 @@ def knockout(
             source=opened.located.first.source,
             params={"kind": kind, "genes": names, "n_null": n_null},
         )
+        results.uns[request.keys.uns]["effects"] = table.sort_values("shift", ascending=False)
         job.write(results, "")
     index = job.source.obs.index[rows]
     return Knockouts(

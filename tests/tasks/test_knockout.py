@@ -138,6 +138,9 @@ def test_file(cells, tmp_path):
     written = ad.read_h5ad(tmp_path / "out.h5ad")
     np.testing.assert_allclose(written.obsm["scmamba_knockout"], result.shift, atol=1e-5)
     assert written.uns["scmamba"]["task"] == "knockout"
+    pd.testing.assert_frame_equal(
+        written.uns["scmamba"]["effects"], result.table, check_names=False
+    )
 
 
 WRONG = {

@@ -76,23 +76,32 @@ class WeightedContexts:
         (n_contexts, n_genes) effects, times their precision.
     precision
         (n_contexts, n_genes) weights of each gene, or None where all are 1.
+    own
+        (n_genes,) measured control profile of the context that is asked for, or None. Only with it
+        do contexts converge: cells of another study differ from all profiles by more than their
+        type.
     """
 
     weights: ContextWeights
     columns: tuple[int, ...]
     effects: Floats
     precision: Floats | None
+    own: Floats | None = None
 
     @staticmethod
     def of(
-        weights: ContextWeights, columns: Sequence[int], effects: Floats, errors: Floats | None
+        weights: ContextWeights,
+        columns: Sequence[int],
+        effects: Floats,
+        errors: Floats | None,
+        own: Floats | None = None,
     ) -> WeightedContexts:
         """Prepare what does not depend on the control profile; ``errors`` are standard errors."""
         precision = None
         if errors is not None and weights.by_precision:
             precision = precision_of(errors, effects)
             effects = effects * precision
-        return WeightedContexts(weights, tuple(columns), effects, precision)
+        return WeightedContexts(weights, tuple(columns), effects, precision, own)
 
     def at(self, controls: Floats) -> Floats:
         """(n_genes,) effect in cells with a control profile (n_genes,)."""
@@ -101,10 +110,10 @@ class WeightedContexts:
         allowed[:, columns] = True
         weights = self.weights.weights(controls[None], allowed)[0, columns]
         found = averaged(weights, self.effects, self.precision)
-        if self.weights.convergence == 0:
+        if self.own is None or self.weights.convergence == 0:
             return found
         elsewhere = weights @ self.weights.controls[columns]
-        return found + self.weights.convergence * (elsewhere - controls)
+        return found + self.weights.convergence * (elsewhere - self.own)
 
 
 def precision_of(errors: Floats, effects: Floats) -> Floats:

@@ -165,7 +165,7 @@ class FittedEffectModel:
             if context in self.unseen:
                 return _constant(self.unseen[context].predict(perturbation)), "perturbation"
             effects = np.stack([one.predict(perturbation) for one in self.unseen.values()])
-            return self._over_contexts(list(self.unseen), effects, None), "perturbation"
+            return self._over_contexts(context, list(self.unseen), effects, None), "perturbation"
         pair = self.pairs.get(context)
         if pair is not None:
             known = (perturbation, str(float(self._nearest_dose(rows, dose))))
@@ -178,17 +178,19 @@ class FittedEffectModel:
         if self.table.errors is not None:
             errors = np.stack([self.table.errors[one].mean(0) for one in by_context])
         kind: Unseen = "pair" if context in self.unseen else "context"
-        return self._over_contexts(names, effects, errors), kind
+        return self._over_contexts(context, names, effects, errors), kind
 
     def _over_contexts(
-        self, names: Sequence[str], effects: Floats, errors: Floats | None
+        self, context: str, names: Sequence[str], effects: Floats, errors: Floats | None
     ) -> Effect:
         """Effects of contexts, weighted by how alike they are to the control profile."""
         mean = np.asarray(effects.mean(0))
         if self.weights is None:
             return _constant(mean)
         columns = [self.table.context_names.index(name) for name in names]
-        weighted = WeightedContexts.of(self.weights, columns, effects, errors)
+        known = context in self.table.context_names
+        own = self.weights.controls[self.table.context_names.index(context)] if known else None
+        weighted = WeightedContexts.of(self.weights, columns, effects, errors, own)
         return lambda controls: mean if controls is None else weighted.at(controls)
 
     def _at_dose(self, rows: Sequence[int], dose: float) -> Floats:

@@ -37,6 +37,8 @@ class CellBlock:
         (1, n_genes) control profile of each of these contexts.
     alone
         Cells of no such context: each is compared with all contexts by itself.
+    contexts
+        (n,) context of each cell; "" where it has none.
     totals
         (n,) counts of each cell, or None where cells were not given as counts.
     """
@@ -48,6 +50,7 @@ class CellBlock:
     rows_of: Mapping[str, Ints]
     controls: Mapping[str, Floats]
     alone: Ints
+    contexts: npt.NDArray[np.object_]
     totals: npt.NDArray[np.float64] | None
 
     def changes(self, perturbation: Perturbation, dose: float) -> Floats:
@@ -58,7 +61,8 @@ class CellBlock:
             found[mine] = self.fitted.predict(query)[0]
         if n := len(self.alone):
             controls, doses = self.denoised[self.alone], np.full(n, dose)
-            query = Query.of([perturbation] * n, [""] * n, controls, doses)
+            names = [str(name) for name in self.contexts[self.alone]]
+            query = Query.of([perturbation] * n, names, controls, doses)
             found[self.alone] = self.fitted.predict(query)
         return found
 

@@ -108,7 +108,9 @@ class ControlCells:
             if len(alone):
                 start[alone] = fitted.control_profiles(cells[alone])
             totals = None if self.totals is None else self.totals[rows]
-            yield CellBlock(fitted, self.values[rows], cells, start, names, controls, alone, totals)
+            yield CellBlock(
+                fitted, self.values[rows], cells, start, names, controls, alone, contexts, totals
+            )
 
     def assemble(self, parts: Sequence[sparse.csr_matrix], labels: Sequence[str]) -> AnnData:
         """Put predicted cells together, those of one perturbation after the other."""

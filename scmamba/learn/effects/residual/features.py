@@ -96,7 +96,7 @@ class Reader:
         return *self.values(controls, baseline), *self.describe(perturbations)
 
     def values(self, controls: Floats | None, baseline: Floats) -> tuple[Tensor, Tensor]:
-        """Expression (n, L) of control cells and the effects (n, L), in the reader's unit."""
+        """Return expression (n, L) of control cells, and effects (n, L) in the reader's unit."""
         n = len(baseline)
         before = np.zeros((n, len(self.columns))) if controls is None else controls[:, self.columns]
         inputs = (before, baseline[:, self.columns] / self.scale)
@@ -104,7 +104,7 @@ class Reader:
         return first, second
 
     def describe(self, perturbations: Sequence[Perturbation]) -> tuple[Tensor, Tensor]:
-        """Flags (n, L) of the perturbed genes and vectors (n, d_perturbation) of perturbations."""
+        """Return flags (n, L) of perturbed genes, and vectors (n, d_perturbation)."""
         flags = np.array([[name in one for name in self.names] for one in perturbations])
         vectors = np.zeros((len(perturbations), self.d_perturbation))
         for i, one in enumerate(perturbations):

@@ -32,6 +32,9 @@ def knockout(found: Findings) -> Section | None:
     n_cells = np.isfinite(moved).sum(0)
     table = pd.DataFrame({"cells that change": n_cells, "mean shift": size}, index=genes)
     table = table.sort_values("mean shift", ascending=False)
+    if isinstance(effects := found.record.get("effects"), pd.DataFrame):
+        chance = effects.reindex(table.index)
+        table["p-value"], table["FDR"] = chance["p_value"], chance["fdr"]
     kind = {"delete": "deleted", "overexpress": "overexpressed"}.get(str(params.get("kind")), "")
     caption = (
         f"How far cells move when a gene is {kind or 'perturbed'}, in the cell embedding. A long "
