@@ -107,9 +107,11 @@ class FittedEffectModel:
         """(n, n_genes) predicted effects; each row by itself, whatever the others are."""
         found = np.zeros((len(query), len(self.table.genes)))
 
+        share = cache(self._share)
+
         @cache
-        def whole(perturbation: Perturbation, context: str, dose: str) -> Effect:
-            return self._whole(perturbation, context, float(dose))
+        def whole(perturbation: Perturbation, context: str, dose: str, n: int = 1) -> Effect:
+            return share(n)._whole(perturbation, context, float(dose))
 
         @cache
         def effect_of(perturbation: Perturbation, context: str, dose: str) -> Effect:
@@ -117,7 +119,8 @@ class FittedEffectModel:
                 return _constant(np.zeros(len(self.table.genes)))
             if len(perturbation) == 1 or self.rows_of(perturbation):
                 return whole(perturbation, context, dose)
-            parts = [whole((name,), context, dose) for name in perturbation]  # others share them
+            n = len(perturbation)
+            parts = [whole((name,), context, dose, n) for name in perturbation]  # others share them
             return lambda controls: self.scale * np.sum([one(controls) for one in parts], axis=0)
 
         for i, perturbation in enumerate(query.perturbations):
@@ -145,6 +148,14 @@ class FittedEffectModel:
         assert self.weights is not None and self.table.controls is not None
         allowed = np.ones((len(controls), len(self.table.context_names)), bool)
         return self.weights.weights(controls, allowed) @ self.table.controls
+
+    def _share(self, n: int) -> FittedEffectModel:
+        """Return the model of one of ``n`` parts, which together make contexts converge once."""
+        if n == 1 or self.weights is None:
+            return self
+        return replace(
+            self, weights=replace(self.weights, convergence=self.weights.convergence / n)
+        )
 
     def _whole(self, perturbation: Perturbation, context: str, dose: float) -> Effect:
         """Effect of a perturbation taken as one, corrected where it was not measured."""

@@ -124,6 +124,10 @@ def test_contexts_that_grow_alike_are_predicted_to_grow_alike(taken):
     assert model.weights.convergence == pytest.approx(taken, abs=0.11)
     found = model.predict(Query.of([("drug",)], ["c0"], controls[:1]))[0]
     assert np.abs(found - effects[0]).mean() < 0.3
+    foreign = model.predict(Query.of([("drug",)], ["of another study"], controls[:1]))[0]
+    carried = replace(model, weights=replace(model.weights, convergence=0.0))
+    plain = carried.predict(Query.of([("drug",)], ["c0"], controls[:1]))[0]
+    np.testing.assert_array_equal(foreign, plain)
 
 
 def test_pairs_are_predicted_from_perturbations_that_act_alike_elsewhere():
