@@ -33,7 +33,10 @@ def network(found: Findings) -> Section | None:
     }
     targets = edges.groupby("regulator", sort=False)["target"]
     table = targets.agg(lambda one: ", ".join(one.head(_TARGETS))).to_frame("strongest targets")
-    caption = "The strongest edges; blue arrows activate, orange ones repress."
+    caption = (
+        "The strongest edges; blue arrows activate, orange ones repress. They are associations "
+        "that a model found, not measured effects."
+    )
     parts = {caption: gene_network(edges), "Targets of each regulator": table}
     if found.keys.program in adata.var:
         program = adata.var[found.keys.program].dropna()
