@@ -102,7 +102,7 @@ def restored(content: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]])
         ),
         "batches": tuple(content["batches"]),
         "classes": tuple(content["classes"]),
-        "scale": arrays["scale"],
+        "scale": arrays.get("scale", np.eye(network.sizes.n_latent, dtype=np.float32)),
         "reference": Reference(
             arrays["reference.embedding"],
             arrays["reference.batch_ids"],
