@@ -94,10 +94,13 @@ def blocks_to_map(given: Input, known: Sequence[Modality], batch_ids: Ints) -> B
         X, covered = choose_features(found, one.features)
         here = covered.any(0)
         if here.mean() < 0.5:
+            mend = "name features as in the cells that the model was fitted on"
+            if one.kind == "atac":
+                mend = "count fragments in the peaks of the model, which are of one genome build"
             raise ScmambaError(
                 f"modality {found.name!r} has {int(here.sum()):,} of the {p:,} features of the "
                 f"model, for example not {one.features[int(np.argmin(here))]!r}; at least half are "
-                "needed: name features as in the cells that the model was fitted on"
+                f"needed: {mend}"
             )
         logger.info("%s: %s of %s features found", one.name, int(here.sum()), p)
         placed = _placed(X, found.rows, n)
