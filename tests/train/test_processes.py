@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import socket
 import subprocess
 import sys
@@ -83,9 +84,14 @@ train(model, CellEpochs(data, np.arange(32), None, config, -1.0), [CLS()], confi
 
 
 def launch(folder: Path, n: int, program: str = PROGRAM) -> str:
-    """Run a program in ``n`` processes; the name that its outputs begin with."""
+    """Run a program in ``n`` processes, one in this; the name that its outputs begin with."""
     path, output = folder / "program.py", folder / f"of-{n}"
     path.write_text(program)
+    if n == 1 and program != SHARDED:  # which ends its process
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", [str(path), "0", "1", str(output)])
+            runpy.run_path(str(path))
+        return str(output)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -168,6 +174,7 @@ def test_two_processes_pretrain_as_one_with_twice_the_batch(
     studies = str(Path(__file__).resolve().parents[1] / "stream")
     before = os.environ.get("PYTHONPATH", "")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([studies, before]))
+    monkeypatch.syspath_prepend(studies)
     (one,), two = (loaded(launch(tmp_path, n, CORPUS), n) for n in (1, 2))
     for name, tensor in one["weights"].items():
         assert torch.equal(two[0]["weights"][name], two[1]["weights"][name]), name

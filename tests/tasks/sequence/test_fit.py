@@ -34,6 +34,8 @@ TINY = SequenceTraining(
     dropout=0.0,
     noise=(0.0,),
 )
+QUICK = replace(TINY, epochs=2)
+"""For what does not depend on how well networks learn."""
 TUNED = SequenceTraining(epochs=2)
 
 
@@ -135,7 +137,8 @@ def test_saved_and_loaded(fitted: dict[str, sq.SequencePredictor], tmp_path: Pat
 def test_seed_decides() -> None:
     rows = TRAIN.head(60)
     first, again, other = (
-        fit(rows, "kind", seed=s).predict_proba(NEW, parts="neural") for s in (0, 0, 1)
+        fit(rows, "kind", training=QUICK, seed=s).predict_proba(NEW, parts="neural")
+        for s in (0, 0, 1)
     )
     pd.testing.assert_frame_equal(first, again)
     assert not np.allclose(first, other)
@@ -198,9 +201,9 @@ def test_a_layer_that_lowers_the_loss_is_seen() -> None:
 
 
 def test_few_sequences_are_all_held_out_once_and_all_learned_from() -> None:
-    model = fit(TRAIN.head(40), "kind", seed=0)
+    model = fit(TRAIN.head(40), "kind", training=QUICK, seed=0)
     assert (model.about["n_train"], model.about["n_validation"]) == (40, 40)
-    given = fit(TRAIN.head(40), "kind", validation=HELD, seed=0)
+    given = fit(TRAIN.head(40), "kind", validation=HELD, training=QUICK, seed=0)
     assert (given.about["n_train"], given.about["n_validation"]) == (40, 40)
 
 
@@ -229,7 +232,7 @@ def test_long_sequences_are_read_in_windows() -> None:
 
 
 def test_either_strand(fitted: dict[str, sq.SequencePredictor]) -> None:
-    model = fit(TRAIN, "kind", validation=HELD, both_strands=True, seed=0)
+    model = fit(TRAIN, "kind", validation=HELD, both_strands=True, training=QUICK, seed=0)
     other = NEW["sequence"].map(turned)
     np.testing.assert_allclose(
         model.predict_proba(other), model.predict_proba(NEW["sequence"]), atol=1e-5
@@ -278,7 +281,7 @@ def test_rna_and_codons() -> None:
         "AUG" + "".join(rng.choice(["GCU", "GCC", "AAA", "AAG"], 12)) + "UAA" for _ in range(80)
     ]
     labels = [int(text.count("GCC") > 3) for text in texts]
-    model = fit(texts, labels, seed=0)
+    model = fit(texts, labels, training=QUICK, seed=0)
     assert model.about["network"]["unit"] == "codon" and not model.about["both_strands"]
     dna = [text.replace("U", "T") for text in texts]
     pd.testing.assert_frame_equal(model.predict_proba(dna), model.predict_proba(texts))
@@ -308,7 +311,7 @@ def test_pretrained_models(
 
 def test_split_keeps_copies_together() -> None:
     twice = pd.concat([TRAIN.head(60)] * 2)
-    model = fit(twice, "kind", seed=0)
+    model = fit(twice, "kind", training=QUICK, seed=0)
     n = model.about["n_train"], model.about["n_validation"]
     assert sum(n) == 120 and n[1] % 2 == 0 and n[1] == 2 * -(-60 // 7)
 
@@ -319,7 +322,7 @@ def test_copies_of_held_out_sequences_are_not_learned_from(
     monkeypatch.setattr(settings, "verbosity", "warning")
     logger.addHandler(caplog.handler)
     mixed = pd.concat([TRAIN, HELD.head(10)])
-    model = fit(mixed, "kind", validation=HELD, seed=0)
+    model = fit(mixed, "kind", validation=HELD, training=QUICK, seed=0)
     logger.removeHandler(caplog.handler)
     assert model.about["n_train"] == 120 and model.about["n_validation"] == 40
     assert "10 training sequence(s) are among the validation data" in caplog.text
