@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,24 @@ from scmamba.stream.corpus_views import ViewSettings
 from scmamba.tasks import PretrainConfig
 from scmamba.train import FitConfig
 from scmamba.train.data.corpus import CorpusEpochs
-from scmamba.train.objectives import MVC
+from scmamba.train.objectives import GEP, MVC
 
 FEW = (5, 20, 100)
+_HELD = 640
+"""Held-out cells of each study that hidden values are predicted of."""
 _BATCHES = 40
 """Batches of the corpus that the mean of each gene is learned from."""
 
 
-def neighbors(x: npt.NDArray[Any], labels: npt.NDArray[Any], seed: int) -> dict[str, float]:
-    """15-NN in five folds, and bio conservation as scib defines it: k-means, silhouette."""
+def neighbors(
+    x: npt.NDArray[Any], labels: npt.NDArray[Any], seed: int
+) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
+    """15-NN in five folds, and bio conservation as scib defines it: k-means, silhouette.
+
+    Returns
+    -------
+    The scores, and (n,) 1 for each cell that its neighbors label right, else 0.
+    """
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
     guess = cross_val_predict(KNeighborsClassifier(15), x, labels, cv=folds)
     found = {
@@ -52,7 +62,14 @@ def neighbors(x: npt.NDArray[Any], labels: npt.NDArray[Any], seed: int) -> dict[
     found["nmi"] = float(normalized_mutual_info_score(labels, clusters))
     found["ari"] = float(adjusted_rand_score(labels, clusters))
     found["silhouette"] = float(silhouette_score(x, labels) + 1) / 2
-    return found
+    return found, (guess == labels).astype(np.float64)
+
+
+def difference(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> list[float]:
+    """Mean difference over the same cells, and its 95 % interval."""
+    less = one - other
+    half = 1.96 * float(less.std()) / max(len(less), 1) ** 0.5
+    return [float(less.mean()), float(less.mean()) - half, float(less.mean()) + half]
 
 
 def few_labels(
@@ -98,25 +115,58 @@ def held_out_corpus(data: Path, study: str, cache: Path) -> Corpus:
     return open_corpus(corpus.paths(data), PretrainConfig.from_dict(entries).data, cache=cache)
 
 
-def likelihoods(found: Corpus, models: dict[str, CellModel]) -> dict[str, float]:
-    """Loss of hidden values of a held-out study: squared error + negative log-likelihood of > 0.
+def likelihoods(
+    found: Corpus, models: dict[str, CellModel]
+) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
+    """Loss of hidden values of held-out cells: squared error + negative log-likelihood of > 0.
 
+    Returns
+    -------
+    Of each model the mean of each batch of cells: ``"loss"`` from the cell embedding, and
+    ``"token_loss"`` from the hidden states of the tokens, where a model has a head for it.
     ``"gene means"`` predicts the mean and the frequency of each gene among hidden tokens.
     """
     views = ViewSettings(n_views=1, mask_low=0.15, mask_high=0.15, max_tokens=None)
     like = next(iter(models.values()))
-    fit = FitConfig(batch_size=64)
-    epochs = CorpusEpochs(found, like.config.encoder, fit, views, most_held_out=1_000, ahead=0)
-    batches = list(epochs.validation())
-    objective = MVC(1.0, per_cell=True)
+    fit = FitConfig(batch_size=16)
+    epochs = CorpusEpochs(found, like.config.encoder, fit, views, most_held_out=_HELD, ahead=0)
     scores = {}
+    objectives = {"loss": (MVC(1.0, per_cell=True), "mvc")}
+    objectives["token_loss"] = GEP(1.0, per_cell=True), "expression"
     with torch.inference_mode():
         for name, model in models.items():
             model.eval()
-            losses = [objective(b.run(model, {"mvc"}), b).item() * len(b) for b in batches]
-            scores[name] = sum(losses) / sum(map(len, batches))
-    scores["gene means"] = _of_means(epochs, batches)
+            scores[name] = {
+                what: np.array([_loss(objective, b, model, head) for b in _batches(epochs, model)])
+                for what, (objective, head) in objectives.items()
+                if head in model.heads
+            }
+    scores["gene means"] = {"loss": np.array([_of_means(epochs, list(epochs.validation()))])}
     return scores
+
+
+def _loss(objective: Any, batch: CellTrainBatch, model: CellModel, head: str) -> float:
+    return float(objective(batch.run(model, {head}), batch).item())
+
+
+def _batches(epochs: CorpusEpochs, model: CellModel) -> list[CellTrainBatch]:
+    """Held-out cells with the gene ids of a model, whose genes may be in another order."""
+    batches = list(epochs.validation())
+    assert model.vocab is not None
+    own = epochs.corpus.vocab
+    if model.vocab.tokens == own.tokens:
+        return batches
+    to = torch.from_numpy(model.vocab.index(own.tokens))
+    return [_sorted(replace(b, gene_ids=to[b.gene_ids]), model.vocab.pad_id) for b in batches]
+
+
+def _sorted(batch: CellTrainBatch, pad: int) -> CellTrainBatch:
+    """The same cells with their genes by id; ``<cls>`` stays first, padding last."""
+    key = batch.gene_ids.masked_fill(batch.padding_mask, batch.gene_ids.max() + pad + 1)
+    key[:, 0] = -1
+    order = key.argsort(1)
+    names = ("gene_ids", "values", "padding_mask", "target", "masked")
+    return replace(batch, **{name: getattr(batch, name).gather(1, order) for name in names})
 
 
 def _of_means(epochs: CorpusEpochs, batches: Sequence[CellTrainBatch]) -> float:

@@ -1,19 +1,23 @@
 """Zero-shot embeddings of studies that pretraining never saw, against what needs no pretraining.
 
-    python benchmarks/pretraining.py train --minutes 20    # a bag, then as long again both ways
+    python benchmarks/pretraining.py train --minutes 20    # a bag, and what is made from it
     python benchmarks/pretraining.py score
     python benchmarks/pretraining.py tasks                 # annotate from the bag
     python benchmarks/pretraining.py loaders               # needs: pip install scDataset
 
-``train`` makes three models in ``--runs``: ``bag`` (no Mamba layers), and from it, each for as many
-minutes again, ``bag-more`` and ``mamba`` (two layers that enter as the identity). A run that was
-stopped goes on. Copies of the tested cells are in no training (``scmamba.stream.corpus_copies``).
+``train`` makes the models of ``_pretraining_variants.py`` in ``--runs``: ``bag`` (no Mamba layers),
+and from it, each for as many minutes again, ``bag-more`` and ``mamba`` (two layers that enter as
+the identity). ``mini`` is the mean of the bag and of where its training started, as the model that
+ships is; from it each of ``mini-*`` learns from every cell once more, without layers or with one. A
+run that was stopped goes on. Copies of the tested cells are in no training
+(``scmamba.stream.corpus_copies``).
 
 ``score``: cells of each tested study are embedded as they are, and labeled by the 15 nearest
 neighbors in five folds; bio conservation (k-means, silhouette); the loss of hidden values; types
 from few labels. Peers: 50 principal components and the 2,000 most variable genes of the study
 itself, which see the study that they are scored on, the gene vectors that training starts from
-(``start``), and the same model with random weights.
+(``start``), and the same model with random weights. Differences from ``mini`` have intervals over
+cells.
 """
 
 from __future__ import annotations
@@ -30,17 +34,18 @@ import numpy as np
 import torch
 from _pretraining_scores import (
     FEW,
+    difference,
     few_labels,
     held_out_corpus,
     likelihoods,
     neighbors,
     of_study,
 )
+from _pretraining_variants import VARIANTS, averaged, saved, start_of
 from _results import note_read, provenance, write
 from sklearn.metrics import accuracy_score, f1_score
 
 from scmamba import models, tasks
-from scmamba.learn.staged import start_as
 from scmamba.models import CellModel
 from scmamba.stream.corpus_open import open_corpus
 from scmamba.tasks import PretrainConfig, pretrain
@@ -48,44 +53,42 @@ from scmamba.tasks._pretraining.start import backbone, new_model
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "scanpy", "scikit-learn", "anndata")
-SIZES = {
-    "bag": {"batch_size": 128, "lr": 2e-3, "tokens": 256},
-    "bag-more": {"batch_size": 128, "lr": 1e-3, "tokens": 256},
-    "mamba": {"batch_size": 32, "lr": 1e-3, "tokens": 128},
-}
-LAYERS = 2
+BASE = "mini"
+"""What the others are compared with."""
 QUERY = "pbmc3k_10xv1"
 N_FEW, PENALTY = 3, 0.1
 """Draws of the few labels; inverse penalty of the logistic regression on them."""
 
 
-def train(variant: str, minutes: float, seed: int, data: Path, runs: Path) -> None:
-    """Pretrain one of the three models, unless it is there."""
-    output = runs / f"{variant}-{seed}"
+def train(name: str, minutes: float, seed: int, data: Path, runs: Path) -> None:
+    """Pretrain one of the models, unless it is there."""
+    output, variant = runs / f"{name}-{seed}", VARIANTS[name]
     if (output / "config.json").exists():
         return
-    config = PretrainConfig.from_dict(corpus.config(minutes, seed, **SIZES[variant]))
-    start = None
-    if variant != "bag":
-        start = models.load(runs / f"bag-{seed}")
-        assert isinstance(start, CellModel)
-    if variant == "mamba":
-        assert start is not None
-        start = with_layers(start, LAYERS, seed)
-    found = pretrain(corpus.paths(data), config, model=start, folder=runs / f"{variant}-{seed}-run")
-    found.history.to_csv(runs / f"{variant}-{seed}.csv")
+    entries = corpus.config(minutes, seed, **variant.entries)
+    entries |= {"adapt": variant.adapt}
+    entries["model"]["n_layer"] = variant.n_layer
+    entries["objectives"] |= variant.objectives or {}
+    if variant.epochs is not None:
+        entries["fit"]["epochs"] = variant.epochs
+    config = PretrainConfig.from_dict(entries)
+
+    def load(start: str) -> CellModel:
+        return mini(runs, data, seed) if start == "mini" else saved(runs / f"{start}-{seed}")
+
+    begins = start_of(variant, load, seed)
+    found = pretrain(corpus.paths(data), config, model=begins, folder=runs / f"{name}-{seed}-run")
+    found.history.to_csv(runs / f"{name}-{seed}.csv")
     found.save(output)
     print(found, flush=True)
 
 
-def with_layers(bag: CellModel, n_layer: int, seed: int) -> CellModel:
-    """The same model with Mamba layers that change nothing yet."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        full = CellModel(bag.config.replace(n_layer=n_layer))
-    start_as(full, bag)
-    full.vocab = bag.vocab
-    return full
+def mini(runs: Path, data: Path, seed: int) -> CellModel:
+    """The mean of the trained bag and of where its training started."""
+    folder = runs / f"mini-{seed}"
+    if not (folder / "config.json").exists():
+        models.save(averaged(start(runs, data, seed), saved(runs / f"bag-{seed}")), folder)
+    return saved(folder)
 
 
 def untrained(like: CellModel, seed: int) -> CellModel:
@@ -106,14 +109,11 @@ def embedded(adata: ad.AnnData, model: Any) -> np.ndarray:
 
 def loaded(runs: Path, data: Path, seed: int) -> dict[str, CellModel]:
     """The models of a seed that are there, and two that learned nothing."""
-    found = {}
-    for variant in SIZES:
-        if (runs / f"{variant}-{seed}" / "config.json").exists():
-            model = models.load(runs / f"{variant}-{seed}")
-            assert isinstance(model, CellModel)
-            found[variant] = model
+    there = [name for name in VARIANTS if (runs / f"{name}-{seed}" / "config.json").exists()]
+    found = {name: saved(runs / f"{name}-{seed}") for name in there}
+    found["mini"] = mini(runs, data, seed)
     found["start"] = start(runs, data, seed)
-    found["untrained"] = untrained(found["bag"], seed)
+    found["untrained"] = untrained(found["mini"], seed)
     return found
 
 
@@ -121,39 +121,47 @@ def start(runs: Path, data: Path, seed: int) -> CellModel:
     """The model that the training of the bag began with."""
     folder = runs / f"start-{seed}"
     if not (folder / "config.json").exists():
-        entries = corpus.config(1.0, seed, **SIZES["bag"])
+        entries = corpus.config(1.0, seed, **VARIANTS["bag"].entries)
         config = PretrainConfig.from_dict(entries)
         cells = open_corpus(corpus.paths(data), config.data, cache=runs / f"bag-{seed}-run/scans")
         models.save(backbone(new_model(cells, config)), folder)
-    model = models.load(folder)
-    assert isinstance(model, CellModel)
-    return model
+    return saved(folder)
 
 
-def score(seeds: Sequence[int], data: Path, runs: Path, out: Path) -> None:
+def score(seeds: Sequence[int], data: Path, runs: Path, out: Path, n_cells: int) -> None:
     """Score all methods on the tested studies, and write a table."""
-    noted = note_read(out, seeds=list(seeds), studies=list(corpus.TEST))
+    noted = note_read(out, seeds=list(seeds), studies=list(corpus.TEST), cells=n_cells)
     rows: list[dict[str, Any]] = []
     for name, key in corpus.TEST.items():
         adata = ad.read_h5ad(data / "cells" / f"{name}.h5ad")
+        drawn = np.random.default_rng(0).permutation(adata.n_obs)[:n_cells]
+        adata = adata[np.sort(drawn)].copy()
         labels = adata.obs[key].astype(str).to_numpy()
         cells = held_out_corpus(data, name, runs / "scans")
         for seed in seeds:
             nets = loaded(runs, data, seed)
             losses = likelihoods(cells, nets)
             embeddings = {method: embedded(adata, net) for method, net in nets.items()}
-            for method, x in {**embeddings, **of_study(adata, seed)}.items():
+            every = {**embeddings, **of_study(adata, seed)}
+            right = {}
+            for method, x in every.items():
                 x = np.asarray(x, np.float32)
-                row: dict[str, Any] = {"study": name, "method": method, "seed": seed}
-                row |= {"loss": losses.get(method), **neighbors(x, labels, seed)}
+                found, right[method] = neighbors(x, labels, seed)
+                row: dict[str, Any] = {"study": name, "method": method, "seed": seed, **found}
+                row |= {what: float(x.mean()) for what, x in losses.get(method, {}).items()}
                 for n in FEW:
                     few = [few_labels(x, labels, n, split, PENALTY) for split in range(N_FEW)]
                     for what in few[0]:
                         row[f"{what}_{n}"] = float(np.mean([one[what] for one in few]))
                 rows.append(row)
+            for row in rows[-len(every) :]:
+                method = row["method"]
+                row["knn_over_mini"] = difference(right[method], right[BASE])
+                for what, x in losses.get(method, {}).items():
+                    row[f"{what}_over_mini"] = difference(x, losses[BASE]["loss"])
                 print(row, flush=True)
             means = {"study": name, "method": "gene means", "seed": seed}
-            rows.append({**means, "loss": losses["gene means"]})
+            rows.append({**means, "loss": float(losses["gene means"]["loss"].mean())})
     write(out, {**noted, "rows": rows, **provenance(PACKAGES)})
 
 
@@ -200,9 +208,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=("train", "score", "tasks", "loaders"))
-    parser.add_argument("--variants", nargs="+", default=list(SIZES), choices=list(SIZES))
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--cells", type=int, default=1_500, help="of each study, at most")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--runs", type=Path, default=Path("build/benchmark_pretraining"))
     parser.add_argument("--out", type=Path, default=RESULTS / "pretraining.json")
@@ -215,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         compare_tasks(arguments.seeds, arguments.data, arguments.runs, out)
         return
     if arguments.what == "score":
-        score(arguments.seeds, arguments.data, arguments.runs, arguments.out)
+        score(arguments.seeds, arguments.data, arguments.runs, arguments.out, arguments.cells)
         return
     arguments.runs.mkdir(parents=True, exist_ok=True)
     for seed in arguments.seeds:

@@ -3,8 +3,9 @@
     python data/make_mini.py DATA [--output scmamba/models/shipped/scmamba-mini] [--model START]
 
 ``DATA`` is a folder with the public data sets that ``scmamba-mini.yaml`` names. A run that was
-stopped goes on. ``--model`` continues from an earlier model instead of from principal components,
-for ``--minutes``. The card is written beside the folder.
+stopped goes on. The files are held against ``scmamba-mini-manifest.json`` (source, license, cells,
+hash), which ``--write_manifest`` makes. ``--model`` continues from an earlier model instead of from
+principal components, for ``--minutes``. The card is written beside the folder.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from scmamba._files import sha256, write_json
 from scmamba.models import CellModel
 from scmamba.models.shipped import ShippedModel, Study, write_card
 from scmamba.stream.corpus_open import open_corpus
@@ -27,6 +30,7 @@ from scmamba.tasks._pretraining.start import backbone, new_model
 
 HERE = Path(__file__).parent
 RECIPE = HERE / "scmamba-mini.yaml"
+MANIFEST = HERE / "scmamba-mini-manifest.json"
 FOLDER = HERE.parent / "scmamba" / "models" / "shipped" / "scmamba-mini"
 STUDIES = {
     "bone_marrow_aml": ("bone marrow of healthy and AML donors, Seq-Well (van Galen 2019)", "MIT"),
@@ -83,6 +87,25 @@ def _linear(model: CellModel) -> tuple[Tensor, Tensor]:
     return table.detach(), (norm.bias - norm.running_mean * factor).detach()
 
 
+def listing(data: Path, files: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Source, license, size and hash of the files as they are in ``data``."""
+    import anndata as ad
+
+    found = {}
+    for name in files:
+        source, license_ = STUDIES[Path(name).stem]
+        n_cells, n_genes = ad.read_h5ad(data / name, backed="r").shape
+        entry = {"source": source, "license": license_, "cells": n_cells, "genes": n_genes}
+        found[name] = {**entry, "sha256": sha256(data / name)}
+    return found
+
+
+def changed(data: Path, files: Sequence[str]) -> list[str]:
+    """Names of the files that are not those of the manifest."""
+    known = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    return [name for name in files if sha256(data / name) != known[name]["sha256"]]
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Pretrain, save with 16 bits, write the card."""
     parser = argparse.ArgumentParser(
@@ -94,8 +117,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--figures", type=Path, help="JSON with figures for the card")
+    parser.add_argument("--write_manifest", action="store_true", help="only list the files")
     given = parser.parse_args(argv)
     recipe = read_yaml(RECIPE)
+    if given.write_manifest:
+        write_json(MANIFEST, listing(given.data, recipe["files"]))
+        return
+    if other := changed(given.data, recipe["files"]):
+        print(f"not the files of {MANIFEST.name}, the model will be another: {', '.join(other)}")
     config = PretrainConfig.from_dict(recipe["config"])
     if given.minutes:
         config = replace(config, fit=replace(config.fit, max_minutes=given.minutes))

@@ -34,6 +34,8 @@ COMMANDS = {
     "embed": "write cell embeddings of a pretrained model",
     "perturb": "learn effects of perturbations, and predict others, in other cells too",
     "pretrain": "pretrain a model on the cells of many files, or train one further",
+    "build-corpus": "make a folder of cells to pretrain on: filtered, without copies, listed",
+    "download-census": "write the cells of a tissue in the CELLxGENE Census, a file a data set",
     "knockout": "delete or overexpress genes in a model's input, and write how cells move",
     "gene-network": "write edges from regulators to targets, with correlations beside",
     "embed-sequences": "write embeddings of DNA or RNA by a pretrained model",

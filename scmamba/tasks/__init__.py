@@ -20,6 +20,13 @@ from scmamba.tasks._multiomics.model import MultiomicsModel
 from scmamba.tasks._network.result import GeneNetwork
 from scmamba.tasks._perturbation.model import PerturbationModel
 from scmamba.tasks.annotate import annotate
+from scmamba.tasks.corpus import (
+    CellFilters,
+    CorpusManifest,
+    DataSet,
+    build_corpus,
+    download_census,
+)
 from scmamba.tasks.embed import embed
 from scmamba.tasks.gene_network import gene_network
 from scmamba.tasks.integrate import integrate
@@ -31,6 +38,9 @@ from scmamba.tasks.pretrain import PretrainConfig, Pretrained, PretrainObjective
 __all__ = [
     "AnnotationTraining",
     "Annotator",
+    "CellFilters",
+    "CorpusManifest",
+    "DataSet",
     "Explanation",
     "GeneNetwork",
     "IntegrationObjectives",
@@ -47,6 +57,8 @@ __all__ = [
     "Pretrained",
     "SequenceTraining",
     "annotate",
+    "build_corpus",
+    "download_census",
     "embed",
     "gene_network",
     "integrate",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from scmamba.tasks._checks import check_at_least, flag_empty
 from scmamba.tasks._forward import block_values, cell_data, forward
 from scmamba.tasks._labels import read_batches
 from scmamba.tasks._pretrained import model_genes
+from scmamba.tasks._prompts import prompt_ids, with_prompts
 from scmamba.tokens.cells.genes import GeneMatch, resolve
 
 
@@ -32,7 +33,7 @@ class EmbeddingRequest:
         Names under which results are written.
     seed
         Random seed; None was replaced with ``settings.seed``.
-    normalize, gene_embeddings, batch_key, layer, use_raw, gene_key, max_length
+    normalize, gene_embeddings, batch_key, tissue, assay, layer, use_raw, gene_key, max_length
         As given.
     """
 
@@ -41,6 +42,8 @@ class EmbeddingRequest:
     normalize: bool = True
     gene_embeddings: bool = False
     batch_key: str | None = None
+    tissue: str | None = None
+    assay: str | None = None
     layer: str | None = None
     use_raw: bool | None = None
     gene_key: str | None = None
@@ -75,6 +78,8 @@ class EmbeddingInput:
         Token of each gene.
     domains
         (n_cells,) domain of each cell, for a model that normalizes each by itself.
+    prompts
+        (n_prompts,) tokens that come before the genes of each cell.
     gene_table
         (n_genes, D) gene embeddings, or None where they are not asked for.
     """
@@ -83,6 +88,7 @@ class EmbeddingInput:
     expressions: Expressions
     match: GeneMatch
     domains: npt.NDArray[np.int64] | None
+    prompts: npt.NDArray[np.int64]
     gene_table: npt.NDArray[np.float32] | None
 
 
@@ -141,7 +147,9 @@ def locate(
         table = None
         if request.gene_embeddings:
             table = gene_table(job.source.var, model, request.gene_key)
-    return EmbeddingInput(job, found, match, domains, table)
+    assert model.vocab is not None
+    prompts = prompt_ids(model.vocab, tissue=request.tissue, assay=request.assay)
+    return EmbeddingInput(job, found, match, domains, prompts, table)
 
 
 @dataclass(frozen=True)
@@ -150,8 +158,8 @@ class EmbeddedBlock:
 
     Attributes
     ----------
-    model, match, domains
-        The network, the token of each gene and the domain of each cell.
+    model, match, domains, prompts
+        The network, the token of each gene, the domain of each cell, and prompts of all.
     normalize, max_length, seed
         As in the request.
     """
@@ -159,6 +167,7 @@ class EmbeddedBlock:
     model: CellModel
     match: GeneMatch
     domains: npt.NDArray[np.int64] | None
+    prompts: npt.NDArray[np.int64]
     normalize: bool
     max_length: int | None
     seed: int
@@ -167,7 +176,7 @@ class EmbeddedBlock:
     def of(cls, one: EmbeddingInput, model: CellModel, request: EmbeddingRequest) -> EmbeddedBlock:
         """Take what the cells of one input are embedded with."""
         how = request.normalize, request.max_length, request.seed
-        return cls(model, one.match, one.domains, *how)
+        return cls(model, one.match, one.domains, one.prompts, *how)
 
     def __call__(self, rows: slice, values: Expression) -> dict[str, npt.NDArray[np.generic]]:
         """Embed the cells ``rows``.
@@ -184,11 +193,13 @@ class EmbeddedBlock:
             seed=self.seed,
             batch_ids=None if self.domains is None else self.domains[rows],
         )
+        empty = data.tokens.lengths == 0
+        data = replace(data, tokens=with_prompts(data.tokens, self.prompts))
         embedding = forward(self.model, data).embedding
         if self.normalize:
             length = np.linalg.norm(embedding, axis=1, keepdims=True)
             embedding = embedding / np.maximum(length, np.finfo(np.float32).tiny)
-        return {"embedding": embedding, "empty": data.tokens.lengths == 0}
+        return {"embedding": embedding, "empty": empty}
 
 
 def embedding_results(one: EmbeddingInput, model: CellModel, request: EmbeddingRequest) -> Results:
@@ -210,6 +221,8 @@ def embedding_results(one: EmbeddingInput, model: CellModel, request: EmbeddingR
             "normalize": request.normalize,
             "max_length": request.max_length,
             "gene_key": request.gene_key,
+            "tissue": request.tissue,
+            "assay": request.assay,
         },
     )
     return results

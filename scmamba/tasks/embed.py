@@ -33,6 +33,8 @@ def embed(
     normalize: bool = True,
     gene_embeddings: bool = False,
     batch_key: str | None = None,
+    tissue: str | None = None,
+    assay: str | None = None,
     layer: str | None = None,
     use_raw: bool | None = None,
     gene_key: str | None = None,
@@ -53,6 +55,8 @@ def embed(
     normalize: bool = True,
     gene_embeddings: bool = False,
     batch_key: str | None = None,
+    tissue: str | None = None,
+    assay: str | None = None,
     layer: str | None = None,
     use_raw: bool | None = None,
     gene_key: str | None = None,
@@ -72,6 +76,8 @@ def embed(
     normalize: bool = True,
     gene_embeddings: bool = False,
     batch_key: str | None = None,
+    tissue: str | None = None,
+    assay: str | None = None,
     layer: str | None = None,
     use_raw: bool | None = None,
     gene_key: str | None = None,
@@ -99,6 +105,9 @@ def embed(
     batch_key
         ``obs`` column with the batch of each cell; only needed by models that normalize each batch
         by itself. Its values, sorted, are the model's domains 0, 1, ...
+    tissue, assay
+        Prompts that the model was pretrained with, the same for all cells: tokens that it reads
+        before the genes. None: no such token.
     layer
         Layer that holds the expression; None: ``X`` or ``.raw``, whichever holds counts.
     use_raw
@@ -131,8 +140,8 @@ def embed(
     Raises
     ------
     ScmambaError
-        Expression cannot be used, fewer than half of the genes match, the model does not load, or
-        an output cannot be written. ``adata`` is then unchanged.
+        Expression cannot be used, fewer than half of the genes match, the model does not load or
+        knows no such prompt, or an output cannot be written. ``adata`` is then unchanged.
 
     Examples
     --------
@@ -154,6 +163,8 @@ def embed(
         normalize=normalize,
         gene_embeddings=gene_embeddings,
         batch_key=batch_key,
+        tissue=tissue,
+        assay=assay,
         layer=layer,
         use_raw=use_raw,
         gene_key=gene_key,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -192,7 +193,8 @@ def pretrain(
     if dry_run:
         return timed(needed, net, epochs, objectives, config)
     needed.check(config)
-    logger.info("%s", needed)
+    resumed = kept is not None and any(kept.glob("*.ckpt"))
+    logger.log(logging.DEBUG if resumed else logging.INFO, "%s", needed)  # told at the start
     result = _trained(net, epochs, objectives, config, kept)
     return Pretrained(backbone(net), result.history, config, _about(corpus, result))
 

@@ -399,3 +399,25 @@ def test_bfloat16_on_request_is_near(cells, model, monkeypatch) -> None:
     monkeypatch.setattr(settings, "_precision", "bfloat16")
     rounded = embedded(cells, model)
     assert 0 < np.abs(rounded - exact).max() < 2e-2
+
+
+def test_prompts_come_before_the_genes_and_unknown_ones_are_refused(cells, tiny_model) -> None:
+    genes = cells.var_names.tolist()
+    net = tiny_model([*genes, "<tissue:blood>", "<tissue:lung>", "<assay:10x>"])
+    plain, blood = embedded(cells, net), embedded(cells, net, tissue="blood")
+    assert not np.allclose(plain, blood, atol=1e-3)
+    assert not np.allclose(blood, embedded(cells, net, tissue="lung"), atol=1e-3)
+    with pytest.raises(ScmambaError, match="tissue='blod' is not a prompt .* blood"):
+        embed(cells, net, tissue="blod")
+    with pytest.raises(ScmambaError, match="pretrained without prompts of the assay"):
+        embed(cells, tiny_model(genes), assay="10x")
+
+
+def test_prompts_are_inserted_before_each_cell() -> None:
+    from scmamba.tasks._prompts import with_prompts
+
+    tokens = tokenize(sparse.csr_matrix([[1.0, 2.0], [0.0, 0.0], [0.0, 3.0]]), [0, 1], n_bins=None)
+    found = with_prompts(tokens, np.array([8, 9]))
+    assert found.indptr.tolist() == [0, 4, 6, 9]
+    assert found.gene_ids.tolist() == [8, 9, 0, 1, 8, 9, 8, 9, 1]
+    assert found.values.tolist() == [1, 1, 1, 2, 1, 1, 1, 1, 3]

@@ -19,7 +19,7 @@ from scmamba.stream.corpus_views import ViewSettings
 from scmamba.tasks._pretraining.weights import PretrainObjectives
 from scmamba.train.config import FitConfig
 
-Adapt = Literal["full", "lora"]
+Adapt = Literal["full", "layers", "lora"]
 Start = Literal["random", "components"]
 _LISTS = (tuple, list)
 
@@ -67,8 +67,9 @@ class PretrainConfig:
         corpus, and random vectors of genes that it hardly expresses. Mamba layers then enter as the
         identity. Not used with a model to start from.
     adapt
-        With a model to start from: ``"full"``, all weights are trained; ``"lora"``, low-rank parts
-        of the Mamba layers, and the heads. Low-rank parts are merged in the end.
+        With a model to start from: ``"full"``, all weights are trained; ``"layers"``, the Mamba
+        layers and the heads, while the vectors of genes that it knows stay; ``"lora"``, low-rank
+        parts of the layers, and the heads. Low-rank parts are merged in the end.
     lora_rank
         Their rank.
     extend_genes

@@ -77,9 +77,12 @@ def continued(net: CellModel, corpus: Corpus, config: PretrainConfig) -> CellMod
         torch.manual_seed(config.fit.seed)
         model = fill(lambda: CellModel(target), own, source="the model", needed=BACKBONE).model
     model.vocab, model.license = corpus.vocab, net.license
-    if config.adapt == "lora":
+    if config.adapt != "full":
         for part in (model.gene_embedding, model.value_embedding):
             part.requires_grad_(bool(added) and part is model.gene_embedding)
+    if config.adapt == "layers" and not model.config.encoder.n_layer:
+        raise ScmambaError('adapt="layers", and the model has no Mamba layers; give "full"')
+    if config.adapt == "lora":
         n = add_lora(model.stack, config.lora_rank)
         logger.info("low-rank parts of %d projections are trained", n)
     return model.to(next(net.parameters()).device)

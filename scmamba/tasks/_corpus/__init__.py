@@ -1,0 +1,1 @@
+"""Parts of the making of a corpus: filters of cells, files, manifest, the Census."""
