@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 def build_corpus(
-    files: list[Path],
+    files: list[Path] | Path,
     *,
     output: Path,
     validation: float = 0.0,
-    held_out: list[str] | None = None,
+    held_out: str = "",
     min_genes: int = 200,
     min_counts: int | None = None,
     max_counts: int | None = None,
@@ -34,13 +34,23 @@ def build_corpus(
     validation
         Fraction of all cells to hold out, as whole data sets.
     held_out
-        Names of data sets to hold out, in place of a fraction.
-    min_genes, min_counts, max_counts, max_mito
-        Limits for cells: expressed genes, counts, fraction of mitochondrial counts.
-    layer, gene_key
-        Layer with counts, and column of var with the names of genes.
-    labels_key, batch_key
-        Columns of obs with cell types and batches, for the recipe.
+        Names of data sets to hold out, with commas between them, in place of a fraction.
+    min_genes
+        Expressed genes of a cell, at least.
+    min_counts
+        Counts of a cell, at least.
+    max_counts
+        Counts of a cell, at most, since doublets have many.
+    max_mito
+        Fraction of a cell's counts that are of mitochondrial genes, at most.
+    layer
+        Layer with counts; if left out: X.
+    gene_key
+        Column of var with the names of genes; if left out: the index.
+    labels_key
+        Column of obs with cell types, for the recipe.
+    batch_key
+        Column of obs with batches, for the recipe.
     about
         JSON file with the source and the license of data sets by name.
     skip_unusable
@@ -63,7 +73,7 @@ def build_corpus(
             batch_key=batch_key,
             on_error="skip" if skip_unusable else "raise",
         ),
-        validation=held_out or validation,
+        validation=[one.strip() for one in held_out.split(",")] if held_out else validation,
         about=about,
         seed=seed,
     )

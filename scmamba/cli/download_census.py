@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 
-def download_census(output: Path, **options: Any) -> None:
+def download_census(*, output: Path, **options: Any) -> None:
     """Write the cells of a tissue in the CELLxGENE Census, one .h5ad file for each data set.
 
     Parameters

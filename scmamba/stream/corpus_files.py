@@ -20,7 +20,7 @@ from scmamba.stream.corpus_settings import CorpusSettings
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.formats import format_of
 from scmamba.stream.source import as_path, check_file, open_cells
-from scmamba.tokens.cells.species import species_hint
+from scmamba.tokens.cells.species import species_hint, upper_case_mouse
 
 Texts = npt.NDArray[np.object_]
 T = TypeVar("T")
@@ -113,7 +113,7 @@ def usable(paths: Iterable[Path], settings: CorpusSettings) -> list[FileContent]
     found = attempted(paths, lambda path: look_at(path, settings), settings, str)
     if not found:
         raise ScmambaError("no file can be used; see the warnings for the reasons")
-    species = [species_hint(list(one.genes)) for one in found]
+    species = [_species(list(one.genes)) for one in found]
     usual = max(set(species), key=species.count)
     others = [(a, b) for a, b in zip(found, species, strict=True) if b != usual]
     for one, hint in others:
@@ -126,6 +126,11 @@ def usable(paths: Iterable[Path], settings: CorpusSettings) -> list[FileContent]
             raise ScmambaError(said)
         logger.warning("skipped: %s", said)
     return [one for one, hint in zip(found, species, strict=True) if hint == usual]
+
+
+def _species(genes: list[str]) -> str | None:
+    """Species that gene names suggest; mouse symbols in upper case would pass for human ones."""
+    return species_hint(genes) or ("mouse" if upper_case_mouse(genes) else None)
 
 
 def attempted(
@@ -156,6 +161,15 @@ def look_at(path: Path, settings: CorpusSettings) -> FileContent:
     """
     check_file(path)
     format_of(path)
+    try:
+        return _content(path, settings)
+    except ScmambaError as error:
+        if path.name in str(error):
+            raise
+        raise ScmambaError(f"{path}: {error}") from error
+
+
+def _content(path: Path, settings: CorpusSettings) -> FileContent:
     with open_cells(path) as source:
         first = Expressions.of(source, layer=settings.layer, gene_key=settings.gene_key).first
         if not first.X.nnz:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scmamba._describe import listed
 from scmamba._errors import ScmambaError
 from scmamba.stream.corpus_files import FileContent, attempted
 from scmamba.stream.corpus_scan import Scan, scan_file
@@ -93,10 +94,12 @@ def _check_shared(content: FileContent, columns: Mapping[str, Ints]) -> None:
         return
     every = set().union(*others)
     if len(own & every) < _LEAST_SHARED * min(len(own), len(every)):
+        names = [name for name in columns if name != content.name]
         raise ScmambaError(
             f"{content.path} shares only {len(own & every):,} of its {len(own):,} genes, such as "
-            f"{', '.join(content.genes[:3])}, with the other files; name the column of var with "
-            "the gene names (gene_key=), or leave the file out"
+            f"{', '.join(content.genes[:3])}, with the other files "
+            f"({listed(names)}); name the column of var with the gene names (gene_key=), or leave "
+            "the file out"
         )
 
 

@@ -110,7 +110,7 @@ BAD = {
     "log-normalized": (log_normalized, "holds log1p values .*a corpus holds counts"),
     "mouse": (mouse, "has genes of mouse, the other files of human"),
     "other genes": (other_genes, "shares only 0 of its 40 genes, such as probe_0"),
-    "no cells": (lambda adata: adata[:0].copy(), "bad.h5ad|no cells"),
+    "no cells": (lambda adata: adata[:0].copy(), "bad.h5ad: .*no cells"),
     "zeros": (zeros, "holds no value above 0"),
 }
 
@@ -260,3 +260,12 @@ def test_copies_of_excluded_cells_are_in_no_public_data_set(shared_data: Path) -
     batch = ad.read_h5ad(paths[1], backed="r").obs["batch"].astype(str).to_numpy()
     assert corpus.n_copies == 2638 and not corpus.held_out
     assert sorted(set(batch[one.rows])) == sorted(set(batch) - {"pbmc3k_10xv1"})
+
+
+def test_mouse_symbols_in_upper_case_are_another_species(tmp_path: Path) -> None:
+    folder = write_studies(tmp_path / "data", (40, 30))
+    clones = [f"{i:07d}J{i % 10}0RIK" for i in range(12)]
+    study(30, 5, [*GENES, *clones]).write_h5ad(folder / "mouse.h5ad")
+    with pytest.raises(ScmambaError, match=r"mouse\.h5ad has genes of mouse"):
+        opened(folder)
+    assert opened(folder, on_error="skip").skipped == ("mouse",)

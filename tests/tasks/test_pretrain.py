@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -278,7 +279,8 @@ def test_a_start_from_components_needs_products(folder: Path) -> None:
     [
         ({"objectivs": {}}, "objectivs is unknown; did you mean objectives"),
         ({"data": {"label_key": "x"}}, "data.label_key is unknown; did you mean labels_key"),
-        ({"model": {"d_modell": 3}}, "d_modell"),
+        ({"model": {"d_modell": 3}}, "model.d_modell is unknown; did you mean d_model"),
+        ({"fit": {"learning_rate": 3}}, "fit.learning_rate is unknown; did you mean lr"),
         ({"fit": {"mask_ratio": 0.2}}, "views.mask_low and views.mask_high"),
         ({"views": {"mask_low": 0.9}}, "mask_low=0.9 is above mask_high=0.6"),
         ({"objectives": {"contrast_weight": 1.0}}, "views.n_views of 2 or more"),
@@ -294,6 +296,30 @@ def test_a_start_from_components_needs_products(folder: Path) -> None:
 def test_settings_that_are_wrong_are_refused(folder: Path, entries: dict, message: str) -> None:
     with pytest.raises(ScmambaError, match=message):
         pretrain(folder, PretrainConfig.from_dict(entries))
+
+
+def test_of_layers_alone_gene_vectors_stay(folder: Path) -> None:
+    first = pretrain(folder, config(LAYERS)).model
+    chosen = config(LAYERS, {"adapt": "layers", "fit": {"lr": 1e-2}})
+    table = "gene_embedding.embedding.weight"
+    after = pretrain(folder, chosen, model=first).model.state_dict()
+    before = first.state_dict()
+    assert torch.equal(before[table], after[table])
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    assert any(name.startswith("stack.") for name in changed)
+    with pytest.raises(ScmambaError, match='the model has no Mamba layers; give "full"'):
+        pretrain(folder, config({"adapt": "layers"}), model=pretrain(folder, config()).model)
+
+
+def test_the_estimate_is_told_at_the_start_alone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    monkeypatch.setattr(settings, "verbosity", "info")
+    monkeypatch.setattr(logging.getLogger("scmamba"), "propagate", True)
+    caplog.set_level("INFO", logger="scmamba")
+    for _ in range(2):
+        pretrain(folder, config(), folder=tmp_path / "run")
+    assert caplog.text.count("estimate of a pretraining") == 1
 
 
 def test_the_command_pretrains_and_saves(folder: Path, tmp_path: Path, capsys) -> None:

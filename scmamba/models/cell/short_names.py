@@ -60,6 +60,9 @@ FIELD_PATHS: dict[str, tuple[str, ...]] = {
 _SWITCHES = ("expression", "mvc", "adversary", "affine")
 """Heads that are switched on or off."""
 
+SHORT_NAMES = (*FIELD_PATHS, *_SWITCHES, "explicit_zero")
+"""All settings by short name."""
+
 _SIZED = {"n_classes": "class", "n_latent": "latent", "n_counts": "counts"}
 """Sizes of heads; 0 for no such head."""
 
@@ -102,10 +105,9 @@ def expand(settings: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, An
 
 
 def _check_names(settings: Mapping[str, Any]) -> None:
-    known = [*FIELD_PATHS, *_SWITCHES, "explicit_zero"]
-    if unknown := sorted(set(settings) - {*known, *_OLD_BATCHES}):
+    if unknown := sorted(set(settings) - {*SHORT_NAMES, *_OLD_BATCHES}):
         raise ScmambaError(
-            f"unknown configuration field(s) {', '.join(unknown)}; known: {', '.join(known)}"
+            f"unknown configuration field(s) {', '.join(unknown)}; known: {', '.join(SHORT_NAMES)}"
         )
 
 

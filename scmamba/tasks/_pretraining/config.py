@@ -14,6 +14,7 @@ from scmamba._arguments import check_choice, check_count, check_flag
 from scmamba._errors import ScmambaError
 from scmamba._files import atomic
 from scmamba._read import check_yaml, read_text
+from scmamba.models.cell.short_names import SHORT_NAMES
 from scmamba.stream.corpus_settings import CorpusSettings
 from scmamba.stream.corpus_views import ViewSettings
 from scmamba.tasks._pretraining.weights import PretrainObjectives
@@ -22,6 +23,8 @@ from scmamba.train.config import FitConfig
 Adapt = Literal["full", "layers", "lora"]
 Start = Literal["random", "components"]
 _LISTS = (tuple, list)
+_USUAL = {"learning_rate": "lr", "max_epochs": "epochs", "n_layers": "n_layer"}
+"""Names of other packages that are not spelt like ours."""
 
 
 def _fit() -> FitConfig:
@@ -116,6 +119,7 @@ class PretrainConfig:
         check_count("most_held_out", self.most_held_out, optional=False)
         check_flag("extend_genes", self.extend_genes)
         object.__setattr__(self, "model", {**_bag(), **self.model})
+        check_names(self.model, ["preset", *SHORT_NAMES], "model.")
         if self.fit.mask_ratio or self.fit.token_budget:
             raise ScmambaError(
                 f"fit.mask_ratio={self.fit.mask_ratio}, fit.token_budget={self.fit.token_budget}; "
@@ -193,6 +197,7 @@ def check_names(names: Any, known: Any, where: str = "") -> None:
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
+            near = [one for one in (_USUAL.get(str(name)),) if one in known] or near
             hint = f"did you mean {' or '.join(near)}? " if near else ""
             raise ScmambaError(f"{where}{name} is unknown; {hint}known: {', '.join(known)}")
 

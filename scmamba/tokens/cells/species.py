@@ -22,6 +22,8 @@ _SPECIES = {
 _ORGANISM = {"mouse": "mmusculus", "rat": "rnorvegicus", "zebrafish": "drerio", "pig": "sscrofa"}
 _TITLE = re.compile(r"[A-Z]?[a-z][a-z0-9]*([-.][A-Za-z0-9]+)*|[A-Z][a-z0-9]*([-.][A-Z]?[a-z0-9]+)+")
 _RIKEN = re.compile(r"\w+Rik(\d*)|Gm\d+|[A-Z]{1,2}\d{5,6}(\.\d+)?|\d+\w+RIK")
+_RIKEN_UPPER = re.compile(r"\d+\w+RIK\d*")
+_FEWEST_RIKEN, _RIKEN_SHARE = 10, 0.002
 _ORF = re.compile(r"C(\d+|X|Y)orf\d+.*")
 
 
@@ -38,6 +40,18 @@ def species_hint(names: Sequence[str]) -> str | None:
         return _SPECIES.get(prefix, f"another species (ENS{prefix}G)") if prefix else None
     symbols = [name for name in names if name and not name.startswith("ENS")]
     return "mouse" if symbols and sum(map(looks_like_mouse, symbols)) * 2 > len(symbols) else None
+
+
+def upper_case_mouse(names: Sequence[str]) -> bool:
+    """Whether names hold RIKEN clones in upper case: mouse symbols that were made to look human.
+
+    Examples
+    --------
+    >>> upper_case_mouse(["0610007P14RIK", "CD3E"] * 20), upper_case_mouse(["CD3E"])
+    (True, False)
+    """
+    n = sum(1 for name in names if _RIKEN_UPPER.fullmatch(name))
+    return n >= _FEWEST_RIKEN and n > _RIKEN_SHARE * len(names)
 
 
 def looks_like_mouse(name: str) -> bool:
