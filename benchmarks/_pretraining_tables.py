@@ -9,6 +9,12 @@ METHODS = {
     "bag": "pretrained bag",
     "bag-more": "pretrained bag, twice as long",
     "mamba": "the bag, then as long with two Mamba layers",
+    "mini": "mean of the bag and of where its training started",
+    "mini-more": "that, one epoch more",
+    "mini-layer": "that, one epoch with a Mamba layer",
+    "mini-layer-frozen": "the same, gene vectors frozen",
+    "mini-layer-ordered": "the same, genes ordered by co-expression",
+    "mini-layer-labels": "gene vectors frozen, labels and contrast across studies alone",
     "start": "where training starts: components of the corpus",
     "untrained": "random weights",
     "PCA": "PCA of the study itself",
@@ -22,7 +28,9 @@ SCORES = {
     "ari": "ARI",
     "silhouette": "silhouette",
     "loss": "loss of hidden values",
+    "token_loss": "the same, from the tokens",
 }
+OVER = {"knn_over_mini": "15-NN accuracy over that mean", "loss_over_mini": "loss over its loss"}
 FEW = {f"macro_f1_{n}": f"macro-F1, {n} cells a type" for n in (5, 20, 100)}
 
 
@@ -30,10 +38,19 @@ def pretraining_rows(
     rows: Sequence[dict[str, Any]], study: str, scores: dict[str, str]
 ) -> tuple[list[str], list[list[str]]]:
     """Head and body of the table of one study: means over seeds."""
-    body = []
+    body: list[list[str]] = []
+    differences = OVER if scores is SCORES else {}
     for method, title in METHODS.items():
         mine = [row for row in rows if row["study"] == study and row["method"] == method]
         found = [[row[s] for row in mine if row.get(s) is not None] for s in scores]
         if any(found):
-            body.append([title, *(f"{sum(x) / len(x):.3f}" if x else "" for x in found)])
-    return ["", *scores.values()], body
+            means = [f"{sum(x) / len(x):.3f}" if x else "" for x in found]
+            body.append([title, *means, *(_over(mine, name) for name in differences)])
+    return ["", *scores.values(), *differences.values()], body
+
+
+def _over(rows: Sequence[dict[str, Any]], name: str) -> str:
+    """Difference from the mean of bag and start, with its interval over cells; the first seed's."""
+    if not rows or rows[0].get(name) is None or rows[0]["method"] == "mini":
+        return ""
+    return "{:+.3f} ({:+.3f} to {:+.3f})".format(*rows[0][name])

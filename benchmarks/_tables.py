@@ -14,6 +14,7 @@ from _perturbation_tables import ceiling_line, network_rows, perturbation_rows
 from _pretraining_tables import FEW as FEW_LABELS
 from _pretraining_tables import SCORES as ZERO_SHOT
 from _pretraining_tables import pretraining_rows
+from _shipped_tables import shipped_tables
 from _stated_error_table import stated_error_rows
 
 HERE = Path(__file__).parent
@@ -642,6 +643,7 @@ def render() -> str:
         "perturbation_replogle": perturbation_table,
         "perturbation_op3": perturbation_table,
         "networks": network_table,
+        "shipped_annotators": lambda content: shipped_tables(content, markdown),
         "sequence_classify": classify_table,
         "sequence_classify_capped": classify_table,
         "sequence_mrfp": regression_table,

@@ -129,14 +129,19 @@ def run_unseen(cells: AnnData, study: str, kind: str, seed: int) -> dict[str, An
     model = LogisticRegression(max_iter=300, tol=1e-3)
     model.fit(log_normalize(train.X)[labels.to_numpy()], train.obs["cell_type"][labels])
     doubt = 1 - model.predict_proba(log_normalize(query.X)[known]).max(1)
+    scores = {"auroc": predicted["ood_score"], "auroc_by_confidence": 1 - predicted["confidence"]}
+    scores["auroc_logistic_regression"] = doubt
+    found = {name: float(roc_auc_score(new, score)) for name, score in scores.items()}
+    control = (query.obs["condition"] == "control").to_numpy()[known]
+    if not control.all():  # stimulated cells are a state that training did not see either
+        for name, score in scores.items():
+            found[f"{name}_control"] = float(roc_auc_score(new[control], score[control]))
     return {
         "study": study,
         "unseen": kind,
         "seed": seed,
         "cells": int(new.sum()),
-        "auroc": float(roc_auc_score(new, predicted["ood_score"])),
-        "auroc_by_confidence": float(roc_auc_score(new, 1 - predicted["confidence"])),
-        "auroc_logistic_regression": float(roc_auc_score(new, doubt)),
+        **found,
         "unseen_called_unknown": float(unknown[new].mean()),
         "others_called_unknown": float(unknown[~new].mean()),
     }

@@ -22,7 +22,7 @@ from scmamba.learn.artifact import Artifact, Saved, flattened, unflattened
 from scmamba.learn.fusion import Fusion
 from scmamba.learn.linear import Linear
 from scmamba.learn.neural import NeuralComponent
-from scmamba.learn.ood import ClassGaussians, OODScorer
+from scmamba.learn.ood import EQUAL_WEIGHT, ClassGaussians, OODScorer
 from scmamba.models import CellModel
 from scmamba.pp.expression import Expression, expression
 from scmamba.pp.genes import find_genes
@@ -433,6 +433,7 @@ class Annotator(Described):
             "reads_panel": self.reads_panel,
             "fusion": asdict(self.fusion),
             "ood_threshold": self.ood_threshold,
+            "ood_uncertainty_weight": self.ood_scorer.uncertainty_weight,
             "about": self.about,
             "validation": self.scores,
             "types": table_to_json(self.validation),
@@ -466,7 +467,11 @@ class Annotator(Described):
                 reads_panel=content["reads_panel"],
                 fusion=Fusion.from_dict(content["fusion"]),
                 gaussians=unflattened(ClassGaussians, "gaussians", arrays),
-                ood_scorer=OODScorer(arrays["ood.quantiles"], content["ood_threshold"]),
+                ood_scorer=OODScorer(
+                    arrays["ood.quantiles"],
+                    content["ood_threshold"],
+                    content.get("ood_uncertainty_weight", EQUAL_WEIGHT),
+                ),
                 thresholds=thresholds,
                 about=_american(content["about"]),
                 scores=content["validation"],

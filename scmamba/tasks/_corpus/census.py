@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,23 +124,26 @@ def _opened(
         raise ScmambaError(
             'the Census is read by tiledbsoma and cellxgene-census: pip install "scmamba[census]"'
         ) from error
-    try:
-        if experiment is not None:
-            with tiledbsoma.Experiment.open(os.fspath(experiment)) as soma:
-                yield soma, {}
-            return
-        with cellxgene_census.open_soma(census_version=version) as census:
-            organisms = list(census["census_data"].keys())
-            check_value("organism", organism, organisms, "the Census")
-            table = census["census_info"]["datasets"].read().concat().to_pandas()
-            cited = table.get("citation", table["dataset_title"])
-            titles = dict(zip(table[_STUDY], cited.astype(str), strict=True))
-            yield census["census_data"][organism], titles
-    except (tiledbsoma.SOMAError, OSError, ValueError) as error:
-        raise ScmambaError(
-            f"the Census cannot be read ({str(error).splitlines()[0]}); check the network, or give "
-            "experiment=, a folder with a SOMA experiment"
-        ) from error
+    with ExitStack() as stack:
+        titles: dict[str, str] = {}
+        try:
+            if experiment is not None:
+                soma = stack.enter_context(tiledbsoma.Experiment.open(os.fspath(experiment)))
+            else:
+                census = stack.enter_context(cellxgene_census.open_soma(census_version=version))
+                check_value("organism", organism, list(census["census_data"]), "the Census")
+                table = census["census_info"]["datasets"].read().concat().to_pandas()
+                cited = table.get("citation", table["dataset_title"])
+                titles = dict(zip(table[_STUDY], cited.astype(str), strict=True))
+                soma = census["census_data"][organism]
+        except ScmambaError:
+            raise
+        except (tiledbsoma.SOMAError, OSError, ValueError) as error:
+            raise ScmambaError(
+                f"the Census cannot be read ({type(error).__name__}: {error}); check the network, or "
+                "give experiment=, a folder with a SOMA experiment"
+            ) from error
+        yield soma, titles
 
 
 def _cells_of(soma: Any, tissue: str, where: str | None) -> pd.DataFrame:
