@@ -140,8 +140,8 @@ def _opened(
             raise
         except (tiledbsoma.SOMAError, OSError, ValueError) as error:
             raise ScmambaError(
-                f"the Census cannot be read ({type(error).__name__}: {error}); check the network, or "
-                "give experiment=, a folder with a SOMA experiment"
+                f"the Census cannot be read ({type(error).__name__}: {error}); check the network, "
+                "or give experiment=, a folder with a SOMA experiment"
             ) from error
         yield soma, titles
 
