@@ -14,12 +14,8 @@ from scmamba.learn.axes import Axes
 Floats = npt.NDArray[np.float64]
 
 _COMPONENTS = 20
-UNCERTAINTY_WEIGHT = 0.2
-"""Weight of the uncertainty in the score. Cells of a type that is not known often look surely like
-a known one (NK cells like CD8 T cells), but seldom lie where its cells do: types left out of
-blood studies were found best with most of the weight on the distance."""
 EQUAL_WEIGHT = 0.5
-"""That of annotators saved by earlier versions."""
+"""Of the uncertainty in the score: the distance has the same."""
 _SHIFT_MARGIN = 0.02
 """Difference of mean scores that counts."""
 
@@ -82,7 +78,7 @@ class OODScorer:
 
     quantiles: Floats
     threshold: float
-    uncertainty_weight: float = UNCERTAINTY_WEIGHT
+    uncertainty_weight: float = EQUAL_WEIGHT
 
     def score(self, log_proba: Floats, distance: Floats) -> Floats:
         """(n,) weighted mean of both ranks, in [0, 1]; higher is further from the known classes.
@@ -106,13 +102,15 @@ NO_REJECTION = OODScorer(np.array([[0.0, 50.0], [-10.0, 10.0]]), np.inf)
 """Without held-out cells: no cell is rejected."""
 
 
-def fit_ood_scorer(log_proba: Floats, distance: Floats, ood_fpr: float) -> OODScorer:
+def fit_ood_scorer(
+    log_proba: Floats, distance: Floats, ood_fpr: float, uncertainty_weight: float = EQUAL_WEIGHT
+) -> OODScorer:
     """Set scale and threshold so that ``ood_fpr`` of the held-out cells are rejected."""
     grid = np.linspace(0, 1, 1001)
     quantiles = np.stack([np.quantile(feature, grid) for feature in _features(log_proba, distance)])
-    scale = OODScorer(quantiles, np.inf)
+    scale = OODScorer(quantiles, np.inf, uncertainty_weight)
     threshold = float(np.quantile(scale.score(log_proba, distance), 1 - ood_fpr))
-    return OODScorer(quantiles, threshold)
+    return OODScorer(quantiles, threshold, uncertainty_weight)
 
 
 def _features(log_proba: Floats, distance: Floats) -> tuple[Floats, Floats]:

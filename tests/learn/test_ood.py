@@ -42,6 +42,18 @@ def test_an_unseen_type_is_stranger(split) -> None:
     assert (score[strange] > found.threshold).mean() > 0.5
 
 
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_weights_of_uncertainty_and_distance(split, weight: float) -> None:
+    values, codes, train, held, _ = split
+    principal = fit_class_gaussians(fit_axes(values[train], 20), values[train], codes[train], 3)
+    logits = fit_linear(values[train], codes[train], 3).logits(values)
+    distance = principal.distance(values)
+    found = fit_ood_scorer(logits[held], distance[held], 0.05, weight)
+    other = distance if weight == 0 else -logits.max(1)
+    order = np.argsort(other[held])
+    assert (np.diff(found.score(logits[held], distance[held])[order]) >= 0).all()
+
+
 def test_distance_is_mahalanobis_to_the_nearest_class(split) -> None:
     values, codes, train, held, _ = split
     found = fit_class_gaussians(fit_axes(values[train], 6), values[train], codes[train], 3)

@@ -17,7 +17,7 @@ from scmamba.learn.axes import fit_axes
 from scmamba.learn.discriminant import Unlabeled
 from scmamba.learn.folds import cross_validation_folds, several_batches
 from scmamba.learn.neural import Finetune, FromScratch, NeuralFitter, Probe
-from scmamba.learn.ood import NO_REJECTION, fit_ood_scorer, shift_by_batch
+from scmamba.learn.ood import EQUAL_WEIGHT, NO_REJECTION, fit_ood_scorer, shift_by_batch
 from scmamba.learn.supervised import SupervisedFit, fit_supervised
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
@@ -63,6 +63,8 @@ class FitTask:
     two_levels
         Whether labels are names of the package's table of cell types, so that the annotator also
         gives coarse types and Cell Ontology ids.
+    ood_uncertainty_weight
+        Weight of the uncertainty in the out-of-distribution score, in [0, 1].
     """
 
     given: Examples
@@ -70,6 +72,7 @@ class FitTask:
     seed: int
     training: AnnotationTraining = AnnotationTraining()
     two_levels: bool = False
+    ood_uncertainty_weight: float = EQUAL_WEIGHT
 
     def fit(
         self,
@@ -203,7 +206,8 @@ class FitTask:
                 )
             assert out.distance is not None
             mixed = fusion.mixed(out.linear, out.neural)
-            scorer = fit_ood_scorer(mixed, out.distance, ood_fpr)
+            weight = self.ood_uncertainty_weight
+            scorer = fit_ood_scorer(mixed, out.distance, ood_fpr, weight)
             held = None if self._batches is None else self._batches[out.rows]
             about["held_out_shift"] = shift_by_batch(scorer.score(mixed, out.distance), held)
             scores = validation_scores(out, log_proba)
