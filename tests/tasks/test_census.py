@@ -13,7 +13,7 @@ from scmamba._errors import ScmambaError
 from scmamba.tasks import CorpusManifest, download_census
 from tests.stream.studies import study
 
-soma_io = pytest.importorskip("tiledbsoma.io")
+soma_io = pytest.importorskip("tiledbsoma.io", exc_type=ImportError)
 
 
 @pytest.fixture(autouse=True)
