@@ -46,7 +46,7 @@ def prompt_ids(vocab: Vocab, *, tissue: str | None, assay: str | None) -> npt.ND
 
 
 def with_prompts(tokens: CellTokens, ids: npt.NDArray[np.int64]) -> CellTokens:
-    """The same cells with prompts, of value 1, before the genes of each, as in pretraining."""
+    """Put prompts, of value 1, before the genes of each cell, as pretraining does."""
     if not len(ids):
         return tokens
     n, each = len(tokens), len(ids)

@@ -136,7 +136,7 @@ def _named(validation: float | Sequence[str], names: list[str]) -> tuple[str, ..
 
 
 def _empty_folder(output: str | os.PathLike[str]) -> Path:
-    """The folder to write to; one with other files is refused."""
+    """Return the folder to write to; refuse one with other files."""
     target = writable_folder(output)
     if target.exists() and any(target.iterdir()):
         raise ScmambaError(f"{target} holds files; give a new folder, or empty this one")

@@ -114,7 +114,7 @@ def download_census(
 def _opened(
     version: str, organism: str, experiment: str | os.PathLike[str] | None
 ) -> Iterator[tuple[Any, dict[str, str]]]:
-    """The experiment of an organism, and the citation of each data set."""
+    """Open the experiment of an organism; give it with the citation of each data set."""
     try:
         import tiledbsoma
 
@@ -147,7 +147,7 @@ def _opened(
 
 
 def _cells_of(soma: Any, tissue: str, where: str | None) -> pd.DataFrame:
-    """Number and data set of the primary cells of a tissue."""
+    """Find number and data set of the primary cells of a tissue."""
     there = set(soma.obs.keys())
     if missing := {_TISSUE, _STUDY} - there:
         raise ScmambaError(f"the experiment's obs lacks {', '.join(sorted(missing))}")
@@ -179,7 +179,7 @@ def _written(soma: Any, name: str, ids: np.ndarray, folder: Path, source: str) -
 
 
 def _read(soma: Any, ids: np.ndarray) -> AnnData:
-    """Counts of cells by number, with the genes that any of them expresses."""
+    """Read counts of cells by number, with the genes that any of them expresses."""
     import tiledbsoma
 
     with soma.axis_query("RNA", obs_query=tiledbsoma.AxisQuery(coords=(ids,))) as query:
