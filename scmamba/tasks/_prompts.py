@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -51,8 +53,6 @@ def with_prompts(tokens: CellTokens, ids: npt.NDArray[np.int64]) -> CellTokens:
         return tokens
     n, each = len(tokens), len(ids)
     starts = np.repeat(tokens.indptr[:-1], each)
-    return CellTokens(
-        tokens.indptr + each * np.arange(n + 1),
-        np.insert(tokens.gene_ids, starts, np.tile(ids, n).astype(tokens.gene_ids.dtype)),
-        np.insert(tokens.values, starts, np.ones(n * each, dtype=tokens.values.dtype)),
-    )
+    genes = np.insert(tokens.gene_ids, starts, np.tile(ids, n).astype(tokens.gene_ids.dtype))
+    values: Any = np.insert(tokens.values, starts, np.ones(n * each, dtype=tokens.values.dtype))
+    return CellTokens(tokens.indptr + each * np.arange(n + 1), genes, values)

@@ -117,7 +117,8 @@ def build_corpus(
 def drawn(corpus: Corpus, fraction: float, seed: int) -> tuple[str, ...]:
     """Names of data sets that together hold about a fraction of the cells; one is left at least."""
     order = np.random.default_rng(seed).permutation(len(corpus.files))
-    wanted, found, n = fraction * len(corpus), [], 0
+    found: list[str] = []
+    wanted, n = fraction * len(corpus), 0
     for number in order[:-1]:
         one = corpus.files[number]
         if not found or abs(n + len(one) - wanted) < abs(n - wanted):
