@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from docutils import nodes
+
 
 def _copy(app) -> None:
     source, target = Path(app.srcdir).parent / "tutorials", Path(app.srcdir) / "tutorials"
@@ -17,7 +19,15 @@ def _copy(app) -> None:
             (target / name).write_bytes(text)
 
 
+def _drop_empty(app, doctree, docname) -> None:
+    """Remove outputs without text: what a progress bar leaves that erased itself."""
+    for block in list(doctree.findall(nodes.literal_block)):
+        if not block.astext().strip():
+            block.parent.remove(block)
+
+
 def setup(app) -> dict[str, bool]:
-    """Copy before Sphinx looks for pages."""
+    """Copy before Sphinx looks for pages; tidy what they printed."""
     app.connect("config-inited", lambda app, config: _copy(app))
+    app.connect("doctree-resolved", _drop_empty)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
