@@ -122,7 +122,8 @@ def gene_network(
     keys, used = Keys(key_added), settings.seed if seed is None else seed
     where = {"layer": layer, "use_raw": use_raw, "gene_key": gene_key}
     with open_jobs(adata, output) as jobs:
-        opened = open_with_model(jobs[0], model, batch_key, where, used).whole()
+        needed = names if names is not None and missing == "error" else []
+        opened = open_with_model(jobs[0], model, batch_key, where, used, needed).whole()
         network = _network(opened, names, method, missing, n_targets, n_programs, known, used)
         jobs[0].write(_results(opened, network, keys, len(jobs[0].source.var), used), "")
     return network

@@ -129,7 +129,7 @@ def knockout(
     with open_jobs(adata, output, client=client) as jobs:
         job = jobs[0]
         inside = request.in_goal(job.source.obs)
-        opened = open_with_model(job, model, batch_key, where, used)
+        opened = open_with_model(job, model, batch_key, where, used, names)
         ids, known = opened.ids(names)
         blocks = Blocks(opened, kind, inside)
         seen = survey(blocks, used)

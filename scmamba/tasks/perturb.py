@@ -13,7 +13,7 @@ from scmamba.jobs import AnyPath
 from scmamba.learn.effects.model import EffectModel
 from scmamba.learn.training import PerturbationTraining
 from scmamba.models import CellModel
-from scmamba.tasks._perturbation.columns import Columns
+from scmamba.tasks._perturbation.columns import Columns, check_cells
 from scmamba.tasks._perturbation.knowledge import Knowledge, read_knowledge
 from scmamba.tasks._perturbation.model import PerturbationModel
 from scmamba.tasks._perturbation.reading import read_effects, read_screen
@@ -107,6 +107,7 @@ def perturb(
     >>> model.predict_mean(cells, ["A", "A+B"]).shape
     (2, 30)
     """
+    check_cells(adata, "adata")
     check_flag("effects", effects)
     check_count("seed", seed, least=0)
     if cell_type_key is not None and context_key is not None:

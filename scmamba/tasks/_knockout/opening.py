@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from scmamba._arguments import nearest
+from scmamba._errors import ScmambaError
 from scmamba.jobs import Job
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
@@ -89,7 +91,12 @@ class OpenedModel:
 
 
 def open_with_model(
-    job: Job, model: Any, batch_key: str | None, where: dict[str, Any], seed: int
+    job: Job,
+    model: Any,
+    batch_key: str | None,
+    where: dict[str, Any],
+    seed: int,
+    genes: Sequence[str] = (),
 ) -> OpenedModel:
     """Find the cells of a job, and open a model for them.
 
@@ -105,17 +112,29 @@ def open_with_model(
         ``layer``, ``use_raw``, ``gene_key``.
     seed
         Seed of the choice of cells.
+    genes
+        Genes that the cells must have, which is checked before a compact model is fitted.
 
     Raises
     ------
     ScmambaError
-        Expression cannot be used, or the model does not load or fit.
+        Expression cannot be used, a gene is unknown, or the model does not load or fit.
     """
     located, found = Expressions.of(job.source, **where), None
     if model is None:
+        _require(genes, [str(name) for name in located.first.var_names])
         n, rows = job.source.n_obs, np.arange(job.source.n_obs)
         if n > _LEARNED_FROM:
             rows = np.sort(np.random.default_rng(seed).choice(n, _LEARNED_FROM, replace=False))
         found, _ = gather(located, rows)
     reader = open_reader(model, found or located.first, job.source.obs, batch_key)
     return OpenedModel(located, reader)
+
+
+def _require(genes: Sequence[str], labels: list[str]) -> None:
+    """Raise ScmambaError for a gene that the cells lack."""
+    if missing := resolve(genes, labels).missing:
+        near = ", ".join(map(repr, nearest(missing[0], labels)))
+        raise ScmambaError(
+            f"{missing[0]!r} is not among the {len(labels):,} genes of the cells; near: {near}"
+        )

@@ -17,7 +17,7 @@ from scmamba.learn.effects.names import Perturbation
 from scmamba.learn.effects.table import EffectTable, Floats
 from scmamba.pp import expression, log_normalized
 from scmamba.tasks._perturbation.blocks import CellBlock
-from scmamba.tasks._perturbation.columns import Columns, read_labels
+from scmamba.tasks._perturbation.columns import Columns, check_cells, read_labels
 from scmamba.tasks._perturbation.reading import Screen
 
 BLOCK = 1024
@@ -154,8 +154,10 @@ def read_controls(
     Raises
     ------
     ScmambaError
-        If expression is invalid, or fewer than half of the model's genes are found.
+        If these are no cells, expression is invalid, or fewer than half of the model's genes are
+        found.
     """
+    check_cells(cells, "cells")
     found = expression(cells, layer=layer, use_raw=use_raw, gene_key=gene_key)
     genes = screen.table.genes
     names = pd.Index([str(name) for name in found.var_names])

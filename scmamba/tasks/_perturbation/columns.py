@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from anndata import AnnData
 
 from scmamba._arguments import check_value
 from scmamba._errors import ScmambaError
@@ -31,6 +32,14 @@ class Columns:
     context: str | None = None
     dose: str | None = None
     batch: str | None = None
+
+
+def check_cells(cells: object, option: str) -> None:
+    """Raise ScmambaError for what is neither an AnnData nor a MuData, such as a path."""
+    if not isinstance(cells, AnnData) and not hasattr(cells, "mod"):
+        raise ScmambaError(
+            f"{option} is a {type(cells).__name__}; give an AnnData: anndata.read_h5ad(path)"
+        )
 
 
 def read_perturbations(

@@ -93,6 +93,11 @@ def read_screen(
             ", ".join(left[:5]),
         )
         kept &= ~few
+        if not any(bool(perturbations[i]) for i in np.flatnonzero(kept)):
+            raise ScmambaError(
+                f"no perturbation has {FEWEST_CELLS} or more cells; there are fewer of "
+                f"{', '.join(left[:5])}"
+            )
     rows = np.flatnonzero(kept)
     context_of = {batch_name(contexts[i], batches[i]): str(contexts[i]) for i in rows}
     composite = [batch_name(contexts[i], batches[i]) for i in rows]

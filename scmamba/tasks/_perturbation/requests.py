@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,14 +54,24 @@ class Requests:
         ScmambaError
             There is none, or one is neither in the data nor a known gene.
         """
-        names = [given] if isinstance(given, str) else list(given)
+        names = [given] if isinstance(given, str) else given
+        names = list(names) if isinstance(names, Iterable) else [names]
         if not names:
             raise ScmambaError("perturbations is empty; give at least one")
-        parsed = [self.screen.names.parse(one) for one in names]
-        allowed = self.embeddings
-        for one in parsed:
-            unknown = tuple(name for name in one if allowed is None or not allowed.known([name])[0])
-            self.screen.names.require_known(unknown)
+        if not all(map(_is_name, names)):
+            raise ScmambaError(
+                f"perturbations={given!r}; give one or more names, such as 'A', 'A+B' or ['A', 'B']"
+            )
+        known, allowed = self.screen.names, self.embeddings
+        measured = {one.casefold(): one for one in known.singles}
+        measured |= {one: one for one in known.singles}
+        parsed = []
+        for one in map(known.parse, names):
+            # in the letters of the data, where only upper and lower case differ
+            parts = [measured.get(part, measured.get(part.casefold(), part)) for part in one]
+            parsed.append(known.parse(parts) if parts else ())
+            unknown = tuple(n for n in parts if allowed is None or not allowed.known([n])[0])
+            known.require_known(unknown)
         return parsed
 
     def dose(self, dose: float | None) -> float:
@@ -109,3 +119,10 @@ class Requests:
         found = self.table.control_of([context])
         assert found is not None
         return found[0]
+
+
+def _is_name(one: object) -> bool:
+    """Whether this is the name of a perturbation, or a list of names that are combined."""
+    if isinstance(one, str):
+        return True
+    return isinstance(one, Sequence) and all(isinstance(part, str) for part in one)

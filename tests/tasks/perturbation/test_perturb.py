@@ -243,6 +243,30 @@ def test_requests_that_cannot_be_met_are_refused(model):
         given.reverse(pd.Series([1.0], ["g0"]), change=True)
 
 
+@pytest.mark.parametrize("given", [None, 3, [3], [["A", 3]]], ids=str)
+def test_what_is_no_name_is_refused(model, given):
+    with pytest.raises(ScmambaError, match="give one or more names"):
+        model.predict(controls(), given)
+
+
+def test_what_are_no_cells_is_refused(model):
+    with pytest.raises(ScmambaError, match="adata is a str; give an AnnData"):
+        perturb("screen.h5ad", "drug", "ctrl")
+    with pytest.raises(ScmambaError, match="cells is a DataFrame; give an AnnData"):
+        model.predict(pd.DataFrame(), "A")
+
+
+def test_upper_and_lower_case_name_the_same_measured_perturbation(model):
+    upper, lower = (model.predict_mean(None, [one]) for one in ("A", "a"))
+    pd.testing.assert_frame_equal(upper, lower)
+
+
+def test_a_screen_of_few_cells_alone_is_refused():
+    adata = screen(4, contexts=("T",))
+    with pytest.raises(ScmambaError, match="no perturbation has 5 or more cells; .* of A, B"):
+        perturb(adata, "drug", "ctrl")
+
+
 def test_few_cells_of_a_perturbation_are_left_out(caplog):
     adata = screen(6, contexts=("T",))
     adata = adata[[*range(12), *range(12, 15)]].copy()
