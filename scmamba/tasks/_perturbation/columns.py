@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from anndata import AnnData
 
 from scmamba._arguments import check_value
 from scmamba._errors import ScmambaError
@@ -36,7 +35,7 @@ class Columns:
 
 def check_cells(cells: object, option: str) -> None:
     """Raise ScmambaError for what is neither an AnnData nor a MuData, such as a path."""
-    if not isinstance(cells, AnnData) and not hasattr(cells, "mod"):
+    if not hasattr(cells, "obs_names"):
         raise ScmambaError(
             f"{option} is a {type(cells).__name__}; give an AnnData: anndata.read_h5ad(path)"
         )
