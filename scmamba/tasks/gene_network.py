@@ -123,7 +123,8 @@ def gene_network(
     where = {"layer": layer, "use_raw": use_raw, "gene_key": gene_key}
     with open_jobs(adata, output) as jobs:
         needed = names if names is not None and missing == "error" else []
-        opened = open_with_model(jobs[0], model, batch_key, where, used, needed).whole()
+        found = open_with_model(jobs[0], model, batch_key, where, used, needed, "regulators")
+        opened = found.whole()
         network = _network(opened, names, method, missing, n_targets, n_programs, known, used)
         jobs[0].write(_results(opened, network, keys, len(jobs[0].source.var), used), "")
     return network

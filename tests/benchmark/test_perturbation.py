@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scmamba import benchmark
+from scmamba import benchmark, metrics
 from scmamba._errors import ScmambaError
 from scmamba.benchmark._perturbation.problem import read_problem
 from scmamba.benchmark._perturbation.reverse_ranks import reverse_ranks
-from scmamba.benchmark._perturbation.scores import true_changes
+from scmamba.benchmark._perturbation.scores import effect_scores, true_changes
 from scmamba.benchmark._perturbation.split import held_out, split_of
 
 CHEAP = ["no_change", "mean", "additive"]
@@ -143,6 +143,19 @@ def test_effects_by_pair_and_all_methods(tmp_path):
     x = profiles().X
     row = int(one["perturbation"].removeprefix("drug"))
     assert one["pearson_delta"] == pytest.approx(np.corrcoef(x[row], x[row + 8])[0, 1], abs=1e-5)
+
+
+def test_scores_of_profiles_are_those_of_the_metrics():
+    problem = read_problem(cells(), "target", "NT", ["type"], effects=False, min_cells=1)
+    changes = 0.5 * true_changes(problem, problem.keys)
+    found = effect_scores(problem, problem.keys, changes)
+    controls = problem.table.control_of([context for context, _ in problem.keys])
+    profiles = pd.DataFrame(controls + changes, found.index, problem.adata.var_names)
+    expected = metrics.perturbation(
+        problem.adata, profiles, "perturbation", "control", context_key="context"
+    )
+    for name in ("mse", "pearson_delta", "pearson_delta_top"):
+        np.testing.assert_allclose(found[name], expected.table.loc[found.index, name])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,11 @@ from scmamba.benchmark._perturbation.problem import PerturbationProblem as Probl
 from scmamba.benchmark._perturbation.split import PerturbationSplit
 from scmamba.learn.effects.table import Floats
 
+if TYPE_CHECKING:
+    from anndata import AnnData
+
 N_TOP = 100
+_MAX_CELLS = 1000
 CEILING = "split-half ceiling"
 
 
@@ -37,7 +42,7 @@ def effect_scores(problem: Problem, keys: Sequence[Key], changes: Floats) -> pd.
     )
 
     if not problem.effects:
-        return _cell_scores(problem, keys, changes)[0]
+        return _cell_scores(problem, keys, changes)
     real = true_changes(problem, keys).astype(np.float64)
     predicted = changes.astype(np.float64)
     scores = change_scores(real, predicted, np.zeros_like(real), N_TOP)
@@ -59,8 +64,22 @@ def ceiling(problem: Problem, keys: Sequence[Key]) -> pd.Series | None:
     """Mean scores of one half of the measured cells as the prediction of the other."""
     if problem.effects:
         return None
-    _, found = _cell_scores(problem, keys, true_changes(problem, keys))
-    return found
+    from scmamba.metrics import perturbation
+    from scmamba.metrics.perturbation import CEILING as HALVES
+
+    changes = true_changes(problem, keys)
+    real, profiles, context_key, targets = _measured(problem, keys, changes)
+    found = perturbation(
+        real,
+        profiles,
+        PERTURBATION,
+        CONTROL,
+        context_key=context_key,
+        targets=targets,
+        n_top=N_TOP,
+        max_cells=_MAX_CELLS,
+    )
+    return found.summary.get(HALVES, pd.Series(dtype=float))
 
 
 def distances(
@@ -103,13 +122,27 @@ def true_changes(problem: Problem, keys: Sequence[Key]) -> Floats:
     return np.asarray(table.effects[rows], np.float64)
 
 
-def _cell_scores(
-    problem: Problem, keys: Sequence[Key], changes: Floats
-) -> tuple[pd.DataFrame, pd.Series]:
-    """Scores of profiles by :func:`scmamba.metrics.perturbation`, and its ceiling."""
-    from scmamba.metrics import perturbation
-    from scmamba.metrics.perturbation import CEILING as HALVES
+def _cell_scores(problem: Problem, keys: Sequence[Key], changes: Floats) -> pd.DataFrame:
+    """Scores of profiles, as :func:`scmamba.metrics.perturbation` has them, without its ceiling."""
+    from scmamba.metrics._perturbation.cells import measured_cells, predicted_profiles
+    from scmamba.metrics._perturbation.truth import Truth
 
+    real, profiles, context_key, targets = _measured(problem, keys, changes)
+    cells = measured_cells(real, PERTURBATION, CONTROL, context_key)
+    named = [key for key in cells.rows if key in set(keys)]
+    truth = Truth(cells, CONTROL, named, targets, N_TOP, _MAX_CELLS, 0)
+    table, _ = truth.score(predicted_profiles(profiles, cells.genes, named))
+    table = table.loc[list(keys)].rename_axis(index=[CONTEXT, PERTURBATION])
+    # no change correlates with nothing; rounding of profiles would make a number of it
+    correlations = [name for name in table if name.startswith("pearson_delta")]
+    table.loc[~changes.any(1), correlations] = np.nan
+    return table
+
+
+def _measured(
+    problem: Problem, keys: Sequence[Key], changes: Floats
+) -> tuple[AnnData, pd.DataFrame, str | None, dict[str, list[str]]]:
+    """Measured cells, predicted profiles, the column of contexts and the targets."""
     contexts = [context for context, _ in keys]
     controls = problem.table.control_of(contexts)
     assert controls is not None
@@ -117,23 +150,11 @@ def _cell_scores(
     profiles = pd.DataFrame(controls + changes, index, problem.adata.var_names)
     wanted = {*keys, *((context, CONTROL) for context in contexts)}
     real = problem.adata[[key in wanted for key in problem.row_keys]].copy()
-    only = contexts[0] if len({*contexts}) == 1 else None
-    if only == "":
+    alone = {*contexts} == {""}
+    if alone:
         profiles.index = pd.Index([label for _, label in keys])
-    found = perturbation(
-        real,
-        profiles,
-        PERTURBATION,
-        CONTROL,
-        context_key=None if only == "" else CONTEXT,
-        targets={label: list(problem.names.parse(label)) for _, label in keys},
-        n_top=N_TOP,
-    )
-    table = found.table.loc[list(keys)].rename_axis(index=[CONTEXT, PERTURBATION])
-    # no change correlates with nothing; rounding of profiles would make a number of it
-    correlations = [name for name in table if name.startswith("pearson_delta")]
-    table.loc[~changes.any(1), correlations] = np.nan
-    return table, found.summary.get(HALVES, pd.Series(dtype=float))
+    targets = {label: list(problem.names.parse(label)) for _, label in keys}
+    return real, profiles, None if alone else CONTEXT, targets
 
 
 def _some(rows: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:

@@ -97,6 +97,7 @@ def open_with_model(
     where: dict[str, Any],
     seed: int,
     genes: Sequence[str] = (),
+    option: str = "genes",
 ) -> OpenedModel:
     """Find the cells of a job, and open a model for them.
 
@@ -114,6 +115,8 @@ def open_with_model(
         Seed of the choice of cells.
     genes
         Genes that the cells must have, which is checked before a compact model is fitted.
+    option
+        Name of the argument that holds them.
 
     Raises
     ------
@@ -122,7 +125,7 @@ def open_with_model(
     """
     located, found = Expressions.of(job.source, **where), None
     if model is None:
-        _require(genes, [str(name) for name in located.first.var_names])
+        _require(genes, [str(name) for name in located.first.var_names], option)
         n, rows = job.source.n_obs, np.arange(job.source.n_obs)
         if n > _LEARNED_FROM:
             rows = np.sort(np.random.default_rng(seed).choice(n, _LEARNED_FROM, replace=False))
@@ -131,10 +134,11 @@ def open_with_model(
     return OpenedModel(located, reader)
 
 
-def _require(genes: Sequence[str], labels: list[str]) -> None:
+def _require(genes: Sequence[str], labels: list[str], option: str) -> None:
     """Raise ScmambaError for a gene that the cells lack."""
     if missing := resolve(genes, labels).missing:
         near = ", ".join(map(repr, nearest(missing[0], labels)))
         raise ScmambaError(
-            f"{missing[0]!r} is not among the {len(labels):,} genes of the cells; near: {near}"
+            f"{option}: {missing[0]!r} is not among the {len(labels):,} genes of the cells; near: "
+            f"{near}"
         )
