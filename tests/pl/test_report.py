@@ -132,6 +132,12 @@ def test_modalities() -> None:
     assert "CD3" in page.html and "How much each modality says" in page.html
 
 
+def test_a_training_that_was_cut_is_told() -> None:
+    adata = synthetic(40, 30, 2)
+    adata.uns["scmamba"] = {"task": "embed", "cut": "5 of 20 epochs (<b>)"}
+    assert "cut by its limit in time (5 of 20 epochs (&lt;b&gt;))" in report(adata).html
+
+
 def test_perturbation() -> None:
     controls = synthetic(40, 30, 2)
     predicted = controls.copy()

@@ -187,6 +187,12 @@ def unsupported(found: Findings) -> Iterator[str]:
         )
 
 
+def cut_short(found: Findings) -> Iterator[str]:
+    """Training that a limit in time ended."""
+    if (cut := found.record.get("cut", "nothing")) not in ("", "nothing"):
+        yield f"Training was cut by its limit in time ({cut}): give it more (max_minutes)."
+
+
 def untold(found: Findings) -> Iterator[str]:
     """Results whose origin is not written down."""
     if not found.record:
@@ -203,6 +209,7 @@ def unread(found: Findings) -> Iterator[str]:
 
 
 CHECKS: tuple[Callable[[Findings], Iterator[str]], ...] = (
+    cut_short,
     untold,
     few_genes,
     many_unknown,
