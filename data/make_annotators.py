@@ -31,8 +31,8 @@ LIMITS = (
     "Types that it does not know have higher out-of-distribution scores, but are often named as "
     "known ones all the same: of NK cells left out of training, none of 155 was called unknown on "
     "a held-out study. On one of four held-out studies 15 % of the given labels were wrong, where "
-    "5 % were asked for. Cells in a state that it never saw (stimulated ones, say) score as high as "
-    "types that it never saw."
+    "5 % were asked for. Cells in a state that it never saw (stimulated ones, say) score as high "
+    "as types that it never saw."
 )
 
 
