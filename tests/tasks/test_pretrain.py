@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -308,6 +309,19 @@ def test_of_layers_alone_gene_vectors_stay(folder: Path) -> None:
     assert any(name.startswith("stack.") for name in changed)
     with pytest.raises(ScmambaError, match='the model has no Mamba layers; give "full"'):
         pretrain(folder, config({"adapt": "layers"}), model=pretrain(folder, config()).model)
+
+
+def test_the_estimate_is_told_at_the_start_alone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    monkeypatch.setattr(settings, "verbosity", "info")
+    monkeypatch.setattr(logging.getLogger("scmamba"), "propagate", True)
+    caplog.set_level("INFO", logger="scmamba")
+    pretrain(folder, config(), folder=tmp_path / "run")
+    assert "estimate of a pretraining" in caplog.text
+    caplog.clear()
+    pretrain(folder, config(), folder=tmp_path / "run")
+    assert "estimate of a pretraining" not in caplog.text
 
 
 def test_the_command_pretrains_and_saves(folder: Path, tmp_path: Path, capsys) -> None:
