@@ -14,6 +14,7 @@ from _overview_lines import (
     peers,
     perturbation_lines,
     regression_lines,
+    set_lines,
 )
 
 ANNOTATION = {
@@ -46,6 +47,7 @@ def overview(folder: Path) -> list[list[str]]:
     readers: dict[str, Callable[[dict[str, Any], str], list[Line]]] = {
         **dict.fromkeys(ANNOTATION, annotation_lines),
         "integration": integration_lines,
+        "integration_sets": set_lines,
         **{f"multiomics_{one}": multiomics_lines for one in SETS},
         **{f"perturbation_{one}": perturbation_lines for one in SCREENS},
         "sequence_classify": classify_lines,

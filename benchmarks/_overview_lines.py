@@ -22,7 +22,10 @@ MULTIOMICS = {
     ("a549", "embedding", "knn_accuracy"): "RNA and chromatin, time by neighbors",
     ("a549", "hidden peaks", "auroc"): "RNA and chromatin, hidden peaks",
 }
+PEERS = {"pca": "PCA", "harmony": "Harmony", "scvi": "scVI"}
+"""Methods of batch correction that see no labels."""
 FIGURES = {
+    "Total": "scib total",
     "pearson_delta_top": "Pearson, top 100 genes",
     "pearson_delta": "Pearson of change",
     "knn_accuracy": "accuracy",
@@ -75,6 +78,21 @@ def multiomics_lines(results: dict[str, Any], name: str) -> list[Line]:
         if OURS in rows and peers(rows):
             lines.append(_line(title, figure, rows))
     return lines
+
+
+def set_lines(results: dict[str, Any], name: str) -> list[Line]:
+    """Mean total score over the data sets on which all methods without labels ran."""
+    sets = [one["methods"] for one in results["sets"].values()]
+    shared = [key for key in PEERS if sets and all(key in methods for methods in sets)]
+    if not shared or not all(OURS in methods for methods in sets):
+        return []
+    rows = {}
+    for key in (OURS, *shared):
+        runs = [
+            {**run, "Total": run["scores"]["Total"]} for methods in sets for run in methods[key]
+        ]
+        rows[PEERS.get(key, key)] = _means(runs, "Total")
+    return [_line(f"batch correction, {len(sets)} data sets and designs", "Total", rows)]
 
 
 def regression_lines(results: dict[str, Any], title: str) -> list[Line]:
