@@ -19,15 +19,16 @@ def study_rows(runs: Sequence[dict[str, Any]]) -> Table:
     methods = list(dict.fromkeys(name for run in runs for name in run["methods"]))
     body = []
     for method in methods:
-        row, every = [method], []
+        row, every = [method], list[list[float]]()
         for study in studies:
             mine = [r["methods"].get(method) for r in runs if r["study"] == study]
             if None in mine:  # a method that was not installed
                 row.append("")
                 continue
-            every.append([_mean([one[s] for one in mine]) for s in ("accuracy", "macro_f1")])
-            row.append(" / ".join(every[-1]))
-        means = [_mean([float(pair[i]) for pair in every]) for i in (0, 1)]
+            pair = [sum(one[s] for one in mine) / len(mine) for s in ("accuracy", "macro_f1")]
+            row.append(" / ".join(f"{score:.3f}" for score in pair))
+            every.append(pair)
+        means = [_mean([pair[i] for pair in every]) for i in (0, 1)]
         body.append([*row, " / ".join(means) if len(every) == len(studies) else ""])
     return ["accuracy / macro-F1", *studies, "mean"], body
 
