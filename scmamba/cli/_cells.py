@@ -84,8 +84,7 @@ def read_some(
     from scmamba._settings import settings
     from scmamba.stream.expressions import Expressions
     from scmamba.stream.source import OnDisk, open_cells, sample
-    from scmamba.tasks._gather import gather
-    from scmamba.tasks._integrating import together
+    from scmamba.tasks._gather import gather, together
 
     rows, found = sample(results.n_obs, most, settings.seed), []
     parts: dict[str, list[np.ndarray]] = {embedding: [], "X_umap": []}

@@ -10,7 +10,7 @@ def annotate(
     input: list[Path] | Path,
     *,
     output: Path,
-    reference: Path | None = None,
+    reference: list[Path] | Path | None = None,
     model: str | None = None,
     save_model: Path | None = None,
     report: Path | None = None,
@@ -30,7 +30,8 @@ def annotate(
         File to write: the same cells with the predictions in ``obs``; of several files, a folder.
         Rerunning an interrupted command resumes it.
     reference
-        Labeled reference cells, in any of these formats.
+        Labeled reference cells: a file or several, in any of these formats. Without it, labels
+        are those of labels_key in the input, in each file where there are several.
     model
         Folder of a saved annotator or name of one that ships (see scmamba models), or folder or
         name of a pretrained model.

@@ -22,7 +22,7 @@ def explain(
     input
         Cells: an .h5ad, .zarr or .h5mu file, a 10x .h5 file or mtx folder.
     model
-        Folder of a saved annotator.
+        Folder of a saved annotator, or name of one that ships.
     output
         CSV or TSV file to write: the genes that argue most for each type.
     cells

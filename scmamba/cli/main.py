@@ -55,7 +55,7 @@ COMMANDS = {
     "models": "list the models and annotators that ship with the package or can be fetched",
     "info": "this machine: device and kernels; or a model: size, license, source",
 }
-_WRONG, _INTERRUPTED = 2, 130
+_WRONG, _INTERRUPTED, _NOT_READ = 2, 130, 141
 
 
 def console() -> int:
@@ -63,9 +63,23 @@ def console() -> int:
 
     Threads that wait by spinning make small models a hundred times slower where another program
     uses the same cores, so OpenMP is told to let them sleep, unless the user has said otherwise.
+
+    Returns
+    -------
+    What :func:`main` returns; 141, as a shell gives it, where the reader of the output, such as
+    ``head``, has closed the pipe.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    return main()
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes both streams once more when it ends: nobody is there to read.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+        return _NOT_READ
+    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -144,12 +158,27 @@ def _named(command: Callable[..., None], arguments: list[str]) -> list[str]:
     parameters = inspect.signature(command).parameters
     first = next(iter(parameters.values()))
     arguments = _switched_on(arguments, [p.name for p in parameters.values() if p.default is False])
+    several = [p.name for p in parameters.values() if str(p.annotation).startswith("list[")]
+    arguments = _listed(arguments, several)
     n_bare = next((i for i, a in enumerate(arguments) if a.startswith("-")), len(arguments))
     if n_bare > 1 and str(first.annotation).startswith("list["):
         arguments = [json.dumps(arguments[:n_bare]), *arguments[n_bare:]]
     if n_bare and first.kind is first.POSITIONAL_OR_KEYWORD and first.default is not first.empty:
         return [f"--{first.name}", *arguments]
     return arguments
+
+
+def _listed(arguments: list[str], names: Sequence[str]) -> list[str]:
+    """Give an option that may be a list all values behind it, as one."""
+    options, found = {f"--{name}" for name in names}, []
+    while arguments:
+        first, *arguments = arguments
+        found.append(first)
+        if first in options:
+            n = next((i for i, a in enumerate(arguments) if a.startswith("-")), len(arguments))
+            found += [json.dumps(arguments[:n])] if n > 1 else arguments[:n]
+            arguments = arguments[n:]
+    return found
 
 
 def _switched_on(arguments: list[str], switches: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
-from scmamba._errors import ScmambaError
+from scmamba._errors import ScmambaError, about_one
 from scmamba._files import locked, recover, remove, writing
 from scmamba._progress import progress_bar
 from scmamba._read import reading
@@ -70,15 +70,9 @@ class Job(ABC):
         """Close the cells and release the lock of the output."""
         self._stack.close()
 
-    @contextmanager
-    def naming_errors(self) -> Iterator[None]:
+    def naming_errors(self) -> AbstractContextManager[None]:
         """Say in an error of the block which of several inputs it is about."""
-        try:
-            yield
-        except ScmambaError as error:
-            if not self.several or self.name in str(error):
-                raise
-            raise ScmambaError(f"{self.name}: {error}") from error
+        return about_one(self.name, of_several=self.several)
 
     def compute(self, expressions: Expressions, key: str, block: Block) -> None:
         """Compute and keep the blocks of cells that an earlier run of the same call did not finish.

@@ -31,6 +31,14 @@ from scmamba.models.shipped.registry import near_names
 
 _WAIT = 12 * 3600.0
 """Seconds to wait for another process that downloads the same model."""
+_SAVED = {
+    "annotator.json": "scmamba.tasks.Annotator.load",
+    "integrator.json": "scmamba.tasks.Integrator.load",
+    "multiomics.json": "scmamba.tasks.MultiomicsModel.load",
+    "perturbation.json": "scmamba.tasks.PerturbationModel.load",
+    "predictor.json": "scmamba.tasks.sequence.SequencePredictor.load",
+}
+"""Files of saved results that hold models among other things, and what loads them."""
 
 
 def load(
@@ -194,8 +202,9 @@ def _load_shipped(card: ShippedModel, options: dict[str, Any]) -> CellModel:
     """Load a model of the package; its files are compared with the hash of its card."""
     if card.kind != "backbone":
         raise ScmambaError(
-            f"{card.name!r} is an annotator; annotate cells with it by "
-            f"scmamba.tasks.annotate(adata, model={card.name!r})"
+            f"{card.name!r} is an annotator, not a model alone; annotate cells with it by "
+            f"scmamba.tasks.annotate(adata, model={card.name!r}), or load it by "
+            f"scmamba.tasks.Annotator.load({card.name!r})"
         )
     model = load_own(card.check(), **options)
     assert isinstance(model, CellModel)
@@ -243,6 +252,11 @@ def _load_release(folder: Path, options: dict[str, Any]) -> CellModel:
         say_license(str(folder), model.license)
         return model
     names = sorted(p.name for p in folder.iterdir())
+    for file, function in _SAVED.items():
+        if file in names:
+            raise ScmambaError(
+                f"{folder} holds more than a model ({file}); load it by {function}({str(folder)!r})"
+            )
     raise ScmambaError(
         f"{folder} holds no model: give a folder with {CONFIG} and {WEIGHTS}, or one of the "
         "published layout with args.json, vocab.json and best_model.pt. "

@@ -13,7 +13,7 @@ from scmamba.learn.training import (
 )
 from scmamba.tasks import sequence
 from scmamba.tasks._annotation.annotator import Annotator
-from scmamba.tasks._annotation.explain import Explanation
+from scmamba.tasks._annotation.explanation import Explanation
 from scmamba.tasks._integration.integrator import Integrator
 from scmamba.tasks._knockout.result import Knockouts
 from scmamba.tasks._multiomics.model import MultiomicsModel

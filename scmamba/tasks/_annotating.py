@@ -1,112 +1,34 @@
-"""What an annotation call asks for, where its labels come from, and what it writes."""
+"""The steps of an annotation call: find expression, fit, predict a block of cells."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from anndata import AnnData
 
 from scmamba._errors import ScmambaError
-from scmamba._keys import UNKNOWN
 from scmamba._log import logger
-from scmamba._text import label_texts, obs_column
-from scmamba.jobs import Job, Jobs, Results, about, digest, identity, label_colors
-from scmamba.learn.ood import larger_shift
+from scmamba._text import obs_column
+from scmamba.jobs import Job, Jobs, digest, identity
 from scmamba.learn.training import AnnotationTraining
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
-from scmamba.stream.source import CellSource, open_cells
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation.examples import beside, within
-from scmamba.tasks._annotation.reasons import reason_column
 from scmamba.tasks._annotation.task import FitTask
-from scmamba.tasks._annotation.voting import majority, over_cluster
+from scmamba.tasks._annotation_labels import LabeledCells
 from scmamba.tasks._annotation_request import AnnotationRequest
-from scmamba.tasks._checks import flag_empty
 from scmamba.tasks._forward import block_values
-from scmamba.tasks._labels import Labels, read_batches, read_labels
 from scmamba.tokens.cells.genes import GeneMatch
 from scmamba.tokens.cells.orthologs import as_human
 from scmamba.tokens.cells.species import species_hint
 
 _KEPT = ("confidence", "ood_score", "reason", "empty", "embedding")
-
-
-@dataclass(frozen=True)
-class LabeledCells:
-    """Where labels come from.
-
-    Attributes
-    ----------
-    source
-        Cells, some of which are labeled: a reference, or those to annotate.
-    labels
-        Labels of these cells.
-    batches
-        (n_cells,) batch of each labeled cell, or None.
-    colors
-        Color of each label, as far as the source has them.
-    from_reference
-        Whether the cells are of a reference.
-    """
-
-    source: CellSource
-    labels: Labels
-    batches: npt.NDArray[np.object_] | None
-    colors: dict[str, str]
-    from_reference: bool
-
-    @property
-    def own_labels(self) -> Labels | None:
-        """Labels of the cells to annotate, which keep them; None where others are labeled."""
-        return None if self.from_reference else self.labels
-
-
-@contextmanager
-def open_reference(reference: AnnData | Path | None) -> Iterator[CellSource | None]:
-    """Give the cells of the reference, opened and checked once; None where there is none."""
-    if reference is None:
-        yield None
-        return
-    with open_cells(reference) as source:
-        yield source
-
-
-def labeled_cells(
-    request: AnnotationRequest, jobs: Jobs, reference: CellSource | None
-) -> LabeledCells | None:
-    """Read labels and batches; None where the annotator was given.
-
-    Raises
-    ------
-    ScmambaError
-        A column is missing or holds no labels, or all cells to annotate are labeled already.
-    """
-    if request.saved is not None or request.labels_key is None:
-        return None
-    source = jobs[0].source if reference is None else reference
-    where = "adata.obs" if reference is None else "reference.obs"
-    key, batches = request.labels_key, None
-    labels = read_labels(source.obs, key, request.unlabeled_category, where)
-    if request.batch_key is not None:
-        batches = read_batches(source.obs, request.batch_key, where, needed=labels.rows)
-    if reference is None and len(labels.rows) == len(labels.codes):
-        raise ScmambaError(
-            f"every cell of adata.obs[{key!r}] is labeled, so none is left to annotate; set those "
-            f"to be predicted to NaN or {request.unlabeled_category!r}, or pass the labeled cells "
-            "as reference="
-        )
-    colors = label_colors(source.obs, source.uns, key)
-    return LabeledCells(source, labels, batches, colors, reference is not None)
 
 
 @dataclass(frozen=True)
@@ -159,9 +81,13 @@ def as_human_genes(found: Expressions, organism: str) -> Expressions:
 
 
 def fit_annotator(
-    request: AnnotationRequest, cells: LabeledCells | None, found: Expressions
+    request: AnnotationRequest, cells: LabeledCells | None, inputs: Sequence[AnnotationInput]
 ) -> Annotator:
-    """Fit an annotator to labeled cells, for cells of which ``found`` is the expression."""
+    """Fit an annotator to labeled cells, for those of ``inputs``.
+
+    Beside a reference, cells of the first input are what is annotated; labels within the inputs
+    are learned from all of them.
+    """
     if cells is None:
         raise ScmambaError("no labeled cells were given; name them with labels_key=")
     labels, batches, seed = cells.labels, cells.batches, request.seed
@@ -172,9 +98,11 @@ def fit_annotator(
                 "learned from: on another study more of them may be wrong than max_error=%g",
                 request.max_error,
             )
-        examples = beside(found, cells.source, labels, batches, request.where, seed)
+        examples = beside(
+            inputs[0].expressions, cells.sources, labels, batches, request.where, seed
+        )
     else:
-        examples = within(found, labels, batches, seed)
+        examples = within([one.expressions for one in inputs], labels, batches, seed)
     return FitTask(
         examples, request.n_top_genes, seed, request.training or AnnotationTraining()
     ).fit(
@@ -223,86 +151,6 @@ def _predicted(
     return {"best_guess": found.log_proba.argmax(1), **kept}
 
 
-def annotation_results(
-    job: Job,
-    annotator: Annotator,
-    match: GeneMatch,
-    request: AnnotationRequest,
-    cells: LabeledCells | None,
-) -> Results:
-    """Gather what is written for one input."""
-    keys = request.keys
-    classes = np.array(annotator.classes, dtype=object)
-    best_guess = classes[job.kept("best_guess")]
-    reason = np.array(job.kept("reason"))
-    cell_type = np.where(reason >= 0, UNKNOWN, best_guess)
-    own = None if cells is None else cells.own_labels
-    if own is not None:
-        cell_type[own.rows] = classes[own.codes[own.rows]]
-        reason[own.rows] = -1
-    colors = {} if cells is None else cells.colors
-    results = Results()
-    results.add_labels(keys.cell_type, cell_type, annotator.classes, colors)
-    results.add_labels(keys.best_guess, best_guess, annotator.classes, colors)
-    if (levels := annotator.hierarchy) is not None:
-        coarse = np.array([*levels.coarse, UNKNOWN], dtype=object)[job.kept("coarse")]
-        results.add_labels(keys.coarse, coarse, levels.coarse, {})
-        results.obs[keys.ontology_id] = pd.Categorical(
-            levels.ontology_ids(cell_type.tolist(), coarse.tolist())
-        )
-    if request.majority_voting:
-        voted = majority(cell_type, _clusters(job, request))
-        results.add_labels(keys.majority_voting, voted, annotator.classes, colors)
-    results.obs[keys.confidence] = np.array(job.kept("confidence"))
-    results.obs[keys.ood_score] = np.array(job.kept("ood_score"))
-    results.obs[keys.reason] = reason_column(reason)
-    flag_empty(results, keys, job.kept("empty"), job.source.obs)
-    results.obsm[keys.embedding] = job.kept("embedding")
-    results.uns[keys.uns] = about(
-        "annotate",
-        shift=_shift(annotator, job.kept("ood_score"), cells),
-        thresholds=dict(zip(annotator.classes, annotator.thresholds.tolist(), strict=True)),
-        ood_threshold=annotator.ood_threshold,
-        neural_weight=annotator.fusion.neural_weight,
-        scores=annotator.scores,
-        genes_matched=n_found(annotator, match),
-        genes_given=match.n_names,
-        **annotator.about,
-    )
-    results.uns[keys.validation] = annotator.validation
-    return results
-
-
-def _shift(
-    annotator: Annotator, score: npt.NDArray[Any], cells: LabeledCells | None
-) -> float | None:
-    """Mean out-of-distribution score; logged where no held-out batch had such a high one."""
-    held_out = annotator.about.get("held_out_shift", {})
-    labels = None if cells is None else cells.own_labels
-    new = score if labels is None else score[labels.codes < 0]
-    if not held_out or not len(new):
-        return None
-    shift = float(np.mean(new))
-    if larger_shift(shift, held_out):
-        logger.warning(
-            "these cells differ more from the labeled cells (mean OOD score %.2f) than held-out "
-            "cells did (at most %.2f in a batch): more labels may be wrong than max_error=%g",
-            shift,
-            max(held_out.values()),
-            annotator.about["max_error"],
-        )
-    return shift
-
-
-def _clusters(job: Job, request: AnnotationRequest) -> npt.NDArray[Any]:
-    """(n,) cluster of each cell: a column of ``obs``, or made from principal components."""
-    if isinstance(request.majority_voting, str):
-        texts, missing = label_texts(job.source.obs[request.majority_voting])
-        texts[missing] = None
-        return texts
-    return over_cluster(np.array(job.kept("coordinates")), request.seed)
-
-
 def call_digest(request: AnnotationRequest, jobs: Jobs) -> str:
     """Return one text that stands for all that decides the results."""
     if request.saved is not None:
@@ -314,7 +162,10 @@ def call_digest(request: AnnotationRequest, jobs: Jobs) -> str:
             organism=request.organism,
         )
     how = {f.name: getattr(request, f.name) for f in fields(request)}
-    how |= {"model": identity(how["model"]), "reference": identity(how["reference"])}
+    how |= {
+        "model": identity(request.model),
+        "references": [identity(one) for one in request.references],
+    }
     return digest(task="annotate", files=jobs.stamp(), **how)
 
 

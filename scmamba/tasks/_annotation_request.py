@@ -18,7 +18,8 @@ from scmamba.models import CellModel
 from scmamba.models.shipped import find_shipped
 from scmamba.pp.expression import check_shape
 from scmamba.stream.source import as_path, check_file
-from scmamba.tasks._annotation.annotator import Annotator, is_annotator
+from scmamba.tasks._annotation.annotator import Annotator
+from scmamba.tasks._annotation.saved import is_annotator
 from scmamba.tasks._annotation.voting import check_clustering
 from scmamba.tasks._checks import check_at_least, check_folder
 from scmamba.tokens.cells.orthologs import check_organism
@@ -30,6 +31,8 @@ class AnnotationRequest:
 
     Attributes
     ----------
+    references
+        What ``reference`` names, one by one.
     keys
         Names under which results are written.
     saved
@@ -38,7 +41,7 @@ class AnnotationRequest:
     """
 
     model: Annotator | CellModel | AnyPath | None
-    reference: AnnData | Path | None
+    references: tuple[AnnData | Path, ...]
     labels_key: str | None
     unlabeled_category: str
     batch_key: str | None
@@ -68,18 +71,17 @@ class AnnotationRequest:
         ScmambaError
             An option is out of range, options contradict each other, or labels come from nowhere.
         """
-        reference, model = as_path(reference), options["model"]
-        _check_reference(adata, reference)
+        references, model = _references(adata, reference), options["model"]
         check_folder(model, "annotator.json")
         used = settings.seed if seed is None else seed
         made = cls(
-            reference=reference,
+            references=references,
             keys=Keys(key_added),
             seed=used,
             saved=_saved(model),
             **options,
         )
-        made._check(several=isinstance(adata, (list, tuple)) and len(adata) > 1)
+        made._check()
         return made
 
     @property
@@ -97,10 +99,10 @@ class AnnotationRequest:
     @property
     def finds_shipped(self) -> bool:
         """Whether the fitting annotator among those that ship has to be found."""
-        given = (self.model, self.reference, self.labels_key)
-        return self.saved is None and all(one is None for one in given)
+        given = (self.model, self.labels_key)
+        return self.saved is None and not self.references and all(one is None for one in given)
 
-    def _check(self, *, several: bool) -> None:
+    def _check(self) -> None:
         if self.mode not in MODES:
             raise ScmambaError(f"mode={self.mode!r}; allowed: {', '.join(map(repr, MODES))}")
         for name in ("max_error", "ood_fpr"):
@@ -117,11 +119,6 @@ class AnnotationRequest:
             return
         if self.labels_key is None:
             raise ScmambaError(self._no_labels())
-        if self.reference is None and several:
-            raise ScmambaError(
-                "labels within several files are not gathered; give the labeled cells as "
-                "reference=, or a saved annotator as model="
-            )
         if self.model is None and self.mode in ("probe", "lora"):
             raise ScmambaError(
                 f"mode={self.mode!r} needs a pretrained model: give model=, or leave mode='auto' "
@@ -159,13 +156,23 @@ class AnnotationRequest:
         )
 
     def _columns(self) -> list[str]:
-        return list(getattr(self.reference, "obs", ()))
+        return list(getattr(self.references[0], "obs", ())) if self.references else []
+
+
+def _references(adata: Any, given: Any) -> tuple[AnnData | Path, ...]:
+    """Return labeled cells one by one, checked but for their content."""
+    if given is None:
+        return ()
+    if isinstance(given, (list, tuple)) and not given:
+        raise ScmambaError("reference= is an empty list; give labeled cells, or omit it")
+    found = tuple(map(as_path, given if isinstance(given, (list, tuple)) else [given]))
+    for one in found:
+        _check_reference(adata, one)
+    return found
 
 
 def _check_reference(adata: Any, reference: Any) -> None:
     """Raise ScmambaError for a missing file, or a column's name given in place of a reference."""
-    if reference is None:
-        return
     if not isinstance(reference, Path):
         check_shape(reference)
         return
@@ -187,9 +194,7 @@ def _saved(model: object) -> Annotator | None:
     """Return the annotator that ``model`` is or names, or None."""
     if isinstance(model, Annotator):
         return model
-    if isinstance(model, (str, os.PathLike)):
-        if is_annotator(model):
-            return Annotator.load(model)
-        if (card := find_shipped(model, "annotator")) is not None:
-            return Annotator.load(card.check())
-    return None
+    if not isinstance(model, (str, os.PathLike)):
+        return None
+    known = is_annotator(model) or find_shipped(model, "annotator") is not None
+    return Annotator.load(model) if known else None

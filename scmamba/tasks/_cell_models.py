@@ -20,9 +20,9 @@ from scmamba.learn.axes import fit_axes
 from scmamba.models import CellModel, preset
 from scmamba.pp.expression import Expression
 from scmamba.stream.data import CellData
-from scmamba.tasks._annotation.annotator import ARTIFACT as ANNOTATOR
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation.networks import compact_data
+from scmamba.tasks._annotation.saved import ARTIFACT as ANNOTATOR
 from scmamba.tasks._forward import cell_data
 from scmamba.tasks._integration.integrator import Integrator, is_integrator
 from scmamba.tasks._labels import read_batches

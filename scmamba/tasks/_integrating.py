@@ -8,16 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
 
-from scmamba._errors import ScmambaError
 from scmamba._keys import UNKNOWN
 from scmamba._log import logger
 from scmamba.jobs import Job, Jobs, digest, identity
-from scmamba.pp.expression import Expression, ways_to_counts
-from scmamba.pp.units import Unit
+from scmamba.pp.expression import ways_to_counts
 from scmamba.stream.expressions import Expressions
-from scmamba.tasks._gather import gather
+from scmamba.tasks._gather import gather, together
 from scmamba.tasks._integration.checks import check_batches, tell_overlap
 from scmamba.tasks._integration.integrator import Integrator, check_batch
 from scmamba.tasks._integration.sampling import sample_batches
@@ -133,55 +130,6 @@ def _labels(
         columns.append(obs[[request.labels_key]].iloc[own].astype(object))
     obs = columns[0] if len(columns) == 1 else pd.concat(columns)
     return read_labels(obs, request.labels_key, UNKNOWN, "adata.obs")
-
-
-def together(found: Sequence[Expression]) -> Expression:
-    """Stack the expression of several inputs over the genes that all of them name.
-
-    Raises
-    ------
-    ScmambaError
-        Inputs hold different units, or have fewer than half of their genes in common.
-    """
-    first = found[0]
-    if len(found) == 1:
-        return first
-    units = [one.unit for one in found]
-    alike = len({unit.kind for unit in units}) == 1
-    if len({unit.is_counts for unit in units}) > 1 or not (
-        alike or all(unit.is_whole_library for unit in units)
-    ):
-        raise ScmambaError(
-            f"the files hold {', '.join(dict.fromkeys(map(str, units)))}; give all of them the "
-            'same unit, or name a layer that has it: layer="counts"'
-        )
-    if not alike:
-        found = [replace(one, X=one.unit.linear(one.X)) for one in found]
-        first = replace(
-            first, unit=Unit("fractional counts" if units[0].is_counts else "normalized counts")
-        )
-    named = [dict.fromkeys(name for name in one.var_names.tolist() if name) for one in found]
-    common = [name for name in named[0] if all(name in one for one in named[1:])]
-    fewest = min(map(len, named))
-    if 2 * len(common) < fewest:
-        raise ScmambaError(
-            f"the files have {len(common):,} gene names in common, and the one with the fewest has "
-            f"{fewest:,}; give them the same kind of names: gene_key="
-        )
-    if len(common) < max(map(len, named)):
-        logger.info("%s genes are in all files", f"{len(common):,}")
-    stacked = sparse.vstack([_columns(one, common) for one in found], format="csr")
-    return replace(first, X=stacked, var_names=np.array(common, dtype=object))
-
-
-def _columns(found: Expression, names: Sequence[str]) -> sparse.csr_matrix:
-    """(n_cells, n_names) expression by gene name; columns of the same name are added up."""
-    place = {name: i for i, name in enumerate(names)}
-    column = np.array([place.get(name, -1) for name in found.var_names.tolist()])
-    rows = np.flatnonzero(column >= 0)
-    shape = (len(column), len(names))
-    chosen = (np.ones(len(rows), np.float32), (rows, column[rows]))
-    return (found.X @ sparse.csr_matrix(chosen, shape=shape)).tocsr()
 
 
 def call_digest(request: IntegrationRequest, jobs: Jobs) -> str:

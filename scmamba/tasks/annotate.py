@@ -13,17 +13,16 @@ from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
 from scmamba.tasks._annotating import (
     annotate_block,
-    annotation_results,
     call_digest,
     fit_annotator,
     for_annotator,
-    labeled_cells,
     locate,
-    open_reference,
 )
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation_choice import with_annotator
+from scmamba.tasks._annotation_labels import labeled_cells, open_references
 from scmamba.tasks._annotation_request import AnnotationRequest
+from scmamba.tasks._annotation_results import annotation_results
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 @overload
 def annotate(
     adata: AnnData | MuData | AnyPath | Sequence[AnyPath],
-    reference: AnnData | AnyPath | None = None,
+    reference: AnnData | AnyPath | Sequence[AnnData | AnyPath] | None = None,
     *,
     labels_key: str | None = None,
     unlabeled_category: str = UNKNOWN,
@@ -61,7 +60,7 @@ def annotate(
 @overload
 def annotate(
     adata: AnnData | MuData,
-    reference: AnnData | AnyPath | None = None,
+    reference: AnnData | AnyPath | Sequence[AnnData | AnyPath] | None = None,
     *,
     labels_key: str | None = None,
     unlabeled_category: str = UNKNOWN,
@@ -88,7 +87,7 @@ def annotate(
 
 def annotate(
     adata: AnnData | MuData | AnyPath | Sequence[AnyPath],
-    reference: AnnData | AnyPath | None = None,
+    reference: AnnData | AnyPath | Sequence[AnnData | AnyPath] | None = None,
     *,
     labels_key: str | None = None,
     unlabeled_category: str = UNKNOWN,
@@ -132,9 +131,10 @@ def annotate(
         path or a list of paths (``.h5ad``, ``.zarr``, ``.h5mu``, 10x ``.h5`` or mtx folder), which
         are read in blocks.
     reference
-        Labeled cells, an AnnData or a path; the genes in common are used.
+        Labeled cells: an AnnData, a path, or a list of these; the genes in common are used.
     labels_key
-        ``obs`` column with labels, in ``reference`` or in ``adata``.
+        ``obs`` column with labels, in ``reference`` or in ``adata``; of several files, each has
+        it, and all of them are learned from together.
     unlabeled_category
         Label that marks an unlabeled cell, in upper or lower case, as missing values do.
     model
@@ -183,9 +183,9 @@ def annotate(
     output
         For a path or a backed AnnData: the file to write, a copy with the results added (the same
         path writes into it); for a list of paths, the folder of such files. Files are written
-        atomically, and rerunning an interrupted call resumes it. From a file, all labeled cells
-        and at most 20,000 others, sampled by ``seed``, are used for training; of a list, the genes
-        of the first file.
+        atomically, and rerunning an interrupted call resumes it. From files, all labeled cells
+        and at most 20,000 others, sampled by ``seed``, are used for training; beside a reference,
+        genes and cells of the first file of a list.
     client
         A ``distributed.Client`` or the address of its scheduler: blocks of cells are annotated by
         the workers of that cluster, each of which handles one at a time; None: here.
@@ -228,20 +228,22 @@ def annotate(
     )  # fmt: skip
     with (
         open_jobs(adata, output, copy=copy, client=client) as jobs,
-        open_reference(request.reference) as source,
+        open_references(request.references) as references,
     ):
         request = with_annotator(request, jobs)
-        cells = labeled_cells(request, jobs, source)
+        cells = labeled_cells(request, jobs, references)
         key = call_digest(request, jobs) if jobs.of_files else ""
-        inputs = [locate(job, request) for job in jobs.pending(key)]
+        pending = jobs.pending(key)
         annotator = request.saved or jobs.resume(key, Annotator.load)
+        inputs = [locate(job, request) for job in (jobs if annotator is None else pending)]
         if annotator is None:
-            first = inputs[0] if inputs else locate(jobs[0], request)
-            annotator = fit_annotator(request, cells, first.expressions)
+            annotator = fit_annotator(request, cells, inputs)
             jobs.remember(key, annotator.save)
-        for one in inputs:
+        for one in [one for one in inputs if one.job in pending]:
             found, match = for_annotator(one, annotator)
             one.job.compute(found, key, annotate_block(annotator, match, request))
-            results = annotation_results(one.job, annotator, match, request, cells)
+            own = None if cells is None else cells.own_labels(jobs.rows(one.job))
+            colors = {} if cells is None else cells.colors
+            results = annotation_results(one.job, annotator, match, request, own, colors)
             one.job.write(results, key)
     return (jobs.result, annotator) if copy else annotator

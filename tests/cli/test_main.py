@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -174,3 +176,27 @@ def test_options_take_dashes_and_underscores() -> None:
     given = ["--labels-key", "a-b", "--key-added=x-y", "-h", "plain-text", "--seed"]
     expected = ["--labels_key", "a-b", "--key_added=x-y", "-h", "plain-text", "--seed"]
     assert list(map(_underscored, given)) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["--files", "a", "b", "--seed", "1"], ["--files", '["a", "b"]', "--seed", "1"]),
+        (["--files", "a", "--seed", "1"], ["--files", "a", "--seed", "1"]),
+        (["--seed", "1", "2", "--files=a"], ["--seed", "1", "2", "--files=a"]),
+    ],
+)
+def test_an_option_that_is_a_list_takes_several_values(given: list[str], meant: list[str]) -> None:
+    assert frame._listed(given, ["files"]) == meant
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes close in another way")
+def test_a_reader_that_stops_reading_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    program = "import sys; from scmamba.cli.main import console; sys.exit(console())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--help"], stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -385,8 +385,59 @@ def test_many_files_with_a_saved_annotator(cells, tmp_path, quick) -> None:
     annotate(paths, model=annotator.save(tmp_path / "saved"), output=tmp_path / "out")
     found = [read(tmp_path / "out" / one.name).obs["scmamba_best_guess"] for one in paths]
     assert pd.concat(found).tolist() == cells.obs["scmamba_best_guess"].tolist()
-    with pytest.raises(ScmambaError, match="within several files"):
+
+
+def in_two_files(cells: ad.AnnData, folder: Path) -> list[Path]:
+    return [write(cells[:40], folder / "a.h5ad"), write(cells[40:], folder / "b.h5ad")]
+
+
+def test_labels_within_many_files_are_learned_from_together(cells, tmp_path, quick) -> None:
+    cells.obs["label"] = cells.obs["label"].astype("category")
+    cells.uns["label_colors"] = ["#ff0000", "#00ff00", "#0000ff"]
+    paths = in_two_files(cells, tmp_path)
+    fitted = annotate(paths, labels_key="label", output=tmp_path / "out")
+    found = [read(tmp_path / "out" / one.name) for one in paths]
+    together = annotate(cells, labels_key="label")
+    assert fitted.about["n_labeled"] == together.about["n_labeled"]
+    for rows, one in zip((slice(0, 40), slice(40, None)), found, strict=True):
+        whole = cells[rows]
+        for name in COLUMNS[:2]:
+            assert one.obs[name].tolist() == whole.obs[name].tolist()
+        for name in COLUMNS[2:]:
+            np.testing.assert_allclose(one.obs[name], whole.obs[name], atol=1e-5)
+        kept = one.obs["label"].notna()
+        assert (one.obs.loc[kept, "scmamba_cell_type"] == one.obs.loc[kept, "label"]).all()
+    again = annotate(paths, labels_key="label", output=tmp_path / "out")
+    np.testing.assert_array_equal(again.thresholds, fitted.thresholds)
+
+
+def test_a_reference_in_many_files(cells, tmp_path, quick) -> None:
+    paths = in_two_files(cells[:80], tmp_path)
+    query, other = cells[80:].copy(), cells[80:].copy()
+    annotator = annotate(query, reference=paths, labels_key="cell_type")
+    annotate(other, reference=cells[:80].copy(), labels_key="cell_type")
+    assert annotator.about["n_labeled"] == 80
+    assert query.obs["scmamba_best_guess"].tolist() == other.obs["scmamba_best_guess"].tolist()
+    np.testing.assert_allclose(
+        query.obs["scmamba_confidence"], other.obs["scmamba_confidence"], atol=1e-5
+    )
+
+
+def test_files_with_labels_that_do_not_go_together(cells, tmp_path, quick) -> None:
+    paths = in_two_files(cells, tmp_path)
+    lacking = cells[40:].copy()
+    del lacking.obs["label"]
+    paths.append(write(lacking, tmp_path / "c.h5ad"))
+    with pytest.raises(ScmambaError, match=r"in 1 of 3 files: .*c\.h5ad; write it to each"):
         annotate(paths, labels_key="label", output=tmp_path / "out")
+    foreign = cells[40:].copy()
+    foreign.var_names = [f"other{i}" for i in range(foreign.n_vars)]
+    paths[2] = write(foreign, tmp_path / "c.h5ad")
+    with pytest.raises(ScmambaError, match="0 gene names in common"):
+        annotate(paths, labels_key="label", output=tmp_path / "out")
+    with pytest.raises(ScmambaError, match="empty list"):
+        annotate(cells, reference=[], labels_key="label")
+    assert there(tmp_path / "out") == []
 
 
 def test_a_stopped_annotation_is_not_fitted_again(cells, tmp_path, quick, monkeypatch) -> None:

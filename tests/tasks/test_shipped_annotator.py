@@ -12,7 +12,7 @@ from anndata import AnnData
 from scipy import sparse
 
 import scmamba
-from scmamba import ScmambaError
+from scmamba import ScmambaError, models
 from scmamba.cli.main import main
 from scmamba.models.shipped import ShippedModel, registry, shipped, write_card
 from scmamba.tasks import annotate
@@ -173,3 +173,15 @@ def test_the_command_line_needs_no_reference(
     assert "80 cells annotated" in capsys.readouterr().out
     assert main(["models", "--kind", "annotator"]) == 0
     assert "blood" in capsys.readouterr().out
+
+
+def test_an_annotator_is_loaded_by_its_name() -> None:
+    assert Annotator.load("blood").classes == Annotator.load(shipped("blood").folder).classes
+    with pytest.raises(ScmambaError, match="did you mean 'blood'"):
+        Annotator.load("blod")
+    with pytest.raises(ScmambaError, match=r"scmamba\.models\.load\('scmamba-mini'\)"):
+        Annotator.load("scmamba-mini")
+    with pytest.raises(ScmambaError, match=r"Annotator\.load\('blood'\)"):
+        models.load("blood")
+    with pytest.raises(ScmambaError, match=r"load it by scmamba\.tasks\.Annotator\.load"):
+        models.load(shipped("blood").folder)

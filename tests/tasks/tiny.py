@@ -8,7 +8,7 @@ from typing import Any
 
 from scmamba import tasks
 from scmamba.tasks import AnnotationTraining, Annotator
-from scmamba.tasks._annotation.annotator import ARTIFACT
+from scmamba.tasks._annotation.saved import ARTIFACT
 
 TINY = AnnotationTraining(
     epochs=2,

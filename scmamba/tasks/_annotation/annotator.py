@@ -1,24 +1,21 @@
-"""A fitted annotator: predicts, saves, loads."""
+"""A fitted annotator: predicts, explains, saves, loads."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
-from scipy import sparse
 
 from scmamba._describe import Described, listed, scored
 from scmamba._errors import ScmambaError
-from scmamba._keys import UNKNOWN
 from scmamba._log import logger
-from scmamba.learn.artifact import Artifact, Saved, flattened, unflattened
 from scmamba.learn.fusion import Fusion
 from scmamba.learn.linear import Linear
 from scmamba.learn.neural import NeuralComponent
@@ -27,105 +24,21 @@ from scmamba.models import CellModel
 from scmamba.pp.expression import Expression, expression
 from scmamba.pp.genes import find_genes
 from scmamba.tasks._annotation.cells import mean_logits
+from scmamba.tasks._annotation.explain import explain as _explain
 from scmamba.tasks._annotation.hierarchy import Hierarchy
+from scmamba.tasks._annotation.markers import markers as _markers
 from scmamba.tasks._annotation.networks import panel_outputs
-from scmamba.tasks._annotation.reasons import (
-    NO_EXPRESSION,
-    OUT_OF_DISTRIBUTION,
-    REASONS,
-    reason_column,
-    reasons,
-)
-from scmamba.tasks._annotation.validation import component_table, table_from_json, table_to_json
+from scmamba.tasks._annotation.prediction import Cells, Prediction
+from scmamba.tasks._annotation.reasons import reason_column, reasons
+from scmamba.tasks._annotation.saved import reading_annotator, save_annotator
+from scmamba.tasks._annotation.validation import component_table
 from scmamba.tasks._forward import Forward, cell_data, forward
 from scmamba.tasks._panel import Panel
 from scmamba.tokens.cells.genes import GeneMatch
 
-if TYPE_CHECKING:
-    from scmamba.tasks._annotation.explain import Baseline, Explanation
-
 PARTS = ("both", "linear", "neural")
-ARTIFACT = Artifact("annotator")
-_EMPTY = REASONS.index(NO_EXPRESSION)
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Predictions for n cells.
-
-    Attributes
-    ----------
-    log_proba
-        (n, n_classes) calibrated log-probabilities.
-    ood_score
-        (n,) out-of-distribution score in [0, 1]; higher is further from the known cell types.
-    reason
-        (n,) why the annotator abstains, a position in ``REASONS``; -1 where it does not.
-    embedding
-        (n, D) cell embeddings.
-    empty
-        (n,) True where no gene is expressed.
-    """
-
-    log_proba: Floats
-    ood_score: Floats
-    reason: npt.NDArray[np.int8]
-    embedding: npt.NDArray[np.float32]
-    empty: npt.NDArray[np.bool_]
-    classes: tuple[str, ...]
-    hierarchy: Hierarchy | None = None
-
-    @property
-    def coarse(self) -> npt.NDArray[np.int64]:
-        """(n,) position among the coarse types of the hierarchy; -1: unknown, or no hierarchy."""
-        if self.hierarchy is None:
-            return np.full(len(self.reason), -1)
-        rejected = np.isin(self.reason, [REASONS.index(OUT_OF_DISTRIBUTION), _EMPTY])
-        return self.hierarchy.labels(self.log_proba, ~self.unknown, rejected)
-
-    @property
-    def unknown(self) -> npt.NDArray[np.bool_]:
-        """(n,) True where the annotator abstains."""
-        return self.reason >= 0
-
-    @property
-    def best_guess(self) -> list[str]:
-        """Most probable class of each cell."""
-        return [self.classes[i] for i in self.log_proba.argmax(1)]
-
-    @property
-    def confidence(self) -> Floats:
-        """(n,) its probability, in [0, 1]."""
-        return np.exp(self.log_proba.max(1))
-
-    @property
-    def cell_type(self) -> list[str]:
-        """The best guess, or ``unknown``."""
-        pairs = zip(self.best_guess, self.unknown, strict=True)
-        return [UNKNOWN if unknown else guess for guess, unknown in pairs]
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Cells prepared for an annotator.
-
-    Attributes
-    ----------
-    values
-        (n, n_chosen) log-normalized values of the panel.
-    expression
-        All of their expression, for models with a vocabulary of their own.
-    """
-
-    values: sparse.csr_matrix
-    expression: Expression
-
-    @property
-    def empty(self) -> npt.NDArray[np.bool_]:
-        """(n,) True where no gene of the panel is expressed."""
-        return np.diff(self.values.indptr) == 0
 
 
 @dataclass(frozen=True, repr=False)
@@ -265,111 +178,8 @@ class Annotator(Described):
         log_proba = self._predict(adata, where).log_proba
         return pd.DataFrame(np.exp(log_proba), adata.obs_names, list(self.classes))
 
-    def explain(
-        self,
-        adata: AnnData,
-        *,
-        n_genes: int = 20,
-        n_cells: int = 100,
-        cell_types: Sequence[str] | None = None,
-        baseline: Baseline = "mean",
-        include_unknown: bool = False,
-        per_cell: bool = False,
-        seed: int | None = None,
-        **where: Any,
-    ) -> Explanation:
-        """Find the genes that decide about the labels of cells.
-
-        The log-odds of a cell's label, of both components together, are shared out among the
-        genes by integrated gradients (Sundararajan et al., ICML 2017): the attributions of a cell
-        sum to the difference of its log-odds from those of the baseline. Genes with the largest
-        are then knocked out one by one: set to zero in the input, everything else left as it is.
-
-        Parameters
-        ----------
-        adata
-            Cells by genes; left as it is.
-        n_genes
-            Genes to report for each type, and for each cell.
-        n_cells
-            Cells to explain of each type, at most, drawn by ``seed``.
-        cell_types
-            Types to explain; None: all that are predicted.
-        baseline
-            ``"mean"``: what tells a cell from the mean of all types; ``"zero"``: from a cell
-            without expression, where genes that every cell expresses count too.
-        include_unknown
-            Explain the best guess of cells that are called ``unknown`` too.
-        per_cell
-            Also list the genes that decide about each cell.
-        seed
-            Of the draw of cells; None: ``settings.seed``.
-        **where
-            ``layer``, ``use_raw``, ``gene_key`` of :func:`scmamba.pp.expression`.
-
-        Returns
-        -------
-        An explanation, whose ``table`` has one row per type and gene.
-
-        Raises
-        ------
-        ScmambaError
-            Expression cannot be used, a type is not known, or no cell is of a type to explain.
-
-        Examples
-        --------
-        >>> import scmamba
-        >>> scmamba.settings.verbosity = "error"
-        >>> cells = scmamba.datasets.synthetic(60, 40, 2, human=True)
-        >>> quick = scmamba.tasks.AnnotationTraining(epochs=1, n_members=1, width=16)
-        >>> annotator = scmamba.tasks.annotate(
-        ...     cells[40:], cells[:40], labels_key="cell_type", training=quick
-        ... )
-        >>> found = annotator.explain(cells, n_genes=3, include_unknown=True)
-        >>> found.table.columns.tolist()[:4]
-        ['cell_type', 'gene', 'attribution', 'knockout_effect']
-        """
-        from scmamba.tasks._annotation.explain import explain
-
-        return explain(
-            self, adata, n_genes=n_genes, n_cells=n_cells, cell_types=cell_types,
-            baseline=baseline, include_unknown=include_unknown, per_cell=per_cell, seed=seed,
-            **where,
-        )  # fmt: skip
-
-    def markers(self, n: int = 20) -> pd.DataFrame:
-        """Find the genes by which the annotator tells each type, without any cells.
-
-        The mean profile of a type, as the annotator keeps it, is explained as
-        :meth:`explain` explains a cell, beginning at the mean of all types. Networks with a
-        vocabulary of their own need cells and are left out.
-
-        Parameters
-        ----------
-        n
-            Genes of each type, at most: those with more expression than in the other types.
-
-        Returns
-        -------
-        One row per type and gene, the strongest first: ``cell_type``, ``gene``, ``attribution``
-        in nats, ``mean_expression`` (log1p of counts per 10,000) and its ``difference`` from the
-        mean of the other types.
-
-        Examples
-        --------
-        >>> import scmamba
-        >>> scmamba.settings.verbosity = "error"
-        >>> cells = scmamba.datasets.synthetic(60, 40, 2, human=True)
-        >>> quick = scmamba.tasks.AnnotationTraining(epochs=1, n_members=1, width=16)
-        >>> annotator = scmamba.tasks.annotate(
-        ...     cells[40:], cells[:40], labels_key="cell_type", training=quick
-        ... )
-        >>> annotator.markers(2)["cell_type"].tolist()
-        ['type_0', 'type_0', 'type_1', 'type_1']
-        """
-        from scmamba.tasks._annotation.markers import markers
-
-        return markers(self, n)
+    explain = _explain
+    markers = _markers
 
     def _predict(self, adata: AnnData, where: Mapping[str, Any]) -> Prediction:
         return self._predictions(self._aligned(expression(adata, **where)))
@@ -418,69 +228,32 @@ class Annotator(Described):
         ScmambaError
             The folder holds other files or cannot be written.
         """
-        head = self.neural.head
-        arrays = {
-            "chosen": self.panel.chosen,
-            **flattened("linear", self.linear),
-            **({} if head is None else flattened("head", head)),
-            **flattened("gaussians", self.gaussians),
-            "ood.quantiles": self.ood_scorer.quantiles,
-            "thresholds": self.thresholds,
-        }
-        content = {
-            "classes": self.classes,
-            "genes": self.panel.genes,
-            "reads_panel": self.reads_panel,
-            "fusion": asdict(self.fusion),
-            "ood_threshold": self.ood_threshold,
-            "ood_uncertainty_weight": self.ood_scorer.uncertainty_weight,
-            "about": self.about,
-            "validation": self.scores,
-            "types": table_to_json(self.validation),
-            "hierarchy": None if self.hierarchy is None else self.hierarchy.to_json(),
-        }
-        return ARTIFACT.save(path, content, arrays, self.neural.members, self.history)
+        return save_annotator(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Annotator:
-        """Read a folder that :meth:`save` wrote.
+        """Read a saved annotator, or one that ships with the package.
+
+        Parameters
+        ----------
+        path
+            Folder that :meth:`save` wrote, a repository ``hf://owner/name`` that holds it, or the
+            name of an annotator that ships (:func:`scmamba.models.list`).
 
         Raises
         ------
         ScmambaError
-            The folder holds no annotator, is of a newer format, or is damaged.
+            There is no annotator of that name, or the folder holds none, is of a newer format, or
+            is damaged.
+
+        Examples
+        --------
+        >>> from scmamba.tasks import Annotator
+        >>> Annotator.load("blood").hierarchy is None
+        False
         """
-        with ARTIFACT.reading(path) as saved:
-            if saved.version == 1:
-                _upgrade(saved)
-            content, arrays = saved.content, saved.arrays
-            head = unflattened(Linear, "head", arrays) if "head.coef" in arrays else None
-            classes, levels = tuple(content["classes"]), content.get("hierarchy")
-            thresholds = arrays.get("thresholds")
-            if thresholds is None:  # one for all types, in folders of earlier versions
-                thresholds = np.full(len(classes), content["confidence_threshold"])
-            return cls(
-                classes=classes,
-                panel=Panel(tuple(content["genes"]), arrays["chosen"]),
-                linear=unflattened(Linear, "linear", arrays),
-                neural=NeuralComponent(saved.networks, head),
-                reads_panel=content["reads_panel"],
-                fusion=Fusion.from_dict(content["fusion"]),
-                gaussians=unflattened(ClassGaussians, "gaussians", arrays),
-                ood_scorer=OODScorer(
-                    arrays["ood.quantiles"],
-                    content["ood_threshold"],
-                    content.get("ood_uncertainty_weight", EQUAL_WEIGHT),
-                ),
-                thresholds=thresholds,
-                about=_american(content["about"]),
-                scores=content["validation"],
-                validation=table_from_json(
-                    content.get("types", {"threshold": thresholds.tolist()}), classes
-                ),
-                history=saved.history,
-                hierarchy=Hierarchy.from_json(levels, classes) if levels else None,
-            )
+        with reading_annotator(path) as fields:
+            return cls(**fields)
 
 
 def _ranged(thresholds: Floats) -> str:
@@ -490,35 +263,3 @@ def _ranged(thresholds: Floats) -> str:
         return "inf"
     low, high = finite.min(), finite.max()
     return f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}, by type,"
-
-
-def is_annotator(path: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds a saved annotator."""
-    return ARTIFACT.is_at(path)
-
-
-def _american(about: dict[str, Any]) -> dict[str, Any]:
-    """Entries under the names that are written now."""
-    return {"n_labeled" if name == "n_labelled" else name: value for name, value in about.items()}
-
-
-def _upgrade(saved: Saved) -> None:
-    """Give the entries of format version 1 their present names."""
-    prefixes = {"wide": "linear", "principal": "gaussians", "strangeness": "ood"}
-    for name in list(saved.arrays):
-        prefix, dot, rest = name.partition(".")
-        rest = "centers" if rest == "centres" else rest
-        saved.arrays[f"{prefixes.get(prefix, prefix)}{dot}{rest}"] = saved.arrays.pop(name)
-    rates = np.exp(saved.arrays.pop("log_prior"))
-    saved.content["fusion"] = Fusion.upgraded(saved.content["fusion"], rates / rates.sum())
-    words = {"wide": "linear", "deep": "neural", "deep_without_mamba": "no_mamba", "both": "both"}
-    validation = saved.content["validation"]
-    saved.content["validation"] = {
-        f"{words[component]}_{score}": validation[f"{component}_{score}"]
-        for component in words
-        for score in ("accuracy", "macro_f1")
-        if f"{component}_{score}" in validation
-    } | {name: value for name, value in validation.items() if name == "n_cells"}
-    saved.content["reads_panel"] = saved.content["about"]["mode"] == "scratch"
-    if "false_alarm" in saved.content["about"]:
-        saved.content["about"]["ood_fpr"] = saved.content["about"].pop("false_alarm")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from scmamba._errors import about_one
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import CellSource, layer_place, sample
-from scmamba.tasks._gather import gather
+from scmamba.tasks._gather import gather, gather_all
 from scmamba.tasks._labels import Labels
 
 UNLABELED_CELLS = 20_000
-"""Of a file, so many cells without a label are learned from, drawn by the seed."""
+"""Cells without a label that are learned from, at most, where they are in files."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,13 @@ class Examples:
     Attributes
     ----------
     learn_from
-        Expression of the labeled cells, and of others beside them perhaps.
+        Expression of the n labeled cells, with unlabeled ones where both are in the same inputs.
     labels
-        Theirs.
+        Labels of these cells.
     groups
-        Batch of each of them, or None.
+        (n,) batch of each cell, or None.
     query
-        Expression of the cells to annotate where they are other ones, or of some of them.
+        Expression of (some of) the cells to annotate, where a reference is labeled; else None.
     """
 
     learn_from: Expression
@@ -41,55 +43,61 @@ class Examples:
 
 
 def within(
-    found: Expressions, labels: Labels, groups: npt.NDArray[np.object_] | None, seed: int
+    found: Sequence[Expressions],
+    labels: Labels,
+    groups: npt.NDArray[np.object_] | None,
+    seed: int,
 ) -> Examples:
     """Learn from the labeled cells among those to annotate, with others beside them.
 
     Parameters
     ----------
     found
-        Expression of all n cells.
+        Expression of each input, n cells in all.
     labels
-        Of all of them, some without.
+        Labels of these cells, some of which have none.
     groups
         (n,) batch of each cell, or None.
     seed
-        Of the draw among many unlabeled cells of a file.
+        Random seed of the draw among many unlabeled cells of files.
     """
     others = np.flatnonzero(labels.codes < 0)
     others = others[sample(len(others), UNLABELED_CELLS, seed)]
-    learn_from, rows = gather(found, np.union1d(labels.rows, others))
+    learn_from, rows = gather_all(found, np.union1d(labels.rows, others))
     groups = None if groups is None else groups[rows]
     return Examples(learn_from, replace(labels, codes=labels.codes[rows]), groups, None)
 
 
 def beside(
     found: Expressions,
-    reference: CellSource,
+    references: Sequence[CellSource],
     labels: Labels,
     groups: npt.NDArray[np.object_] | None,
     where: dict[str, Any],
     seed: int,
 ) -> Examples:
-    """Learn from a reference; of the cells to annotate take the genes and, of a file, some cells.
+    """Learn from references; of the cells to annotate take the genes and, of a file, some cells.
 
     Parameters
     ----------
     found
         Expression of the cells to annotate.
-    reference
-        The labeled cells.
+    references
+        The labeled cells, n in all.
     labels
-        Labels of the reference's n cells, some of which may have none.
+        Labels of these cells, some of which may have none.
     groups
-        (n,) batch of each cell of the reference, or None.
+        (n,) batch of each of them, or None.
     where
-        ``layer``, ``use_raw`` and ``gene_key``, as far as the reference has them.
+        ``layer``, ``use_raw`` and ``gene_key``, as far as a reference has them.
     seed
         Random seed of the sample among many cells of a file.
     """
-    there = _there(reference, where)
-    learn_from, rows = gather(Expressions.of(reference, **there), labels.rows)
+    labeled = []
+    for one in references:
+        with about_one(one.name, of_several=len(references) > 1):
+            labeled.append(Expressions.of(one, **_there(one, where)))
+    learn_from, rows = gather_all(labeled, labels.rows)
     query, _ = gather(found, sample(found.source.n_obs, UNLABELED_CELLS, seed))
     groups = None if groups is None else groups[rows]
     return Examples(learn_from, replace(labels, codes=labels.codes[rows]), groups, query)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,35 +13,14 @@ from scipy import sparse
 from scmamba._progress import progress_bar
 from scmamba.tasks._annotation.attribution import log_odds
 from scmamba.tasks._annotation.cells import mean_logits
+from scmamba.tasks._annotation.gene_columns import GeneColumns
 
 if TYPE_CHECKING:
-    from scmamba.tasks._annotation.annotator import Annotator, Cells
+    from scmamba.tasks._annotation.annotator import Annotator
+    from scmamba.tasks._annotation.prediction import Cells
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class GeneColumns:
-    """Where the genes that an annotator reads are found.
-
-    Attributes
-    ----------
-    names
-        All genes that it reads: those of the panel, then those that a pretrained model alone knows.
-    panel
-        Number of those of the panel, which come first.
-    tokens
-        (n_tokens,) position in ``names`` of each entry of the pretrained model's vocabulary, -1
-        for special tokens; None where networks read the panel.
-    expression
-        (n_names, n_columns) 1 where a column of the expression is the gene.
-    """
-
-    names: list[str]
-    panel: int
-    tokens: Rows | None
-    expression: sparse.csr_matrix
 
 
 def scores(annotator: Annotator, cells: Cells) -> Floats:
@@ -62,17 +41,17 @@ def knockout_effects(
     Parameters
     ----------
     annotator
-        Whose score is asked.
+        Annotator that scores the cells.
     cells
-        (n) prepared cells.
+        n prepared cells.
     codes
-        (n,) class whose score it is.
+        (n,) class of each cell, whose score is taken.
     genes
         (n, k) positions in ``columns.names``; each gene is knocked out alone.
     columns
         Where the genes are found.
     text
-        For the progress bar.
+        Title of the progress bar.
     """
     n = np.arange(len(codes))
     before = scores(annotator, cells)[n, codes]

@@ -21,7 +21,8 @@ from scmamba.tasks._forward import cell_data
 
 if TYPE_CHECKING:
     from scmamba.stream.data import CellData
-    from scmamba.tasks._annotation.annotator import Annotator, Cells
+    from scmamba.tasks._annotation.annotator import Annotator
+    from scmamba.tasks._annotation.prediction import Cells
     from scmamba.tokens.cells.collate import CellBatch
     from scmamba.tokens.cells.vocab import Vocab
 
