@@ -12,7 +12,9 @@ from anndata import AnnData
 
 from scmamba._errors import ScmambaError
 from scmamba._files import can_recover, resolved, writable, writable_folder
-from scmamba.jobs.job import FileJob, Job, MemoryJob
+from scmamba.jobs.file_job import FileJob
+from scmamba.jobs.job import Job
+from scmamba.jobs.memory_job import MemoryJob
 from scmamba.pp.expression import rna_of
 from scmamba.stream.formats import output_endings
 from scmamba.stream.source import as_path, check_file

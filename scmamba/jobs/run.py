@@ -14,8 +14,10 @@ from scmamba._log import logger
 from scmamba.jobs.checkpoint import note, read_state
 from scmamba.jobs.digest import digest, file_size
 from scmamba.jobs.executor import Executor, open_executor
+from scmamba.jobs.file_job import FileJob
 from scmamba.jobs.inputs import pair
-from scmamba.jobs.job import FileJob, Job, MemoryJob
+from scmamba.jobs.job import Job
+from scmamba.jobs.memory_job import MemoryJob
 
 Fitted = TypeVar("Fitted")
 

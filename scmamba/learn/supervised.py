@@ -12,14 +12,10 @@ import pandas as pd
 from scmamba._log import logger
 from scmamba.learn.calibration import Kind, base_rates, best_temperature, loss
 from scmamba.learn.folds import Rows, Split
-from scmamba.learn.fusion import Fusion, fit_fusion
-from scmamba.learn.neural import (
-    Networks,
-    NeuralComponent,
-    NeuralFit,
-    NeuralFitter,
-    helpful_members,
-)
+from scmamba.learn.fusion import Fusion
+from scmamba.learn.fusion_fit import fit_fusion
+from scmamba.learn.members import helpful_members
+from scmamba.learn.neural import Networks, NeuralComponent, NeuralFit, NeuralFitter
 from scmamba.learn.parallel import run
 
 Floats = npt.NDArray[np.float64]

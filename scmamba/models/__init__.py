@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from scmamba.models.about import ModelInfo, info
 from scmamba.models.catalog import list_models as list
-from scmamba.models.cell.config import PRESETS, CellConfig, preset
+from scmamba.models.cell.config import CellConfig
 from scmamba.models.cell.extend import Extended, extend_genes, start_from_sequences
 from scmamba.models.cell.model import CellModel, n_parameters
 from scmamba.models.cell.output import CellOutput
+from scmamba.models.cell.presets import PRESETS, preset
 from scmamba.models.checkpoint.format import save
 from scmamba.models.checkpoint.report import LoadReport
 from scmamba.models.device import resolve_device
+from scmamba.models.fetching import fetch
 from scmamba.models.hub.upload import save_to_hub
-from scmamba.models.loading import fetch, load
+from scmamba.models.loading import load
 from scmamba.models.sequence.config import SEQUENCE_PRESETS, SequenceConfig, sequence_preset
 from scmamba.models.sequence.model import SequenceModel
 

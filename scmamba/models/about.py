@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from scmamba._errors import ScmambaError
-from scmamba.models.cell.config import PRESETS, CellConfig, EncoderConfig, preset
+from scmamba.models.cell.config import CellConfig
+from scmamba.models.cell.encoder import EncoderConfig
 from scmamba.models.cell.model import n_parameters
+from scmamba.models.cell.presets import PRESETS, preset
 from scmamba.models.cell.published import is_published, read_published
 from scmamba.models.checkpoint.format import CONFIG, WEIGHTS, is_own, read_config
 from scmamba.models.hub.locks import MODEL, RECORD, cache_folder, is_shipped, read_lock

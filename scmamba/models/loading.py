@@ -10,17 +10,15 @@ from typing import Any
 import torch
 
 from scmamba._errors import ScmambaError
-from scmamba._files import locked, writable, write_json
 from scmamba._log import logger
 from scmamba._read import read_json
 from scmamba.models.cell.model import CellModel
 from scmamba.models.cell.published import is_published, load_published
-from scmamba.models.checkpoint.format import CONFIG, WEIGHTS, is_own, load_own, save, unchanged
+from scmamba.models.checkpoint.format import CONFIG, WEIGHTS, is_own, load_own, unchanged
 from scmamba.models.device import resolve_device
-from scmamba.models.hub import download, huggingface
-from scmamba.models.hub.locks import LOCK, MODEL, RECORD, cache_folder, read_lock
-from scmamba.models.hub.registry import REGISTRY, SC_MAMBA2, Entry, entry, find, say_license
-from scmamba.models.hub.remote import make_room
+from scmamba.models.fetching import fetch
+from scmamba.models.hub.locks import read_lock
+from scmamba.models.hub.registry import REGISTRY, SC_MAMBA2, Entry, find, say_license
 from scmamba.models.hub.repository import fetch_repository, is_address, local_folder
 from scmamba.models.hub.sequences import OF_THEIR_SOURCE, HubEntry, published_terms
 from scmamba.models.sequence.config import SequenceConfig
@@ -29,8 +27,6 @@ from scmamba.models.sequence.published import is_published_sequence, load_publis
 from scmamba.models.shipped import ShippedModel, find_shipped, shipped_models
 from scmamba.models.shipped.registry import near_names
 
-_WAIT = 12 * 3600.0
-"""Seconds to wait for another process that downloads the same model."""
 _SAVED = {
     "annotator.json": "scmamba.tasks.Annotator.load",
     "integrator.json": "scmamba.tasks.Integrator.load",
@@ -111,66 +107,6 @@ def load(
     return model.to(where)
 
 
-def fetch(
-    name: str, *, base_url: str | None = None, lock: str | os.PathLike[str] | None = None
-) -> Path:
-    """Download a registered model into the cache, unless it is there already.
-
-    Parameters
-    ----------
-    name
-        Registered name, or ``"hf://owner/name"``.
-    base_url
-        Address of Zenodo or Hugging Face, or of a mirror; None uses the environment
-        (``SCMAMBA_ZENODO_URL``; ``SCMAMBA_HUB_URL``, ``HF_ENDPOINT``), else the original address.
-    lock
-        Path of a JSON file to which the sha256 of every file is written and, for models on a hub,
-        the commit. The source is then queried again, and cached files are verified.
-
-    Returns
-    -------
-    Folder with the model, in the published layout (from a hub) or in the format of scmamba.
-
-    Raises
-    ------
-    ScmambaError
-        If there is no such name, a download fails, or the hash of a file differs.
-
-    Examples
-    --------
-    >>> from scmamba.models import fetch
-    >>> fetch("caduceus-ps-1k")  # doctest: +SKIP
-    PosixPath('.../scmamba/models/caduceus-ps-1k/record')
-    """
-    if is_address(name):
-        folder = fetch_repository(name, base_url)
-        if lock is not None:
-            write_json(writable(lock), read_json(folder.parent / LOCK))
-        return folder
-    wanted = entry(name)
-    root, target = cache_folder(wanted.name), writable(lock) if lock is not None else None
-    folder = root / (RECORD if isinstance(wanted, HubEntry) else MODEL)
-    if target is None and _is_there(root, folder):
-        return folder
-    make_room(root.parent, 0)
-    with locked(root, wait=_WAIT):  # another process may be fetching the same model
-        there = _is_there(root, folder)
-        if isinstance(wanted, HubEntry):
-            if target is not None or not there:
-                huggingface.fetch(wanted, base_url=base_url)
-        elif target is not None or not there:
-            files = download.fetch(wanted, base_url=base_url)
-            if not there:
-                _copy(wanted, files, folder)
-    if target is not None:
-        write_json(target, read_json(root / LOCK))
-    return folder
-
-
-def _is_there(root: Path, folder: Path) -> bool:
-    return folder.is_dir() and (root / LOCK).is_file()
-
-
 def is_sequence_model(name_or_folder: str | os.PathLike[str]) -> bool:
     """Whether a registered name or folder is a DNA or mRNA model; nothing is downloaded."""
     folder = local_folder(name_or_folder)
@@ -179,23 +115,6 @@ def is_sequence_model(name_or_folder: str | os.PathLike[str]) -> bool:
     if is_published_sequence(folder):
         return True
     return is_own(folder) and read_json(folder / CONFIG).get("kind") == SequenceConfig.kind
-
-
-def _copy(wanted: Entry, files: list[Path], folder: Path) -> None:
-    """Convert the model of a Zenodo record to the format of scmamba."""
-    with download.published_folder(wanted, files) as published:
-        model = load_published(published)
-    known, report = read_lock(wanted.name) or {}, model.report
-    assert report is not None
-    about = {
-        "name": wanted.name,
-        "doi": known.get("doi"),
-        "licence": known.get("licence"),
-        "sha256": model.sha256,
-        "left_out": list(report.unused),
-        "notes": list(report.notes),
-    }
-    save(model, folder, about=about)
 
 
 def _load_shipped(card: ShippedModel, options: dict[str, Any]) -> CellModel:

@@ -12,8 +12,8 @@ import pytest
 from scmamba import ScmambaError
 from scmamba._files import locked
 from scmamba.datasets import synthetic
-from scmamba.jobs import Results, job, open_jobs
-from scmamba.jobs.job import FileJob
+from scmamba.jobs import Results, file_job, open_jobs
+from scmamba.jobs.file_job import FileJob
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
 
@@ -71,7 +71,7 @@ def test_the_rna_of_a_mudata(path: Path) -> None:
 
 
 def test_an_output_that_another_process_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(file_job, "LOCK_SECONDS", 0.1)
     with (
         locked(path),
         pytest.raises(ScmambaError, match=r"cells.h5ad is being written by process \d+"),

@@ -9,7 +9,8 @@ import pytest
 from scipy.special import expit, softmax
 
 from scmamba.learn.calibration import base_rates, loss
-from scmamba.learn.fusion import WEIGHTS, Fusion, fit_fusion
+from scmamba.learn.fusion import Fusion
+from scmamba.learn.fusion_fit import WEIGHTS, fit_fusion
 from tests.learn.test_calibration import drawn
 
 FLAT = (0.25, 0.25, 0.25, 0.25)

@@ -16,7 +16,7 @@ from scmamba._errors import ScmambaError
 from scmamba._settings import settings
 from scmamba.datasets import synthetic
 from scmamba.learn import supervised
-from scmamba.learn.neural import Finetune
+from scmamba.learn.fitters import Finetune
 from scmamba.pp.expression import expression
 from scmamba.tasks import AnnotationTraining, Annotator
 from scmamba.tasks._annotation import cells as cell_module

@@ -20,11 +20,11 @@ from anndata.io import read_elem, sparse_dataset
 from scipy import sparse
 
 from scmamba import ScmambaError, models, settings
-from scmamba.jobs import checkpoint, job
+from scmamba.jobs import checkpoint, file_job, job
 from scmamba.stream import expressions
 from scmamba.tasks import (
     IntegrationTraining,
-    _annotating,
+    _annotation_labels,
     _forward,
     _integrating,
     _integration_results,
@@ -222,9 +222,9 @@ def test_finished_files_that_changed_are_done_again(
     paths = [write(cells[:40], tmp_path / "a.h5ad"), write(cells[40:], tmp_path / "b.h5ad")]
     output = tmp_path / "out" / "a.h5ad"
     with monkeypatch.context() as patch:
-        write_one = job.FileJob.write
+        write_one = file_job.FileJob.write
         patch.setattr(
-            job.FileJob, "write", lambda *a: write_one(*a) or exec("raise Stop", globals())
+            file_job.FileJob, "write", lambda *a: write_one(*a) or exec("raise Stop", globals())
         )
         with pytest.raises(Stop):
             embed(paths, model, output=tmp_path / "out")
@@ -238,9 +238,9 @@ def test_finished_files_that_changed_are_done_again(
 def test_files_in_place_are_finished_once(cells, tmp_path, model, monkeypatch) -> None:
     paths = [write(cells[:40], tmp_path / "a.h5ad"), write(cells[40:], tmp_path / "b.h5ad")]
     with monkeypatch.context() as patch:
-        write_one = job.FileJob.write
+        write_one = file_job.FileJob.write
         patch.setattr(
-            job.FileJob, "write", lambda *a: write_one(*a) or exec("raise Stop", globals())
+            file_job.FileJob, "write", lambda *a: write_one(*a) or exec("raise Stop", globals())
         )
         with pytest.raises(Stop):
             embed(paths, model, output=tmp_path)
@@ -666,9 +666,9 @@ def test_genes_in_common_are_integrated(cells, tmp_path) -> None:
 def test_a_stopped_integration_is_not_fitted_again(cells, tmp_path, monkeypatch) -> None:
     paths = halves(cells, tmp_path)
     with monkeypatch.context() as patch:
-        write_one = job.FileJob.write
+        write_one = file_job.FileJob.write
         patch.setattr(
-            job.FileJob, "write", lambda *a: write_one(*a) or exec("raise Stop", globals())
+            file_job.FileJob, "write", lambda *a: write_one(*a) or exec("raise Stop", globals())
         )
         with pytest.raises(Stop):
             integrate(paths, "batch", training=TINY, output=tmp_path)
@@ -687,7 +687,7 @@ def test_each_file_is_opened_once_by_every_task(cells, tmp_path, model, quick, m
         opened.append(one)
         return open_cells(one)
 
-    for module in (job, _annotating):
+    for module in (job, _annotation_labels):
         monkeypatch.setattr(module, "open_cells", counting)
     paths, out = halves(cells, tmp_path), {"output": tmp_path / "out"}
     if task == "embed":

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from scmamba._errors import ScmambaError
-from scmamba.models.cell.config import CellConfig, EncoderConfig
+from scmamba.models.cell.config import CellConfig
+from scmamba.models.cell.encoder import EncoderConfig
 from scmamba.nn.heads import HEADS, Sizes
 from scmamba.nn.norm import DomainBatchNorm, MaskedBatchNorm1d
 from scmamba.nn.pool import AttentionPool, BagPool, ClsPool, MeanPool, SumPool

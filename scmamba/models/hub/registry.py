@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
-from scmamba.models.cell.config import CellConfig, preset
+from scmamba.models.cell.config import CellConfig
+from scmamba.models.cell.presets import preset
 from scmamba.models.hub.sequences import SEQUENCE_MODELS, HubEntry
 
 

@@ -15,8 +15,9 @@ from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.learn.axes import fit_axes
 from scmamba.learn.discriminant import Unlabeled
+from scmamba.learn.fitters import Finetune, FromScratch, Probe
 from scmamba.learn.folds import cross_validation_folds, several_batches
-from scmamba.learn.neural import Finetune, FromScratch, NeuralFitter, Probe
+from scmamba.learn.neural import NeuralFitter
 from scmamba.learn.ood import EQUAL_WEIGHT, NO_REJECTION, fit_ood_scorer, shift_by_batch
 from scmamba.learn.supervised import SupervisedFit, fit_supervised
 from scmamba.learn.training import AnnotationTraining

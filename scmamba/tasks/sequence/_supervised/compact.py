@@ -12,7 +12,8 @@ import torch
 
 from scmamba.learn.calibration import Kind, base_rates, loss
 from scmamba.learn.folds import Rows, Split
-from scmamba.learn.fusion import Fusion, fit_fusion
+from scmamba.learn.fusion import Fusion
+from scmamba.learn.fusion_fit import fit_fusion
 from scmamba.learn.neural import NeuralComponent, NeuralFit, member_seed
 from scmamba.learn.staged import BAG, FULL, start_as
 from scmamba.learn.training import SequenceTraining

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
+from scmamba.learn.fitters import Finetune, FromScratch, Probe
 from scmamba.learn.folds import Rows, Split
-from scmamba.learn.neural import Finetune, FromScratch, NeuralFitter, Probe
+from scmamba.learn.neural import NeuralFitter
 from scmamba.learn.parallel import one_thread
 from scmamba.learn.supervised import fit_supervised
 from scmamba.learn.training import SequenceTraining
