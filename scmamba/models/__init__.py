@@ -9,8 +9,8 @@ from scmamba.models.cell.extend import Extended, extend_genes, start_from_sequen
 from scmamba.models.cell.model import CellModel, n_parameters
 from scmamba.models.cell.output import CellOutput
 from scmamba.models.cell.presets import PRESETS, preset
-from scmamba.models.checkpoint.format import save
 from scmamba.models.checkpoint.report import LoadReport
+from scmamba.models.checkpoint.writing import save
 from scmamba.models.device import resolve_device
 from scmamba.models.fetching import fetch
 from scmamba.models.hub.upload import save_to_hub

@@ -8,7 +8,7 @@ from pathlib import Path
 from scmamba._files import locked, writable, write_json
 from scmamba._read import read_json
 from scmamba.models.cell.published import load_published
-from scmamba.models.checkpoint.format import save
+from scmamba.models.checkpoint.writing import save
 from scmamba.models.hub import download, huggingface
 from scmamba.models.hub.locks import LOCK, MODEL, RECORD, cache_folder, read_lock
 from scmamba.models.hub.registry import Entry, entry

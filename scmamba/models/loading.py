@@ -14,7 +14,8 @@ from scmamba._log import logger
 from scmamba._read import read_json
 from scmamba.models.cell.model import CellModel
 from scmamba.models.cell.published import is_published, load_published
-from scmamba.models.checkpoint.format import CONFIG, WEIGHTS, is_own, load_own, unchanged
+from scmamba.models.checkpoint.format import CONFIG, WEIGHTS, is_own, unchanged
+from scmamba.models.checkpoint.reading import load_own
 from scmamba.models.device import resolve_device
 from scmamba.models.fetching import fetch
 from scmamba.models.hub.locks import read_lock

@@ -12,7 +12,7 @@ import pytest
 from scmamba import ScmambaError
 from scmamba._files import locked
 from scmamba.datasets import synthetic
-from scmamba.jobs import Results, file_job, open_jobs
+from scmamba.jobs import Results, file_job, job, open_jobs
 from scmamba.jobs.file_job import FileJob
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions

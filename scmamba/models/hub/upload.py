@@ -12,7 +12,7 @@ from typing import Any
 
 from scmamba._errors import ScmambaError
 from scmamba.models.cell.model import CellModel
-from scmamba.models.checkpoint.format import save
+from scmamba.models.checkpoint.writing import save
 from scmamba.models.hub.card import CARD, model_card
 from scmamba.models.hub.huggingface import hub_url
 from scmamba.models.hub.repository import SCHEME, Repository

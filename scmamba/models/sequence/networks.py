@@ -11,9 +11,9 @@ from torch import nn
 from scmamba._errors import ScmambaError
 from scmamba._files import sha256
 from scmamba._read import Fields, check_regular, read_json, reading
-from scmamba.models.checkpoint.format import save
 from scmamba.models.checkpoint.tensors import read_tensors, save_tensors
 from scmamba.models.checkpoint.weights import fill
+from scmamba.models.checkpoint.writing import save
 from scmamba.models.loading import load
 from scmamba.models.sequence.compact import CompactConfig, CompactModel
 from scmamba.models.sequence.model import SequenceModel

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from scmamba import models
 from scmamba._errors import ScmambaError
 from scmamba.models.checkpoint import format as checkpoint
+from scmamba.models.checkpoint import writing
 from scmamba.nn.lora import add_lora
 from scmamba.tokens.cells.vocab import Vocab
 
@@ -137,7 +138,7 @@ def edited(folder, **changes):
     content = {**json.loads(path.read_text()), **changes}
     content = {k: v for k, v in content.items() if v is not None}
     if "saved" in content:  # sealed as by whoever saved it so
-        content["saved"]["seal"] = checkpoint._seal(content)
+        content["saved"]["seal"] = checkpoint.seal(content)
     path.write_text(json.dumps(content))
 
 
@@ -258,7 +259,7 @@ def test_every_field_with_every_wrong_type(folder, value):
         before = holder.get(name)
         holder[name] = value
         if isinstance(content.get("saved"), dict) and name != "seal":
-            content["saved"]["seal"] = checkpoint._seal(content)
+            content["saved"]["seal"] = checkpoint.seal(content)
         path.write_text(json.dumps(content))
         holder[name] = before
         if before is None:
@@ -324,7 +325,7 @@ def test_an_interrupted_save_leaves_the_old_model(folder, monkeypatch, error):
         raise error
 
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
-    monkeypatch.setattr(checkpoint, "sha256", fail)
+    monkeypatch.setattr(writing, "sha256", fail)
     with pytest.raises(BaseException) as raised:
         models.save(model(n_classes=5), folder)
     assert raised.type in (KeyboardInterrupt, ScmambaError)
