@@ -64,9 +64,9 @@ def read_some(
     Parameters
     ----------
     input, output
-        As for :func:`read_results`.
+        Files of cells and of results, as :func:`read_results` takes them.
     results
-        What it returned.
+        Cells that :func:`read_results` returned.
     embedding
         ``obsm`` key that is read, with ``X_umap``, as far as all files have it.
     where

@@ -45,7 +45,7 @@ def plain(text: str) -> str:
     Parameters
     ----------
     text
-        What a docstring says of a parameter, and behind it type and default in parentheses.
+        Description of a parameter in a docstring, and behind it type and default in parentheses.
 
     Examples
     --------

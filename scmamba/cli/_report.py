@@ -28,13 +28,13 @@ def report_of(
     files
         Input of the command.
     output
-        Its output: a file, or a folder where there were several files.
+        Output of the task: a file, or a folder where there were several files.
     title
         Headline, which the names of the files follow.
     key_added
         Prefix of what was written.
     options
-        Of the task: ``layer``, ``use_raw`` and ``gene_key`` say where the expression is.
+        Options of the task: ``layer``, ``use_raw`` and ``gene_key`` say where the expression is.
     shown
         ``labels_key``, ``batch_key`` and ``model`` of :func:`scmamba.pl.report`.
     """

@@ -42,7 +42,7 @@ def benchmark_integration(
     gene_key
         ``var`` column with gene names.
     unlabeled_category
-        What marks an unlabeled cell beside NaN.
+        Label that marks an unlabeled cell, as NaN does.
     n_top_genes
         Genes that vary within batches, the same for all methods.
     seeds

@@ -35,7 +35,7 @@ def benchmark_multiomics(
     output
         Folder for tables and one file a run; a benchmark that was stopped goes on.
     seeds
-        How many: 0, 1, 2, ...
+        Number of seeds: 0, 1, 2, ...
     scib
         Score embeddings by scib-metrics too, where it is installed.
     """

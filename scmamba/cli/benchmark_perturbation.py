@@ -29,7 +29,7 @@ def benchmark_perturbation(
     control
         Value of that column for control cells.
     split
-        What is held out: perturbation, combination, cell_type, donor or pair.
+        Unit that is held out: perturbation, combination, cell_type, donor or pair.
     cell_type_key
         ``obs`` column with cell types or cell lines.
     donor_key
@@ -43,7 +43,7 @@ def benchmark_perturbation(
     output
         Folder for tables, folds and one file a run; a benchmark that was stopped goes on.
     seeds
-        How many: 0, 1, 2, ...
+        Number of seeds: 0, 1, 2, ...
     """
     from scmamba import benchmark
     from scmamba._errors import ScmambaError

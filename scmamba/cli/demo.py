@@ -35,9 +35,9 @@ def demo(
     output
         Folder to write the annotated cells, the pictures and the report to.
     training
-        How the network is trained; None: chosen by the number of cells.
+        Training of the network; None: chosen by the number of cells.
     seed
-        Of the split and of all that is random.
+        Random seed of the split and of the training.
     """
     writable_folder(output).mkdir(parents=True, exist_ok=True)
 

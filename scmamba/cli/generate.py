@@ -12,7 +12,7 @@ def generate(prompts: str, *, output: Path, model: str, **options: Any) -> None:
     Parameters
     ----------
     prompts
-        How they begin: a sequence, or a FASTA or csv file.
+        Beginnings of the sequences: a sequence, or a FASTA or csv file.
     output
         File to write: .fa or .fasta, or a table, .csv or .tsv.
     model

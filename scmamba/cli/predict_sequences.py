@@ -25,7 +25,7 @@ def predict_sequences(
     model
         Folder that ``scmamba fit-sequences`` wrote.
     column
-        Of a table: where the sequences are; "sequence", if left out.
+        Column of a table with the sequences; "sequence", if left out.
     proba
         Write the probability of each class too.
     """

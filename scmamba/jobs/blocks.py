@@ -38,7 +38,7 @@ def computed(
     rows
         Blocks of consecutive cells.
     block
-        What is computed of each block.
+        Function that is computed of each block.
     executor
         Where it is computed.
     path
@@ -77,9 +77,9 @@ class _FromFile:
     stamp
         Stands for the file as the caller opened it.
     expressions
-        How the caller reads it.
+        Expression of the cells, as the caller reads it.
     block
-        What is computed.
+        Function to compute.
     """
 
     def __init__(self, path: Path, stamp: str, expressions: Expressions, block: Block) -> None:

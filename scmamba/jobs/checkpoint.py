@@ -86,7 +86,7 @@ class Checkpoint:
         rows
             Consecutive cells, from the first one that is not done.
         columns
-            By name, arrays of as many rows.
+            Arrays of as many rows, by name.
 
         Raises
         ------

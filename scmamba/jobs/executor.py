@@ -41,7 +41,7 @@ class Executor(ABC):
         Parameters
         ----------
         function
-            What is computed; other processes are given it once, with all that it holds.
+            Function to compute; other processes are given it once, with all that it holds.
         items
             Arguments of each call, asked for a few calls ahead at most.
 

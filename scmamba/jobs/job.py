@@ -27,9 +27,9 @@ class Job(ABC):
     Attributes
     ----------
     name
-        What messages call the input.
+        Name of the input in messages.
     source
-        Its cells, open from :meth:`open` on.
+        Cells of the input, open from :meth:`open` on.
     executor
         Where blocks of cells are computed.
 

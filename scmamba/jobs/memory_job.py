@@ -18,7 +18,7 @@ class MemoryJob(Job):
     Attributes
     ----------
     result
-        What was written to: the object given, or its copy.
+        Object with the results: the one given, or its copy.
     """
 
     def __init__(self, adata: Any, *, copy: bool) -> None:

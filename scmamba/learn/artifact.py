@@ -64,7 +64,7 @@ class Artifact:
     Attributes
     ----------
     kind
-        What it holds: ``"annotator"``, ``"integrator"`` or ``"predictor"``.
+        Kind of what is saved: ``"annotator"``, ``"integrator"`` or ``"predictor"``.
     """
 
     kind: str

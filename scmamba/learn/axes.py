@@ -66,7 +66,7 @@ def fit_axes(x: sparse.csr_matrix, n_components: int, seed: int = 0) -> Axes:
     x
         Log-normalized values; of more than 20,000 cells a sample is used.
     n_components
-        How many; fewer where cells or genes are fewer.
+        Number of components; fewer where cells or genes are fewer.
     seed
         Random seed.
 

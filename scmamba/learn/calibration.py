@@ -40,7 +40,7 @@ def loss(kind: Kind, predicted: Floats, target: Target, *, smoothing: float = 0.
     Parameters
     ----------
     kind
-        What ``target`` holds.
+        Kind of ``target``: classes, labels or numbers.
     predicted
         (n, n_outputs) probabilities or numbers.
     target

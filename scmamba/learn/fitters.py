@@ -22,7 +22,7 @@ class FromScratch:
     Attributes
     ----------
     training
-        How they are trained, without None.
+        Training of the networks, without None.
     parallel
         Whether fits may run side by side.
     """
@@ -64,7 +64,7 @@ class Finetune:
     Attributes
     ----------
     training
-        How it is trained, without None.
+        Training of the model, without None.
     seed
         Seed of the new head.
     lora

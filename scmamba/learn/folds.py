@@ -32,7 +32,7 @@ def cross_validation_folds(
     batches
         (n,) batch of each, or None.
     seed
-        Of the shuffle.
+        Random seed of the shuffle.
     n_folds
         Parts; each validates once. Of more than 30,000 cells only the first part does.
 
@@ -114,7 +114,7 @@ def strata(kind: Kind, target: npt.NDArray[np.generic]) -> Rows:
     Parameters
     ----------
     kind
-        What ``target`` holds.
+        Kind of ``target``: classes, labels or numbers.
     target
         (n,) classes, or (n, n_outputs); of objects (one array for each example) nothing is
         balanced.

@@ -35,7 +35,7 @@ def fit_fusion(
     Parameters
     ----------
     kind
-        What ``target`` holds.
+        Kind of ``target``: classes, labels or numbers.
     linear, neural
         (n, n_outputs) outputs for held-out examples on which neither component was fitted; None
         for a component that does not exist.

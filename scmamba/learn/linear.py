@@ -61,7 +61,7 @@ def fit_linear(
     n_outputs
         Number of classes, labels or numbers.
     kind
-        What ``target`` holds.
+        Kind of ``target``: classes, labels or numbers.
     penalty
         Strength of the penalty: 1 / C of logistic regression, alpha of ridge regression.
     balanced

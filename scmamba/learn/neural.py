@@ -67,7 +67,7 @@ class Networks(Protocol):
     Attributes
     ----------
     kind
-        What the target holds.
+        Kind of the target: classes, labels or numbers.
     n_outputs
         Number of classes, labels or numbers.
     on_cpu

@@ -27,7 +27,7 @@ class ClassGaussians(Axes):
     Attributes
     ----------
     mean, scale, components
-        As :class:`Axes` has them.
+        Mean, scale and components of :class:`Axes`.
     centers
         (n_classes, k) mean of each class; NaN for a class without cells.
     whiten

@@ -88,7 +88,7 @@ class SupervisedFit:
     neural
         The neural component.
     fusion
-        How their outputs become one prediction.
+        Combination of both outputs into one prediction.
     out_of_fold
         Predictions for held-out examples; None where there were too few to hold any out.
     history
@@ -130,7 +130,7 @@ def fit_supervised(
     examples
         Labeled cells or sequences.
     fitter
-        How the neural component is fitted.
+        Fitter of the neural component.
     splits
         (train, validation) positions. May be empty: then nothing can be chosen.
     refit

@@ -35,9 +35,9 @@ class Trial:
     Attributes
     ----------
     card
-        What ships.
+        Card of the annotator.
     annotator
-        It, loaded.
+        The annotator itself, loaded.
     genes
         Fraction of its genes that the data set has, in [0, 1].
     known
@@ -96,7 +96,7 @@ def best_trial(found: Expressions, organism: str, seed: int) -> Trial:
     organism
         Species of the genes' names.
     seed
-        Of the draw of 1,000 cells.
+        Random seed of the draw of 1,000 cells.
 
     Raises
     ------

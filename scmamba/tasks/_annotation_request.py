@@ -32,7 +32,7 @@ class AnnotationRequest:
     Attributes
     ----------
     references
-        What ``reference`` names, one by one.
+        Labeled cells that ``reference`` names, one by one.
     keys
         Names under which results are written.
     saved

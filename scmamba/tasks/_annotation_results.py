@@ -39,7 +39,7 @@ def annotation_results(
     job
         The input, all of whose blocks are computed.
     annotator, match
-        What predicted them, and where its genes are.
+        Annotator that predicted the cells, and where its genes are.
     request
         Options of the call.
     own

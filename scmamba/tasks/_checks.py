@@ -42,7 +42,7 @@ def check_folder(model: object, *takes: str) -> None:
     Parameters
     ----------
     model
-        As the user gave it. Registered names and anything but paths pass.
+        Argument of the user. Registered names and anything but paths pass.
     *takes
         Names of the files in :data:`KINDS` that the task reads.
     """

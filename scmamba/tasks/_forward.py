@@ -48,7 +48,7 @@ def cell_data(
     max_length
         At most this many genes a cell; None: all.
     seed
-        Of the draw among longer cells.
+        Random seed of the draw of genes of longer cells.
     batch_ids
         (n_cells,) batch of each cell, for a model with a norm per batch.
     """
@@ -105,7 +105,7 @@ def forward(model: CellModel, data: CellData, *, text: str = "Embedding cells") 
     data
         Cells as tokens.
     text
-        For the progress bar, which appears when it takes a while.
+        Title of the progress bar, which appears when it takes a while.
     """
     keep_freed_memory()
     model.eval()

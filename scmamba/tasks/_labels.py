@@ -49,7 +49,7 @@ def read_labels(obs: pd.DataFrame, labels_key: str, unlabeled_category: str, whe
         Text that stands for "no label", next to what :func:`scmamba._text.label_texts` takes for
         missing.
     where
-        What an error message calls ``obs``.
+        Name of ``obs`` in error messages.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def read_batches(
     batch_key
         Column of it.
     where
-        What an error message calls ``obs``.
+        Name of ``obs`` in error messages.
     needed
         Positions of the cells whose batch must be known; None: all of them.
 

@@ -87,7 +87,7 @@ def choose_panel(
     genes
         Names of their columns.
     n_top_genes
-        How many; None: all that any cell expresses.
+        Number of genes; None: all that any cell expresses.
 
     Raises
     ------

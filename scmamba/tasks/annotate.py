@@ -173,7 +173,7 @@ def annotate(
         their one-to-one human orthologs. That is an approximation: no table of orthologs ships, and
         a mouse symbol that is a human one in upper case (``Cd3e``, ``CD3E``) is taken for it.
     training
-        How the neural component is trained; None: chosen by the number of labeled cells.
+        Training of the neural component; None: chosen by the number of labeled cells.
     key_added
         Prefix of the keys under which results are written.
     copy

@@ -33,7 +33,7 @@ def model_card(
     repo
         ``owner/name``.
     kind
-        What it holds, such as ``"model"`` or ``"annotator"``.
+        Kind of the content, such as ``"model"`` or ``"annotator"``.
     license
         Terms of the weights.
     summary

@@ -58,18 +58,18 @@ class Annotator(Described):
     reads_panel
         Whether the networks read the panel; a pretrained model reads all genes that it knows.
     fusion
-        How both become calibrated probabilities.
+        Combination of both components into calibrated probabilities.
     gaussians, ood_scorer
         Distance to the known cell types, and the out-of-distribution score with its threshold.
     thresholds
         (n_classes,) confidence from which a prediction of each type counts; cells with a lower one
         are ``unknown``. inf: the type is never predicted.
     about
-        How it was made: mode, seed, rates, genes.
+        Record of the fit: mode, seed, rates, genes.
     scores
         Accuracy and macro-F1 on held-out labeled cells, of each component and of both together.
     validation
-        How each type was validated, one row per type: labeled ``cells``, their ``batches`` (0:
+        Validation of each type, one row per type: labeled ``cells``, their ``batches`` (0:
         not known), ``held_out`` cells, their ``recall``, the ``precision`` of its predictions, the
         ``threshold`` (NaN: never predicted), and whether it was ``validated``: held-out cells show
         that labels above the threshold are wrong no more often than ``max_error``.

@@ -115,7 +115,7 @@ class Scorer:
     Attributes
     ----------
     fusion, linear
-        Of the annotator.
+        Fusion and linear component of the annotator.
     neural
         (n, n_classes) logits of the neural component at a :class:`Point`; None where it has no
         weight.

@@ -29,7 +29,7 @@ class Explained:
     Attributes
     ----------
     annotator
-        What was explained.
+        Annotator whose labels are explained.
     cells
         The n explained cells.
     codes

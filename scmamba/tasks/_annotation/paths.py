@@ -60,7 +60,7 @@ def gradient_paths(annotator: Annotator, cells: Cells, baseline: Floats) -> Iter
     Parameters
     ----------
     annotator
-        Whose score is explained.
+        Annotator whose score is explained.
     cells
         Prepared cells.
     baseline

@@ -46,9 +46,9 @@ def fit_to_ship(
     n_top_genes
         Highly variable genes to learn from.
     max_error, ood_fpr
-        As :func:`scmamba.tasks.annotate` has them.
+        Allowed error and false positive rate; see :func:`scmamba.tasks.annotate`.
     training
-        How networks are trained.
+        Training of the networks; None: chosen by the number of cells.
     seed
         Random seed.
     """

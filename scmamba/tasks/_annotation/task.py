@@ -60,7 +60,7 @@ class FitTask:
     seed
         Random seed.
     training
-        How networks are trained.
+        Training of the networks.
     two_levels
         Whether labels are names of the package's table of cell types, so that the annotator also
         gives coarse types and Cell Ontology ids.
