@@ -19,7 +19,7 @@ from scmamba._log import logger
 from scmamba.learn.fusion import Fusion
 from scmamba.learn.linear import Linear
 from scmamba.learn.neural import NeuralComponent
-from scmamba.learn.ood import EQUAL_WEIGHT, ClassGaussians, OODScorer
+from scmamba.learn.ood import ClassGaussians, OODScorer
 from scmamba.models import CellModel
 from scmamba.pp.expression import Expression, expression
 from scmamba.pp.genes import find_genes
