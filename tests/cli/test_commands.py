@@ -130,7 +130,8 @@ def test_annotate_writes_cells_report_and_model(
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png") == 5
     assert "96.7%" in page
-    assert "Unknown cells, by reason: low confidence: 1." in page and "held_out" in page
+    assert "Unknown cells, by reason: low confidence: 1." in page
+    assert "Validation of each type on held-out cells" in page
     expected = {"cells.h5ad", "reference.h5ad", "out.h5ad", "report.html", "saved"}
     assert names(folder) == expected
 
