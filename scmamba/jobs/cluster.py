@@ -22,6 +22,8 @@ _AHEAD = 2
 """Calls that are handed out for each worker, so that none waits for the next."""
 _TRIES = 5
 """How often what every worker needs is sent again after the last of them that held it died."""
+_PATIENCE = 30.0
+"""Seconds without a result after which a call counts as lost, if no worker computes anything."""
 _one_at_a_time = threading.Lock()
 
 
@@ -120,7 +122,18 @@ class _Call:
 
         while True:
             try:
-                return self.future.result()
+                waits = not self.future.done()
+                return self.future.result(timeout=_PATIENCE if waits else None)
+            except TimeoutError:
+                if self.future.status == "error":  # raised by the function itself
+                    raise
+                if self._lost():
+                    logger.warning(
+                        "no worker computes a block that was given out: it is sent again"
+                    )
+                    self.future.cancel()
+                    self._everywhere.send_again(self._version)
+                    self._submit()
             except CancelledError as error:
                 if self._everywhere.client.status != "running":
                     raise ClusterError(_GONE) from error
@@ -134,6 +147,14 @@ class _Call:
                 ) from error
             except CommClosedError as error:
                 raise ClusterError(_GONE) from error
+
+    def _lost(self) -> bool:
+        """Whether no worker computes the call or any other, though it has not ended.
+
+        A worker that dies at a bad moment can leave a task that the scheduler forgets.
+        """
+        computing = self._everywhere.client.call_stack()
+        return not self.future.done() and not any(computing.values())
 
 
 _GONE = (

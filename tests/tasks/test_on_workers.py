@@ -205,3 +205,18 @@ def test_a_call_whose_worker_dies_is_made_again(client, tmp_path) -> None:
     found = list(Cluster(client).map(dies_once, ((i,) for i in range(8))))
     assert mark.exists()
     assert found == [i**2 for i in range(8)]
+
+
+def test_a_call_that_no_worker_computes_is_sent_again(client, monkeypatch) -> None:
+    submit, given = client.submit, []
+
+    def forgets_the_first(*arguments: Any, **options: Any) -> Any:
+        given.append(arguments)
+        if len(given) == 1:  # no worker has it, so that the task waits for ever
+            options["resources"] = {"nowhere": 1}
+        return submit(*arguments, **options)
+
+    monkeypatch.setattr(cluster_module, "_PATIENCE", 0.2)
+    monkeypatch.setattr(client, "submit", forgets_the_first)
+    assert list(Cluster(client).map(pow, [(2, 3), (3, 2)])) == [8, 9]
+    assert len(given) >= 3
