@@ -90,7 +90,7 @@ class _Everywhere:
         self.future = self.client.scatter(self._thing, broadcast=True, hash=False)
         self.version += 1
 
-    def send_again(self, lost: int) -> None:
+    def send_again(self, lost: int, reason: str) -> None:
         """Send it once more, unless another call found the copies of version ``lost`` lost too."""
         if lost == self.version:
             if self.version > _TRIES:
@@ -98,7 +98,7 @@ class _Everywhere:
                     f"all workers died {_TRIES} times: see their logs (too little memory is the "
                     "usual reason). What is done of files is kept: call again to go on"
                 )
-            logger.warning("all workers that held the model died: it is sent again")
+            logger.warning("%s: the model is sent again", reason)
             _wait_for_worker(self.client)
             self._send()
 
@@ -116,6 +116,10 @@ class _Call:
             _call, self._everywhere.future, *self._item, pure=False
         )
 
+    def _submit_again(self, reason: str) -> None:
+        self._everywhere.send_again(self._version, reason)
+        self._submit()
+
     def result(self) -> Any:
         from distributed.comm import CommClosedError
         from distributed.scheduler import KilledWorker
@@ -128,17 +132,12 @@ class _Call:
                 if self.future.status == "error":  # raised by the function itself
                     raise
                 if self._lost():
-                    logger.warning(
-                        "no worker computes a block that was given out: it is sent again"
-                    )
                     self.future.cancel()
-                    self._everywhere.send_again(self._version)
-                    self._submit()
+                    self._submit_again("no worker computes a block that was handed out")
             except CancelledError as error:
                 if self._everywhere.client.status != "running":
                     raise ClusterError(_GONE) from error
-                self._everywhere.send_again(self._version)
-                self._submit()
+                self._submit_again("all workers that held the model died")
             except KilledWorker as error:
                 raise ClusterError(
                     f"every worker that was given one block of cells died ({error}): see their "
