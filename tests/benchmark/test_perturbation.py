@@ -178,6 +178,39 @@ def test_the_rank_in_reverse_search_is_that_of_the_predicted_change(prediction, 
     ).all()
 
 
+def rank_of_one(problem, fold, key, changes):
+    """Rank of one perturbation: one candidate after the other, its own genes dropped."""
+    genes = problem.adata.var_names
+    truth = dict(zip(problem.keys, true_changes(problem, problem.keys), strict=True))
+    predicted = dict(zip(fold, changes, strict=True))
+    scores = {}
+    for other in problem.keys:
+        if other[0] == key[0]:
+            kept = ~genes.isin(other[1].split("+"))
+            effect = predicted.get(other, truth[other])[kept]
+            scores[other] = np.corrcoef(truth[key][kept], effect)[0, 1].round(12)
+    own = scores.pop(key)
+    return 1 + sum((score > own) + 0.5 * (score == own) for score in scores.values())
+
+
+@pytest.mark.parametrize("effects", [False, True], ids=["cells", "effects"])
+def test_ranks_in_reverse_search_are_those_of_one_candidate_after_the_other(effects):
+    if effects:
+        problem = read_problem(profiles(), "drug", None, ["line"], effects=True, min_cells=1)
+        problem.adata.var_names = [f"drug{i}" for i in range(30)]  # so that each has its own gene
+    else:
+        problem = read_problem(cells(), "target", "NT", ["type"], effects=False, min_cells=5)
+    keys = [problem.keys[i] for i in np.random.default_rng(0).permutation(len(problem.keys))]
+    parts = {"first": keys[:5], "second": keys[5:]}
+    changes = true_changes(problem, keys)
+    changes += np.random.default_rng(1).normal(0, 3 * changes.std(), changes.shape)
+    changes[1:4] = changes[0]  # as methods do that predict one mean for all
+    expected = [rank_of_one(problem, keys[:5], key, changes[:5]) for key in keys[:5]]
+    expected += [rank_of_one(problem, keys[5:], key, changes[5:]) for key in keys[5:]]
+    np.testing.assert_array_equal(reverse_ranks(problem, parts, changes), expected)
+    assert len(set(expected)) > 2
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -149,6 +149,19 @@ def test_discrimination_is_signed_and_leaves_the_target_out() -> None:
     assert all((before[name] == after[name]).all() for name in before)
 
 
+def test_discrimination_is_that_of_fewer_columns() -> None:
+    rng = np.random.default_rng(0)
+    real, guess = rng.normal(size=(2, 6, 9))
+    targets = [np.array([0]), np.array([2, 3]), *[np.array([], int)] * 4]
+    found = discrimination(real, guess, targets)
+    for i, target in enumerate(targets):
+        fewer, own = np.delete(real, target, 1), np.delete(guess[i], target)
+        for name, norm in (("l1", 1), ("l2", 2)):
+            distance = np.linalg.norm(fewer - own, norm, axis=1)
+            rank = (distance < distance[i]).sum()
+            assert found[f"discrimination_score_{name}"][i] == pytest.approx(1 - rank / 6)
+
+
 def test_ties_count_half() -> None:
     change = np.eye(4)
     found = discrimination(change, np.zeros((4, 4)), [np.array([], int)] * 4)

@@ -10,10 +10,9 @@ import numpy.typing as npt
 from scmamba.benchmark._perturbation.problem import Key, PerturbationProblem
 from scmamba.benchmark._perturbation.scores import true_changes
 from scmamba.learn.effects.table import Floats
-from scmamba.tasks._perturbation.reverse import Target, compare
+from scmamba.tasks._perturbation.reverse_scores import compare
 
-MOST_CANDIDATES = 200
-"""With more perturbations in a context, ranks are not computed: each is compared with each."""
+_FEWEST_CANDIDATES = 3
 
 
 def reverse_ranks(
@@ -34,26 +33,31 @@ def reverse_ranks(
 
     Returns
     -------
-    (n,) ranks from 1, the best, ties at their mean; NaN with fewer than three candidates or more
-    than 200.
+    (n,) ranks from 1, the best, ties at their mean; NaN with fewer than three candidates.
     """
     place = {str(gene): i for i, gene in enumerate(problem.adata.var_names)}
     everywhere = np.ones(len(place), bool)
     real = true_changes(problem, problem.keys)
     row = {key: i for i, key in enumerate(problem.keys)}
-    ranks, start = [], 0
+    names = [problem.names.parse(label) for _, label in problem.keys]
+    contexts = np.array([context for context, _ in problem.keys], dtype=object)
+    ranks = np.full(len(changes), np.nan)
+    start = 0
     for keys in parts.values():
+        predicted = np.array([row[key] for key in keys], np.int64)
         effects = real.copy()
-        effects[[row[key] for key in keys]] = changes[start : start + len(keys)]
-        start += len(keys)
-        for key in keys:
-            rows = [i for other, i in row.items() if other[0] == key[0]]
-            if not 3 <= len(rows) <= MOST_CANDIDATES:
-                ranks.append(np.nan)
+        effects[predicted] = changes[start : start + len(keys)]
+        for context in dict.fromkeys(contexts[predicted]):
+            candidates = np.flatnonzero(contexts == context)
+            if len(candidates) < _FEWEST_CANDIDATES:
                 continue
-            names = [problem.names.parse(problem.keys[i][1]) for i in rows]
-            target = Target(real[row[key]], everywhere)
-            score, _ = compare(target, names, effects[rows], place)
-            own = score[rows.index(row[key])]
-            ranks.append(0.5 + (score > own).sum() + (score == own).sum() / 2)
-    return np.array(ranks)
+            searched = np.flatnonzero(contexts[predicted] == context)
+            true = predicted[searched]
+            perturbations = [names[i] for i in candidates]
+            score, _ = compare(real[true], everywhere, perturbations, effects[candidates], place)
+            score = score.round(12)  # equal predictions tie whatever the rounding
+            own = score[np.arange(len(true)), np.searchsorted(candidates, true)][:, None]
+            better, tied = (score > own).sum(1), (score == own).sum(1)
+            ranks[start + searched] = 0.5 + better + tied / 2
+        start += len(keys)
+    return ranks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from scmamba._errors import ScmambaError
 from scmamba.learn.effects.names import Perturbation, label_of
 from scmamba.learn.effects.table import Floats
 from scmamba.pp import expression, log_normalized
+from scmamba.tasks._perturbation.reverse_scores import compare
 
 _FEWEST_GENES = 10
 _BLOCK = 512
@@ -157,8 +158,9 @@ def rank(
 ) -> pd.DataFrame:
     """Rank candidates by the correlation of their effects with the wanted change; exact."""
     place = {str(gene): i for i, gene in enumerate(genes)}
-    parts = [compare(target, names, found, place) for names, found in candidates.blocks()]
-    score, distance = (np.concatenate(one) for one in zip(*parts, strict=True))
+    wanted, present = target.change[None], target.present
+    parts = [compare(wanted, present, names, found, place) for names, found in candidates.blocks()]
+    score, distance = (np.concatenate(one, 1)[0] for one in zip(*parts, strict=True))
     labels = np.array([label_of(candidates.name(i)) for i in range(len(candidates))], object)
     order = np.lexsort((labels.astype(str), -score.round(12)))[:top_k]
     return pd.DataFrame(
@@ -169,33 +171,3 @@ def rank(
             "measured": [candidates.name(i) in measured for i in order],
         }
     )
-
-
-def compare(
-    target: Target, perturbations: Sequence[Perturbation], effects: Floats, place: Mapping[str, int]
-) -> tuple[Floats, Floats]:
-    """Compare effects (n, n_genes) with the wanted change, each without its own genes.
-
-    Returns
-    -------
-    (n,) Pearson correlations, 0 where one side is constant; (n,) root mean squared differences.
-    """
-    found = np.where(target.present, effects, 0.0).astype(np.float64)
-    own = [
-        (i, place[name])
-        for i, one in enumerate(perturbations)
-        for name in one
-        if name in place and target.present[place[name]]
-    ]
-    rows, columns = np.array(own, np.int64).reshape(-1, 2).T
-    found[rows, columns] = 0.0
-    gone = target.change[columns]
-    lost = [np.bincount(rows, one, len(found)) for one in (np.ones(len(rows)), gone, gone**2)]
-    n = target.present.sum() - lost[0]
-    total, square = target.change.sum() - lost[1], np.square(target.change).sum() - lost[2]
-    mine, own_square, product = found.sum(1), np.square(found).sum(1), found @ target.change
-    spread = np.maximum(square - total**2 / n, 0) * np.maximum(own_square - mine**2 / n, 0)
-    floor = 1e-20 * np.maximum(square * own_square, 1e-300)
-    covariance = product - total * mine / n
-    score = np.where(spread > floor, covariance / np.sqrt(np.maximum(spread, floor)), 0.0)
-    return score, np.sqrt(np.maximum(square + own_square - 2 * product, 0) / n)
