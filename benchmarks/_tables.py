@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from _integration_sets_table import integration_sets_rows
+from _multiomics_tables import multiomics_rows
 from _overview import HEAD, overview
 from _perturbation_tables import ceiling_line, network_rows, perturbation_rows
 from _pretraining_tables import FEW as FEW_LABELS
@@ -575,6 +576,22 @@ def perturbation_table(content: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def multiomics_table(content: dict[str, Any]) -> str:
+    """One table for each setting of a data set."""
+    results = content["results"]
+    parts, machine = [], results["machine"]
+    for title, head, body in multiomics_rows(results["runs"]):
+        parts += [f"*{title}*", markdown(head, body)]
+    seeds = sorted({run["seed"] for run in results["runs"]})
+    parts.append(
+        f"{results['date'][:10]}, commit {results['commit']}, {machine['threads']} thread(s) of "
+        f"{machine['cores']} cores ({machine['cpu']}), scvi-tools "
+        f"{results['versions']['scvi-tools']}; seeds {', '.join(map(str, seeds))}"
+        f"{', of which brackets hold the lowest and the highest' if seeds[1:] else ''}."
+    )
+    return "\n\n".join(parts)
+
+
 def pretraining_table(content: dict[str, Any]) -> str:
     """Tables of each tested study: zero-shot, then few labels."""
     parts, rows = [], content["rows"]
@@ -635,6 +652,7 @@ def render() -> str:
         "stated_error": stated_error_table,
         "integration": integration_table,
         "integration_sets": integration_sets_table,
+        **{f"multiomics_{name}": multiomics_table for name in ("citeseq", "malt", "a549")},
         "perturbation_kang": perturbation_table,
         "perturbation_kang_full": perturbation_table,
         "perturbation_papalexi": perturbation_table,

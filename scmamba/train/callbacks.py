@@ -248,7 +248,7 @@ class Bar(Callback):
         self._seen += outputs["n_examples"] * trainer.world_size
         if self.bar is not None:
             seconds = time.monotonic() - self._start
-            self._shown["per second"] = f"{self._seen / max(seconds, 1e-9):,.0f}"
+            self._shown["examples/s"] = f"{self._seen / max(seconds, 1e-9):,.0f}"
             self.bar.set_postfix(self._shown, refresh=False)
             self.bar.total = round(_pace(pl_module).total)
             self.bar.update(trainer.global_step - self.bar.n)

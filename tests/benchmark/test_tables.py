@@ -16,9 +16,10 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 @pytest.fixture
 def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
     monkeypatch.syspath_prepend(str(FOLDER))
-    names = ("_overview", "_tables", "growth")
+    names = ("_multiomics_tables", "_overview", "_tables", "growth")
     yield {name: importlib.import_module(name) for name in names}
     for name in (
+        "_multiomics_tables",
         "_overview",
         "_overview_lines",
         "_tables",
@@ -108,3 +109,23 @@ def test_growth_is_the_slope_between_sizes(scripts) -> None:
     ]
     found = scripts["growth"].exponents(rows, "cells", "cpu_seconds")
     assert found[:2] == pytest.approx([1, 2]) and found[2] is None
+
+
+def test_tables_of_modalities_hold_means_and_the_range_over_seeds(scripts) -> None:
+    def run(method: str, seed: int, **scores: float) -> dict:
+        return {"setting": "imputation", "method": method, "seed": seed, **scores}
+
+    runs = [
+        run("mean", 0, mean_pearson_per_gene=0.0, rmse=1.5, cpu_seconds=0.1),
+        run("ours", 0, mean_pearson_per_gene=0.8, rmse=0.7, cpu_seconds=30.0),
+        run("ours", 1, mean_pearson_per_gene=0.9, rmse=0.7, cpu_seconds=40.0),
+        run("not placed", 0, rmse=2.0),
+    ]
+    ((title, head, body),) = scripts["_multiomics_tables"].multiomics_rows(runs)
+    assert title.startswith("Imputation")
+    assert head == ["", "mean Pearson of proteins", "RMSE", "processor seconds"]
+    assert body == [
+        ["ours", "0.850 [0.800, 0.900]", "0.700", "35.0"],
+        ["mean", "0.000", "1.500", "0.1"],
+        ["not placed", "", "2.000", ""],
+    ]
