@@ -46,8 +46,10 @@ class Learned:
     ----------
     model
         The one to use.
+    embedding
+        (n_cells, d) all cells, embedded by ``model``.
     bag
-        The same before its Mamba layers came in.
+        The same model before its Mamba layers came in.
     history
         Losses, one row an epoch, and the stage.
     criteria
@@ -57,6 +59,7 @@ class Learned:
     """
 
     model: CellModel
+    embedding: npt.NDArray[np.float32]
     bag: CellModel
     history: pd.DataFrame
     criteria: dict[str, Criteria]
@@ -155,15 +158,12 @@ def learn(task: NetworkTask) -> Learned:
     train_rows, held = _split(len(task.cells.data), task.seed)
     budget = TimeBudget(task.training.max_minutes)
     staged = train_staged(IntegrationStages(task, train_rows, budget), task.n_layer)
-    _scale(staged.bag, task)
-    if staged.full is not staged.bag:
-        _scale(staged.full, task)
-    scores = {BAG: evaluate(staged.bag, task.cells, held)}
-    kept = staged.bag
+    kept, embedding = staged.bag, _scaled(staged.bag, task)
+    scores = {BAG: evaluate(kept, embedding, task.cells, held)}
     if task.n_layer:
-        scores[FULL] = evaluate(staged.full, task.cells, held)
-        kept = staged.full
-    return Learned(kept, staged.bag, staged.history, scores, budget.about)
+        kept, embedding = staged.full, _scaled(staged.full, task)
+        scores[FULL] = evaluate(kept, embedding, task.cells, held)
+    return Learned(kept, embedding, staged.bag, staged.history, scores, budget.about)
 
 
 def finetune(pretrained: CellModel, task: NetworkTask) -> Learned:
@@ -174,14 +174,18 @@ def finetune(pretrained: CellModel, task: NetworkTask) -> Learned:
     result = train_stage(
         pretrained, task, train_rows, task.config, _FINETUNE_SUBSETS, budget, text="fine-tuning"
     )
-    _scale(pretrained, task)
-    scores = {"fine-tuning": evaluate(pretrained, task.cells, held)}
-    return Learned(pretrained, pretrained, result.history, scores, budget.about)
+    embedding = _scaled(pretrained, task)
+    scores = {"fine-tuning": evaluate(pretrained, embedding, task.cells, held)}
+    return Learned(pretrained, embedding, pretrained, result.history, scores, budget.about)
 
 
-def evaluate(model: CellModel, cells: Cells, held: npt.NDArray[np.int64]) -> Criteria:
-    """Score the model without labels; ``held`` are cells that it did not see."""
-    embedding = forward(model, cells.data).embedding
+def evaluate(
+    model: CellModel,
+    embedding: npt.NDArray[np.float32],
+    cells: Cells,
+    held: npt.NDArray[np.int64],
+) -> Criteria:
+    """Score a model and its embedding of all cells, without labels; it did not see ``held``."""
     fit = np.zeros(0)
     if len(held) and (model.head(CountHead) is not None or model.head(MVCHead) is not None):
         fit = fit_of_cells(
@@ -190,14 +194,19 @@ def evaluate(model: CellModel, cells: Cells, held: npt.NDArray[np.int64]) -> Cri
     return Criteria(fit, mixing(embedding, cells.batch_ids))
 
 
-def _scale(model: CellModel, task: NetworkTask) -> None:
-    """Let distances mean expression, where counts are decoded and no labels shape the latent."""
+def _scaled(model: CellModel, task: NetworkTask) -> npt.NDArray[np.float32]:
+    """Embed all cells, (n_cells, d), once the latent of ``model`` is scaled.
+
+    Distances then mean expression, where counts are decoded and no labels shape the latent. As
+    the scale is linear, cells go through the model once.
+    """
     cells = task.cells
-    if cells.counts is None or cells.n_classes:
-        return
-    values = log_normalize(cells.counts)
     embedding = forward(model, cells.data).embedding
-    scale_latent(model, expression_scale(embedding, values, cells.batch_ids))
+    if cells.counts is None or cells.n_classes:
+        return embedding
+    scale = expression_scale(embedding, log_normalize(cells.counts), cells.batch_ids)
+    scale_latent(model, scale)
+    return np.asarray(embedding @ scale, np.float32)
 
 
 def _split(n: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

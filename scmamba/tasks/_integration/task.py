@@ -17,7 +17,7 @@ from scmamba.models import CellModel
 from scmamba.models.checkpoint.weights import BACKBONE, fill
 from scmamba.pp.expression import Expression
 from scmamba.stream.data import CellData
-from scmamba.tasks._forward import cell_data, forward
+from scmamba.tasks._forward import cell_data
 from scmamba.tasks._integration.criteria import mixing
 from scmamba.tasks._integration.integrator import Integrator, Likelihood
 from scmamba.tasks._integration.learning import Learned, NetworkTask, finetune, learn
@@ -175,14 +175,15 @@ class FitTask:
     def _fitted(
         self, learned: Learned, cells: Cells, panel: Panel, *, reads_panel: bool
     ) -> Integrator:
-        model, seed = learned.model, self.seed
-        embedding = forward(model, cells.data).embedding
+        model = learned.model
         return Integrator(
             model=model,
             panel=panel,
             batches=self.batches,
             classes=() if self.labels is None else self.labels.classes,
-            reference=Reference.of(embedding, cells.batch_ids, cells.data.labels, seed),
+            reference=Reference.of(
+                learned.embedding, cells.batch_ids, cells.data.labels, self.seed
+            ),
             likelihood=self.likelihood,
             reads_panel=reads_panel,
             about={
