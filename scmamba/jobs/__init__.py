@@ -4,6 +4,7 @@ from scmamba.jobs.digest import digest, identity
 from scmamba.jobs.inputs import AnyPath
 from scmamba.jobs.job import Job
 from scmamba.jobs.results import Results, about, label_colors
+from scmamba.jobs.row_blocks import RowBlocks
 from scmamba.jobs.run import Jobs, open_jobs
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Job",
     "Jobs",
     "Results",
+    "RowBlocks",
     "about",
     "digest",
     "identity",

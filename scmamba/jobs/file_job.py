@@ -8,13 +8,11 @@ import pandas as pd
 
 from scmamba._errors import ScmambaError
 from scmamba._files import locked, recover, remove, writing
-from scmamba._read import reading
 from scmamba.jobs.checkpoint import Checkpoint, note, read_state
 from scmamba.jobs.digest import file_stamp
 from scmamba.jobs.job import Job
 from scmamba.jobs.results import Results
 from scmamba.jobs.writer import write_results
-from scmamba.stream.source import DAMAGED
 
 LOCK_SECONDS = 10.0
 """How long to wait for another process that writes the same output."""
@@ -88,8 +86,7 @@ class FileJob(Job):
             )
         with writing(self._part):
             self._part.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with reading(self.cells, damage=DAMAGED):
-            write_results(self.cells, self.output, results, self._part)
+        write_results(self.cells, self.output, results, self._part)
         with writing(self._part):
             remove(self._part)
             self._part.mkdir(mode=0o700)

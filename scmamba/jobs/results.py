@@ -14,6 +14,7 @@ from anndata import AnnData
 from scmamba._keys import UNKNOWN, file_key
 from scmamba._text import label_texts
 from scmamba._version import __version__
+from scmamba.jobs.row_blocks import RowBlocks
 
 _GRAY = "#bdbdbd"
 
@@ -26,8 +27,10 @@ class Results:
     ----------
     obs, var
         Columns: arrays or categoricals, one value per cell or gene.
-    obsm, varm, layers
+    obsm, varm
         Arrays, one row per cell or gene.
+    layers
+        Sparse matrices, (n_cells, n_genes), made some cells at a time while they are written.
     varp
         (n_genes, n_genes) sparse matrices.
     uns
@@ -52,7 +55,7 @@ class Results:
     obsm: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     varm: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     varp: dict[str, Any] = field(default_factory=dict)
-    layers: dict[str, Any] = field(default_factory=dict)
+    layers: dict[str, RowBlocks] = field(default_factory=dict)
     uns: dict[str, Any] = field(default_factory=dict)
     stale: list[str] = field(default_factory=list)
 
@@ -91,9 +94,11 @@ class Results:
         for name in ("obs", "var"):
             for key, column in getattr(self, name).items():
                 getattr(adata, name)[key] = column
-        for name in ("obsm", "varm", "varp", "layers", "uns"):
+        for name in ("obsm", "varm", "varp", "uns"):
             for key, value in getattr(self, name).items():
                 getattr(adata, name)[key] = value
+        for key, blocks in self.layers.items():
+            adata.layers[key] = blocks.whole()
 
 
 def about(task: str, **entries: Any) -> dict[str, Any]:

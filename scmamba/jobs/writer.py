@@ -6,18 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import numpy.typing as npt
 import zarr
 from anndata.io import write_elem
 
 from scmamba._files import put_in_place, remove, writing
+from scmamba._read import reading
 from scmamba.jobs.checkpoint import release
 from scmamba.jobs.results import Results
+from scmamba.jobs.row_blocks import RowBlocks
 from scmamba.stream.formats import write_copy
-from scmamba.stream.source import Group, open_group
+from scmamba.stream.source import DAMAGED, Group, open_group
 
 _BYTES = 1 << 25
 """Of an array that are written at once."""
+_CHUNK = 1 << 16
+"""Values of a sparse matrix that are stored together."""
 
 
 def write_results(path: Path, output: Path, results: Results, work: Path) -> None:
@@ -38,13 +43,15 @@ def write_results(path: Path, output: Path, results: Results, work: Path) -> Non
     Raises
     ------
     ScmambaError
-        The copy cannot be written, for example because the disk is full.
+        The file cannot be read, or the copy cannot be written, for example because the disk is
+        full.
     """
     copy = work / f"copy{output.suffix}"
     remove(copy)  # of a run that was killed
     try:
-        with writing(output):
+        with reading(path, damage=DAMAGED), writing(output):
             write_copy(path, copy)
+        with writing(output):
             _add(copy, results)
             put_in_place(copy, output)
     finally:
@@ -64,9 +71,11 @@ def _add(path: Path, results: Results) -> None:
         for key in results.stale:
             if key in group["uns"]:
                 del group["uns"][key]
-        for name in ("varp", "layers", "uns"):
+        for name in ("varp", "uns"):
             for key, value in getattr(results, name).items():
                 write_elem(group[name], key, value)
+        for key, blocks in results.layers.items():
+            _write_blocks(group["layers"], key, blocks)
         if isinstance(group, zarr.Group):
             zarr.consolidate_metadata(group.store)
 
@@ -93,3 +102,34 @@ def _write_rows(group: Group, key: str, values: npt.NDArray[Any]) -> None:
     for start in range(0, len(values), step):
         array[start : start + step] = values[start : start + step]
         release(values)
+
+
+def _write_blocks(group: Group, key: str, blocks: RowBlocks) -> None:
+    """Write a sparse matrix block by block, so that two blocks are never in memory together."""
+    if key in group:
+        del group[key]
+    stored = group.create_group(key)
+    stored.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0"})
+    stored.attrs["shape"] = list(blocks.shape)
+    ends = [np.zeros(1, np.int64)]
+    for block in blocks:
+        ends.append(ends[-1][-1] + block.indptr[1:].astype(np.int64))
+        _append(stored, "data", block.data)
+        _append(stored, "indices", block.indices)
+        del block
+    write_elem(stored, "indptr", np.concatenate(ends))
+
+
+def _append(group: Group, key: str, values: npt.NDArray[Any]) -> None:
+    """Write values behind those of an array, which is made where it is missing."""
+    if key not in group:
+        kind = {"shape": (0,), "dtype": values.dtype, "chunks": (_CHUNK,)}
+        if isinstance(group, h5py.Group):
+            array = group.create_dataset(key, maxshape=(None,), **kind)
+        else:
+            array = group.create_array(key, **kind)
+        array.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+    array = group[key]
+    start = array.shape[0]
+    array.resize((start + len(values),))
+    array[start:] = values

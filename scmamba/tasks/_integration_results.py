@@ -131,8 +131,8 @@ def _add_decoded(
 ) -> None:
     keys, genes = request.keys, gene_names(one.job.source.var, request.gene_key, "adata.var")
     depth = np.array(one.job.kept("depth"))
-    decoded_values = integrator._corrected_in(genes, embedding, depth, request.decoded_as)
-    results.layers[keys.corrected] = decoded_values
+    as_of = request.decoded_as
+    results.layers[keys.corrected] = integrator._corrected_in(genes, embedding, depth, as_of)
     index = resolve(integrator.panel.names, genes.tolist()).index
     decoded = np.zeros(len(genes), dtype=bool)
     decoded[index[index >= 0]] = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import ref
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import pytest
 from scipy import sparse
 
 from scmamba.datasets import synthetic
-from scmamba.jobs import Results, writer
+from scmamba.jobs import Results, RowBlocks, writer
 from scmamba.jobs.writer import write_results
 
 
@@ -49,7 +51,8 @@ def filled() -> Results:
     )
     results.var["decoded"] = np.arange(10) < 3
     results.obsm["X_new"] = np.arange(90, dtype=np.float32).reshape(30, 3)
-    results.layers["corrected"] = sparse.csr_matrix(np.eye(30, 10, dtype=np.float32))
+    whole = sparse.csr_matrix(np.eye(30, 10, dtype=np.float32))
+    results.layers["corrected"] = RowBlocks((30, 10), lambda: iter([whole[:4], whole[4:]]))
     results.uns["scmamba"] = {"seed": 3, "params": {"a": True}}
     return results
 
@@ -89,6 +92,41 @@ def test_an_array_is_written_in_parts(path, work, monkeypatch) -> None:
     assert isinstance(results.obsm["X_new"], np.memmap)  # not read into memory on its way
     write_results(path, path, results, work)
     np.testing.assert_array_equal(read(path).obsm["X_new"], kept)
+
+
+def test_a_layer_is_made_and_written_block_by_block(path, work) -> None:
+    """No two blocks are in memory together, and the file holds what all of them say."""
+    dense = sparse.random(30, 10, 0.3, "csr", np.float32, random_state=0).toarray()
+    dense[:4] = dense[8:16] = 0  # a block, and the first one, may hold nothing
+    whole, made = sparse.csr_matrix(dense), []
+
+    def make():
+        for start in range(0, 30, 4):
+            assert not any(one() is not None for one in made)
+            block = whole[start : start + 4]
+            made.append(ref(block))
+            yield block
+            del block
+
+    results = Results()
+    results.layers["counts"] = RowBlocks((30, 10), make)  # instead of the one that is there
+    write_results(path, path, results, work)
+    found = read(path).layers["counts"]
+    assert found.dtype == np.float32 and found.has_canonical_format and len(made) == 8
+    np.testing.assert_array_equal(found.toarray(), dense)
+
+
+def test_an_error_while_a_layer_is_made_is_its_own(path, work) -> None:
+    """It is no damage of the file that was read."""
+
+    def make():
+        raise RuntimeError("out of memory on the device")
+        yield
+
+    results = Results()
+    results.layers["counts"] = RowBlocks((30, 10), make)
+    with pytest.raises(RuntimeError, match="out of memory on the device"):
+        write_results(path, path, results, work)
 
 
 def test_colors_that_no_longer_hold_go(path, work) -> None:

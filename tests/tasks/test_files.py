@@ -628,6 +628,19 @@ def test_cells_that_were_not_drawn_for_training_are_mapped(cells, tmp_path, monk
     assert found[0].layers["scmamba_corrected"].shape == (40, 60)
 
 
+def test_more_cells_than_are_decoded_at_once(cells, tmp_path) -> None:
+    """Expression without batch effects goes into a file as it does into memory."""
+    fitted = integrate(cells, "batch", training=TINY)
+    many = ad.concat([cells] * 20)  # 1,600 cells, 1,024 of which are decoded at once
+    many.obs_names_make_unique()
+    path = write(many, tmp_path / "a.h5ad")
+    integrate(path, "batch", model=fitted, correct="batch_1", output=tmp_path / "b.h5ad")
+    integrate(many, "batch", model=fitted, correct="batch_1")
+    found, wanted = (one.layers["scmamba_corrected"] for one in (read(tmp_path / "b.h5ad"), many))
+    np.testing.assert_allclose(found.toarray(), wanted.toarray(), rtol=1e-5)
+    assert found.nnz == wanted.nnz
+
+
 def test_a_new_batch_is_mapped_block_by_block(cells, tmp_path, monkeypatch) -> None:
     fitted = integrate(cells[cells.obs["batch"] != "batch_2"].copy(), "batch", training=TINY)
     path = write(cells, tmp_path / "a.h5ad")

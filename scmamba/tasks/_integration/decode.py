@@ -9,7 +9,6 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from scmamba._errors import ScmambaError
 from scmamba.models.cell.model import CellModel
 from scmamba.nn.heads import CountHead, MVCHead
 from scmamba.nn.losses import negative_binomial_nll
@@ -23,14 +22,14 @@ Floats = npt.NDArray[np.float32]
 
 
 @torch.inference_mode()
-def corrected(
+def corrected_blocks(
     model: CellModel,
     embedding: Floats,
     genes: npt.NDArray[np.int64],
     batches: Sequence[int],
     depth: npt.NDArray[np.float64] | None,
-) -> sparse.csr_matrix:
-    """Decode cells as if they had been measured in other batches.
+) -> Iterator[sparse.csr_matrix]:
+    """Decode cells, a block at a time, as if they had been measured in other batches.
 
     Parameters
     ----------
@@ -45,17 +44,11 @@ def corrected(
     depth
         (n_cells,) counts that each cell has over these genes: counts are decoded. None: bins are.
 
-    Returns
-    -------
-    (n_cells, n_genes) expected counts or bins, at least 0; float32, without values below 0.01.
+    Yields
+    ------
+    (n_block, n_genes) expected counts or bins, at least 0; float32, without values below 0.01.
     """
-    if depth is None and model.head(MVCHead) is None:
-        raise ScmambaError(
-            "this model decodes neither counts nor bins; integrate counts, or give "
-            "objectives=IntegrationObjectives(mvc=...) a number above 0"
-        )
     device = next(model.parameters()).device
-    blocks = []
     for part in _blocks(model, len(embedding), None if depth is not None else genes):
         cells = torch.from_numpy(embedding[part]).to(device)
         decoded = torch.stack(
@@ -65,8 +58,7 @@ def corrected(
         if depth is not None:
             values = values * depth[part, None]
         values = np.where(values < SMALLEST, 0, values).astype(np.float32)
-        blocks.append(sparse.csr_matrix(values))
-    return sparse.vstack(blocks).tocsr()
+        yield sparse.csr_matrix(values)
 
 
 def in_columns(
@@ -94,7 +86,7 @@ def fit_of_cells(
     Parameters
     ----------
     model, embedding
-        As for :func:`corrected`.
+        As for :func:`corrected_blocks`.
     target
         (n_cells, n_genes) counts, whose log-likelihood in nats is given; or bins, with ``genes``.
     batch_ids

@@ -18,6 +18,7 @@ from scipy import sparse
 from scmamba._describe import Described, listed
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
+from scmamba.jobs import RowBlocks
 from scmamba.jobs.blocks import computed
 from scmamba.jobs.executor import open_executor
 from scmamba.learn.artifact import Artifact
@@ -28,7 +29,7 @@ from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.source import open_cells
 from scmamba.tasks._forward import block_values
-from scmamba.tasks._integration.decode import corrected, in_columns
+from scmamba.tasks._integration.decode import corrected_blocks, in_columns
 from scmamba.tasks._integration.placing import Mapped, among_domains, place_all, zero_shot
 from scmamba.tasks._integration.reading import CellReader
 from scmamba.tasks._integration.statistics import pooled
@@ -224,22 +225,30 @@ class Integrator(Described):
             The batch was not fitted, or the model decodes nothing.
         """
         self._check_decodes(batch)
+        return self._corrected_blocks(embedding, depth, batch).whole()
+
+    def _corrected_blocks(
+        self, embedding: npt.NDArray[np.float32], depth: npt.NDArray[np.float64], batch: str
+    ) -> RowBlocks:
         wanted = range(len(self.batches)) if batch == AVERAGE else [self.batches.index(batch)]
         genes = self.model.vocab.index(self.panel.names) if self.model.vocab else np.arange(0)
         counts = depth if self.likelihood == "counts" else None
-        return corrected(self.model, embedding, genes, list(wanted), counts)
+        make = partial(corrected_blocks, self.model, embedding, genes, list(wanted), counts)
+        return RowBlocks((len(embedding), len(genes)), make)
 
     def _corrected_in(
         self,
         columns: npt.NDArray[np.object_],
         embedding: npt.NDArray[np.float32],
         depth: npt.NDArray[np.float64],
-        batch: str = AVERAGE,
-    ) -> sparse.csr_matrix:
+        batch: str,
+    ) -> RowBlocks:
         """(n_cells, n_columns) the same in columns of that name; empty for others."""
-        decoded = self.corrected(embedding, depth, batch)
+        decoded, n = self._corrected_blocks(embedding, depth, batch), len(columns)
         column = resolve(self.panel.names, columns.tolist()).index
-        return in_columns(decoded, column, len(columns))
+        return RowBlocks(
+            (len(embedding), n), lambda: (in_columns(block, column, n) for block in decoded)
+        )
 
     def _check_decodes(self, batch: str) -> None:
         """Raise ScmambaError unless expression can be decoded as of ``batch``."""
