@@ -17,7 +17,6 @@ def integrate(
     report: Path | None = None,
     truth_key: str | None = None,
     key_added: str = "scmamba",
-    dask_scheduler: str | None = None,
     **options: Any,
 ) -> None:
     """Embed cells of several batches so that batches mix and cell types stay apart.
@@ -46,9 +45,6 @@ def integrate(
         scib-metrics.
     key_added
         Prefix of what is written.
-    dask_scheduler
-        Address of a dask scheduler, such as ``tcp://host:8786``: its workers, which see the same
-        files, do the work; if left out: this process.
     """
     from scmamba._files import writable, writable_folder
     from scmamba.benchmark._installed import check_installed
@@ -72,7 +68,6 @@ def integrate(
         key_added=key_added,
         copy=False,
         output=output,
-        client=dask_scheduler,
         **options,
     )
     if save_model is not None:

@@ -17,7 +17,6 @@ from scmamba.tasks._integration_request import IntegrationRequest
 from scmamba.tasks._integration_results import CellsToPlace, integration_results
 
 if TYPE_CHECKING:
-    from distributed import Client
     from mudata import MuData
 
 
@@ -38,7 +37,6 @@ def integrate(
     copy: Literal[False] = False,
     seed: int | None = None,
     output: AnyPath | None = None,
-    client: Client | str | None = None,
 ) -> Integrator: ...
 
 
@@ -59,7 +57,6 @@ def integrate(
     copy: Literal[True],
     seed: int | None = None,
     output: None = None,
-    client: Client | str | None = None,
 ) -> tuple[AnnData, Integrator]: ...
 
 
@@ -79,14 +76,14 @@ def integrate(
     copy: bool = False,
     seed: int | None = None,
     output: AnyPath | None = None,
-    client: Client | str | None = None,
 ) -> Integrator | tuple[AnnData, Integrator]:
     """Embed cells so that batches mix and cell types stay apart.
 
     A network is trained on the cells themselves: it explains each cell's counts by a small latent
     vector and the batch, brings two random gene subsets of a cell together, and hides the batch
     from an adversary. With ``model``, a pretrained one is used as it is or fine-tuned; or cells are
-    mapped into an integration that was fitted before.
+    mapped into an integration that was fitted before. To map cells by the workers of a cluster, see
+    :meth:`Integrator.map`.
 
     Parameters
     ----------
@@ -131,9 +128,6 @@ def integrate(
         path writes into it); for a list of paths, the folder of such files. Files are written
         atomically, and rerunning an interrupted call resumes it. Of files with more than 100,000
         cells in all, as many are drawn for training, small batches whole; all others are mapped.
-    client
-        A ``distributed.Client`` or the address of its scheduler: blocks of cells are mapped by the
-        workers of that cluster, each of which handles one at a time; None: here.
 
     Returns
     -------
@@ -173,7 +167,7 @@ def integrate(
         key_added=key_added,
         seed=seed,
     )
-    with open_jobs(adata, output, copy=copy, client=client) as jobs:
+    with open_jobs(adata, output, copy=copy) as jobs:
         key = call_digest(request, jobs) if jobs.of_files else ""
         pending = jobs.pending(key)
         integrator = request.saved or jobs.resume(key, Integrator.load)

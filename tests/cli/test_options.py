@@ -14,9 +14,19 @@ from scmamba import tasks
 from scmamba.cli import main as frame
 from scmamba.cli.annotate import annotate
 from scmamba.cli.embed import embed
+from scmamba.cli.integrate import integrate
+from scmamba.cli.knockout import knockout
 
 
-@pytest.mark.parametrize(("command", "task"), [(annotate, tasks.annotate), (embed, tasks.embed)])
+@pytest.mark.parametrize(
+    ("command", "task"),
+    [
+        (annotate, tasks.annotate),
+        (embed, tasks.embed),
+        (integrate, tasks.integrate),
+        (knockout, tasks.knockout),
+    ],
+)
 def test_every_parameter_of_the_task_is_an_option(command, task) -> None:  # type: ignore[no-untyped-def]
     parser = frame._parser(task.__name__, command)
     defaults = vars(parser.get_defaults())

@@ -18,7 +18,7 @@ from scipy import sparse
 from scmamba._describe import Described, listed
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
-from scmamba.jobs import RowBlocks
+from scmamba.jobs import AnyPath, RowBlocks
 from scmamba.jobs.blocks import computed
 from scmamba.jobs.executor import open_executor
 from scmamba.learn.artifact import Artifact
@@ -27,7 +27,7 @@ from scmamba.models import CellModel
 from scmamba.nn.heads import LatentHead
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
-from scmamba.stream.source import open_cells
+from scmamba.stream.source import as_path, open_cells
 from scmamba.tasks._forward import block_values
 from scmamba.tasks._integration.decode import corrected_blocks, in_columns
 from scmamba.tasks._integration.placing import Mapped, among_domains, place_all, zero_shot
@@ -118,7 +118,7 @@ class Integrator(Described):
 
     def map(
         self,
-        adata: AnnData,
+        adata: AnnData | AnyPath,
         batch_key: str | None = None,
         *,
         client: Client | str | None = None,
@@ -129,13 +129,14 @@ class Integrator(Described):
         Parameters
         ----------
         adata
-            Cells by genes, in the unit that was fitted (counts, or anything for bins).
+            Cells by genes, in the unit that was fitted (counts, or anything for bins): an AnnData,
+            or a path, which is read in blocks of cells.
         batch_key
             ``obs`` column with the batch of each cell; None: all are of one new batch. Batches
             that were fitted keep their place.
         client
             A ``distributed.Client`` or the address of its scheduler: blocks of cells are computed
-            by the workers of that cluster; None: here.
+            by the workers of that cluster, which see the same files; None: here.
         **where
             ``layer``, ``use_raw``, ``gene_key`` of :func:`scmamba.pp.expression`.
 
@@ -143,16 +144,30 @@ class Integrator(Described):
         ------
         ScmambaError
             Expression cannot be used, or fewer than half of the genes are there.
+
+        Examples
+        --------
+        >>> import scmamba
+        >>> from scmamba.tasks import IntegrationTraining, integrate
+        >>> scmamba.settings.verbosity = "error"
+        >>> adata = scmamba.datasets.synthetic(60, 40, 2, n_batches=2)
+        >>> quick = IntegrationTraining(epochs=1, n_layer=0, n_latent=5)
+        >>> mapped = integrate(adata, "batch", training=quick).map(adata, "batch")
+        >>> mapped.embedding.shape, mapped.normed_as["batch_1"]
+        ((60, 5), 'batch_1')
         """
-        with open_executor(client) as executor, open_cells(adata) as source:
+        cells = as_path(adata)
+        path = cells if isinstance(cells, Path) else None
+        with open_executor(client) as executor, open_cells(cells) as source:
             found = Expressions.of(
                 source, block_values=block_values(self.model), one_unit=False, **where
             )
             names = np.full(source.n_obs, "", dtype=object)
             if batch_key is not None:
-                names = read_batches(adata.obs, batch_key, "adata.obs")
+                names = read_batches(source.obs, batch_key, "adata.obs")
             reader, rows = self._reader(found.first), list(found.rows())
-            blocks = computed(found, rows, partial(_states, self, reader, names), executor)
+            block = partial(_states, self, reader, names)
+            blocks = computed(found, rows, block, executor, path)
             states = np.concatenate([block["states"] for block in blocks])
             return self._placed(states, names, partial(reader.counts_of, found))
 
