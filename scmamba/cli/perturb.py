@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+_MOST_ROWS = 20
+"""Rows of the table of what predictions rest on that are shown."""
+
 
 def perturb(
     input: Path,
@@ -30,7 +33,8 @@ def perturb(
     perturbations
         Perturbations to predict: ``[A,B,A+B]``; without it, the model is fitted only.
     output
-        File to write: predicted cells (.h5ad), or with ``mean`` a table (.csv).
+        File to write: predicted cells (.h5ad), or with ``mean`` or ``effects`` a table (.csv or
+        .tsv).
     pert_key
         ``obs`` column with the perturbation of each cell.
     control
@@ -48,8 +52,9 @@ def perturb(
     """
     from scmamba import pl
     from scmamba._errors import ScmambaError
-    from scmamba._files import atomic, writable, writable_folder
+    from scmamba._files import writable, writable_folder
     from scmamba.cli._cells import read_cells, write_cells
+    from scmamba.cli._sequences import table_file, write_table
     from scmamba.tasks import PerturbationModel
     from scmamba.tasks import perturb as task
 
@@ -57,40 +62,42 @@ def perturb(
         raise ScmambaError("--perturbations and --output belong together; give both or neither")
     if output is None and save_model is None:
         raise ScmambaError("nothing to do; give --perturbations and --output, or --save_model")
-    if report is not None and (output is None or mean):
+    as_table = mean or bool(options.get("effects"))
+    if report is not None and (output is None or as_table):
         raise ScmambaError("--report shows predicted cells; give --output, and leave --mean out")
+    if output is not None and as_table:
+        table_file(output)
+    elif output is not None and output.suffix != ".h5ad":
+        raise ScmambaError(f"cannot write cells to {output}: end its name with .h5ad")
     for path in (output, report):
         if path is not None:
             writable(path)
     if save_model is not None:
         writable_folder(save_model)
     adata = read_cells(input)
+    controls = None if cells is None else read_cells(cells)
     if model is not None:
         fitted = PerturbationModel.load(model)
+        controls = adata if controls is None else controls
     elif pert_key is None:
         raise ScmambaError("--pert_key is missing; name the obs column with the perturbations")
     else:
-        fitted = task(adata, pert_key, control, model=None, **options)
+        fitted = task(adata, pert_key, control, perturbations=perturbations, model=None, **options)
+        if controls is None and control is not None:
+            controls = adata[adata.obs[pert_key].astype(str) == control].copy()
+    support = None if perturbations is None else fitted.support(perturbations)
     print(fitted)
     if save_model is not None:
         fitted.save(save_model)
-    if perturbations is None or output is None:
+    if perturbations is None or output is None or support is None:
         return
-    controls = None
-    if cells is not None:
-        controls = read_cells(cells)
-    elif model is not None:
-        controls = adata
-    elif control is not None:
-        controls = adata[adata.obs[pert_key].astype(str) == control].copy()
-    if mean or controls is None:
-        table = fitted.predict_mean(controls, perturbations)
-        with atomic(output) as temporary:
-            table.to_csv(temporary)
+    if as_table:
+        write_table(fitted.predict_mean(controls, perturbations), output, index=True)
     else:
         predicted = fitted.predict(controls, perturbations)
         write_cells(predicted, output)
         if report is not None:
             title = f"Perturbations predicted from {input.name}"
             pl.report(predicted, report, controls=controls, model=fitted, title=title)
+    print(support.head(_MOST_ROWS).to_string(index=False))
     print(f"{output}: {len(perturbations)} perturbation(s) predicted")

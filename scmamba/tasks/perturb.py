@@ -17,6 +17,7 @@ from scmamba.tasks._perturbation.columns import Columns, check_cells
 from scmamba.tasks._perturbation.knowledge import Knowledge, read_knowledge
 from scmamba.tasks._perturbation.model import PerturbationModel
 from scmamba.tasks._perturbation.reading import read_effects, read_screen
+from scmamba.tasks._perturbation.requests import Perturbations, Requests
 
 if TYPE_CHECKING:
     from mudata import MuData
@@ -35,6 +36,7 @@ def perturb(
     model: CellModel | AnyPath | None = None,
     training: PerturbationTraining | None = None,
     effects: bool = False,
+    perturbations: Perturbations | None = None,
     layer: str | None = None,
     use_raw: bool | None = None,
     gene_key: str | None = None,
@@ -77,6 +79,9 @@ def perturb(
         share is chosen on held-out perturbations and contexts and may be 0. None: no network.
     effects
         Whether ``adata`` holds effects instead of cells.
+    perturbations
+        Perturbations to be predicted later: an error tells before the fit which of them cannot be.
+        None: nothing is checked.
     layer, use_raw, gene_key
         Where the expression is; see :func:`scmamba.pp.expression`.
     seed
@@ -91,7 +96,7 @@ def perturb(
     ------
     ScmambaError
         If a column or the control is missing (near names are given), a context has no controls, a
-        dose is not finite, or expression is invalid.
+        dose is not finite, expression is invalid, or one of ``perturbations`` is unknown.
 
     Examples
     --------
@@ -133,4 +138,6 @@ def perturb(
         screen = read_screen(
             adata, columns, layer=layer, use_raw=use_raw, gene_key=gene_key, seed=used
         )
+    if perturbations is not None:
+        Requests(screen, columns, knowledge).perturbations(perturbations)
     return PerturbationModel(screen, EffectModel(knowledge, training, used), columns, used)

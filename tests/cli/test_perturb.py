@@ -40,6 +40,18 @@ def test_cells_are_predicted_and_the_model_saved(screen: Path, capsys: pytest.Ca
         ("--pert_key drug --control ctrl", "nothing to do"),
         ("--pert_key drug --control ctrl --output out.h5ad", "belong together"),
         ("--perturbations [A] --output out.h5ad", "--pert_key is missing"),
+        (
+            "--pert_key drug --control ctrl --perturbations [C] --output out.h5ad --save_model m",
+            "perturbation 'C' is neither",
+        ),
+        (
+            "--pert_key drug --control ctrl --perturbations [A] --output out.csv",
+            "end its name with .h5ad",
+        ),
+        (
+            "--pert_key drug --control ctrl --perturbations [A] --output out.h5ad --cells no.h5ad",
+            "no.h5ad does not exist",
+        ),
         ("--pert_key drug --control no --perturbations [A] --output out.h5ad", "control='no'"),
     ],
 )

@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
+from anndata.utils import make_index_unique
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
+from scmamba._log import logger
 from scmamba.learn.effects.model import FittedEffectModel
 from scmamba.learn.effects.names import Perturbation
 from scmamba.learn.effects.table import EffectTable, Floats
@@ -119,7 +121,8 @@ class ControlCells:
         obs["control_cell"] = obs.index.astype(str)
         perturbation = np.repeat(np.array(labels, dtype=object), self.n_cells)
         obs[self.columns.perturbation] = pd.Categorical(perturbation)
-        obs.index = [f"{cell}-{label}" for cell, label in zip(obs.index, perturbation, strict=True)]
+        names = [f"{cell}-{label}" for cell, label in zip(obs.index, perturbation, strict=True)]
+        obs.index = make_index_unique(pd.Index(names))
         X = sparse.vstack(list(parts), format="csr")[:, np.flatnonzero(self.present)]
         return AnnData(X, obs=obs, var=pd.DataFrame(index=self.genes))
 
@@ -180,6 +183,16 @@ def read_controls(
     contexts = np.full(cells.n_obs, "", object)
     if columns.context is not None and columns.context in cells.obs:
         contexts, _ = read_labels(cells.obs, columns.context, "cell_type_key")
+    if columns.perturbation in cells.obs:
+        labels, _ = read_labels(cells.obs, columns.perturbation, "pert_key")
+        if n := int((labels != columns.control).sum()):
+            logger.warning(
+                "%d of %d cells are not %r in obs[%r]: they are taken for control cells",
+                n,
+                cells.n_obs,
+                columns.control,
+                columns.perturbation,
+            )
     totals = None
     if found.unit.kind == "counts":
         totals = np.asarray(found.X.sum(1, dtype=np.float64)).ravel()

@@ -132,7 +132,8 @@ class PerturbationModel(Described):
             column ``cell_type_key`` and its value was measured, effects of that context are used;
             otherwise each cell takes those of the contexts that it is most alike.
         perturbations
-            One or more: ``"A"``, ``"A+B"``, or a list of these.
+            One or more: ``"A"``, ``"A+B"``, or a list of these. What is named twice is predicted
+            once.
         dose
             Dose, in the unit of ``dose_key``; None: that measured, or the mean of several.
         layer, use_raw, gene_key
@@ -141,9 +142,11 @@ class PerturbationModel(Described):
         Returns
         -------
         One cell per control cell and perturbation, in the unit of ``cells``, on the genes that
-        both have. ``obs`` is that of the control cells, with the perturbation in ``pert_key`` and
-        the name of the control cell in ``obs["control_cell"]``; ``uns["scmamba"]["support"]`` says
-        how far each request is from what was measured. A prediction depends on its own cell alone.
+        both have. Their names are those of the control cell and the perturbation; ``obs`` is that
+        of the control cells, with the perturbation in ``pert_key`` and the name of the control cell
+        in ``obs["control_cell"]``; ``uns["scmamba"]["support"]`` says how far each request is from
+        what was measured. A prediction depends on its own cell alone. Cells that ``pert_key`` says
+        were perturbed already, such as predicted ones, are moved on, and a warning tells so.
 
         Raises
         ------
@@ -151,7 +154,8 @@ class PerturbationModel(Described):
             If a perturbation is unknown, fewer than half of the genes are shared, the model was
             fitted on given effects, or expression is invalid.
         """
-        chosen, at = self._requests.perturbations(perturbations), self._requests.dose(dose)
+        chosen = list(dict.fromkeys(self._requests.perturbations(perturbations)))
+        at = self._requests.dose(dose)
         self._requests.need_cells("predict")
         controls = read_controls(
             cells, self.screen, self.columns, layer=layer, use_raw=use_raw, gene_key=gene_key

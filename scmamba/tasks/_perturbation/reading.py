@@ -17,6 +17,7 @@ from scmamba._text import label_texts, obs_column
 from scmamba.learn.effects.names import PerturbationNames, label_of
 from scmamba.learn.effects.table import EffectTable
 from scmamba.pp import expression, log_normalized
+from scmamba.pp.features import gene_names
 from scmamba.tasks._perturbation.batches import batch_name, over_batches
 from scmamba.tasks._perturbation.columns import (
     Columns,
@@ -46,12 +47,15 @@ class Screen:
         (n_components, n_genes) principal axes of control cells; no rows where effects were given.
     spread
         How widely cells scatter around a mean.
+    left_out
+        Perturbations with too few cells.
     """
 
     table: EffectTable
     names: PerturbationNames
     components: npt.NDArray[np.float32]
     spread: Spread = field(default_factory=Spread.unknown)
+    left_out: tuple[str, ...] = ()
 
 
 def read_screen(
@@ -84,8 +88,8 @@ def read_screen(
     )
     few = (np.bincount(groups[kept], minlength=groups.max() + 1) < FEWEST_CELLS)[groups]
     few &= np.array([bool(p) for p in perturbations]) & kept
-    if few.any():
-        left = sorted({label_of(perturbations[i]) for i in np.flatnonzero(few)})
+    left = sorted({label_of(perturbations[i]) for i in np.flatnonzero(few)})
+    if left:
         logger.warning(
             "left out: %d perturbation(s) with fewer than %d cells (%s)",
             len(left),
@@ -115,6 +119,7 @@ def read_screen(
         PerturbationNames(columns.control, labels, genes),
         principal_axes(values[rows[control]], seed),
         Spread.of_groups(values[rows], np.unique(alike, return_inverse=True)[1]),
+        tuple(left),
     )
 
 
@@ -134,8 +139,7 @@ def read_effects(adata: AnnData, columns: Columns, *, gene_key: str | None) -> S
     contexts, unknown = read_labels(adata.obs, columns.context, "context_key")
     if unknown.any():
         raise ScmambaError(f"{int(unknown.sum())} row(s) have no context; name or drop them")
-    given = adata.var_names if gene_key is None else adata.var[gene_key]
-    genes = _unique(np.array([str(name) for name in given], dtype=object))
+    genes = _unique(gene_names(adata.var, gene_key, "var"))
     names = PerturbationNames("", labels.tolist(), genes)
     parsed = [names.parse(str(label)) for label in labels]
     doses = read_doses(adata.obs, columns.dose, np.ones(len(labels), bool))

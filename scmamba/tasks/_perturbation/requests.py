@@ -13,7 +13,7 @@ from scmamba.learn.effects.embeddings import GeneEmbeddings
 from scmamba.learn.effects.names import Perturbation
 from scmamba.learn.effects.table import EffectTable, Floats
 from scmamba.tasks._perturbation.columns import Columns
-from scmamba.tasks._perturbation.reading import Screen
+from scmamba.tasks._perturbation.reading import FEWEST_CELLS, Screen
 
 Perturbations = str | Sequence[str | Sequence[str]]
 
@@ -71,6 +71,12 @@ class Requests:
             parts = [measured.get(part, measured.get(part.casefold(), part)) for part in one]
             parsed.append(known.parse(parts) if parts else ())
             unknown = tuple(n for n in parts if allowed is None or not allowed.known([n])[0])
+            few = [n for n in unknown if n in self.screen.left_out and n not in self.table.genes]
+            if few:
+                raise ScmambaError(
+                    f"perturbation {few[0]!r} has fewer than {FEWEST_CELLS} cells and was left out "
+                    "of the fit; add cells, or ask for another"
+                )
             known.require_known(unknown)
         return parsed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -36,19 +37,9 @@ class ReverseIndex:
 
     @staticmethod
     def of(candidates: Candidates, seed: int) -> ReverseIndex:
-        """Index candidates; pairs are sums of the components of their parts.
+        """Index candidates; pairs are sums of the components of their parts."""
+        from pynndescent import NNDescent
 
-        Raises
-        ------
-        ScmambaError
-            If pynndescent is not installed.
-        """
-        try:
-            from pynndescent import NNDescent
-        except ImportError as error:
-            raise ScmambaError(
-                "search='approximate' needs pynndescent: pip install pynndescent, or search='exact'"
-            ) from error
         effects = np.asarray(candidates.effects, np.float64)
         centered = effects - effects.mean(1, keepdims=True)
         values, vectors = np.linalg.eigh(centered @ centered.T)
@@ -68,3 +59,11 @@ class ReverseIndex:
         k = min(_PER_RESULT * top_k, len(self.neighbors._raw_data))
         found = self.neighbors.query(point[None].astype(np.float32), k=k)[0][0]
         return np.sort(found[found >= 0]).astype(np.int64)
+
+
+def require_pynndescent() -> None:
+    """Raise ScmambaError if pynndescent is not installed."""
+    if find_spec("pynndescent") is None:
+        raise ScmambaError(
+            "search='approximate' needs pynndescent: pip install pynndescent, or search='exact'"
+        )

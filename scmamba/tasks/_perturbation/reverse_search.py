@@ -14,7 +14,7 @@ from scmamba.learn.effects.names import label_of
 from scmamba.tasks._perturbation.means import mean_changes, mean_controls
 from scmamba.tasks._perturbation.requests import Requests
 from scmamba.tasks._perturbation.reverse import Candidates, pairs_of, rank, read_target
-from scmamba.tasks._perturbation.reverse_index import ReverseIndex
+from scmamba.tasks._perturbation.reverse_index import ReverseIndex, require_pynndescent
 
 
 class ReverseSearch:
@@ -49,6 +49,8 @@ class ReverseSearch:
         check_count("top_k", top_k)
         check_count("combinations", combinations, most=2, optional=False)
         check_choice("search", search, ("exact", "approximate"))
+        if search == "approximate":
+            require_pynndescent()
         contexts, table = self._requests.chosen_contexts(context), self._fitted.table
         measured = set(table.perturbations)
         names = [label_of(one) for one in dict.fromkeys(table.perturbations)]

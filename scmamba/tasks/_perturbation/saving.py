@@ -46,6 +46,7 @@ def save_model(model: PerturbationModel, path: str | os.PathLike[str]) -> Path:
         "contexts": list(table.contexts),
         "context_names": list(table.context_names),
         "labels": list(model.screen.names.labels),
+        "left_out": list(model.screen.left_out),
         "columns": vars(columns),
         "seed": model.seed,
         "knowledge": None,
@@ -78,7 +79,8 @@ def load_model(path: str | os.PathLike[str]) -> PerturbationModel:
         known = content["knowledge"]
         embeddings = None if known is None else _load_knowledge(known, arrays)
         spread = Spread(*arrays["spread"]) if "spread" in arrays else Spread.unknown()
-        screen = Screen(table, names, arrays["components"], spread)
+        left_out = tuple(content.get("left_out", ()))
+        screen = Screen(table, names, arrays["components"], spread, left_out)
         seed, options = int(content["seed"]), content.get("training")
         training = None if options is None else PerturbationTraining(**options)
         fitted = EffectModel(embeddings).fit(table)

@@ -8,6 +8,7 @@ from scipy import sparse
 
 import scmamba
 from scmamba._errors import ScmambaError
+from scmamba.learn.effects.model import EffectModel
 from scmamba.models import CellModel, preset
 from scmamba.tasks import PerturbationModel, PerturbationTraining, perturb
 from scmamba.tokens import Vocab
@@ -114,6 +115,24 @@ def test_combinations_add_up_and_controls_stay(model):
     assert (found.loc["ctrl"] == 0).all()
     cells = controls("T")
     np.testing.assert_array_equal(model.predict(cells, "ctrl").X.toarray(), cells.X.toarray())
+
+
+def test_predicted_cells_have_names_of_their_own(model, caplog):
+    cells = controls()
+    cells.obs_names = ["cell"] * cells.n_obs
+    with caplog.at_level("WARNING", logger="scmamba"):
+        found = model.predict(cells, ["A", "B", "A", "A+B", "B+A"])
+    assert found.obs["drug"].value_counts().to_dict() == {"A": 30, "B": 30, "A+B": 30}
+    assert found.obs_names.is_unique
+    support = found.uns["scmamba"]["support"]
+    assert support["perturbation"].tolist() == ["A", "B", "A+B"]
+    assert support["rests_on"].tolist() == ["other contexts", "other contexts", "its parts"]
+    assert "taken for control cells" not in caplog.text
+    with caplog.at_level("WARNING", logger="scmamba"):
+        twice = model.predict(found, ["A", "B"])
+    assert twice.obs_names.is_unique and twice.n_obs == 180
+    assert set(twice.obs["control_cell"]) == set(found.obs_names)
+    assert "90 of 90 cells are not 'ctrl' in obs['drug']" in caplog.text
 
 
 def test_reverse_finds_what_was_done(model):
@@ -274,6 +293,15 @@ def test_few_cells_of_a_perturbation_are_left_out(caplog):
         found = perturb(adata, "drug", "ctrl")
     assert found.perturbations == ("A",)
     assert "fewer than 5 cells (B)" in caplog.text
+
+    with pytest.raises(ScmambaError, match="'B' has fewer than 5 cells and was left out"):
+        found.predict_mean(None, "B")
+
+
+def test_what_cannot_be_predicted_is_told_before_the_fit(monkeypatch):
+    monkeypatch.setattr(EffectModel, "fit", lambda *_: pytest.fail("fitted"))
+    with pytest.raises(ScmambaError, match="'nothing' is neither in the data nor a known gene"):
+        perturb(screen(6), "drug", "ctrl", perturbations=["B", "nothing"])
 
 
 def test_a_network_is_saved_with_its_shares(tmp_path, monkeypatch):

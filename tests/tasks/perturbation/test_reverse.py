@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
+from scmamba._errors import ScmambaError
 from scmamba.tasks import perturb
 
 GENES = [f"g{i}" for i in range(30)]
@@ -58,17 +59,25 @@ def test_a_constant_effect_has_no_correlation(model):
     assert (found["score"] == 0).all()
 
 
-def test_a_short_list_holds_the_best_of_many():
+@pytest.mark.parametrize("combinations", [1, 2])
+def test_a_short_list_holds_the_best_of_many(combinations):
     pytest.importorskip("pynndescent")
     rng = np.random.default_rng(0)
-    names = [f"p{i}" for i in range(60)]
-    adata = AnnData(rng.normal(size=(60, 30)), obs=pd.DataFrame({"gene": names}))
-    adata.var_names = GENES
+    n = 60 if combinations == 2 else 1500  # with all pairs, 1,830
+    genes = [f"g{i}" for i in range(100)]
+    modules = rng.normal(size=(12, 100))
+    effects = rng.gamma(0.3, size=(n, 12)) @ modules + 0.5 * rng.normal(size=(n, 100))
+    adata = AnnData(effects, obs=pd.DataFrame({"gene": [f"p{i}" for i in range(n)]}))
+    adata.var_names = genes
     model = perturb(adata, "gene", effects=True)
-    for seed in range(3):
-        target = model.effects.iloc[3 * seed] + model.effects.iloc[20 + seed]
-        target = pd.Series(target.to_numpy() + 0.1 * rng.normal(size=30), GENES)
-        exact = model.reverse(target, change=True, combinations=2, top_k=3)
-        found = model.reverse(target, change=True, combinations=2, top_k=3, search="approximate")
-        assert found["perturbation"].iloc[0] == exact["perturbation"].iloc[0]
-        assert found["score"].iloc[0] == pytest.approx(exact["score"].iloc[0])
+    for i in range(3):
+        target = pd.Series(effects[3 * i] + effects[20 + i] + 0.5 * rng.normal(size=100), genes)
+        exact = model.reverse(target, change=True, combinations=combinations)
+        found = model.reverse(target, change=True, combinations=combinations, search="approximate")
+        pd.testing.assert_frame_equal(found, exact)
+
+
+def test_a_missing_package_is_told_before_any_work(model, monkeypatch):
+    monkeypatch.setattr("scmamba.tasks._perturbation.reverse_index.find_spec", lambda _: None)
+    with pytest.raises(ScmambaError, match="needs pynndescent: pip install pynndescent"):
+        model.reverse(pd.Series(1.0, GENES), change=True, search="approximate")
