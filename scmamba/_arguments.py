@@ -113,6 +113,19 @@ def nearest(name: Any, known: Sequence[str], *, cutoff: float = 0.6) -> list[str
     return get_close_matches(str(name), known, n=3, cutoff=cutoff) or list(known[:5])
 
 
+def near_names(name: object, known: Sequence[str]) -> str:
+    """Return what to say of a name that is not ``known``: the nearest ones, and all.
+
+    Examples
+    --------
+    >>> near_names("blod", ["blood", "pancreas"])
+    "did you mean 'blood'? known: blood, pancreas"
+    """
+    near = get_close_matches(str(name).casefold(), known, n=2, cutoff=0.6)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return f"{hint}known: {', '.join(known) or 'none'}"
+
+
 def check_value(option: str, value: Any, known: Sequence[str], where: str) -> None:
     """Check that an argument is one of the values that a column holds.
 

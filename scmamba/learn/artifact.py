@@ -18,6 +18,7 @@ from scmamba._files import atomic_folder
 from scmamba._read import read_json
 from scmamba.models import CellModel, SequenceModel, load, save
 from scmamba.models.checkpoint.hashed import ARRAYS, Arrays, HashedFolder
+from scmamba.models.checkpoint.kinds import told_kind
 from scmamba.models.hub.repository import local_folder
 from scmamba.models.sequence.networks import ABOUT as NETWORK
 from scmamba.models.sequence.networks import load_network, save_network
@@ -135,9 +136,10 @@ class Artifact:
         """
         folder = local_folder(path)
         if not self.is_at(folder):
+            told = told_kind(folder)
             raise ScmambaError(
                 f"{folder} holds no {self.kind}: {self.settings} is missing; give a folder that "
-                f"save() of a fitted {self.kind} wrote"
+                f"save() of a fitted {self.kind} wrote{f'. {told}' if told else ''}"
             )
         version = read_json(folder / self.settings).get("format_version")
         known = 1 if version == 1 else FORMAT_VERSION

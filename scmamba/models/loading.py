@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 
+from scmamba._arguments import near_names
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba._read import read_json
 from scmamba.models.cell.model import CellModel
 from scmamba.models.cell.published import is_published, load_published
 from scmamba.models.checkpoint.format import CONFIG, WEIGHTS, is_own, unchanged
+from scmamba.models.checkpoint.kinds import told_kind
 from scmamba.models.checkpoint.reading import load_own
 from scmamba.models.device import resolve_device
 from scmamba.models.fetching import fetch
@@ -26,16 +28,6 @@ from scmamba.models.sequence.config import SequenceConfig
 from scmamba.models.sequence.model import SequenceModel
 from scmamba.models.sequence.published import is_published_sequence, load_published_sequence
 from scmamba.models.shipped import ShippedModel, find_shipped, shipped_models
-from scmamba.models.shipped.registry import near_names
-
-_SAVED = {
-    "annotator.json": "scmamba.tasks.Annotator.load",
-    "integrator.json": "scmamba.tasks.Integrator.load",
-    "multiomics.json": "scmamba.tasks.MultiomicsModel.load",
-    "perturbation.json": "scmamba.tasks.PerturbationModel.load",
-    "predictor.json": "scmamba.tasks.sequence.SequencePredictor.load",
-}
-"""Files of saved results that hold models among other things, and what loads them."""
 
 
 def load(
@@ -172,11 +164,8 @@ def _load_release(folder: Path, options: dict[str, Any]) -> CellModel:
         say_license(str(folder), model.license)
         return model
     names = sorted(p.name for p in folder.iterdir())
-    for file, function in _SAVED.items():
-        if file in names:
-            raise ScmambaError(
-                f"{folder} holds more than a model ({file}); load it by {function}({str(folder)!r})"
-            )
+    if told := told_kind(folder):
+        raise ScmambaError(f"{told}; models.load reads models alone")
     raise ScmambaError(
         f"{folder} holds no model: give a folder with {CONFIG} and {WEIGHTS}, or one of the "
         "published layout with args.json, vocab.json and best_model.pt. "

@@ -9,23 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from scmamba._arguments import near_names
 from scmamba._errors import ScmambaError
 from scmamba._keys import Keys
 from scmamba._log import logger
 from scmamba.jobs import Results
+from scmamba.models.checkpoint.kinds import told_kind
 from scmamba.models.hub.registry import REGISTRY, find
 from scmamba.models.hub.repository import local_folder
 from scmamba.models.shipped import find_shipped, shipped_models
-from scmamba.models.shipped.registry import near_names
-
-KINDS = {
-    "annotator.json": ("an annotator", "scmamba.tasks.annotate"),
-    "integrator.json": ("an integrator", "scmamba.tasks.integrate"),
-    "multiomics.json": ("a multi-omics model", "scmamba.tasks.multiomics"),
-    "perturbation.json": ("a perturbation model", "scmamba.tasks.PerturbationModel.load"),
-    "predictor.json": ("a predictor of sequences", "scmamba.tasks.sequence"),
-}
-"""File that tells what a saved folder holds, and which function takes it."""
 
 
 def check_at_least(lowest: Mapping[str, int], **numbers: int | None) -> None:
@@ -44,7 +36,7 @@ def check_folder(model: object, *takes: str) -> None:
     model
         Argument of the user. Registered names and anything but paths pass.
     *takes
-        Names of the files in :data:`KINDS` that the task reads.
+        Files of settings of the saved folders that the task reads.
     """
     if not isinstance(model, (str, os.PathLike)):
         return
@@ -58,12 +50,11 @@ def check_folder(model: object, *takes: str) -> None:
             f"model={str(model)!r}: there is no such folder, and no model is registered under that "
             f"name; {near_names(model, [*known, *REGISTRY])}"
         )
-    for name, (kind, function) in KINDS.items():
-        if name not in takes and (folder / name).is_file():
-            raise ScmambaError(
-                f"model={str(model)!r} holds {kind}, which {function} takes; for this task give a "
-                "pretrained model, its folder or registered name"
-            )
+    if told := told_kind(folder, but=takes):
+        raise ScmambaError(
+            f"model={str(model)!r}: {told}; for this task give a pretrained model, its folder or "
+            "registered name"
+        )
 
 
 def flag_empty(

@@ -717,7 +717,9 @@ def test_each_file_is_opened_once_by_every_task(cells, tmp_path, model, quick, m
 def test_a_model_of_another_task_is_named(cells, tmp_path, model) -> None:
     integrator = integrate(cells, "batch", training=TINY)
     folder = integrator.save(tmp_path / "saved")
-    with pytest.raises(ScmambaError, match="holds an integrator, which scmamba.tasks.integrate"):
+    with pytest.raises(
+        ScmambaError, match="holds an integrator; load it by scmamba.tasks.Integrator"
+    ):
         embed(cells, folder)
     with pytest.raises(ScmambaError, match="holds an integrator"):
         annotate(cells, labels_key="label", model=folder)

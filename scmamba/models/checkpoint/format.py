@@ -19,7 +19,7 @@ from scmamba._read import Fields, check_regular, read_json, reading
 from scmamba.models.cell.config import CellConfig
 from scmamba.models.cell.published import is_published
 from scmamba.models.sequence.config import SequenceConfig
-from scmamba.models.sequence.published import is_published_sequence
+from scmamba.models.sequence.published import check_model_type, is_published_sequence
 
 CONFIG, VOCAB, WEIGHTS = "config.json", "vocab.json", "model.safetensors"
 TOKENIZER = "nucleotides.json"
@@ -37,6 +37,7 @@ def read_config(folder: Path) -> tuple[CellConfig | SequenceConfig, dict[str, An
     """Read the configuration of a saved model, and its entries ``files`` and ``about``."""
     path = folder / CONFIG
     content = read_json(path)
+    check_model_type(content, path)
     of_sequence = content.get("kind") == SequenceConfig.kind
     other = TOKENIZER if of_sequence else VOCAB
     saved = Fields(content, path).nested(ABOUT, {})

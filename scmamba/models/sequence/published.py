@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scmamba._arguments import near_names
 from scmamba._errors import ScmambaError
 from scmamba._files import sha256
 from scmamba._read import Fields, read_json, reading
@@ -49,6 +50,14 @@ def is_published_sequence(folder: Path) -> bool:
     """Whether ``folder`` has a supported layout."""
     path = folder / "config.json"
     return path.is_file() and read_json(path).get("model_type") in MODEL_TYPES
+
+
+def check_model_type(content: Mapping[str, Any], path: Path) -> None:
+    """Raise ScmambaError for a ``config.json`` whose ``model_type`` is of no supported layout."""
+    if (kind := content.get("model_type")) is not None and kind not in MODEL_TYPES:
+        raise ScmambaError(
+            f"{path} says model_type={kind!r}, which is not read; {near_names(kind, MODEL_TYPES)}"
+        )
 
 
 def plain(name: str) -> str:

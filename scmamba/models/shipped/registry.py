@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from scmamba._arguments import near_names
 from scmamba._errors import ScmambaError
 from scmamba._files import sha256, write_json
 from scmamba._read import Fields, read_json
@@ -198,19 +197,6 @@ def write_card(card: ShippedModel) -> Path:
     write_json(path, {**content, "sha256": folder_sha256(card.folder)})
     shipped_models.cache_clear()
     return path
-
-
-def near_names(name: object, known: Sequence[str]) -> str:
-    """Return what to say of a name that is not ``known``: the nearest ones, and all.
-
-    Examples
-    --------
-    >>> near_names("blod", ["blood", "pancreas"])
-    "did you mean 'blood'? known: blood, pancreas"
-    """
-    near = get_close_matches(str(name).casefold(), known, n=2, cutoff=0.6)
-    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return f"{hint}known: {', '.join(known) or 'none'}"
 
 
 def _read(path: Path) -> ShippedModel:

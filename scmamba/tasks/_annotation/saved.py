@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scmamba._arguments import near_names
 from scmamba._errors import ScmambaError
 from scmamba.learn.artifact import Artifact, flattened, unflattened
 from scmamba.learn.fusion import Fusion
@@ -19,7 +20,6 @@ from scmamba.learn.neural import NeuralComponent
 from scmamba.learn.ood import EQUAL_WEIGHT, ClassGaussians, OODScorer
 from scmamba.models.hub.repository import local_folder
 from scmamba.models.shipped import find_shipped, shipped_models
-from scmamba.models.shipped.registry import near_names
 from scmamba.tasks._annotation.hierarchy import Hierarchy
 from scmamba.tasks._annotation.upgrade import american, upgrade
 from scmamba.tasks._annotation.validation import table_from_json, table_to_json

@@ -357,3 +357,13 @@ def test_device(folder):
         with pytest.raises(ScmambaError, match="device="):
             models.load(folder, device=device)
     assert models.resolve_device("auto").type in ("cpu", "cuda", "mps")
+
+
+@pytest.mark.parametrize(
+    ("kind", "near"), [("mamba3", "did you mean 'mamba' or 'mamba2'"), ("gpt2", "known: caduceus")]
+)
+def test_a_layout_that_is_not_read(tmp_path, kind, near):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind, "d_model": 8}))
+    for read in (models.load, models.info):
+        with pytest.raises(ScmambaError, match=f"model_type='{kind}', which is not read; {near}"):
+            read(tmp_path)
