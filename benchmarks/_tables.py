@@ -608,14 +608,22 @@ def pretraining_table(content: dict[str, Any]) -> str:
 
 
 def pretraining_tasks_table(content: dict[str, Any]) -> str:
-    """Annotation of a new study, from scratch and from a pretrained model."""
-    names = ("accuracy", "macro_f1", "seconds")
-    digits = {"seconds": 0}
+    """Annotation of a new study from scratch and from a pretrained model: means over seeds."""
+    groups: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for row in content["rows"]:
+        groups.setdefault((row["reference"], row["start"]), []).append(row)
+    names = {"accuracy": 3, "macro_f1": 3, "cpu_seconds": 1}
     body = [
-        [row["start"], *(_number(row[name], digits.get(name, 3)) for name in names)]
-        for row in content["rows"]
+        [f"{n:,}", start, *(_number(_mean([r[k] for r in rows]), d) for k, d in names.items())]
+        for (n, start), rows in groups.items()
     ]
-    return markdown(["start", "accuracy", "macro-F1", "seconds"], body)
+    machine, seeds = content["machine"], sorted({row["seed"] for row in content["rows"]})
+    told = (
+        f"{content['date'][:10]}, commit {content['commit']}, {machine['threads']} threads of "
+        f"{machine['cores']} cores ({machine['cpu']}); seeds {', '.join(map(str, seeds))}."
+    )
+    head = ["labeled cells", "start", "accuracy", "macro-F1", "processor seconds"]
+    return f"{markdown(head, body)}\n\n{told}"
 
 
 def network_table(content: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
     python benchmarks/pretraining.py train --minutes 20    # a bag, and what is made from it
     python benchmarks/pretraining.py score
-    python benchmarks/pretraining.py tasks                 # annotate from the bag
+    python benchmarks/pretraining.py tasks                 # annotate from mini
     python benchmarks/pretraining.py loaders               # needs: pip install scDataset
 
 ``train`` makes the models of ``_pretraining_variants.py`` in ``--runs``: ``bag`` (no Mamba layers),
@@ -56,6 +56,8 @@ PACKAGES = ("torch", "scanpy", "scikit-learn", "anndata")
 BASE = "mini"
 """What the others are compared with."""
 QUERY = "pbmc3k_10xv1"
+SMALL = 600
+"""Cells of a small reference."""
 N_FEW, PENALTY = 3, 0.1
 """Draws of the few labels; inverse penalty of the logistic regression on them."""
 
@@ -166,28 +168,39 @@ def score(seeds: Sequence[int], data: Path, runs: Path, out: Path, n_cells: int)
 
 
 def compare_tasks(seeds: Sequence[int], data: Path, runs: Path, out: Path) -> None:
-    """Annotate PBMC 3k from three other studies, from scratch and from the bag."""
+    """Annotate PBMC 3k from three other studies: from scratch, from ``mini``, by a frozen one."""
     adata = ad.read_h5ad(data / "cells" / "pbmc_4batch.h5ad")
     adata = adata[adata.obs["cell_type"] != "Unknown"].copy()
     queried = adata.obs["batch"] == QUERY
     right = adata.obs["cell_type"][queried].astype(str).to_numpy()
     kinds = np.unique(right)
     noted, rows = note_read(out, seeds=list(seeds), query=QUERY), []
+    starts: dict[str, dict[str, Any]] = {
+        "scratch": {},
+        "gene vectors of mini": {"model": runs / "mini-0"},
+        "mini, frozen": {"model": runs / "mini-0", "mode": "probe"},
+    }
     for seed in seeds:
-        for start, model in (("scratch", None), ("bag-more", runs / f"bag-more-{seed}")):
-            query, before = adata[queried].copy(), time.perf_counter()
-            reference = adata[~queried].copy()
-            options = {"reference": reference, "labels_key": "cell_type", "batch_key": "batch"}
-            query.obs["batch"] = QUERY
-            tasks.annotate(query, model=model, seed=seed, **options)
-            guess = query.obs["scmamba_best_guess"].astype(str).to_numpy()
-            rows.append({"task": "annotate", "start": start, "seed": seed})
-            rows[-1] |= {
-                "accuracy": float(accuracy_score(right, guess)),
-                "macro_f1": float(f1_score(right, guess, average="macro", labels=kinds)),
-                "seconds": time.perf_counter() - before,
-            }
-            print(rows[-1], flush=True)
+        known = adata[~queried]
+        drawn = np.random.default_rng(seed).permutation(known.n_obs)
+        for n_cells in (known.n_obs, SMALL):
+            reference = known[np.sort(drawn[:n_cells])].copy()
+            for start, how in starts.items():
+                query = adata[queried].copy()
+                query.obs["batch"] = QUERY
+                before, cpu = time.perf_counter(), time.process_time()
+                tasks.annotate(
+                    query, reference, labels_key="cell_type", batch_key="batch", seed=seed, **how
+                )
+                guess = query.obs["scmamba_best_guess"].astype(str).to_numpy()
+                rows.append({"reference": n_cells, "start": start, "seed": seed})
+                rows[-1] |= {
+                    "accuracy": float(accuracy_score(right, guess)),
+                    "macro_f1": float(f1_score(right, guess, average="macro", labels=kinds)),
+                    "seconds": time.perf_counter() - before,
+                    "cpu_seconds": time.process_time() - cpu,
+                }
+                print(rows[-1], flush=True)
     write(out, {**noted, "rows": rows, **provenance(PACKAGES)})
 
 

@@ -103,8 +103,9 @@ class AnnotationRequest:
         return self.saved is None and not self.references and all(one is None for one in given)
 
     def _check(self) -> None:
-        if self.mode not in MODES:
-            raise ScmambaError(f"mode={self.mode!r}; allowed: {', '.join(map(repr, MODES))}")
+        modes = (*MODES, "initialize")
+        if self.mode not in modes:
+            raise ScmambaError(f"mode={self.mode!r}; allowed: {', '.join(map(repr, modes))}")
         for name in ("max_error", "ood_fpr"):
             value = getattr(self, name)
             if not 0 <= value < 1:
@@ -119,7 +120,7 @@ class AnnotationRequest:
             return
         if self.labels_key is None:
             raise ScmambaError(self._no_labels())
-        if self.model is None and self.mode in ("probe", "lora"):
+        if self.model is None and self.mode in ("probe", "lora", "initialize"):
             raise ScmambaError(
                 f"mode={self.mode!r} needs a pretrained model: give model=, or leave mode='auto' "
                 "to train a compact model on these cells"

@@ -151,8 +151,10 @@ def annotate(
         ``var`` column of gene symbols or Ensembl ids; None: the index, or a column that matches.
         A ``layer`` or ``gene_key`` that the reference lacks is used for ``adata`` alone.
     mode
-        With a pretrained model: ``"probe"`` (frozen), ``"finetune"`` (all weights), ``"lora"``
-        (low-rank parts), or ``"auto"``: ``"probe"`` on a CPU, else ``"finetune"``.
+        With a pretrained model: ``"initialize"`` (compact networks of the genes at hand start from
+        its gene vectors; for models without Mamba layers), ``"probe"`` (frozen), ``"finetune"``
+        (all weights), ``"lora"`` (low-rank parts), or ``"auto"``: ``"initialize"`` where that is
+        possible, else ``"probe"`` on a CPU and ``"finetune"`` on a GPU.
     n_top_genes
         Highly variable genes to learn from; None: all.
     max_error

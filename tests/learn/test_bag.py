@@ -11,7 +11,8 @@ from scmamba.learn.axes import fit_axes
 from scmamba.learn.bag import LabeledMatrix, fit_bag, outputs_of_matrix
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
-from scmamba.tasks._annotation.networks import compact, compact_data, gene_vectors, label_objective
+from scmamba.tasks._annotation.gene_vectors import component_vectors
+from scmamba.tasks._annotation.networks import compact, compact_data, label_objective
 from scmamba.tasks._forward import forward
 from scmamba.train import FitConfig
 from scmamba.train.budget import TimeBudget
@@ -31,7 +32,7 @@ def cells() -> LabeledMatrix:
 
 
 def network(cells: LabeledMatrix, **training) -> CellModel:
-    vectors = gene_vectors(fit_axes(cells.values, 16), 16)
+    vectors = component_vectors(fit_axes(cells.values, 16), 16)
     return compact(GENES, vectors, 3, AnnotationTraining(width=16, **training), 0)
 
 

@@ -25,6 +25,11 @@ def test_nothing_is_left_open_but_what_held_out_examples_choose(kind) -> None:
     assert kind(epochs=3, learning_rate=0.1).for_n(1000).epochs == 3
 
 
+def test_fewer_cells_are_seen_from_a_pretrained_start() -> None:
+    fresh, started = (AnnotationTraining().for_n(4_000, pretrained=p) for p in (False, True))
+    assert (fresh.epochs, started.epochs) == (18, 7)
+
+
 @pytest.mark.parametrize("kind", [AnnotationTraining, SequenceTraining])
 def test_a_pretrained_model_is_moved_slowly(kind) -> None:
     assert kind().for_finetuning("finetune").learning_rate == 1e-4

@@ -10,17 +10,20 @@ import pandas as pd
 import pytest
 import torch
 from scipy import sparse
+from sklearn.decomposition import PCA
 
 from scmamba import models, tasks
 from scmamba._errors import ScmambaError
 from scmamba._settings import settings
 from scmamba.datasets import synthetic
 from scmamba.learn import supervised
+from scmamba.learn.axes import fit_axes
 from scmamba.learn.fitters import Finetune
 from scmamba.pp.expression import expression
 from scmamba.tasks import AnnotationTraining, Annotator
 from scmamba.tasks._annotation import cells as cell_module
 from scmamba.tasks._annotation import networks, task
+from scmamba.tasks._annotation.gene_vectors import pretrained_vectors, start_vectors
 from scmamba.tasks._forward import cell_data
 from scmamba.tasks._pretrained import model_genes
 from tests.tasks.tiny import TINY, annotate
@@ -630,6 +633,55 @@ def test_a_probed_model_of_log_values(cells, tiny_model) -> None:
     told = annotator._predict(cells, {}).embedding
     expected = tasks.embed(cells, model, normalize=False, copy=True)[0].obsm["X_scmamba"]
     np.testing.assert_allclose(told[rows], expected[rows], atol=1e-4)
+
+
+@pytest.fixture
+def bag(cells, tiny_model):
+    """A model without Mamba layers that knows all genes but two."""
+    return tiny_model(
+        cells.var_names.tolist()[2:], n_layer=0, value_type="lognorm", value_encoding="product",
+        gene_norm=False, input_norm="none", final_norm=False, pool="mean",
+    )  # fmt: skip
+
+
+def test_compact_networks_start_from_a_pretrained_bag(cells, bag, tmp_path) -> None:
+    before = {name: tensor.clone() for name, tensor in bag.state_dict().items()}
+    annotator = annotate(cells, labels_key="label", model=bag)
+    assert annotator.about["mode"] == "initialize"
+    assert annotator.about["model"] == (bag.name or "compact")
+    assert annotator.reads_panel
+    new = cells.obs["label"].isna()
+    truth = cells.obs["cell_type"].astype(str)
+    assert (cells.obs["scmamba_best_guess"].astype(str) == truth)[new].mean() > 0.8
+    annotator.save(tmp_path / "saved")
+    pd.testing.assert_frame_equal(
+        Annotator.load(tmp_path / "saved").predict(cells), annotator.predict(cells)
+    )
+    for name, tensor in before.items():
+        assert torch.equal(tensor, bag.state_dict()[name])
+
+
+def test_only_bags_of_log_values_start_compact_networks(cells, pretrained, tiny_model) -> None:
+    for model in (pretrained, tiny_model(cells.var_names.tolist(), value_type="lognorm")):
+        with pytest.raises(ScmambaError, match="mode='initialize' is for models without Mamba"):
+            annotate(cells, labels_key="label", model=model, mode="initialize")
+
+
+def test_pretrained_vectors_span_the_directions_in_which_cells_differ(cells, bag) -> None:
+    names = cells.var_names.tolist()
+    values = sparse.csr_matrix(np.log1p(cells.X.toarray() if sparse.issparse(cells.X) else cells.X))
+    vectors = pretrained_vectors(bag, names, values, 4)
+    assert not vectors[:2].any()  # genes that the model does not know
+    table = bag.gene_embedding.embedding.weight.detach().numpy()
+    whole = np.zeros((len(names), table.shape[1]))
+    whole[2:] = table[bag.vocab.index(names[2:])]
+    projected = PCA(4).fit(values @ whole).explained_variance_
+    np.testing.assert_allclose(np.var(values @ vectors, axis=0, ddof=1), projected, rtol=1e-3)
+    half = start_vectors(fit_axes(values, 8), 8, bag, names, values)
+    assert half.shape == (len(names), 8)
+    np.testing.assert_allclose(
+        np.std(values @ half[:, :4]), np.std(values @ half[:, 4:]), rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize("lora", [False, True])

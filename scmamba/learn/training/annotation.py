@@ -12,6 +12,8 @@ from scmamba.learn.training.finetuning import FINETUNE_RATES
 
 _CELL_VISITS = 75_000
 """Labeled cells that an annotator's network sees, over all epochs."""
+_CELL_VISITS_PRETRAINED = 30_000
+"""The same for one that starts from a pretrained model."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,20 @@ class AnnotationTraining(Training):
         """
         return cls(**given).for_n(n_cells)
 
-    def for_n(self, n_cells: int) -> AnnotationTraining:
-        """Copy without None, for a network trained from scratch on ``n_cells`` labeled cells."""
+    def for_n(self, n_cells: int, *, pretrained: bool = False) -> AnnotationTraining:
+        """Copy without None, for a compact network trained on ``n_cells`` labeled cells.
+
+        Parameters
+        ----------
+        n_cells
+            Number of labeled cells.
+        pretrained
+            Whether the network starts from the gene vectors of a pretrained model, and sees fewer
+            cells.
+        """
+        visits = _CELL_VISITS_PRETRAINED if pretrained else _CELL_VISITS
         return self.filled(
-            epochs=int(np.clip(_CELL_VISITS // max(n_cells, 1), 5, 40)),
+            epochs=int(np.clip(visits // max(n_cells, 1), 5, 40)),
             mamba_epochs=2,
             learning_rate=2e-3,
             batch_size=128,

@@ -26,9 +26,9 @@ from scmamba.models.device import resolve_device
 from scmamba.nn.heads import ClassHead
 from scmamba.nn.lora import add_lora
 from scmamba.stream.data import CellData
+from scmamba.tasks._annotation.gene_vectors import start_vectors
 from scmamba.tasks._annotation.networks import (
     LabelStages,
-    gene_vectors,
     label_objective,
     panel_outputs,
 )
@@ -62,9 +62,11 @@ class CellExamples:
     seed
         Seed of all that is random.
     names
-        Names of the panel's genes, of which networks are trained from scratch.
+        Names of the panel's genes, of which compact networks are trained.
+    start
+        The pretrained model whose gene vectors these networks start from, or None.
     model, data
-        The pretrained model to start from, and the cells as it reads them; None without one.
+        The pretrained model that is probed or fine-tuned, and the cells as it reads them, or None.
     batches
         (n,) batch of each cell, or None.
     budget, n_fits
@@ -78,6 +80,7 @@ class CellExamples:
     others: Unlabeled
     seed: int
     names: list[str] = field(default_factory=list)
+    start: CellModel | None = None
     model: CellModel | None = None
     data: CellData | None = None
     batches: npt.NDArray[np.object_] | None = None
@@ -85,6 +88,7 @@ class CellExamples:
     n_fits: int = 1
     kind: Kind = "classification"
     _embedding: npt.NDArray[np.float32] | None = field(default=None, init=False)
+    _vectors: npt.NDArray[np.float32] | None = field(default=None, init=False)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -133,7 +137,7 @@ class CellExamples:
         stages = LabelStages(
             LabeledMatrix(self.values, self.codes),
             self.names,
-            gene_vectors(self.axes, training.width),
+            self._start_vectors(training.width),
             train,
             val,
             self.n_outputs,
@@ -196,6 +200,12 @@ class CellExamples:
         )
         budget.extend(result.cuts)
         return result
+
+    def _start_vectors(self, width: int) -> npt.NDArray[np.float32]:
+        """(n_genes, k) vectors that compact networks start from, computed once."""
+        if self._vectors is None:
+            self._vectors = start_vectors(self.axes, width, self.start, self.names, self.values)
+        return self._vectors
 
     def _next_budget(self) -> TimeBudget:
         """Time for the next of the fits that are left; as much is kept for all that follows."""

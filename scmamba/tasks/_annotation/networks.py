@@ -9,7 +9,6 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from scmamba.learn.axes import Axes
 from scmamba.learn.bag import LabeledMatrix, fit_bag, outputs_of_matrix
 from scmamba.learn.staged import BAG
 from scmamba.learn.training import AnnotationTraining
@@ -26,8 +25,6 @@ from scmamba.train.result import FitResult
 Rows = npt.NDArray[np.int64]
 
 _SMOOTHING, _CLASS_POWER = 0.05, 0.25
-_VECTOR_SCALE = 0.1
-"""Of the loadings of genes: small vectors are moved by what is learned."""
 _TOKEN_BATCH = 16
 _BAG_FRACTION = 0.2
 """Fraction of the time for the stage without Mamba layers, where another one follows."""
@@ -55,11 +52,6 @@ def compact_data(
     vocab = Vocab(names)
     tokens = tokenize(values, vocab.index(names), n_bins=None)
     return CellData(tokens, vocab, cls_value=0.0, pad_value=-2.0, labels=codes)
-
-
-def gene_vectors(axes: Axes, d: int) -> npt.NDArray[np.float32]:
-    """(n_genes, k) vectors with which cells sum to their first k <= d principal components."""
-    return (axes.loadings[:, :d] * _VECTOR_SCALE).astype(np.float32)
 
 
 def compact(

@@ -45,6 +45,8 @@ _COMPONENTS = 64
 """Of all given cells, at least."""
 _QUERY = "cells to annotate"
 """Their batch beside a reference."""
+_OF_THE_PANEL = ("scratch", "initialize")
+"""Modes in which the neural component is compact networks of the genes at hand."""
 
 
 @dataclass(frozen=True)
@@ -96,19 +98,21 @@ class FitTask:
         panel = choose_panel([labeled], genes, self.n_top_genes)
         chosen = [matrix[:, panel.chosen].tocsr() for matrix in (labeled, other_values)]
         fitter: NeuralFitter
-        if model is None:
-            examples, fitter = self._from_scratch(panel, chosen)
-            mode = "scratch"
+        net = None if model is None else pretrained(model)
+        mode = _resolved(mode, net)
+        if mode in _OF_THE_PANEL:
+            examples, fitter = self._compact(panel, chosen, net)
         else:
-            examples, fitter, mode = self._from_pretrained(pretrained(model), mode, chosen)
+            assert net is not None
+            examples, fitter = self._from_pretrained(net, mode, chosen)
         splits = cross_validation_folds(
             examples.codes, self._batches, seed=self.seed, n_folds=self.training.n_folds
         )
         examples.budget, examples.n_fits = budget, len(splits) + fitter.n_members
         found = fit_supervised(examples, fitter, splits, refit=True)
         about = {
-            "model": found.neural.model.name or "compact",
-            "model_sha256": found.neural.model.sha256,
+            "model": (net or found.neural.model).name or "compact",
+            "model_sha256": (net or found.neural.model).sha256,
             "mode": mode,
             "seed": self.seed,
             "max_error": max_error,
@@ -146,19 +150,19 @@ class FitTask:
             **more,
         )
 
-    def _from_scratch(
-        self, panel: Panel, chosen: list[sparse.csr_matrix]
+    def _compact(
+        self, panel: Panel, chosen: list[sparse.csr_matrix], start: CellModel | None
     ) -> tuple[CellExamples, FromScratch]:
-        """Networks of the panel, which start from principal components of all given cells."""
-        examples = self._examples(chosen, names=panel.names)
-        training = self.training.for_n(len(examples))
+        """Networks of the panel; they start from components of all given cells, and ``start``."""
+        examples = self._examples(chosen, names=panel.names, start=start)
+        training = self.training.for_n(len(examples), pretrained=start is not None)
         # Processes take longer to start than networks without Mamba layers take to learn
         parallel = examples.on_cpu and training.n_layer != 0 and training.max_minutes is None
         return examples, FromScratch(training, parallel=parallel)
 
     def _from_pretrained(
         self, net: CellModel, mode: str, chosen: list[sparse.csr_matrix]
-    ) -> tuple[CellExamples, NeuralFitter, str]:
+    ) -> tuple[CellExamples, NeuralFitter]:
         """Return a pretrained model and the labeled cells as it reads them."""
         if net.config.n_input_norms:
             raise ScmambaError(
@@ -173,12 +177,10 @@ class FitTask:
         match = model_genes(model, learn_from)
         data = cell_data(model, learn_from, match).take(labels.rows)
         examples = self._examples(chosen, model=model, data=replace(data, labels=codes))
-        if mode == "auto":
-            mode = "probe" if examples.on_cpu else "finetune"
         if mode == "probe":
-            return examples, Probe(model, (_PROBE_PENALTY,), balanced=True), mode
+            return examples, Probe(model, (_PROBE_PENALTY,), balanced=True)
         training = self.training.for_finetuning(mode)
-        return examples, Finetune(training, self.seed, lora=mode == "lora"), mode
+        return examples, Finetune(training, self.seed, lora=mode == "lora")
 
     def _annotator(
         self,
@@ -219,7 +221,7 @@ class FitTask:
             panel=panel,
             linear=found.linear,
             neural=found.neural,
-            reads_panel=about["mode"] == "scratch",
+            reads_panel=about["mode"] in _OF_THE_PANEL,
             fusion=fusion,
             gaussians=examples.gaussians(np.arange(len(examples))),
             ood_scorer=scorer,
@@ -230,6 +232,23 @@ class FitTask:
             history=found.history,
             hierarchy=levels,
         )
+
+
+def _resolved(mode: str, net: CellModel | None) -> str:
+    """Return how a pretrained model is used, or ``"scratch"`` where there is none."""
+    if net is None:
+        return "scratch"
+    bag = net.config.is_bag and net.config.encoder.value_type == "lognorm"
+    if mode == "initialize" and not bag:
+        raise ScmambaError(
+            "mode='initialize' is for models without Mamba layers that read log-normalized "
+            "values, such as 'scmamba-mini'; for this one give 'probe', 'finetune' or 'lora'"
+        )
+    if mode != "auto":
+        return mode
+    if bag:
+        return "initialize"
+    return "probe" if next(net.parameters()).device.type == "cpu" else "finetune"
 
 
 def _common(

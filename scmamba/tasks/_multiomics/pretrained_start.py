@@ -15,12 +15,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.models import CellModel
 from scmamba.tasks._multiomics.mixer import Mixer
 from scmamba.tasks._multiomics.sizes import Sizes
-from scmamba.tokens.cells.genes import resolve
+from scmamba.tasks._pretrained import known_vectors
 
 _MOST = 32
 """Dimensions kept: the principal components of the vectors."""
@@ -50,20 +49,7 @@ def gene_vectors(net: CellModel, genes: Sequence[str]) -> GeneVectors:
     ScmambaError
         The model has no vocabulary, or fewer than half of the genes are in it.
     """
-    if net.vocab is None:
-        raise ScmambaError("the model has no vocabulary; load it from a folder with vocab.json")
-    index = resolve(list(genes), list(net.vocab.tokens)).index
-    known = np.flatnonzero(index >= 0)
-    if 2 * len(known) < len(genes):
-        raise ScmambaError(
-            f"the model knows {len(known):,} of the {len(genes):,} genes to model, for example "
-            f"not {genes[int(np.argmin(index))]!r}; at least half are needed: give symbols or "
-            "Ensembl ids"
-        )
-    logger.info("%d of %d genes start at vectors of the model", len(known), len(genes))
-    with torch.no_grad():
-        ids = torch.from_numpy(index[known])
-        own = net.gene_embedding.embedding.weight[ids].float().cpu().numpy()
+    known, own = known_vectors(net, genes)
     own = own - own.mean(0)
     left, size, right = np.linalg.svd(own, full_matrices=False)
     k, largest = min(_MOST, len(size)), max(float(size[0]), 1e-12)
