@@ -15,6 +15,7 @@ from matplotlib.patches import FancyArrowPatch
 from scmamba._arguments import check_count
 from scmamba._errors import ScmambaError
 from scmamba.pl._canvas import Canvas
+from scmamba.pl._network_layout import layout
 from scmamba.pl._style import BLUE, GRAY, INK, LINE, MUTED, ORANGE, title
 
 _SIZE = 7.0  # inches
@@ -25,8 +26,8 @@ def gene_network(
     edges: pd.DataFrame,
     *,
     regulators: Sequence[str] | None = None,
+    n_regulators: int = 30,
     n_edges: int = 60,
-    seed: int = 0,
     ax: Axes | None = None,
     show: bool = False,
     save: str | PathLike[str] | None = None,
@@ -42,11 +43,11 @@ def gene_network(
         ``edges`` of a :class:`scmamba.tasks.GeneNetwork`: ``regulator``, ``target``, ``weight``
         and, where the method has one, ``sign``.
     regulators
-        Regulators to draw; None: all.
+        Regulators to draw; None: the ``n_regulators`` with the strongest edges.
+    n_regulators
+        Regulators that are drawn where none are named: more would hide one another.
     n_edges
         Edges that are drawn: each regulator has an equal part, its strongest.
-    seed
-        Seed of the layout.
     ax
         Axes to draw in; None: a figure of its own.
     show
@@ -73,6 +74,7 @@ def gene_network(
     """
     import networkx as nx
 
+    check_count("n_regulators", n_regulators, optional=False)
     check_count("n_edges", n_edges, optional=False)
     if not isinstance(edges, pd.DataFrame) or not set(edges.columns) >= _COLUMNS:
         raise ScmambaError(
@@ -86,14 +88,16 @@ def gene_network(
             f"{', '.join(map(repr, edges['regulator'].unique()[:5])) or 'no regulator'}"
         )
     size = some["weight"].abs()
-    part = max(n_edges // some["regulator"].nunique(), 1)
     kept = some.loc[size.sort_values(ascending=False, kind="stable").index]
+    if regulators is None:
+        kept = kept[kept["regulator"].isin(kept["regulator"].unique()[:n_regulators])]
+    part = max(n_edges // kept["regulator"].nunique(), 1)
     kept = kept.groupby("regulator", sort=False).head(part).head(n_edges)
 
     graph = nx.DiGraph()
     graph.add_edges_from(zip(kept["regulator"], kept["target"], strict=True))
     sources = set(kept["regulator"])
-    where = nx.spring_layout(graph, k=1.6 / np.sqrt(len(graph)), iterations=200, seed=seed)
+    where = layout(graph)
     canvas = Canvas(_SIZE, _SIZE, ax)
     axes = canvas.place(0.3, 0.5, _SIZE - 0.6, _SIZE - 1.2)
     largest = float(size.loc[kept.index].max()) or 1.0
@@ -143,7 +147,8 @@ def gene_network(
         frameon=False,
         fontsize=9,
     )
-    n_left = len(edges) - len(kept)
-    more = f", of {len(edges):,}" if n_left else ""
-    title(axes, "Gene network", f"{len(sources)} regulators, {len(kept)} edges{more}")
+    n, drawn = edges["regulator"].nunique(), f"{len(sources)}"
+    drawn += f" of {n:,} regulators" if n > len(sources) else " regulators"
+    more = f" of {len(edges):,}" if len(edges) > len(kept) else ""
+    title(axes, "Gene network", f"{drawn}, {len(kept)}{more} edges")
     return canvas.finish(show, save)

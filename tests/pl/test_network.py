@@ -1,5 +1,6 @@
 """The picture of a gene network."""
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +8,7 @@ from matplotlib.patches import FancyArrowPatch
 
 import scmamba
 from scmamba._errors import ScmambaError
+from scmamba.pl._network_layout import layout
 from scmamba.pl._style import BLUE, GRAY, ORANGE
 
 
@@ -50,3 +52,28 @@ def test_wrong_inputs(edges):
         scmamba.pl.gene_network(edges[["weight"]])
     with pytest.raises(ScmambaError, match="n_edges=0"):
         scmamba.pl.gene_network(edges, n_edges=0)
+
+
+def test_of_many_regulators_the_strongest_are_drawn():
+    rng = np.random.default_rng(0)
+    edges = pd.DataFrame(
+        {
+            "regulator": [f"r{i % 200}" for i in range(1000)],
+            "target": [f"g{i}" for i in rng.integers(0, 400, 1000)],
+            "weight": rng.normal(size=1000),
+        }
+    ).drop_duplicates(["regulator", "target"])
+    figure = scmamba.pl.gene_network(edges)
+    drawn = {text.get_text() for text in figure.axes[0].texts}
+    strongest = edges["weight"].abs().groupby(edges["regulator"]).max().nlargest(30).index
+    assert {name for name in drawn if name.startswith("r")} == set(strongest)
+    assert len(colors(scmamba.pl.gene_network(edges, n_regulators=5, n_edges=20))) == 20
+    assert len(colors(scmamba.pl.gene_network(edges, regulators=strongest, n_edges=30))) == 30
+
+
+def test_names_do_not_stand_on_one_another():
+    graph = nx.DiGraph([(f"r{i}", f"g{j}") for i in range(30) for j in (i, i + 1) if i % 4])
+    places = np.array(list(layout(graph).values()))
+    assert len(places) == len(graph)
+    apart = np.linalg.norm(places[:, None] - places, axis=2)[np.triu_indices(len(places), 1)]
+    assert apart.min() > 0.03 * np.ptp(places, axis=0).max()
