@@ -45,7 +45,5 @@ def fit_sequences(
         **options,
     )
     predictor.save(output)
-    for name, value in predictor.validation.items():
-        if name.startswith("both_"):
-            print(f"{name.removeprefix('both_'):<12}{value:.3f}")
+    print(predictor.validation_table.round(3).to_string())
     print(f"{output}: {predictor}")

@@ -33,7 +33,9 @@ FAST = [
 
 def test_fitted_and_used(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit-sequences", "in.csv", "--labels", "[kind]", "--output", "it", *FAST]) == 0
-    assert "mcc" in capsys.readouterr().out
+    told = capsys.readouterr().out.splitlines()
+    assert "mcc" in told[0].split()
+    assert [line.split()[0] for line in told[1:4]] == ["linear", "neural", "both"]
     line = ["predict-sequences", "in.csv", "--output", "o.csv", "--model", "it"]
     assert main([*line, "--proba", "true", *QUIET]) == 0
     found, model = pd.read_csv("o.csv"), sequence.load("it")

@@ -101,12 +101,12 @@ class SequencePredictor(Described):
 
     @property
     def validation_table(self) -> pd.DataFrame:
-        """Scores on held-out sequences: components by score."""
-        rows: dict[str, dict[str, float]] = {}
+        """Scores on held-out sequences: ``linear``, ``neural`` and ``both`` by score."""
+        rows: dict[str, dict[str, float]] = {"linear": {}, "neural": {}, "both": {}}
         for name, value in self.validation.items():
             component, _, metric = name.partition("_")
-            rows.setdefault(component, {})[metric] = value
-        return pd.DataFrame.from_dict(rows, orient="index")
+            rows[component][metric] = value
+        return pd.DataFrame.from_dict({k: row for k, row in rows.items() if row}, orient="index")
 
     def predict(
         self, sequences: Any, *, column: str | None = None, parts: str = "both"
