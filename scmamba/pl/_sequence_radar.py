@@ -6,6 +6,7 @@ from os import PathLike
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scmamba._errors import ScmambaError
@@ -29,6 +30,7 @@ def benchmark_radar(
     by_task: pd.DataFrame,
     score: str = "mcc",
     *,
+    ax: Axes | None = None,
     show: bool = False,
     save: str | PathLike[str] | None = None,
 ) -> Figure:
@@ -38,6 +40,8 @@ def benchmark_radar(
     ----------
     by_task, score
         As in :func:`benchmark_by_task`.
+    ax
+        Polar axes to draw in; None: a figure of its own.
     show
         Display the figure at once.
     save
@@ -50,7 +54,8 @@ def benchmark_radar(
     Raises
     ------
     ScmambaError
-        As :func:`benchmark_by_task`, or there are fewer than three categories and tasks.
+        As :func:`benchmark_by_task`, or there are fewer than three categories and tasks, or
+        ``ax`` is not polar.
 
     Examples
     --------
@@ -77,8 +82,12 @@ def benchmark_radar(
     angles = np.linspace(0, 2 * np.pi, len(values), endpoint=False)
     side, legend = 3.2, text_width(values.columns) + 0.5
     label = text_width(values.index)
-    canvas = Canvas(side + 2 * label + legend + 0.7, side + 1.75)
+    canvas = Canvas(side + 2 * label + legend + 0.7, side + 1.75, ax)
     axes = canvas.place(label + 0.3, 0.5, side, side, projection="polar")
+    if axes.name != "polar":
+        raise ScmambaError(
+            "a radar needs polar axes, such as matplotlib.pyplot.subplot(projection='polar')"
+        )
     for color, name in zip(palette(values.shape[1]), values.columns, strict=True):
         radius = np.maximum(values[name].to_numpy(), 0)
         closed = np.append(angles, angles[0]), np.append(radius, radius[0])

@@ -21,6 +21,7 @@ def training_curve(
     history: pd.DataFrame,
     metric: str | None = None,
     *,
+    ax: Axes | None = None,
     show: bool = False,
     save: str | PathLike[str] | None = None,
 ) -> Figure:
@@ -37,6 +38,8 @@ def training_curve(
     metric
         Column that chose the epoch, lower is better where its name holds "loss", else higher;
         None takes ``val_loss``, else the last ``val_`` column.
+    ax
+        Axes to draw the panel with ``metric`` in, alone; None: a figure of its own.
     show
         Display the figure at once.
     save
@@ -72,7 +75,9 @@ def training_curve(
     scores = [name for name in measured if _stem(name) not in stems]
     losses = _distinct(numbers.drop(columns=scores))
     panels = [names for names in (losses, scores) if names]
-    canvas = Canvas(0.4 + 4.5 * len(panels), 3.5)
+    if ax is not None:
+        panels = [names for names in panels if metric in names][:1] or panels[:1]
+    canvas = Canvas(0.4 + 4.5 * len(panels), 3.5, ax)
     for position, names in enumerate(panels):
         axes = canvas.place(0.7 + 4.5 * position, 0.6, 3.8, 2.2)
         _lines(axes, numbers[names])

@@ -35,6 +35,7 @@ EDGES = pd.DataFrame({"regulator": ["A", "A"], "target": ["B", "C"], "weight": [
 COUNTS = pd.DataFrame([[2, 1], [0, 3]], list("BT"), list("BT"))
 EFFECTS = pd.DataFrame(np.eye(3), index=["x", "y", "z"], columns=["g1", "g2", "g3"])
 CHANGE = EFFECTS.loc["x"]
+HISTORY = pd.DataFrame({"train_loss": [1.0, 0.6], "val_loss": [1.1, 0.8]}, index=[1, 2])
 RANKING = pd.DataFrame(
     {"perturbation": ["x"], "score": [0.5], "distance": [0.1], "measured": [True]}
 )
@@ -63,6 +64,8 @@ DRAW: dict[str, Callable[..., Figure]] = {
     "benchmark_by_task": lambda **o: pl.benchmark_by_task(TASKS, **o),
     "benchmark_by_category": lambda **o: pl.benchmark_by_category(TASKS, **o),
     "benchmark_efficiency": lambda **o: pl.benchmark_efficiency(COSTS, **o),
+    "benchmark_radar": lambda **o: pl.benchmark_radar(TASKS, **o),
+    "training_curve": lambda **o: pl.training_curve(HISTORY, **o),
 }  # fmt: skip
 
 
@@ -83,7 +86,9 @@ def test_every_picture_has_the_same_options(name: str) -> None:
 @pytest.mark.parametrize("name", DRAW)
 def test_given_axes_hold_the_picture(name: str, tmp_path: Path) -> None:
     alone = DRAW[name]()
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(14, 5))
+    figure, (left, right) = pyplot.subplots(
+        1, 2, figsize=(14, 5), subplot_kw={"projection": alone.axes[0].name}
+    )
     assert DRAW[name](ax=right, save=tmp_path / "both.png") is figure
     assert (tmp_path / "both.png").read_bytes().startswith(b"\x89PNG")
     assert not left.has_data() and (right.has_data() or right.patches or right.images)
@@ -93,6 +98,20 @@ def test_given_axes_hold_the_picture(name: str, tmp_path: Path) -> None:
             continue
         got = [text.get_text() for text in getattr(right, ticks)()]
         assert got == [text.get_text() for text in getattr(alone.axes[0], ticks)()]
+
+
+def test_a_radar_takes_polar_axes_alone() -> None:
+    with pytest.raises(ScmambaError, match="a radar needs polar axes, such as"):
+        pl.benchmark_radar(TASKS, ax=pyplot.subplots()[1])
+
+
+@pytest.mark.parametrize(("metric", "heading"), [(None, "On validation"), ("val_loss", "Loss")])
+def test_given_axes_hold_the_panel_of_the_metric(metric: str | None, heading: str) -> None:
+    history = HISTORY.drop(columns="val_loss") if metric is None else HISTORY
+    figure, ax = pyplot.subplots()
+    pl.training_curve(history.assign(val_accuracy=[0.5, 0.7]), metric, ax=ax)
+    assert figure.axes == [ax]
+    assert any(text.get_text().startswith(heading) for text in ax.texts)
 
 
 def test_what_stands_beside_keeps_its_distance_in_inches() -> None:
