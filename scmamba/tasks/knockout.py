@@ -72,7 +72,8 @@ def knockout(
     n_null
         Random genes of like expression for each gene, which tell its p-value; 0: none. A p-value
         is at least 1 / (``n_null`` + 1), so that one gene of many needs a large number to get a
-        small false discovery rate.
+        small false discovery rate (``Knockouts.smallest_fdr``). The more there are, the less alike
+        is their expression.
     batch_key
         ``obs`` column with the batch of each cell, for a model that normalizes each by itself.
     layer, use_raw, gene_key
@@ -174,4 +175,5 @@ def knockout(
         seen.decoder.r2,
         kind,
         network.name or type(model).__name__,
+        n_null,
     )

@@ -174,6 +174,13 @@ def test_too_few_cells_for_a_goal(cells):
         knockout(cells, cells.var_names[0], goal="rare", goal_key="state")
 
 
+def test_what_false_discovery_rate_one_gene_can_have(cells):
+    result = knockout(cells, cells.var_names[:4].tolist(), n_null=19)
+    assert result.smallest_fdr == pytest.approx(0.2)
+    assert "a single one can have 0.2 (n_null=19)" in repr(result)
+    assert result.table["fdr"].min() >= 0.05
+
+
 def test_null():
     assert p_value(2.0, np.array([1.0, 2.0, 3.0])) == 0.75
     assert np.isnan(p_value(np.nan, np.ones(3)))

@@ -28,6 +28,8 @@ class Knockouts(Described):
         that were perturbed; the perturbed gene itself is NaN.
     decoder_r2
         Share of the variance of expression that the embedding explains in held-out cells.
+    n_null
+        Random genes asked for for each gene.
 
     Examples
     --------
@@ -45,6 +47,12 @@ class Knockouts(Described):
     decoder_r2: float
     kind: str
     model: str
+    n_null: int
+
+    @property
+    def smallest_fdr(self) -> float:
+        """False discovery rate that one gene alone can have: the others have p-values of 1."""
+        return min(1.0, len(self.table) / (self.n_null + 1))
 
     def _summary(self) -> tuple[str, Mapping[str, str]]:
         return "Knockouts", {
@@ -52,6 +60,7 @@ class Knockouts(Described):
             "cells": f"{len(self.shift):,}",
             "kind": self.kind,
             "model": self.model,
-            "fdr below .05": f"{int((self.table['fdr'] < 0.05).sum()):,} genes",
+            "fdr below .05": f"{int((self.table['fdr'] < 0.05).sum()):,} genes; a single one can "
+            f"have {self.smallest_fdr:.2g} (n_null={self.n_null})",
             "decoder": f"{self.expression.shape[1]:,} genes, held-out R2 {self.decoder_r2:.2f}",
         }
