@@ -46,6 +46,23 @@ def multiomics_rows(
         yield title, ["", *(SCORES[name][0] for name in known)], body
 
 
+def length_rows(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Head and body of the table of time and memory against the number of tokens."""
+    body = [
+        [
+            f"{row['length']:,}",
+            *(
+                text
+                for way in ("mamba", "attention")
+                for text in (f"{row[way]['cpu_seconds']:.3g}", f"{row[way]['bytes'] / 2**20:,.0f}")
+            ),
+        ]
+        for row in rows
+    ]
+    head = ["tokens", "Mamba, processor seconds", "MiB", "attention, processor seconds", "MiB"]
+    return head, body
+
+
 def _rank(runs: list[dict[str, Any]], score: str) -> float:
     """What rows are sorted by: the first score, methods without it last."""
     found = _values(runs, score)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from _integration_sets_table import integration_sets_rows
-from _multiomics_tables import multiomics_rows
+from _multiomics_tables import length_rows, multiomics_rows
 from _overview import HEAD, overview
 from _perturbation_tables import ceiling_line, network_rows, perturbation_rows
 from _pretraining_tables import FEW as FEW_LABELS
@@ -592,6 +592,16 @@ def multiomics_table(content: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def multiomics_length_table(content: dict[str, Any]) -> str:
+    """Time and memory of a cell's genes and peaks as one sequence."""
+    machine = content["machine"]
+    return (
+        f"{markdown(*length_rows(content['rows']))}\n\n{content['date'][:10]}, commit "
+        f"{content['commit']}, {machine['threads']} thread(s) of {machine['cores']} cores "
+        f"({machine['cpu']}), torch {machine['torch']}."
+    )
+
+
 def pretraining_table(content: dict[str, Any]) -> str:
     """Tables of each tested study: zero-shot, then few labels."""
     parts, rows = [], content["rows"]
@@ -661,6 +671,7 @@ def render() -> str:
         "integration": integration_table,
         "integration_sets": integration_sets_table,
         **{f"multiomics_{name}": multiomics_table for name in ("citeseq", "malt", "a549")},
+        "multiomics_length": multiomics_length_table,
         "perturbation_kang": perturbation_table,
         "perturbation_kang_full": perturbation_table,
         "perturbation_papalexi": perturbation_table,

@@ -129,3 +129,13 @@ def test_tables_of_modalities_hold_means_and_the_range_over_seeds(scripts) -> No
         ["mean", "0.000", "1.500", "0.1"],
         ["not placed", "", "2.000", ""],
     ]
+
+
+def test_the_table_of_lengths_has_time_and_memory_of_both_layers(scripts) -> None:
+    mamba, attention = (
+        {"cpu_seconds": seconds, "bytes": mebibytes << 20}
+        for seconds, mebibytes in ((0.25, 30), (1.5, 2000))
+    )
+    rows = [{"length": 1000, "mamba": mamba, "attention": attention}]
+    head, body = scripts["_multiomics_tables"].length_rows(rows)
+    assert body == [["1,000", "0.25", "30", "1.5", "2,000"]] and len(head) == 5
