@@ -637,16 +637,21 @@ def pretraining_tasks_table(content: dict[str, Any]) -> str:
 
 
 def network_table(content: dict[str, Any]) -> str:
-    """Methods by AUPRC, and what they ran on."""
+    """Methods by AUPRC, a table for each truth, and what they ran on."""
     machine, seeds = content["machine"], ", ".join(map(str, content["seeds"]))
-    known = next(iter(content["rows"].values()))
+    parts = []
+    for truth, rows in content["rows"].items():
+        known = next(iter(rows.values()))
+        parts += [
+            f"*{truth}: {known['n_known']:,.0f} known of {known['n_pairs']:,.0f} pairs*",
+            markdown(*network_rows(rows)),
+        ]
     told = (
-        f"{content['cells']}: {content['n_cells']:,} cells, {content['n_factors']} factors, "
-        f"{known['n_known']:.0f} known of {known['n_pairs']:.0f} pairs; {content['trees']} trees a "
-        f"gene. {content['date'][:10]}, commit {content['commit']}, {machine['threads']} threads "
-        f"of {machine['cores']} cores ({machine['cpu']}); seeds {seeds}."
+        f"{content['cells']}: {content['n_cells']:,} cells, {content['n_factors']} factors; "
+        f"{content['trees']} trees a gene. {content['date'][:10]}, commit {content['commit']}, "
+        f"{machine['threads']} threads of {machine['cores']} cores ({machine['cpu']}); seeds {seeds}."
     )
-    return f"{markdown(*network_rows(content['rows']))}\n\n{told}"
+    return "\n\n".join([*parts, told])
 
 
 def _annotation(content: dict[str, Any]) -> str:
