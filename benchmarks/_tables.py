@@ -649,7 +649,8 @@ def network_table(content: dict[str, Any]) -> str:
     told = (
         f"{content['cells']}: {content['n_cells']:,} cells, {content['n_factors']} factors; "
         f"{content['trees']} trees a gene. {content['date'][:10]}, commit {content['commit']}, "
-        f"{machine['threads']} threads of {machine['cores']} cores ({machine['cpu']}); seeds {seeds}."
+        f"{machine['threads']} threads of {machine['cores']} cores ({machine['cpu']}); "
+        f"seeds {seeds}."
     )
     return "\n\n".join([*parts, told])
 
