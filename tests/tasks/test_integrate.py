@@ -21,7 +21,6 @@ from scmamba.models import CellModel
 from scmamba.stream import CellData
 from scmamba.tasks import IntegrationObjectives, IntegrationTraining, Integrator
 from scmamba.tasks import integrate as function
-from scmamba.tasks._integration import decode
 from scmamba.tasks._integration.criteria import mixing
 from scmamba.tasks._integration.matrix import MatrixBatches, matrix_of
 from scmamba.tokens.cells.tokenize import tokenize
@@ -122,13 +121,13 @@ def test_corrected_counts_keep_the_depth_and_have_one_batch(once) -> None:
     np.testing.assert_allclose(layer.toarray()[:, columns], mean, atol=0.02, rtol=1e-3)
 
 
-def test_blocks_of_cells_change_nothing(once, monkeypatch) -> None:
+def test_a_cell_is_decoded_alike_whichever_cells_stand_beside_it(once) -> None:
     adata, fitted = once
-    depth = np.full(150, 100.0)
-    whole = fitted.corrected(adata.obsm["X_scmamba"], depth)
-    monkeypatch.setattr(decode, "_CELLS", 7)
-    blocks = fitted.corrected(adata.obsm["X_scmamba"], depth)
-    np.testing.assert_allclose(blocks.toarray(), whole.toarray(), rtol=1e-4, atol=1e-5)
+    cells, depth = adata.obsm["X_scmamba"], np.full(150, 100.0)
+    some = fitted.corrected(cells[7:14], depth[7:14]).toarray()
+    whole = fitted.corrected(np.tile(cells, (8, 1)), np.tile(depth, 8)).toarray()  # two blocks
+    for start in (0, 1050):
+        np.testing.assert_allclose(whole[start:][7:14], some, rtol=1e-4, atol=1e-5)
 
 
 def test_genes_that_were_not_learned_from_stay_empty(batched) -> None:
