@@ -27,7 +27,7 @@ def info(name: str | None = None) -> None:
     import torch
 
     from scmamba.models import resolve_device
-    from scmamba.models.hub.registry import REGISTRY
+    from scmamba.models.catalog import list_models
     from scmamba.nn.scan.dispatch import describe_operations, explain
 
     device = resolve_device()
@@ -38,9 +38,10 @@ def info(name: str | None = None) -> None:
         "device": f"{device} ({model})",
         "kernels": explain(),
         "threads": f"{torch.get_num_threads()} on {os.cpu_count()} cores (set OMP_NUM_THREADS)",
-        "models": ", ".join(REGISTRY),
     }
     for key, value in rows.items():
-        print(f"{key:<10}{value}")
+        print(f"{key:<12}{value}")
     for operation, how in describe_operations(device).items():
-        print(f"{'':<10}{operation}: {how}")
+        print(f"{'':<12}{operation}: {how}")
+    for kind, names in list_models().groupby("kind").groups.items():
+        print(f"{f'{kind}s':<12}{', '.join(names)}")

@@ -20,5 +20,6 @@ def models(kind: str | None = None) -> None:
         raise ScmambaError(f"kind={kind!r}; allowed: {', '.join(kinds)}")
     if kind is not None:
         table = table[table["kind"] == kind]
-    print(table.drop(columns="license").to_string(na_rep="-"))
+    table = table.drop(columns="license").astype(object)
+    print(table.where(table.notna(), "-").to_string())
     print("scmamba info NAME tells license and source of one")

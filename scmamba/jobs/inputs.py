@@ -61,8 +61,9 @@ def pair(cells: Any, output: Any, copy: bool) -> list[Job]:
     cells = as_path(cells)
     if not isinstance(cells, Path):
         raise ScmambaError(
-            f"adata is {type(cells).__name__} {str(cells)[:40]!r}; allowed: an AnnData, a MuData, "
-            "a path, or a list of paths"
+            f"adata is {type(cells).__name__} {' '.join(str(cells).split())[:40]!r}; allowed: an "
+            "AnnData, a MuData, a path, or a list of paths; wrap a matrix or table as "
+            "anndata.AnnData(X)"
         )
     if output is None:
         raise ScmambaError(

@@ -20,7 +20,7 @@ def list_models() -> pd.DataFrame:
     One row per model, those inside the package first, by name, with the columns ``kind``
     (``"annotator"``, ``"backbone"`` or ``"sequence"``), ``where`` (``"shipped"``, ``"fetched"`` or
     ``"to download"``), ``organism``, ``tissue``, ``n_classes`` (cell types; 0 for others),
-    ``n_cells`` (that it learned from; 0: not known), ``size_mb`` (10^6 bytes; NaN before a
+    ``n_cells`` (that it learned from; NA: not known), ``size_mb`` (10^6 bytes; NaN before a
     download) and ``license``.
 
     Examples
@@ -34,7 +34,7 @@ def list_models() -> pd.DataFrame:
 
     rows = [_inside(card) for card in shipped_models()]
     rows += [_published(name, entry) for name, entry in REGISTRY.items()]
-    return pd.DataFrame(rows).set_index("name")
+    return pd.DataFrame(rows).set_index("name").astype({"n_cells": "Int64"})
 
 
 def _inside(card: ShippedModel) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _published(name: str, entry: Any) -> dict[str, Any]:
         "organism": "human" if of_cells else "",
         "tissue": "whole body" if of_cells else "",
         "n_classes": 0,
-        "n_cells": 0,
+        "n_cells": None,
         "size_mb": round(size / 1e6, 1) if size else float("nan"),
         "license": entry.code_license if of_cells else entry.license,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from anndata import AnnData
@@ -18,6 +19,7 @@ def check_shape(adata: Any) -> None:
         ways = {
             "MuData": "pass one of its modalities, such as mdata['rna']",
             "str": "read the file first: anndata.read_h5ad(path)",
+            "DataFrame": "wrap a table of cells by genes: anndata.AnnData(table)",
         }
         way = ways.get(type(adata).__name__, "wrap a matrix as anndata.AnnData(X, obs, var)")
         raise ScmambaError(f"got a {type(adata).__name__}; allowed: an AnnData; {way}")
@@ -38,7 +40,7 @@ def rna_of(cells: Any) -> Any:
         If a MuData has no modality of that name.
     """
     modalities = getattr(cells, "mod", None)
-    if modalities is None or isinstance(cells, AnnData):
+    if not isinstance(modalities, Mapping):  # a DataFrame has a method of that name
         return cells
     if RNA not in modalities:
         raise ScmambaError(

@@ -26,7 +26,7 @@ from scmamba.tasks._annotation_request import AnnotationRequest
 from scmamba.tasks._forward import block_values
 from scmamba.tokens.cells.genes import GeneMatch
 from scmamba.tokens.cells.orthologs import as_human
-from scmamba.tokens.cells.species import species_hint
+from scmamba.tokens.cells.species import is_riken, species_hint, upper_case_mouse
 
 _KEPT = ("confidence", "ood_score", "reason", "empty", "embedding")
 
@@ -51,16 +51,26 @@ def locate(job: Job, request: AnnotationRequest) -> AnnotationInput:
 
 
 def _check_genes(annotator: Annotator, found: Expressions, organism: str) -> None:
-    """Raise ScmambaError unless half of the genes match; for mouse genes, say what maps them."""
+    """Raise ScmambaError unless half of the genes match; for mouse genes, say what maps them.
+
+    Mouse symbols in upper case match human ones: of these it is a warning.
+    """
+    names = found.first.var_names.tolist()
     try:
         annotator.panel.match(found.first)
     except ScmambaError as error:
-        if organism == "human" and species_hint(found.first.var_names.tolist()) == "mouse":
+        if organism == "human" and species_hint(names) == "mouse":
             raise ScmambaError(
                 f"{error}. Or give organism='mouse', which reads mouse symbols as those of their "
                 "human orthologs"
             ) from error
         raise
+    if organism == "human" and upper_case_mouse(names):
+        logger.warning(
+            "genes such as %s are those of mouse, in upper case, but are read as human genes; give "
+            "organism='mouse', which reads only those with a human gene of the same symbol",
+            next(filter(is_riken, names)),
+        )
 
 
 def as_human_genes(found: Expressions, organism: str) -> Expressions:

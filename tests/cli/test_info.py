@@ -14,7 +14,9 @@ def test_machine(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
     text = capsys.readouterr().out
     assert f"torch {torch.__version__}" in text
     assert "PyTorch, because SCMAMBA_KERNELS=torch" in text
-    assert "sc-mamba2-whole-body" in text
+    listed = dict(line.split(maxsplit=1) for line in text.splitlines()[-3:])
+    assert "blood" in listed["annotators"] and "caduceus-ph-1k" in listed["sequences"]
+    assert listed["backbones"] == "scmamba-mini, sc-mamba2-whole-body"
     assert "selective scan of Mamba-1: PyTorch" in text
     monkeypatch.setenv("SCMAMBA_KERNELS", "auto")
     assert main(["info"]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -207,11 +208,13 @@ def test_fitted_cells_map_onto_themselves_whatever_their_order(once) -> None:
     assert mapped.normed_as == {f"batch_{i}": f"batch_{i}" for i in range(3)}
 
 
-def test_a_new_batch_is_mapped_with_labels_and_distance(once) -> None:
+def test_a_new_batch_is_mapped_with_labels_and_distance(once, told) -> None:
+    told.set_level("INFO", "scmamba")
     _, fitted = once
     new = synthetic(150, 60, 3, n_batches=3, human=True)
     new.obs["batch"] = "new"
     integrate(new, model=fitted)
+    assert re.search(r"new batches are normalized: new by (its own statistics|those)", told.text)
     assert new.obsm["X_scmamba"].shape == (150, 5)
     assert 0.5 < new.obs["scmamba_distance"].median() < 2
     right = new.obs["scmamba_cell_type"].astype(str) == new.obs["cell_type"].astype(str)

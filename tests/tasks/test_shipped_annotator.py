@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from anndata import AnnData
+from anndata import AnnData, concat
 from scipy import sparse
 
 import scmamba
@@ -114,6 +115,19 @@ def test_mouse_genes_need_to_be_asked_for(blood: AnnData) -> None:
     assert _same_types(mouse) > 0.8
     with pytest.raises(ScmambaError, match=r"organism='rat'; allowed: 'human', 'mouse'"):
         annotate(mouse, organism="rat")
+
+
+def test_mouse_genes_in_upper_case_are_noticed(blood: AnnData, caplog) -> None:
+    caplog.set_level("WARNING", "scmamba")
+    riken = [f"{i:07}A{i:02}RIK" for i in range(50)]
+    clones = AnnData(np.zeros((blood.n_obs, 50), np.float32), blood.obs, pd.DataFrame(index=riken))
+    mouse = concat([blood, clones], axis=1, merge="same")
+    annotate(mouse, copy=True)
+    assert "genes such as 0000000A00RIK are those of mouse, in upper case" in caplog.text
+    caplog.clear()
+    annotate(mouse, organism="mouse", copy=True)
+    annotate(blood, copy=True)
+    assert "in upper case" not in caplog.text
 
 
 def test_cells_that_fit_nothing_are_refused_and_left_alone(blood: AnnData) -> None:

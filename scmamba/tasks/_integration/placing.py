@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,10 +80,16 @@ def place_all(
         normed_as[name or "all cells"] = "itself" if way < 0 else batches[way]
     if tried:
         logger.info(
-            "batches are normalized with the statistics of: %s",
-            ", ".join(f"{a} as {b}" for a, b in normed_as.items()),
+            "new batches are normalized: %s",
+            ", ".join(_normalized(name or "all cells", normed_as) for name in tried),
         )
     return Mapped(embedding, reference.near(embedding), normed_as)
+
+
+def _normalized(name: str, normed_as: Mapping[str, str]) -> str:
+    """Say by whose statistics a new batch is normalized."""
+    other = normed_as[name]
+    return f"{name} by its own statistics" if other == "itself" else f"{name} by those of {other}"
 
 
 def among_domains(

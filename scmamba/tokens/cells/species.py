@@ -50,8 +50,13 @@ def upper_case_mouse(names: Sequence[str]) -> bool:
     >>> upper_case_mouse(["0610007P14RIK", "CD3E"] * 20), upper_case_mouse(["CD3E"])
     (True, False)
     """
-    n = sum(1 for name in names if _RIKEN_UPPER.fullmatch(name))
+    n = sum(map(is_riken, names))
     return n >= _FEWEST_RIKEN and n > _RIKEN_SHARE * len(names)
+
+
+def is_riken(name: str) -> bool:
+    """Whether a name is a RIKEN clone in upper case, which no human gene is called by."""
+    return bool(_RIKEN_UPPER.fullmatch(name))
 
 
 def looks_like_mouse(name: str) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import scmamba
 from scmamba import ScmambaError
+from scmamba.cli.main import main
 from scmamba.models import CellModel, info, load, preset, save
 from scmamba.models.shipped import ShippedModel, Study, registry, shipped, write_card
 
@@ -64,13 +66,17 @@ def test_a_typo_names_the_nearest(boxed: ShippedModel) -> None:
         shipped("tiny", "annotator")
 
 
-def test_the_table_lists_what_ships_and_what_is_published(boxed: ShippedModel) -> None:
+def test_the_table_lists_what_ships_and_what_is_published(boxed: ShippedModel, capsys) -> None:
     table = scmamba.models.list()
     row = table.loc["tiny"]
     assert (row["kind"], row["where"], row["tissue"]) == ("backbone", "shipped", "blood, gut")
     assert row["size_mb"] >= 0
     assert table.loc["sc-mamba2-whole-body", "kind"] == "backbone"
+    assert row["n_cells"] == 7 and table.loc["sc-mamba2-whole-body", "n_cells"] is pd.NA
     assert table.index.is_unique
+    assert main(["models"]) == 0
+    shown = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert shown["sc-mamba2-whole-body"][-3:] == ["0", "-", "-"]
 
 
 def test_every_shipped_model_is_whole() -> None:
