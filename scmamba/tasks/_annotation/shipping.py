@@ -32,7 +32,9 @@ def fit_to_ship(
     """Fit an annotator with coarse and fine types, validated on whole studies held out in turn.
 
     One threshold holds for all types of a level: with one each, types that studies confuse, such
-    as CD4 and CD8 T cells, would never be named, however confident a prediction is.
+    as CD4 and CD8 T cells, would never be named, however confident a prediction is. It is the one
+    with which ``max_error`` holds in each study that is held out, since a new study may be like the
+    worst of them.
 
     Parameters
     ----------
@@ -61,6 +63,7 @@ def fit_to_ship(
         seed,
         training or AnnotationTraining(),
         two_levels=True,
+        each_batch=True,
         ood_uncertainty_weight=_UNCERTAINTY_WEIGHT,
     )
     return task.fit(None, "auto", max_error, ood_fpr, by_class=False)
