@@ -58,6 +58,15 @@ def test_what_is_hidden(data: Modalities) -> None:
     assert set(other.hidden) != set(split.hidden)
 
 
+def test_isotype_controls_are_neither_given_nor_asked_for(mods: dict[str, ad.AnnData]) -> None:
+    named = mods["prot"].copy()
+    named.var_names = ["IgG1-control", *named.var_names[1:]]
+    split = make_split(read_modalities({**mods, "prot": named}), "imputation", seed=1)
+    plain = make_split(read_modalities(mods), "imputation", seed=1)
+    assert "IgG1-control" not in split.mods["prot"].var_names
+    np.testing.assert_array_equal(split.truth, plain.truth[:, 1:])
+
+
 def test_a_mosaic(data: Modalities) -> None:
     split = make_split(data, "mosaic")
     n = len(split.cells)

@@ -15,7 +15,7 @@ from scipy import sparse
 from scmamba._errors import ScmambaError
 from scmamba._text import label_texts, obs_column
 from scmamba.pp import unit_of
-from scmamba.stream.modalities import Modalities
+from scmamba.stream.modalities import Modalities, Modality
 
 Setting = Literal["embedding", "imputation", "mosaic", "hidden peaks"]
 Ints = npt.NDArray[np.int64]
@@ -105,7 +105,7 @@ def make_split(
     target: str | None = None,
     seed: int = 0,
 ) -> MultiomicsSplit:
-    """Hide a part of the data from methods, at random.
+    """Hide a part of the data from methods, at random; isotype controls are left out.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def make_split(
         labels,
         target if len(hidden) else None,
         hidden,
-        logged(paired[target].X[hidden]).toarray() if len(hidden) else np.zeros((0, 0), np.float32),
+        _log_values(paired[target], hidden) if len(hidden) else np.zeros((0, 0), np.float32),
         np.asarray(given.measured.all(1)),
         pairs,
     )
@@ -168,9 +168,16 @@ def make_split(
 
 def _anndata(data: Modalities, name: str) -> AnnData:
     one = data[name]
+    kept = np.flatnonzero(~one.controls)
     obs = pd.DataFrame(index=data.obs.index[one.cells])
-    var = pd.DataFrame(index=pd.Index(one.features if name == "rna" else one.names, dtype=str))
-    return AnnData(one.X.copy(), obs=obs, var=var)
+    names = (one.features if name == "rna" else one.names)[kept]
+    return AnnData(one.X[:, kept], obs=obs, var=pd.DataFrame(index=pd.Index(names, dtype=str)))
+
+
+def _log_values(one: Modality, rows: Ints) -> npt.NDArray[np.float32]:
+    """(n_rows, n_features) log1p of what was measured, isotype controls left out."""
+    found: npt.NDArray[np.float32] = logged(one.X[rows][:, ~one.controls]).toarray()
+    return found
 
 
 def logged(X: sparse.csr_matrix) -> sparse.csr_matrix:
