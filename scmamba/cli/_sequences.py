@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_PICTURES = (".png", ".pdf", ".svg")
 
 
 def table_file(path: Path, *others: str) -> Path:
@@ -28,7 +29,15 @@ def table_file(path: Path, *others: str) -> Path:
     ScmambaError
         If it cannot.
     """
-    allowed = (*_SEPARATORS, *others)
+    return _file(path, (*_SEPARATORS, *others))
+
+
+def figure_file(path: Path) -> Path:
+    """``path`` if a picture can be written there; raises as :func:`table_file` does."""
+    return _file(path, _PICTURES)
+
+
+def _file(path: Path, allowed: tuple[str, ...]) -> Path:
     if path.suffix not in allowed:
         raise ScmambaError(f"cannot write {path}: end its name with {', '.join(allowed)}")
     return writable(path)

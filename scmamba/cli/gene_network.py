@@ -40,14 +40,20 @@ def gene_network(
     """
     import pandas as pd
 
+    from scmamba._read import read_text, reading
     from scmamba.cli._cells import read_cells
-    from scmamba.cli._sequences import table_file, write_table
+    from scmamba.cli._sequences import figure_file, table_file, write_figure, write_table
     from scmamba.pl import gene_network as draw
     from scmamba.tasks import gene_network as task
 
     table_file(output)
-    names = None if regulators is None else regulators.read_text().split()
-    known = None if known_targets is None else pd.read_csv(known_targets)
+    if picture is not None:
+        figure_file(picture)
+    names = None if regulators is None else read_text(regulators).split()
+    known = None
+    if known_targets is not None:
+        with reading(known_targets, damage=(ValueError,)):
+            known = pd.read_csv(known_targets)
     network = task(
         read_cells(input) if cells_output is None else input,
         model,
@@ -60,5 +66,5 @@ def gene_network(
     )
     write_table(network.edges, output)
     if picture is not None:
-        draw(network.edges).savefig(picture)
+        write_figure(draw(network.edges), picture)
     print(network)

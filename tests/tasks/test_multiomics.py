@@ -250,6 +250,10 @@ def test_wrong_data_is_refused(data: dict[str, AnnData], model: MultiomicsModel)
     renamed.var_names = [f"other_{i}" for i in range(renamed.n_vars)]
     with pytest.raises(ScmambaError, match="at least half"):
         model.map({"rna": renamed}, batch_key="batch")
+    shifted = data["atac"].copy()
+    shifted.var_names = [f"chr1:{i}-{i + 50}" for i in range(shifted.n_vars)]
+    with pytest.raises(ScmambaError, match="of one genome build"):
+        model.map({"rna": data["rna"], "atac": shifted}, batch_key="batch")
     with pytest.raises(ScmambaError, match="was not fitted"):
         model.impute(data, "spatial")
     with pytest.raises(ScmambaError, match="give 0"):

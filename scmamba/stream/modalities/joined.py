@@ -12,7 +12,7 @@ from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.stream.modalities.container import Bools, Ints, Modality
 from scmamba.stream.modalities.panels import distinct_panels, split_by_batch
-from scmamba.stream.modalities.peaks import possible_builds
+from scmamba.stream.modalities.peaks import require_one_build
 from scmamba.stream.modalities.values import Values
 
 
@@ -26,7 +26,8 @@ def joined(name: str, values: list[Values], index: pd.Index, batch: Ints) -> Mod
             "those of one input, such as with a suffix for its batch"
         )
     _check_units(name, values)
-    _check_builds(values)
+    if name == "atac":
+        require_one_build([one.intervals for one in values], "peaks of the inputs")
     names = pd.Index(list(dict.fromkeys(n for one in values for n in one.names)))
     X, panels, of_cell = _stacked(values, names)
     order = np.argsort(cells)
@@ -110,15 +111,4 @@ def _check_units(name: str, values: list[Values]) -> None:
         raise ScmambaError(
             f"inputs of {name!r} are in different units: {', '.join(units)}; give all of them as "
             "counts, or all in the same unit: layer={...}"
-        )
-
-
-def _check_builds(values: list[Values]) -> None:
-    """Raise ScmambaError where peaks of two inputs cannot be of one genome build."""
-    builds = [possible_builds(one.intervals) for one in values if one.intervals is not None]
-    if len(builds) > 1 and all(builds) and not set.intersection(*map(set, builds)):
-        told = " and ".join(" or ".join(one) for one in builds)
-        raise ScmambaError(
-            f"peaks of the inputs are of different genome builds ({told}, by the lengths of their "
-            "chromosomes); lift one over, or call peaks together"
         )

@@ -127,6 +127,20 @@ def possible_builds(intervals: pd.DataFrame) -> list[str]:
     ]
 
 
+def require_one_build(intervals: Sequence[pd.DataFrame | None], what: str) -> None:
+    """Raise ScmambaError where intervals of several tables cannot be of one genome build.
+
+    Tables that fit none of the known builds, or that are None, are passed over.
+    """
+    builds = [fits for one in intervals if one is not None and (fits := possible_builds(one))]
+    if len(builds) > 1 and not set.intersection(*map(set, builds)):
+        told = " and ".join(" or ".join(one) for one in builds)
+        raise ScmambaError(
+            f"{what} are of different genome builds ({told}, by the lengths of their "
+            "chromosomes); lift one over, or call peaks together"
+        )
+
+
 def peak_names(intervals: pd.DataFrame) -> npt.NDArray[np.object_]:
     """One spelling for all intervals, ``chr1:1-100``, by which data sets are matched."""
     rows = zip(intervals["chrom"], intervals["start"], intervals["end"], strict=True)

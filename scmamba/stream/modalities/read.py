@@ -14,6 +14,7 @@ from scmamba._text import label_texts, obs_column
 from scmamba.stream.modalities.container import KINDS, Modalities
 from scmamba.stream.modalities.joined import joined
 from scmamba.stream.modalities.parts import Part, parts_of
+from scmamba.stream.modalities.peaks import BUILDS, possible_builds, require_one_build
 from scmamba.stream.modalities.values import values_of
 
 
@@ -83,6 +84,8 @@ def read_modalities(
         if chosen:
             found[name] = joined(name, chosen, obs.index, batch)
     result = Modalities(found, obs)
+    places = [one.intervals for name, one in found.items() if name != "prot"]
+    require_one_build(places, "genes (their places in var) and peaks")
     _report(result)
     return result
 
@@ -126,7 +129,19 @@ def _filled(first: pd.Series, second: pd.Series) -> pd.Series:
 def _report(found: Modalities) -> None:
     logger.info("%s", found)
     if len(found) > 1 and not found.n_paired:
-        logger.warning("no cell has all modalities%s", _hint(found))
+        apart = (found.measured.sum(1) < 2).all()
+        logger.warning(
+            "no cell has %s%s",
+            "two modalities: nothing ties their embeddings together" if apart else "all modalities",
+            _hint(found),
+        )
+    places = found["atac"].intervals if "atac" in found else None
+    if places is not None and not possible_builds(places):
+        logger.warning(
+            "atac: peaks reach beyond the chromosomes of %s: look at them if the cells are of "
+            "human or mouse",
+            ", ".join(BUILDS),
+        )
     for name, one in found.items():
         if len(one.panels) > 1 and not one.panels.all(0).any():
             logger.warning("%s: no feature was measured in all cells", name)

@@ -13,6 +13,7 @@ from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.pp.normalize import log_scale
 from scmamba.pp.units import Unit
+from scmamba.stream.modalities.peaks import parse_peaks, require_one_build
 from scmamba.tasks._multiomics.blocks import Block, Blocks, Kind
 from scmamba.tasks._multiomics.reading import Input, Measured, choose_features
 from scmamba.tasks._panel import choose_panel
@@ -96,6 +97,8 @@ def blocks_to_map(given: Input, known: Sequence[Modality], batch_ids: Ints) -> B
         if here.mean() < 0.5:
             mend = "name features as in the cells that the model was fitted on"
             if one.kind == "atac":
+                tables = [parse_peaks(names) for names in (one.features, found.features)]
+                require_one_build(tables, "peaks of the model and of the cells")
                 mend = "count fragments in the peaks of the model, which are of one genome build"
             raise ScmambaError(
                 f"modality {found.name!r} has {int(here.sum()):,} of the {p:,} features of the "

@@ -51,6 +51,22 @@ def test_inputs_of_two_builds() -> None:
         read_modalities([one(old, "a"), one(new, "b")])
 
 
+def test_genes_and_peaks_of_two_builds() -> None:
+    names = ["chr10:135500000-135500100"]
+    peaks = ad.AnnData(sparse.csr_matrix([[1.0]]), var=pd.DataFrame(index=names))
+    genes = ad.AnnData(sparse.csr_matrix([[1.0]]), var=pd.DataFrame(index=["LAST"]))
+    genes.var[["chrom", "start", "end"]] = ["chr11", 135080000, 135080100]
+    with pytest.raises(ScmambaError, match="genes .* and peaks are of different genome builds"):
+        read_modalities({"rna": genes, "atac": peaks})
+
+
+def test_peaks_of_no_known_build_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    peaks = ad.AnnData(sparse.csr_matrix([[1.0]]), var=pd.DataFrame(index=["chr1:1-999000000"]))
+    with caplog.at_level("WARNING", logger="scmamba"):
+        read_modalities({"atac": peaks})
+    assert "peaks reach beyond the chromosomes of hg38, hg19, mm10, mm39" in caplog.text
+
+
 def test_proteins() -> None:
     given = ["CD3_TotalSeqB", "CD4-TotalSeq-C", "ADT_CD5", "anti-human CD8", "CD3-TotalSeqC"]
     short = ["CD3_TotalSeqB", "CD4", "CD5", "CD8", "CD3-TotalSeqC"]
