@@ -107,7 +107,8 @@ def trained(
     config = preset("mini", n_genes=len(vocab), n_classes=int(types.max()) + 1, **COMPACT)
     model = CellModel(config)
     model.vocab = vocab
-    model.init_gene_embedding(expression_vectors(values[train], d, seed), vocab.index(names))
+    start = expression_vectors(values[train], d, seed)
+    model.gene_embedding.init(start, vocab.index(names))
     tokens = tokenize(values, vocab.index(names), n_bins=None)
     data = CellData(tokens, vocab, 0.0, -2.0, labels=types)
     fit(model, data, train, [CLS()], FitConfig(epochs=10, max_tokens=None, seed=seed))

@@ -83,7 +83,8 @@ def read_some(
 
     from scmamba._settings import settings
     from scmamba.stream.expressions import Expressions
-    from scmamba.stream.source import OnDisk, open_cells, sample
+    from scmamba.stream.sampling import sample
+    from scmamba.stream.source import OnDisk, open_cells
     from scmamba.tasks._gather import gather, together
 
     rows, found = sample(results.n_obs, most, settings.seed), []
@@ -133,7 +134,7 @@ def read_cells(path: Path) -> AnnData:
     from anndata.io import read_elem
 
     from scmamba.stream.formats import format_of, read_10x
-    from scmamba.stream.source import open_group, readable
+    from scmamba.stream.groups import open_group, readable
 
     if format_of(path).startswith("10x"):
         return read_10x(path)

@@ -54,7 +54,7 @@ def read_any(path: Path) -> Any:
     import anndata
 
     from scmamba.cli._cells import read_cells
-    from scmamba.stream.source import readable
+    from scmamba.stream.groups import readable
 
     if path.suffix == ".h5mu":
         try:

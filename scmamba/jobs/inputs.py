@@ -16,8 +16,7 @@ from scmamba.jobs.file_job import FileJob
 from scmamba.jobs.job import Job
 from scmamba.jobs.memory_job import MemoryJob
 from scmamba.pp.expression import rna_of
-from scmamba.stream.formats import output_endings
-from scmamba.stream.source import as_path, check_file
+from scmamba.stream.formats import as_path, check_file, output_endings
 
 AnyPath = str | os.PathLike[str]
 

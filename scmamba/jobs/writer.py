@@ -17,7 +17,7 @@ from scmamba.jobs.checkpoint import release
 from scmamba.jobs.results import Results
 from scmamba.jobs.row_blocks import RowBlocks
 from scmamba.stream.formats import write_copy
-from scmamba.stream.source import DAMAGED, Group, open_group
+from scmamba.stream.groups import DAMAGED, Group, open_group
 
 _BYTES = 1 << 25
 """Of an array that are written at once."""

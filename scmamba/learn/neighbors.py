@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from scmamba.stream.source import sample
+from scmamba.stream.sampling import sample
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

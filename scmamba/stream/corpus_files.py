@@ -18,8 +18,8 @@ from scmamba._text import label_texts
 from scmamba.pp.expression import Expression
 from scmamba.stream.corpus_settings import CorpusSettings
 from scmamba.stream.expressions import Expressions
-from scmamba.stream.formats import format_of
-from scmamba.stream.source import as_path, check_file, open_cells
+from scmamba.stream.formats import as_path, check_file, format_of
+from scmamba.stream.source import open_cells
 from scmamba.tokens.cells.species import species_hint, upper_case_mouse
 
 Texts = npt.NDArray[np.object_]

@@ -72,6 +72,23 @@ def format_of(path: Path) -> Format:
     raise ScmambaError(f"{path} is not a supported file of cells; {way}; allowed: {_ALLOWED}")
 
 
+def check_file(path: Path) -> Path:
+    """Return ``path`` if it exists and its format is supported.
+
+    Raises
+    ------
+    ScmambaError
+        If not; see :func:`format_of`.
+    """
+    format_of(path)
+    return path
+
+
+def as_path(cells: Any) -> Any:
+    """Return ``cells`` as a Path where it is a string or path-like, else unchanged."""
+    return Path(cells) if isinstance(cells, str) or hasattr(cells, "__fspath__") else cells
+
+
 def output_endings(path: Path) -> tuple[str, ...]:
     """Return the file extensions that a copy of ``path`` with results may have."""
     ending = path.suffix.lower()

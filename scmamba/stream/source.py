@@ -5,41 +5,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
-import numpy as np
 import pandas as pd
 import zarr
 from anndata import AnnData
-from anndata._io.specs.registry import IORegistryError
 from anndata.abc import CSCDataset, CSRDataset
 from anndata.io import read_elem
 
-from scmamba._errors import ScmambaError
-from scmamba.pp._checks import RNA, check_shape
+from scmamba.pp._checks import check_shape
 from scmamba.pp.expression import Cells
 from scmamba.stream._chunks import check_table_chunks
-from scmamba.stream._stores import refuse_pickles
 from scmamba.stream.formats import format_of, read_10x
+from scmamba.stream.groups import Group, open_group, readable
 from scmamba.stream.matrix import RowMatrix, check_encoding, row_matrix
-
-DAMAGED = (
-    AttributeError,
-    IndexError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    IORegistryError,
-)
-"""Errors that anndata, h5py and zarr raise for content that they cannot read."""
-
-Group = Any  # h5py.Group or zarr.Group: they read alike
+from scmamba.stream.taken import TakenCells, layer_place
 
 
 class CellSource(ABC):
@@ -91,7 +74,7 @@ class CellSource(ABC):
 
     def take(self, rows: slice) -> Cells:
         """Select consecutive cells; matrices are read when accessed."""
-        return _Taken(self, rows)
+        return TakenCells(self, rows)
 
     def rows(self, place: str, rows: slice) -> Any:
         """Read consecutive rows of the matrix with the name ``place``."""
@@ -134,7 +117,7 @@ class Backed(InMemory):
 
     def take(self, rows: slice) -> Cells:
         """Select consecutive cells; matrices are read when accessed."""
-        return _Taken(self, rows)
+        return TakenCells(self, rows)
 
 
 class OnDisk(CellSource):
@@ -158,76 +141,6 @@ class OnDisk(CellSource):
     def raw_var(self) -> pd.DataFrame:
         """``var`` of ``raw``."""
         return read_elem(self.group["raw/var"])
-
-
-@dataclass(frozen=True)
-class _Taken:
-    """Consecutive cells of a source, with the attributes of AnnData that expression needs."""
-
-    source: CellSource
-    rows: slice
-
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def obs_names(self) -> pd.Index:
-        return self.source.obs.index[self.rows]
-
-    @property
-    def var(self) -> pd.DataFrame:
-        return self.source.var
-
-    @property
-    def X(self) -> Any:
-        return self.source.rows("X", self.rows) if "X" in self.source.matrices else None
-
-    @property
-    def layers(self) -> Mapping[str, Any]:
-        return _Layers(self.source, self.rows)
-
-    @property
-    def raw(self) -> _Raw | None:
-        return _Raw(self.source, self.rows) if "raw.X" in self.source.matrices else None
-
-
-@dataclass(frozen=True)
-class _Raw:
-    source: CellSource
-    rows: slice
-
-    @property
-    def X(self) -> Any:
-        return self.source.rows("raw.X", self.rows)
-
-    @property
-    def var(self) -> pd.DataFrame:
-        return self.source.raw_var
-
-
-class _Layers(Mapping[str, Any]):
-    def __init__(self, source: CellSource, rows: slice) -> None:
-        self.source, self.rows = source, rows
-
-    def __getitem__(self, name: str) -> Any:
-        return self.source.rows(layer_place(name), self.rows)
-
-    def __contains__(self, name: object) -> bool:
-        return layer_place(name) in self.source.matrices
-
-    def __iter__(self) -> Iterator[str]:
-        start, end = layer_place("|").split("|")
-        places = (place for place in self.source.matrices if place.startswith(start))
-        return (place[len(start) : -len(end)] for place in places)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-def layer_place(name: object) -> str:
-    """Return the name of a layer among the matrices of a source."""
-    return f"layers['{name}']"
 
 
 @contextmanager
@@ -261,83 +174,3 @@ def open_cells(cells: AnnData | Path) -> Iterator[CellSource]:
 def _is_on_disk(adata: AnnData) -> bool:
     on_disk = (h5py.Dataset, zarr.Array, CSRDataset, CSCDataset)
     return adata.isbacked or isinstance(adata.X, on_disk)
-
-
-def check_file(path: Path) -> Path:
-    """Return ``path`` if it exists and its format is supported.
-
-    Raises
-    ------
-    ScmambaError
-        If not; see :func:`scmamba.stream.formats.format_of`.
-    """
-    format_of(path)
-    return path
-
-
-@contextmanager
-def open_group(path: Path, mode: Literal["r", "r+", "a"] = "r") -> Iterator[Group]:
-    """Open an h5ad file, a zarr folder, or the modality ``rna`` of an h5mu file.
-
-    Raises
-    ------
-    ScmambaError
-        If it is none of these.
-    """
-    way = "adata.write_zarr" if path.is_dir() else "adata.write_h5ad"
-    if path.suffix.lower() == ".h5mu":
-        way = "mudata.write_h5mu"
-    with readable(str(path), way):
-        if path.is_dir():  # consolidated metadata cannot be written to
-            refuse_pickles(path)
-            group = zarr.open_group(path, mode=mode, use_consolidated=False)
-        else:
-            group = h5py.File(path, mode)
-    try:
-        yield _rna(group, path) if path.suffix.lower() == ".h5mu" else group
-    finally:
-        if isinstance(group, h5py.File):
-            group.close()
-
-
-def _rna(file: h5py.File, path: Path) -> h5py.Group:
-    modalities = list(file.get("mod", ()))
-    if RNA not in modalities:
-        raise ScmambaError(
-            f"{path} has no modality {RNA!r}, only {', '.join(map(repr, modalities)) or 'none'}; "
-            "rename the one with gene expression with mudata, or write it alone: "
-            "mdata.mod[...].write_h5ad"
-        )
-    return file[f"mod/{RNA}"]
-
-
-@contextmanager
-def readable(name: str, way: str = "adata.write_h5ad or adata.write_zarr") -> Iterator[None]:
-    """Turn any error of reading a damaged file into a ScmambaError that names the file."""
-    try:
-        yield
-    except (ScmambaError, MemoryError):
-        raise
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if isinstance(error, IORegistryError):
-            raise ScmambaError(
-                f"{name} was written by a newer version of anndata ({reason}); update it: pip "
-                "install -U anndata"
-            ) from error
-        raise ScmambaError(
-            f"{name} cannot be read ({reason}): it is damaged or not an AnnData file; write it "
-            f"again with {way}"
-        ) from error
-
-
-def as_path(cells: Any) -> Any:
-    """Return ``cells`` as a Path where it is a string or path-like, else unchanged."""
-    return Path(cells) if isinstance(cells, str) or hasattr(cells, "__fspath__") else cells
-
-
-def sample(n: int, most: int, seed: int) -> np.ndarray:
-    """Draw at most ``most`` of ``n`` positions at random, in ascending order."""
-    if n <= most:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))

@@ -12,7 +12,7 @@ from scmamba.jobs import Jobs
 from scmamba.models.shipped import ShippedModel, shipped_models
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
-from scmamba.stream.source import sample
+from scmamba.stream.sampling import sample
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation_request import AnnotationRequest
 from scmamba.tasks._gather import gather

@@ -17,7 +17,7 @@ from scmamba.learn.training import MODES, AnnotationTraining
 from scmamba.models import CellModel
 from scmamba.models.shipped import find_shipped
 from scmamba.pp.expression import check_shape
-from scmamba.stream.source import as_path, check_file
+from scmamba.stream.formats import as_path, check_file
 from scmamba.tasks._annotation.annotator import Annotator
 from scmamba.tasks._annotation.saved import is_annotator
 from scmamba.tasks._annotation.voting import check_clustering

@@ -21,7 +21,7 @@ import scipy.sparse as sp
 import torch
 
 import scmamba
-from scmamba.stream.source import open_group
+from scmamba.stream.groups import open_group
 from scmamba.tasks import sequence
 from scmamba.tokens import NucleotideTokenizer, Vocab
 

@@ -1,8 +1,10 @@
 """Embeddings against their formulas, written out."""
 
+import numpy as np
 import pytest
 import torch
 
+from scmamba._errors import ScmambaError
 from scmamba.nn.embed import (
     COMBINE,
     GeneEmbedding,
@@ -10,6 +12,8 @@ from scmamba.nn.embed import (
     PlainValue,
     ValueEmbedding,
 )
+
+GENES = 40
 
 
 def layer_norm(x, norm):
@@ -62,3 +66,35 @@ def test_ways_to_combine():
     clipped = PlainValue(clip=4.0)(torch.tensor([-1.0, 3.0, 9.0]))
     assert clipped.tolist() == [[-1.0], [3.0], [4.0]]
     assert COMBINE["product"](gene, clipped[1]).tolist() == [6.0, -3.0]
+
+
+def test_gene_embeddings_start_from_a_matrix():
+    net = GeneEmbedding(GENES, 16)
+    table = net.embedding.weight
+    matrix = 7 * torch.randn(GENES, 5, dtype=torch.float64).numpy()
+    net.init(matrix)
+    np.testing.assert_allclose(
+        table[:, :5].detach(), matrix / np.sqrt((matrix**2).mean()), rtol=1e-5
+    )
+    assert table[:, 5:].std().item() == pytest.approx(0.1, rel=0.2)
+    before = table.detach().clone()
+    net.init(matrix[:2], gene_ids=np.array([7, 3]))
+    changed = (table != before).any(1).nonzero().ravel().tolist()
+    assert changed == [3, 7]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (np.zeros((GENES, 17)), r"shape \(40, 17\); give \(40, d\) with d from 1 to d_model=16"),
+        (np.zeros((3, 4)), r"give \(40, d\)"),
+        (np.zeros(GENES), r"shape \(40,\)"),
+        (np.full((GENES, 4), np.nan), "NaN"),
+    ],
+)
+def test_a_wrong_matrix_changes_nothing(matrix, message):
+    net = GeneEmbedding(GENES, 16)
+    before = net.embedding.weight.detach().clone()
+    with pytest.raises(ScmambaError, match=message):
+        net.init(matrix)
+    assert torch.equal(net.embedding.weight, before)

@@ -12,7 +12,8 @@ from scmamba import ScmambaError
 from scmamba.datasets import synthetic
 from scmamba.stream import expressions, matrix
 from scmamba.stream.expressions import Expressions
-from scmamba.stream.source import InMemory, check_file, open_cells, sample
+from scmamba.stream.formats import check_file
+from scmamba.stream.source import InMemory, open_cells
 
 
 @pytest.fixture
@@ -191,10 +192,3 @@ def test_a_layer_that_is_not_there_is_told_with_those_that_are(cells, tmp_path) 
         with pytest.raises(ScmambaError, match="layer='no'.*layers here: 'counts'"):
             Expressions.of(source, layer="no")
         assert len(source.take(slice(0, 3)).layers) == 1
-
-
-def test_a_sample_is_all_or_drawn_by_the_seed() -> None:
-    assert sample(5, 9, 0).tolist() == [0, 1, 2, 3, 4]
-    drawn = sample(100, 9, 0)
-    assert len(set(drawn)) == 9 and (np.diff(drawn) > 0).all()
-    assert drawn.tolist() == sample(100, 9, 0).tolist() != sample(100, 9, 1).tolist()

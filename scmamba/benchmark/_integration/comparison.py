@@ -117,7 +117,7 @@ class Comparison:
         """At most ``most`` cells with UMAPs of those runs of ``names`` there are, keys by title."""
         import anndata
 
-        from scmamba.stream.source import sample
+        from scmamba.stream.sampling import sample
 
         rows = sample(self.cells.n_obs, most, 0)
         shown, bases = anndata.AnnData(obs=self.cells.obs.iloc[rows]), {}

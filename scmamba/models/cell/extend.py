@@ -196,7 +196,7 @@ def start_from_sequences(model: CellModel, genes: Sequence[str], embeddings: npt
     """Initialize gene embeddings of a model from sequence embeddings before training, in place.
 
     Embeddings are standardized and reduced to at most ``d_model`` principal components; see
-    :meth:`CellModel.init_gene_embedding`.
+    :meth:`scmamba.nn.embed.GeneEmbedding.init`.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def start_from_sequences(model: CellModel, genes: Sequence[str], embeddings: npt
     standard = (rows - rows.mean(0)) / np.where(spread > 0, spread, 1)
     left, strength, _ = np.linalg.svd(standard, full_matrices=False)
     width = min(model.config.encoder.d_model, int((strength > 1e-8 * strength[0]).sum()) or 1)
-    model.init_gene_embedding(left[:, :width] * strength[:width], index[known])
+    model.gene_embedding.init(left[:, :width] * strength[:width], index[known])
     return int(known.sum())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -387,38 +386,6 @@ class CellModel(Described, nn.Module):
             modality = self.modality_embedding(ids)
             label = modality if label is None else label + modality
         return label
-
-    @torch.no_grad()
-    def init_gene_embedding(
-        self, matrix: np.ndarray | Tensor, gene_ids: np.ndarray | Tensor | None = None
-    ) -> None:
-        """Initialize gene embeddings from a matrix, such as the loadings of an SVD.
-
-        The matrix is scaled to a root mean square of 1, that of random embeddings. Further columns
-        are random, at a tenth of that scale; other rows stay unchanged.
-
-        Parameters
-        ----------
-        matrix
-            (n, d) finite values with d <= d_model; n is ``n_genes`` if ``gene_ids`` is None.
-        gene_ids
-            (n,) vocabulary id of each row.
-        """
-        table = self.gene_embedding.embedding.weight
-        rows = torch.as_tensor(matrix, dtype=table.dtype, device=table.device)
-        n = len(table) if gene_ids is None else len(gene_ids)
-        if rows.ndim != 2 or len(rows) != n or not 0 < rows.shape[1] <= table.shape[1]:
-            raise ScmambaError(
-                f"matrix has shape {tuple(rows.shape)}; give ({n}, d) with d from 1 to "
-                f"d_model={table.shape[1]}"
-            )
-        if not bool(rows.isfinite().all()):
-            raise ScmambaError("matrix holds NaN or infinite numbers; leave those genes out")
-        start = 0.1 * torch.randn(n, table.shape[1], device=table.device, dtype=table.dtype)
-        scale = rows.square().mean().sqrt().clamp(min=torch.finfo(rows.dtype).tiny)
-        start[:, : rows.shape[1]] = rows / scale
-        ids = slice(None) if gene_ids is None else torch.as_tensor(gene_ids, device=table.device)
-        table[ids] = start
 
 
 def n_parameters(config: CellConfig) -> int:

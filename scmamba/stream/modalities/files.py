@@ -16,7 +16,7 @@ from scmamba._errors import ScmambaError
 from scmamba.stream._chunks import check_table_chunks
 from scmamba.stream._stores import refuse_pickles
 from scmamba.stream.formats import format_of, read_10x
-from scmamba.stream.source import Group, readable
+from scmamba.stream.groups import Group, readable
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from anndata import AnnData
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.pp.features import FEATURE_TYPES
+from scmamba.stream.formats import as_path
 from scmamba.stream.modalities.container import KINDS
 from scmamba.stream.modalities.files import Several, read_several
 from scmamba.stream.modalities.peaks import is_peak
-from scmamba.stream.source import as_path
 
 PROTEIN_EXPRESSION, PROTEIN_NAMES = "protein_expression", "protein_names"
 """Keys of ``obsm`` and ``uns`` in which scvi-tools keeps proteins."""

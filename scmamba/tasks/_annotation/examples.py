@@ -12,7 +12,9 @@ import numpy.typing as npt
 from scmamba._errors import about_one
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
-from scmamba.stream.source import CellSource, layer_place, sample
+from scmamba.stream.sampling import sample
+from scmamba.stream.source import CellSource
+from scmamba.stream.taken import layer_place
 from scmamba.tasks._gather import gather, gather_all
 from scmamba.tasks._labels import Labels
 

@@ -18,7 +18,7 @@ from scmamba._files import atomic, sha256, writable_folder, writing
 from scmamba._log import logger
 from scmamba._progress import progress_bar
 from scmamba._settings import settings
-from scmamba.stream.source import sample
+from scmamba.stream.sampling import sample
 from scmamba.tasks._corpus.manifest import CorpusManifest, DataSet
 
 LICENSE = "CC BY 4.0"

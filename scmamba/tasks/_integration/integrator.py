@@ -27,7 +27,8 @@ from scmamba.models import CellModel
 from scmamba.nn.heads import LatentHead
 from scmamba.pp.expression import Expression
 from scmamba.stream.expressions import Expressions
-from scmamba.stream.source import as_path, open_cells
+from scmamba.stream.formats import as_path
+from scmamba.stream.source import open_cells
 from scmamba.tasks._forward import block_values
 from scmamba.tasks._integration.decode import corrected_blocks, in_columns
 from scmamba.tasks._integration.placing import Mapped, among_domains, place_all, zero_shot

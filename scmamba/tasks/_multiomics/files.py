@@ -10,8 +10,8 @@ from anndata import AnnData
 from scmamba._errors import ScmambaError
 from scmamba._files import atomic, writable
 from scmamba.jobs import AnyPath
+from scmamba.stream.formats import as_path
 from scmamba.stream.modalities.files import read_several
-from scmamba.stream.source import as_path
 
 
 def check_output(data: Any, output: AnyPath | None) -> None:

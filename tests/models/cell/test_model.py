@@ -194,38 +194,6 @@ def test_each_cell_is_normed_by_its_own_batch_and_decoded_as_of_any():
         net(ids, values, padding)
 
 
-def test_gene_embeddings_start_from_a_matrix():
-    net = model()
-    table = net.gene_embedding.embedding.weight
-    matrix = 7 * torch.randn(GENES, 5, dtype=torch.float64).numpy()
-    net.init_gene_embedding(matrix)
-    np.testing.assert_allclose(
-        table[:, :5].detach(), matrix / np.sqrt((matrix**2).mean()), rtol=1e-5
-    )
-    assert table[:, 5:].std().item() == pytest.approx(0.1, rel=0.2)
-    before = table.detach().clone()
-    net.init_gene_embedding(matrix[:2], gene_ids=np.array([7, 3]))
-    changed = (table != before).any(1).nonzero().ravel().tolist()
-    assert changed == [3, 7]
-
-
-@pytest.mark.parametrize(
-    ("matrix", "message"),
-    [
-        (np.zeros((GENES, 17)), r"shape \(40, 17\); give \(40, d\) with d from 1 to d_model=16"),
-        (np.zeros((3, 4)), r"give \(40, d\)"),
-        (np.zeros(GENES), r"shape \(40,\)"),
-        (np.full((GENES, 4), np.nan), "NaN"),
-    ],
-)
-def test_a_wrong_matrix_changes_nothing(matrix, message):
-    net = model()
-    before = net.gene_embedding.embedding.weight.detach().clone()
-    with pytest.raises(ScmambaError, match=message):
-        net.init_gene_embedding(matrix)
-    assert torch.equal(net.gene_embedding.embedding.weight, before)
-
-
 @pytest.mark.parametrize("pool", ["mean", "sum"])
 def test_a_bag_read_as_a_whole_is_the_bag_read_token_by_token(pool):
     net = model(**BAG, pool=pool).eval()
