@@ -160,6 +160,13 @@ def test_discrimination_is_that_of_fewer_columns() -> None:
             distance = np.linalg.norm(fewer - own, norm, axis=1)
             rank = (distance < distance[i]).sum()
             assert found[f"discrimination_score_{name}"][i] == pytest.approx(1 - rank / 6)
+        cosine = fewer @ own / np.linalg.norm(fewer, axis=1)
+        rank = (cosine > cosine[i]).sum()
+        assert found["discrimination_score_cosine"][i] == pytest.approx(1 - rank / 6)
+    guess[1] = 0
+    guess[1, 2] = 7.7  # nothing is left of it: all angles are alike
+    found = discrimination(real, guess, targets)
+    assert found["discrimination_score_cosine"][1] == pytest.approx(1 - 2.5 / 6)
 
 
 def test_ties_count_half() -> None:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-METRICS: dict[str, Literal["cityblock", "euclidean", "cosine"]] = {
-    "l1": "cityblock",
-    "l2": "euclidean",
-    "cosine": "cosine",
-}
+METRICS = ("l1", "l2", "cosine")
 
 
 def pearson(x: Floats, y: Floats) -> Floats:
@@ -86,17 +80,31 @@ def discrimination(
 
     n = len(change)
     scores = {f"discrimination_score_{name}": np.empty(n) for name in METRICS}
-    without = np.array(change)  # zero on both sides where excluded: cheaper than fewer columns
-    for i, target in enumerate(targets):
-        without[:, target] = 0
-        guess = predicted[i : i + 1].copy()
-        guess[:, target] = 0
-        for name, metric in METRICS.items():
-            found = cdist(guess, without, metric)[0]
-            rank = rankdata(np.nan_to_num(found, nan=np.inf), method="average")[i] - 1
+    absolute, squared = (cdist(predicted, change, kind) for kind in ("cityblock", "sqeuclidean"))
+    product = predicted @ change.T
+    lengths, own_lengths = (change**2).sum(1), (predicted**2).sum(1)
+    for i, target in enumerate(targets):  # what the excluded columns add is taken away again
+        guess, known = predicted[i, target], change[:, target]
+        apart = guess - known
+        scale = _left(own_lengths[i], guess @ guess) * _left(lengths, (known**2).sum(1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            cosine = (product[i] - known @ guess) / np.sqrt(scale)
+        found = {
+            "l1": absolute[i] - np.abs(apart).sum(1),
+            "l2": squared[i] - (apart**2).sum(1),  # in the order of distances
+            "cosine": np.where(scale > 0, -cosine, np.inf),
+        }
+        for name, distance in found.items():
+            rank = rankdata(distance, method="average")[i] - 1
             scores[f"discrimination_score_{name}"][i] = 1 - rank / n
-        without[:, target] = change[:, target]
     return scores
+
+
+def _left(whole: npt.ArrayLike, part: npt.ArrayLike) -> Floats:
+    """Sum of squares without a part of it; 0 where nothing but rounding is left."""
+    total = np.asarray(whole, dtype=np.float64)
+    rest = total - np.asarray(part, dtype=np.float64)
+    return np.where(rest > 1e-12 * total, rest, 0.0)
 
 
 def centroid_scores(real: Floats, predicted: Floats) -> dict[str, Floats]:
