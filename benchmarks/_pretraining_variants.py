@@ -53,6 +53,7 @@ class Variant:
 
 _LONG, _MORE = {"batch_size": 128, "lr": 2e-3, "tokens": 256}, {"batch_size": 128, "lr": 1e-3}
 _TOKENS = {"gep_weight": 1.0}
+_LABELS = {"mvc_weight": 0.0, "contrast_weight": 0.0, "supcon_weight": 1.0}
 _LAYERS = {"batch_size": 32, "lr": 1e-3, "tokens": 192}
 VARIANTS = {
     "bag": Variant(None, 0, _LONG),
@@ -64,14 +65,8 @@ VARIANTS = {
     "mini-layer-ordered": Variant(
         "mini", 1, _LAYERS, "layers", by_components=True, epochs=1, objectives=_TOKENS
     ),
-    "mini-layer-labels": Variant(
-        "mini",
-        1,
-        _LAYERS,
-        "layers",
-        epochs=1,
-        objectives={"mvc_weight": 0.0, "contrast_weight": 0.0, "supcon_weight": 1.0},
-    ),
+    "mini-labels": Variant("mini", 0, _MORE | {"tokens": 192}, epochs=1, objectives=_LABELS),
+    "mini-layer-labels": Variant("mini", 1, _LAYERS, "layers", epochs=1, objectives=_LABELS),
 }
 
 

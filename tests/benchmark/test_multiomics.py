@@ -137,3 +137,14 @@ def test_wrong_arguments(mods: dict[str, ad.AnnData], tmp_path: Path) -> None:
         benchmark.multiomics({"rna": mods["rna"]}, output=tmp_path, methods=["mean"])
     with pytest.raises(ScmambaError, match="none of the methods multivi|scvi"):
         benchmark.multiomics(mods, output=tmp_path, methods=["multivi"], seeds=[0])
+
+
+@pytest.mark.parametrize("name", ["totalvi", "multivi"])
+def test_peers_of_scvi_tools_embed_cells(mods: dict[str, ad.AnnData], name: str) -> None:
+    pytest.importorskip("scvi")
+    method = benchmark.MULTIOMICS_METHODS[name]
+    second = {"atac": _peaks(80)} if name == "multivi" else {"prot": mods["prot"]}
+    split = make_split(read_modalities({"rna": mods["rna"], **second}), "embedding")
+    embedding = method.run(split, 0).embedding
+    assert embedding is not None and len(embedding) == len(split.cells)
+    assert np.isfinite(embedding).all()

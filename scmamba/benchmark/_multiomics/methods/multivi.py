@@ -19,6 +19,7 @@ def multivi(split: MultiomicsSplit, seed: int) -> Outcome:
     """Genes and peaks that at least 1 % of the cells have; values as they are."""
     import scvi
     from anndata import AnnData
+    from mudata import MuData
 
     scvi.settings.seed = seed
     rna, atac = split.mods["rna"], split.mods["atac"]
@@ -27,12 +28,14 @@ def multivi(split: MultiomicsSplit, seed: int) -> Outcome:
     order = atac.obs_names.get_indexer(rna.obs_names)
     counts = sparse.csr_matrix(rna.X).copy()
     counts.data = np.rint(np.expm1(counts.data) if counts.data.max() < 20 else counts.data)
-    X = sparse.hstack([counts, open_peaks[order][:, kept]], format="csr")
-    cells = AnnData(X, obs=pd.DataFrame(index=rna.obs_names))
-    cells.obs["modality"] = "paired"
+    obs = pd.DataFrame(index=rna.obs_names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        scvi.model.MULTIVI.setup_anndata(cells, batch_key="modality")
+        cells = MuData(
+            {"rna": AnnData(counts, obs), "atac": AnnData(open_peaks[order][:, kept], obs)}
+        )
+        layers = {"rna_layer": "rna", "atac_layer": "atac"}
+        scvi.model.MULTIVI.setup_mudata(cells, modalities=layers)
         model = scvi.model.MULTIVI(cells, n_genes=rna.n_vars, n_regions=len(kept))
         model.train(max_epochs=EPOCHS, accelerator="cpu", enable_progress_bar=False)
         found = model.get_latent_representation()
