@@ -17,6 +17,9 @@ from scmamba.pl._points import labels_of
 from scmamba.pl._style import MUTED, quiet, title
 
 _SHADES = {"rna": "#2b6cb0", "prot": "#d9772b", "atac": "#3b8f6b"}
+_WIDTH, _COUNTS, _BARS = 5.9, 0.6, (2.2, 3.4)
+"""Inches of the figure where names leave room for it (a phone shows it whole), of the numbers of
+cells at the right, and of the bars, at least and at most."""
 
 
 def modality_weights(
@@ -77,8 +80,9 @@ def modality_weights(
     counts = groups.value_counts()
     means = means.loc[sorted(means.index, reverse=True)]
     wide = 0.4 + 0.085 * max(map(len, map(str, means.index)))
-    canvas = Canvas(wide + 4.6, 1.5 + 0.32 * len(means), ax)
-    axes = canvas.place(wide, 0.75, 3.4, 0.32 * len(means))
+    bars = float(np.clip(_WIDTH - _COUNTS - wide, *_BARS))
+    canvas = Canvas(wide + bars + _COUNTS, 1.5 + 0.32 * len(means), ax)
+    axes = canvas.place(wide, 0.75, bars, 0.32 * len(means))
     left = np.zeros(len(means))
     for name in names:
         values = means[f"{start}{name}"].to_numpy()

@@ -43,6 +43,11 @@ def test_weights_are_means_of_groups(cells: ad.AnnData) -> None:
         modality_weights(synthetic(5, 4, 2))
 
 
+def test_weights_fit_a_phone_beside_long_names(cells: ad.AnnData) -> None:
+    cells.obs["cell_type"] = cells.obs["cell_type"].astype(str) + " of a rather long name"
+    assert modality_weights(cells, "cell_type").get_size_inches()[0] < 6  # wider is scrolled
+
+
 def test_imputed_against_measured() -> None:
     measured = pd.DataFrame(np.random.default_rng(0).poisson(4, (40, 7)).astype(float))
     measured.columns = [f"CD{i}" for i in range(7)]
