@@ -11,7 +11,8 @@ PERTURBATION = {
     "kang": "perturbation of another cell type (Kang)",
     "kang_full": "perturbation of another cell type (Kang, all genes)",
     "papalexi, the nine with an effect": "knock-outs nobody measured (Papalexi)",
-    "replogle": "knock-downs nobody measured (Replogle)",
+    "replogle, K562": "knock-downs nobody measured (Replogle, K562)",
+    "replogle, RPE1": "knock-downs nobody measured (Replogle, RPE1)",
     "op3": "drugs in another cell type (OP3)",
 }
 MULTIOMICS = {

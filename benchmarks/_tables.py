@@ -578,6 +578,8 @@ def perturbation_table(content: dict[str, Any]) -> str:
 
 def multiomics_table(content: dict[str, Any]) -> str:
     """One table for each setting of a data set."""
+    if "results" not in content:
+        return "Not run in full yet."
     results = content["results"]
     parts, machine = [], results["machine"]
     for title, head, body in multiomics_rows(results["runs"]):
