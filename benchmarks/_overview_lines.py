@@ -60,7 +60,7 @@ def perturbation_lines(results: dict[str, Any], name: str) -> list[Line]:
         title = PERTURBATION.get(table) or PERTURBATION.get(name.removeprefix("perturbation_"))
         if title is None or OURS not in rows or (table not in PERTURBATION and "," in table):
             continue
-        figure = next(one for one in ("pearson_delta_top", "pearson_delta") if rows[OURS].get(one))
+        figure = results.get("headline", "pearson_delta")
         lines.append(_line(title, figure, rows))
     return lines
 

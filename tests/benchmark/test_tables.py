@@ -83,7 +83,7 @@ def test_lost_comparisons_stand_on_the_first_screen(scripts, tmp_path: Path) -> 
     results = {
         "integration_sets": {"results": {"sets": sets}},
         "sequence_cds_decay": {"results": {"rows": rows}},
-        "perturbation_kang": {"tables": {"kang": screen}},
+        "perturbation_kang": {"tables": {"kang": screen}, "headline": "pearson_delta_top"},
         "multiomics_citeseq": {"results": {"runs": runs}},
     }
     for name, content in results.items():
