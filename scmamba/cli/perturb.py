@@ -18,6 +18,7 @@ def perturb(
     control: str | None = None,
     cells: Path | None = None,
     mean: bool = False,
+    dose: float | None = None,
     model: Path | None = None,
     save_model: Path | None = None,
     report: Path | None = None,
@@ -43,6 +44,9 @@ def perturb(
         Control cells to perturb; without it, those of ``input``.
     mean
         Write mean changes instead of cells.
+    dose
+        Dose of the perturbations that are predicted, in the unit of ``dose_key``; without it, that
+        measured.
     model
         Folder of a saved perturbation model.
     save_model
@@ -51,6 +55,7 @@ def perturb(
         HTML file for a report of the predicted cells, with figures and tables.
     """
     from scmamba import pl
+    from scmamba._arguments import check_number
     from scmamba._errors import ScmambaError
     from scmamba._files import writable, writable_folder
     from scmamba.cli._cells import read_cells, write_cells
@@ -62,6 +67,9 @@ def perturb(
         raise ScmambaError("--perturbations and --output belong together; give both or neither")
     if output is None and save_model is None:
         raise ScmambaError("nothing to do; give --perturbations and --output, or --save_model")
+    check_number("dose", dose, low=0)
+    if dose is not None and model is None and options.get("dose_key") is None:
+        raise ScmambaError(f"--dose {dose:g} needs --dose_key, the obs column with measured doses")
     as_table = mean or bool(options.get("effects"))
     if report is not None and (output is None or as_table):
         raise ScmambaError("--report shows predicted cells; give --output, and leave --mean out")
@@ -92,9 +100,9 @@ def perturb(
     if perturbations is None or output is None or support is None:
         return
     if as_table:
-        write_table(fitted.predict_mean(controls, perturbations), output, index=True)
+        write_table(fitted.predict_mean(controls, perturbations, dose=dose), output, index=True)
     else:
-        predicted = fitted.predict(controls, perturbations)
+        predicted = fitted.predict(controls, perturbations, dose=dose)
         write_cells(predicted, output)
         if report is not None:
             title = f"Perturbations predicted from {input.name}"

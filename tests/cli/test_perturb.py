@@ -34,6 +34,20 @@ def test_cells_are_predicted_and_the_model_saved(screen: Path, capsys: pytest.Ca
     assert pd.read_csv(screen / "mean.csv", index_col=0).shape == (1, 20)
 
 
+def test_a_dose_is_asked_for(screen: Path):
+    adata = ad.read_h5ad(screen / "screen.h5ad")
+    adata.obs["dose"] = np.repeat([1.0, 4.0], 30)
+    adata.X[30:, :5] *= np.where(adata.obs["drug"][30:] == "A", 9, 1)[:, None]
+    adata.write_h5ad(screen / "doses.h5ad")
+    line = f"perturb {screen}/doses.h5ad --pert_key drug --control ctrl --dose_key dose --mean"
+    found = {}
+    for dose in ("1", "2", "4"):
+        given = ["--perturbations", "[A]", "--dose", dose, "--output", f"{screen}/{dose}.csv"]
+        assert main([*line.split(), *given]) == 0
+        found[dose] = pd.read_csv(screen / f"{dose}.csv", index_col=0).to_numpy()[0, :5].mean()
+    assert found["1"] < found["2"] < found["4"]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -51,6 +65,14 @@ def test_cells_are_predicted_and_the_model_saved(screen: Path, capsys: pytest.Ca
         (
             "--pert_key drug --control ctrl --perturbations [A] --output out.h5ad --cells no.h5ad",
             "no.h5ad does not exist",
+        ),
+        (
+            "--pert_key drug --control ctrl --perturbations [A] --output out.h5ad --dose 2",
+            "--dose 2 needs --dose_key",
+        ),
+        (
+            "--pert_key drug --control ctrl --perturbations [A] --output out.h5ad --dose .nan",
+            "dose=nan",
         ),
         ("--pert_key drug --control no --perturbations [A] --output out.h5ad", "control='no'"),
     ],
