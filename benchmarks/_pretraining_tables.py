@@ -7,14 +7,13 @@ from typing import Any
 
 METHODS = {
     "bag": "pretrained bag",
-    "bag-more": "pretrained bag, twice as long",
-    "mamba": "the bag, then as long with two Mamba layers",
     "mini": "mean of the bag and of where its training started",
     "mini-more": "that, one epoch more",
     "mini-layer": "that, one epoch with a Mamba layer",
     "mini-layer-frozen": "the same, gene vectors frozen",
     "mini-layer-ordered": "the same, genes ordered by co-expression",
-    "mini-layer-labels": "gene vectors frozen, labels and contrast across studies alone",
+    "mini-labels": "that, one epoch of labels across studies alone",
+    "mini-layer-labels": "the same with a Mamba layer, gene vectors frozen",
     "start": "where training starts: components of the corpus",
     "untrained": "random weights",
     "PCA": "PCA of the study itself",

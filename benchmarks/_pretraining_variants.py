@@ -57,8 +57,6 @@ _LABELS = {"mvc_weight": 0.0, "contrast_weight": 0.0, "supcon_weight": 1.0}
 _LAYERS = {"batch_size": 32, "lr": 1e-3, "tokens": 192}
 VARIANTS = {
     "bag": Variant(None, 0, _LONG),
-    "bag-more": Variant("bag", 0, _MORE | {"tokens": 256}),
-    "mamba": Variant("bag", 2, {"batch_size": 32, "lr": 1e-3, "tokens": 128}),
     "mini-more": Variant("mini", 0, _MORE | {"tokens": 192}, epochs=1),
     "mini-layer": Variant("mini", 1, _LAYERS, epochs=1, objectives=_TOKENS),
     "mini-layer-frozen": Variant("mini", 1, _LAYERS, "layers", epochs=1, objectives=_TOKENS),

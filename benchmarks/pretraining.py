@@ -5,12 +5,11 @@
     python benchmarks/pretraining.py tasks                 # annotate from mini
     python benchmarks/pretraining.py loaders               # needs: pip install scDataset
 
-``train`` makes the models of ``_pretraining_variants.py`` in ``--runs``: ``bag`` (no Mamba layers),
-and from it, each for as many minutes again, ``bag-more`` and ``mamba`` (two layers that enter as
-the identity). ``mini`` is the mean of the bag and of where its training started, as the model that
-ships is; from it each of ``mini-*`` learns from every cell once more, without layers or with one. A
-run that was stopped goes on. Copies of the tested cells are in no training
-(``scmamba.stream.corpus_copies``).
+``train`` makes the models of ``_pretraining_variants.py`` in ``--runs``: ``bag`` (no Mamba layers);
+``mini``, the mean of the bag and of where its training started, as the model that ships is; and
+from it each of ``mini-*``, which learns from every cell once more, without layers or with one that
+enters as the identity. A run that was stopped goes on. Copies of the tested cells are in no
+training (``scmamba.stream.corpus_copies``).
 
 ``score``: cells of each tested study are embedded as they are, and labeled by the 15 nearest
 neighbors in five folds; bio conservation (k-means, silhouette); the loss of hidden values; types

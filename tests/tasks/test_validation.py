@@ -77,22 +77,3 @@ def test_reasons(is_ood, is_empty, expected) -> None:
     column = reason_column(found)
     assert list(column.categories) == list(REASONS)
     assert pd.Series(column.astype(object)).equals(pd.Series(expected, dtype=object))
-
-
-def test_one_threshold_may_have_to_hold_in_each_batch() -> None:
-    n = 200
-    rng = np.random.default_rng(0)
-    confidence = rng.uniform(0.55, 1.0, n)
-    batches = np.repeat(np.array(["easy", "hard"], dtype=object), n // 2)
-    target = np.where((batches == "hard") & (confidence < 0.8), 1, 0)  # wrong: 0 is predicted
-    target[:2] = 1
-    log_proba = np.log(np.column_stack([confidence, 1 - confidence]))
-    out = OutOfFold(target, None, log_proba)
-    together = thresholds_of(out, log_proba, 0.3, by_class=False)
-    each = thresholds_of(out, log_proba, 0.3, by_class=False, batches=batches)
-    assert (together < each).all()
-    for batch in ("easy", "hard"):
-        named = (batches == batch) & (confidence >= each[0])
-        assert (target[named] == 1).mean() <= 0.3
-    hard = (batches == "hard") & (confidence >= together[0])
-    assert (target[hard] == 1).mean() > 0.3

@@ -66,8 +66,6 @@ class FitTask:
     two_levels
         Whether labels are names of the package's table of cell types, so that the annotator also
         gives coarse types and Cell Ontology ids.
-    each_batch
-        Whether a threshold of all types together has to hold in each batch that is held out.
     ood_uncertainty_weight
         Weight of the uncertainty in the out-of-distribution score, in [0, 1].
     """
@@ -77,7 +75,6 @@ class FitTask:
     seed: int
     training: AnnotationTraining = AnnotationTraining()
     two_levels: bool = False
-    each_batch: bool = False
     ood_uncertainty_weight: float = EQUAL_WEIGHT
 
     def fit(
@@ -203,21 +200,18 @@ class FitTask:
         scores: dict[str, float] = {}
         if out is not None:
             log_proba = fusion.log_proba(out.linear, out.neural)
-            held = None if self._batches is None else self._batches[out.rows]
-            bounds: dict[str, Any] = {
-                "max_error": max_error,
-                "by_class": by_class,
-                "batches": held if self.each_batch else None,
-            }
-            thresholds = thresholds_of(out, log_proba, **bounds)
+            thresholds = thresholds_of(out, log_proba, max_error, by_class=by_class)
             if levels is not None:
                 up = replace(out, target=levels.codes[out.target])
                 together = levels.log_proba(log_proba)
-                levels = levels.with_thresholds(thresholds_of(up, together, **bounds))
+                levels = levels.with_thresholds(
+                    thresholds_of(up, together, max_error, by_class=by_class)
+                )
             assert out.distance is not None
             mixed = fusion.mixed(out.linear, out.neural)
             weight = self.ood_uncertainty_weight
             scorer = fit_ood_scorer(mixed, out.distance, ood_fpr, weight)
+            held = None if self._batches is None else self._batches[out.rows]
             about["held_out_shift"] = shift_by_batch(scorer.score(mixed, out.distance), held)
             scores = validation_scores(out, log_proba)
             logger.info(format_scores(scores, fusion.neural_weight))

@@ -68,14 +68,7 @@ def component_table(scores: Mapping[str, float]) -> pd.DataFrame:
     return pd.DataFrame(rows, index=names, columns=metrics)
 
 
-def thresholds_of(
-    out: OutOfFold,
-    log_proba: Floats,
-    max_error: float,
-    *,
-    by_class: bool,
-    batches: npt.NDArray[np.object_] | None = None,
-) -> Floats:
+def thresholds_of(out: OutOfFold, log_proba: Floats, max_error: float, *, by_class: bool) -> Floats:
     """(n_classes,) confidence from which a prediction counts; inf for classes never predicted.
 
     Parameters
@@ -88,19 +81,12 @@ def thresholds_of(
         Allowed fraction of wrong labels.
     by_class
         Bound the error of each predicted class; else that of all predictions together.
-    batches
-        (n,) batch of each held-out cell: a threshold of all predictions together then holds in each
-        batch. None: it holds for all cells as one.
     """
     n_classes, guess = log_proba.shape[1], log_proba.argmax(1)
     confidence = np.exp(log_proba.max(1))
     if by_class:
         return class_thresholds(confidence, guess, out.target, n_classes, max_error)
-    right, groups = guess == out.target, np.zeros(len(guess)) if batches is None else batches
-    common = max(
-        common_threshold(confidence[groups == one], right[groups == one], max_error)
-        for one in np.unique(groups)
-    )
+    common = common_threshold(confidence, guess == out.target, max_error)
     held_out = np.bincount(out.target, minlength=n_classes) > 0
     return np.where(held_out, common, np.inf)
 
