@@ -145,6 +145,21 @@ def add_totals(typing: Any, array: Any, i: Any, a: Any) -> Any:
     return types.void(array, types.intp, a), code
 
 
+@intrinsic
+def add_to_doubles(typing: Any, array: Any, i: Any, a: Any) -> Any:
+    """Add ``a`` to the float64 numbers ``array[i]`` and on."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        array, i, a = given
+        kind = ir.VectorType(ir.DoubleType(), a.type.count)
+        pointer = address(context, builder, signature.args[0], array, i, kind)
+        sums = builder.fadd(builder.load(pointer, align=8), builder.fpext(a, kind))
+        builder.store(sums, pointer, align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, a), code
+
+
 def _exp2(builder: Any, a: Any) -> Any:
     kind, integers = a.type, ir.VectorType(INT, a.type.count)
     lowest, round_ = _number(kind, _LOWEST), _number(kind, _ROUND)

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from scmamba._compiled import compiled
-from scmamba.nn.scan.cpu.lane_math import add_totals, dot, exp2, mul, muladd
+from scmamba.nn.scan.cpu.lane_math import add_to_doubles, add_totals, dot, exp2, mul, muladd
 from scmamba.nn.scan.cpu.lanes import (
     LANES,
     STATES,
@@ -53,14 +53,13 @@ def backward(
     tiles, units = -(-length // TILE), -(-d // WIDE)
     keeps = np.empty(TILE * BLOCK, dtype=np.float32)
     kept = np.empty(TILE * BLOCK, dtype=np.float32)
-    sums = np.empty(BLOCK, dtype=np.float32)
     for unit in range(start, stop):
         row, low = unit // units, unit % units * WIDE
         partial = (unit - row) * length  # rows before it in dB and dC, beyond those of t
         for i in range(tiles - 1, -1, -1):
             tokens = tile_tokens(row, length, i, reverse)
             for c in range(low, min(low + WIDE, d), LANES):
-                _skip(arrays, dy, gradients, tokens, d, row, c, sums)
+                _skip(arrays, dy, gradients, tokens, d, row, c)
                 for j in range(0, n, STATES):
                     block = j * d + c * STATES
                     at = row * n * d + block
@@ -68,23 +67,19 @@ def backward(
                     _replay(arrays, dy, gradients, h, tokens, d, n, c, j, keeps, kept)
                     g = load_states(gradients.state, at)
                     g = _backward_scan(
-                        arrays, dy, gradients, g, tokens, d, n, c, j, partial, keeps, kept, sums
+                        arrays, dy, gradients, g, tokens, d, n, c, j, at, partial, keeps, kept
                     )
                     store(gradients.state, at, g)
-                    for lane in range(BLOCK):
-                        gradients.A[at + lane] += sums[lane]
 
 
 @compiled
-def _skip(arrays, dy, gradients, tokens, d, row, c, sums):  # type: ignore[no-untyped-def]
+def _skip(arrays, dy, gradients, tokens, d, row, c):  # type: ignore[no-untyped-def]
     """``dD += sum of dy_t x_t``: tile by tile in float64, since sequences are long."""
     dskip = splat(_ZERO)
     for i in range(tokens.n):
         here = (tokens.first + i * tokens.step) * d + c
         dskip = muladd(load(dy, here), load(arrays.x, here), dskip)
-    store(sums, 0, dskip)
-    for lane in range(LANES):
-        gradients.D[row * d + c + lane] += sums[lane]
+    add_to_doubles(gradients.D, row * d + c, dskip)
 
 
 @compiled
@@ -110,7 +105,7 @@ def _replay(arrays, dy, gradients, h, tokens, d, n, c, j, keeps, kept):  # type:
 
 
 @compiled
-def _backward_scan(arrays, dy, gradients, g, tokens, d, n, c, j, partial, keeps, kept, sums):  # type: ignore[no-untyped-def]
+def _backward_scan(arrays, dy, gradients, g, tokens, d, n, c, j, at, partial, keeps, kept):  # type: ignore[no-untyped-def]
     """Gradient of the state before a tile from ``g``, that of the state after it.
 
     With ``g_t`` that of h_t, all that comes after t included,
@@ -122,7 +117,7 @@ def _backward_scan(arrays, dy, gradients, g, tokens, d, n, c, j, partial, keeps,
         dC_t = sum over channels of dy_t h_t
         dA = sum over t of dt_t g_t keep_t h_{t-1}
 
-    ``sums`` receives dA of the tile.
+    dA of the tile is added in float64, as dD is.
     """
     a, skip = load_states(arrays.A, j * d + c * STATES), load(arrays.D, c)
     da = repeat(splat(_ZERO))
@@ -148,5 +143,5 @@ def _backward_scan(arrays, dy, gradients, g, tokens, d, n, c, j, partial, keeps,
             dx = muladd(dx, dt, mul(skip, up))
         store(gradients.x, here, dx)
         store(gradients.dt, here, ddt)
-    store(sums, 0, da)
+    add_to_doubles(gradients.A, at, da)
     return g
