@@ -14,6 +14,7 @@ from anndata import AnnData
 from scmamba._describe import Described, listed
 from scmamba._errors import ScmambaError
 from scmamba._keys import PREFIX
+from scmamba.jobs import about
 from scmamba.learn.effects.model import EffectModel, FittedEffectModel
 from scmamba.learn.effects.names import label_of
 from scmamba.learn.effects.table import EffectTable
@@ -144,9 +145,10 @@ class PerturbationModel(Described):
         One cell per control cell and perturbation, in the unit of ``cells``, on the genes that
         both have. Their names are those of the control cell and the perturbation; ``obs`` is that
         of the control cells, with the perturbation in ``pert_key`` and the name of the control cell
-        in ``obs["control_cell"]``; ``uns["scmamba"]["support"]`` says how far each request is from
-        what was measured. A prediction depends on its own cell alone. Cells that ``pert_key`` says
-        were perturbed already, such as predicted ones, are moved on, and a warning tells so.
+        in ``obs["control_cell"]``; ``uns["scmamba"]`` says what ran, and under ``"support"`` how
+        far each request is from what was measured. A prediction depends on its own cell alone.
+        Cells that ``pert_key`` says were perturbed already, such as predicted ones, are moved on,
+        and a warning tells so.
 
         Raises
         ------
@@ -165,9 +167,21 @@ class PerturbationModel(Described):
             for block in controls.blocks(self.fitted)
         ]
         parts = [block[i] for i in range(len(chosen)) for block in by_block]
-        found = controls.assemble(parts, [label_of(one, self.columns.control) for one in chosen])
+        labels = [label_of(one, self.columns.control) for one in chosen]
+        found = controls.assemble(parts, labels)
+        columns = self.columns
+        params = {
+            "perturbations": labels,
+            "dose": dose,
+            "pert_key": columns.perturbation,
+            "control": columns.control,
+            "cell_type_key": columns.context,
+            "dose_key": columns.dose,
+            "batch_key": columns.batch,
+        }
+        ran = about("perturb", seed=self.seed, params=params)
         told = support(self.fitted, chosen, controls.profiles_by_context())
-        found.uns[PREFIX] = {"task": "perturb", "support": told}
+        found.uns[PREFIX] = ran | {"support": told}
         return found
 
     def predict_mean(

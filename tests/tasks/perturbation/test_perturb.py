@@ -126,6 +126,9 @@ def test_predicted_cells_have_names_of_their_own(model, caplog):
     assert found.obs_names.is_unique
     support = found.uns["scmamba"]["support"]
     assert support["perturbation"].tolist() == ["A", "B", "A+B"]
+    ran = found.uns["scmamba"]
+    assert (ran["task"], ran["seed"], ran["params"]["control"]) == ("perturb", 0, "ctrl")
+    assert ran["params"]["perturbations"] == "A, B, A+B"
     assert support["rests_on"].tolist() == ["other contexts", "other contexts", "its parts"]
     assert "taken for control cells" not in caplog.text
     with caplog.at_level("WARNING", logger="scmamba"):
