@@ -29,7 +29,7 @@ SCORES = {
     "loss": "loss of hidden values",
     "token_loss": "the same, from the tokens",
 }
-OVER = {"knn_over_mini": "15-NN accuracy over that mean", "loss_over_mini": "loss over its loss"}
+OVER = {"knn_over_mini": "15-NN accuracy over that mean"}
 FEW = {f"macro_f1_{n}": f"macro-F1, {n} cells a type" for n in (5, 20, 100)}
 
 
