@@ -22,9 +22,6 @@ from scmamba.tasks._integration.task import FitTask
 from scmamba.tasks._integration_request import IntegrationRequest
 from scmamba.tasks._labels import Labels, read_batches, read_labels
 
-MOST_CELLS = 100_000
-"""Cells of files that an integrator is trained on."""
-
 
 @dataclass(frozen=True)
 class IntegrationInput:
@@ -68,7 +65,7 @@ def check_together(request: IntegrationRequest, jobs: Jobs) -> None:
 def fit_integrator(request: IntegrationRequest, inputs: Sequence[IntegrationInput]) -> Integrator:
     """Integrate the cells of all inputs together; the reference holds them in that order.
 
-    Of files with more than 100,000 cells in all, as many are read, small batches whole.
+    Of files with more than ``training.max_cells`` cells in all, as many are read.
     """
     rows = _rows_to_fit(request, inputs)
     parts = []
@@ -108,7 +105,7 @@ def _rows_to_fit(
     if all(one.job.source.in_memory for one in inputs):
         return [np.arange(size) for size in sizes]
     names = np.concatenate([one.batches for one in inputs])
-    chosen = sample_batches(names, MOST_CELLS, request.seed)
+    chosen = sample_batches(names, request.training_for(len(names)).max_cells, request.seed)
     ends = np.cumsum(sizes)
     parts = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
     return [part - end + size for part, end, size in zip(parts, ends, sizes, strict=True)]

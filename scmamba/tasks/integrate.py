@@ -127,7 +127,8 @@ def integrate(
         For a path or a backed AnnData: the file to write, a copy with the results added (the same
         path writes into it); for a list of paths, the folder of such files. Files are written
         atomically, and rerunning an interrupted call resumes it. Of files with more than 100,000
-        cells in all, as many are drawn for training, small batches whole; all others are mapped.
+        cells in all (``training.max_cells``), as many are drawn for training, small batches whole;
+        all others are mapped.
 
     Returns
     -------

@@ -45,6 +45,7 @@ def test_a_pretrained_model_is_moved_slowly(kind) -> None:
         (AnnotationTraining, {"ema": 1.0}),
         (AnnotationTraining, {"learning_rate": float("nan")}),
         (IntegrationTraining, {"n_latent": 0}),
+        (IntegrationTraining, {"max_cells": 0}),
         (SequenceTraining, {"noise": (0.1, 1.0)}),
         (SequenceTraining, {"noise": ()}),
         (IntegrationObjectives, {"dab": -1.0}),

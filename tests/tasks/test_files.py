@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import anndata as ad
@@ -613,11 +614,10 @@ def test_files_are_integrated_as_their_cells_in_memory(cells, tmp_path) -> None:
     assert there(tmp_path / "out") == ["a.h5ad", "b.zarr"]
 
 
-def test_cells_that_were_not_drawn_for_training_are_mapped(cells, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(_integrating, "MOST_CELLS", 39)
+def test_cells_that_were_not_drawn_for_training_are_mapped(cells, tmp_path) -> None:
     paths = halves(cells, tmp_path)
-    out = {"output": tmp_path / "out"}
-    fitted = integrate(paths, "batch", training=TINY, correct=True, **out)
+    how = {"training": replace(TINY, max_cells=39), "output": tmp_path / "out"}
+    fitted = integrate(paths, "batch", correct=True, **how)
     assert len(fitted.reference.embedding) == 39
     found = [read(tmp_path / "out" / name) for name in ("a.h5ad", "b.zarr")]
     together = np.vstack([one.obsm["X_scmamba"] for one in found])

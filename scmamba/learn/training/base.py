@@ -48,6 +48,7 @@ _LEAST = {
     "n_layer": 0,
     "d_state": 1,
     "n_latent": 1,
+    "max_cells": 1,
     "n_members": 1,
     "n_folds": 2,
     "n_genes": 1,

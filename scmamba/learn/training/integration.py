@@ -41,6 +41,9 @@ class IntegrationTraining(Training):
         Passes with Mamba layers. None: a 25th of ``epochs``.
     n_latent
         Dimensions of the embedding.
+    max_cells
+        Most cells of files that are trained on, drawn with small batches whole; the others are
+        mapped. Cells in memory are all trained on.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class IntegrationTraining(Training):
     n_layer: int | None = None
     mamba_epochs: int | None = None
     n_latent: int = 20
+    max_cells: int = 100_000
 
     @classmethod
     def for_cells(cls, n_cells: int, **given: Any) -> IntegrationTraining:
