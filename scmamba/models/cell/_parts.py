@@ -15,6 +15,9 @@ from scmamba.nn.norm import DomainBatchNorm, MaskedBatchNorm1d
 from scmamba.nn.pool import AttentionPool, BagPool, ClsPool, MeanPool, SumPool
 from scmamba.nn.stack import Stack
 
+_EPS, _LEAST = 1e-7, 8
+"""Of norms without learned scale: pooled vectors of a new network are small, batches may be."""
+
 
 def input_norm(config: CellConfig) -> nn.Module | None:
     """Build the norm of tokens before the layers, or None."""
@@ -60,7 +63,9 @@ def cell_norm(config: CellConfig) -> nn.Module | None:
     if config.pool.norm == "none":
         return None
     if config.pool.norm == "per_batch":
-        return DomainBatchNorm(config.encoder.d_model, config.n_batches, eps=1e-7, least=8)
+        return DomainBatchNorm(config.encoder.d_model, config.n_batches, eps=_EPS, least=_LEAST)
+    if config.pool.norm == "unscaled":
+        return MaskedBatchNorm1d(config.encoder.d_model, _EPS, affine=False, least=_LEAST)
     return nn.BatchNorm1d(config.encoder.d_model)
 
 

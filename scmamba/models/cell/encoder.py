@@ -10,6 +10,8 @@ from scmamba._errors import ScmambaError
 
 BatchNorm = Literal["none", "batch", "per_batch"]
 """No norm, one BatchNorm for all cells, or a separate one for each batch."""
+PoolNorm = Literal["none", "batch", "unscaled", "per_batch"]
+"""The same of pooled vectors; ``"unscaled"``: one for all cells, without learned scale."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class PoolConfig(Config):
     masked: bool = True
     """Whether masked tokens are included."""
 
-    norm: BatchNorm = "none"
+    norm: PoolNorm = "none"
     """Norm of the pooled vector."""
 
     def __post_init__(self) -> None:

@@ -21,8 +21,9 @@ from scmamba._log import logger
 from scmamba.jobs import AnyPath, RowBlocks
 from scmamba.jobs.blocks import computed
 from scmamba.jobs.executor import open_executor
-from scmamba.learn.artifact import Artifact
+from scmamba.learn.artifact import Artifact, flattened, unflattened
 from scmamba.learn.reference import Reference
+from scmamba.learn.soft_clusters import SoftClusters
 from scmamba.models import CellModel
 from scmamba.nn.heads import LatentHead
 from scmamba.pp.expression import Expression
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 ARTIFACT = Artifact("integrator")
 _OLD_NAMES = {"unit": "likelihood", "own_genes": "reads_panel", "usual": "median_knn_distance"}
 """Entries of folders of format version 1."""
+_CORRECTION = "correction"
+"""Prefix of its arrays."""
 Likelihood = Literal["counts", "bins", "nothing"]
 """What an integrator decodes."""
 AVERAGE = "average"
@@ -73,6 +76,9 @@ class Integrator(Described):
         Whether the model reads the panel; a pretrained one reads all genes that it knows.
     about
         How it was made: mode, seed, weights, genes, label-free figures of quality.
+    correction
+        Offsets of batches within soft clusters, taken off every embedding; None for a model that is
+        taken as it is, and for a folder that was saved without them.
     history
         Training curve, one row per epoch.
     bag
@@ -97,6 +103,7 @@ class Integrator(Described):
     likelihood: Likelihood
     reads_panel: bool
     about: dict[str, Any]
+    correction: SoftClusters | None = field(default=None, compare=False)
     history: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
     bag: CellModel | None = field(default=None, compare=False)
 
@@ -115,6 +122,12 @@ class Integrator(Described):
             fit = scores["held_out_fit"]
             held = "no cells held out" if fit is None else f"held-out fit {fit:.3f}"
             entries[f"stage {stage}"] = f"{held}, batch entropy {scores['mixing']:.3f}"
+        if "correction" in about:
+            found = about["correction"]
+            entries["correction"] = (
+                f"{found['clusters']} soft clusters moved cells by {found['moved']:.3f} of the "
+                f"spread, batch entropy {found['mixing']:.3f}"
+            )
         return "Integrator", entries
 
     def map(
@@ -216,7 +229,9 @@ class Integrator(Described):
         counts_of
             Gives the counts of some rows, ascending; called once, for cells of new batches.
         """
-        return place_all(self.model, self.batches, self.reference, states, names, counts_of)
+        return place_all(
+            self.model, self.batches, self.reference, self.correction, states, names, counts_of
+        )
 
     def corrected(
         self,
@@ -283,6 +298,8 @@ class Integrator(Described):
             "batch_ids": self.reference.batch_ids,
             "labels": self.reference.labels,
         }
+        if self.correction is not None:
+            arrays |= flattened(_CORRECTION, self.correction)
         content = {
             "genes": self.panel.genes,
             "batches": self.batches,
@@ -323,6 +340,7 @@ class Integrator(Described):
                 likelihood=content["likelihood"],
                 reads_panel=content["reads_panel"],
                 about=content["about"],
+                correction=_correction(arrays),
                 history=saved.history,
             )
 
@@ -335,6 +353,11 @@ def _states(
     values: Expression,
 ) -> dict[str, npt.NDArray[np.float32]]:
     return {"states": integrator._states(reader, values, names[rows])}
+
+
+def _correction(arrays: Mapping[str, npt.NDArray[Any]]) -> SoftClusters | None:
+    found = any(name.startswith(f"{_CORRECTION}.") for name in arrays)
+    return unflattened(SoftClusters, _CORRECTION, arrays) if found else None
 
 
 def check_batch(batch: str, known: tuple[str, ...]) -> None:

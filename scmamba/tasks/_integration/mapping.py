@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import sparse
+from torch import nn
 
 from scmamba.models.cell.model import CellModel
 from scmamba.nn.heads import CountHead, LatentHead
@@ -29,11 +30,12 @@ class Placed:
     embedding
         (n, d_cell).
     normed_as
-        Position of the batch by whose statistics they are normed; -1: by their own.
+        Position of the batch by whose statistics they are normed; -1: by their own; None: by those
+        of all cells that were fitted.
     """
 
     embedding: Floats
-    normed_as: int
+    normed_as: int | None
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,13 @@ def place(model: CellModel, pooled: torch.Tensor, trial: Trial | None, batch: in
     A batch that was fitted keeps its statistics. A new one is tried with its own statistics, which
     are right where its cells are a mixture as in the reference, and with those of every fitted
     batch, which are right where it holds some cell types alone: the way that makes its counts
-    likeliest is taken. Without counts its own statistics are taken.
+    likeliest is taken. Without counts its own statistics are taken. A model that normalizes all
+    cells alike has nothing to choose.
 
     Parameters
     ----------
     model
-        With a norm per batch.
+        With a norm per batch, or of all cells.
     pooled
         (n, d_model) its cells before that norm.
     trial
@@ -77,15 +80,17 @@ def place(model: CellModel, pooled: torch.Tensor, trial: Trial | None, batch: in
         Position among the fitted batches; None for a new one.
     """
     norm = model.cell_norm
+    if isinstance(norm, nn.BatchNorm1d):
+        return Placed(_latent(model, _alike(norm, pooled.to(_device(model)))), None)
     assert isinstance(norm, DomainBatchNorm)
     if batch is not None:
-        return Placed(_latent(model, pooled, _statistics(norm, batch)), batch)
+        return Placed(_latent(model, _normed(pooled, _statistics(norm, batch))), batch)
     ways = {-1: _own(norm, pooled), **{i: _statistics(norm, i) for i in range(len(norm.bns))}}
     chosen = -1
     if trial is not None and model.head(CountHead) is not None:
         fits = {way: _fit(model, trial.pooled, trial.counts, ways[way]) for way in ways}
         chosen = max(fits, key=fits.__getitem__)
-    return Placed(_latent(model, pooled, ways[chosen]), chosen)
+    return Placed(_latent(model, _normed(pooled, ways[chosen])), chosen)
 
 
 Statistics = tuple[torch.Tensor, torch.Tensor]
@@ -109,7 +114,7 @@ def _fit(
     model: CellModel, pooled: torch.Tensor, counts: sparse.csr_matrix, way: Statistics
 ) -> float:
     """Mean log-likelihood of cells normed this way, decoded as of the batch that fits them best."""
-    embedding = _latent(model, pooled, way)
+    embedding = _latent(model, _normed(pooled, way))
     n_batches = max(model.config.n_batches, 1)
     return max(
         fit_of_cells(model, embedding, counts, np.full(len(embedding), batch)).mean()
@@ -117,15 +122,23 @@ def _fit(
     )
 
 
-def _latent_input(pooled: torch.Tensor, way: Statistics) -> torch.Tensor:
+def _normed(pooled: torch.Tensor, way: Statistics) -> torch.Tensor:
     mean, var = way
     return (pooled - mean) / (var + 1e-7).sqrt()
 
 
+def _alike(norm: nn.BatchNorm1d, pooled: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode():
+        return norm.eval()(pooled)
+
+
+def _device(model: CellModel) -> torch.device:
+    return next(model.parameters()).device
+
+
 @torch.inference_mode()
-def _latent(model: CellModel, pooled: torch.Tensor, way: Statistics) -> Floats:
+def _latent(model: CellModel, normed: torch.Tensor) -> Floats:
     head = model.head(LatentHead)
     assert head is not None
-    device = next(model.parameters()).device
     model.eval()
-    return head(_latent_input(pooled, way).to(device))[0].float().cpu().numpy()
+    return head(normed.to(_device(model)))[0].float().cpu().numpy()

@@ -50,6 +50,9 @@ class Cells:
         How many there are.
     genes
         (n_genes,) vocabulary ids of the genes that are decoded in bins; None for counts.
+    normed_by_batch
+        Whether each batch is normalized by its own statistics, and its cells are told apart from
+        one another alone; else all cells together.
     """
 
     data: CellData
@@ -58,6 +61,7 @@ class Cells:
     n_classes: int = 0
 
     genes: npt.NDArray[np.int64] | None = None
+    normed_by_batch: bool = True
 
     @property
     def target(self) -> sparse.csr_matrix:
@@ -85,7 +89,7 @@ def heads(
 ) -> dict[str, Any]:
     """Fields of the configuration that make a cell model an integrating one."""
     return {
-        "cell_norm": "per_batch",
+        "cell_norm": "per_batch" if cells.normed_by_batch else "unscaled",
         "n_latent": training.n_latent,
         "n_counts": 0 if cells.counts is None else cells.counts.shape[1],
         "n_batches": cells.n_batches,
@@ -139,7 +143,7 @@ def losses(cells: Cells, objectives: IntegrationObjectives) -> list[Objective[An
     return [
         NB(w.nb or 0 if cells.counts is not None else 0),
         KL(w.kl),
-        Contrast(w.contrast, _TEMPERATURE),
+        Contrast(w.contrast, _TEMPERATURE, cells.normed_by_batch),
         DAB(w.dab, class_weights(cells.batch_ids, cells.n_batches, 1.0)),
         ECS(w.ecs, _ECS_THRESHOLD),
         GEP(w.gep),

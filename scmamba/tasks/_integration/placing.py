@@ -13,8 +13,10 @@ from scipy import sparse
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.learn.reference import Near, Reference
+from scmamba.learn.soft_clusters import SoftClusters
 from scmamba.models import CellModel
 from scmamba.nn.heads import CountHead, LatentHead
+from scmamba.nn.norm import DomainBatchNorm
 from scmamba.stream.data import CellData
 from scmamba.tasks._forward import forward
 from scmamba.tasks._integration.mapping import Trial, place, tried_rows
@@ -31,7 +33,8 @@ class Mapped:
     near
         Distance to the reference and transferred labels.
     normed_as
-        For each batch: the fitted batch by whose statistics it was normed, or ``"itself"``.
+        For each batch: the fitted batch by whose statistics it was normed, ``"itself"``, or ``"all
+        batches"`` where these were normed together.
     """
 
     embedding: npt.NDArray[np.float32]
@@ -43,6 +46,7 @@ def place_all(
     model: CellModel,
     batches: Sequence[str],
     reference: Reference,
+    correction: SoftClusters | None,
     states: npt.NDArray[np.float32],
     names: npt.NDArray[np.object_],
     counts_of: Callable[[npt.NDArray[np.int64]], sparse.csr_matrix | None],
@@ -51,7 +55,7 @@ def place_all(
 
     Parameters
     ----------
-    model, batches, reference
+    model, batches, reference, correction
         Of the integrator.
     states
         (n, d) cells before the statistics of their batch; of a zero-shot model, embedded.
@@ -63,7 +67,8 @@ def place_all(
     if model.head(LatentHead) is None:
         return Mapped(states, reference.near(states), {})
     rows = {name: np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())}
-    tried = {name: tried_rows(own) for name, own in rows.items() if name not in batches}
+    new = rows.keys() - set(batches) if isinstance(model.cell_norm, DomainBatchNorm) else set()
+    tried = {name: tried_rows(own) for name, own in rows.items() if name in new}
     wanted = np.sort(np.concatenate([np.zeros(0, np.int64), *tried.values()]))
     counts = counts_of(wanted) if len(wanted) and model.head(CountHead) is not None else None
     embedding = np.empty((len(states), model.config.d_cell), np.float32)
@@ -76,8 +81,11 @@ def place_all(
         known = batches.index(name) if name in batches else None
         placed = place(model, before, trial, known)
         embedding[own] = placed.embedding
-        way = placed.normed_as
-        normed_as[name or "all cells"] = "itself" if way < 0 else batches[way]
+        if correction is not None and known is None:
+            embedding[own] = correction.correct_new(placed.embedding)
+        elif correction is not None:
+            embedding[own] = correction.correct(placed.embedding, np.full(len(own), known))
+        normed_as[name or "all cells"] = _name(placed.normed_as, batches)
     if tried:
         logger.info(
             "new batches are normalized: %s",
@@ -90,6 +98,12 @@ def _normalized(name: str, normed_as: Mapping[str, str]) -> str:
     """Say by whose statistics a new batch is normalized."""
     other = normed_as[name]
     return f"{name} by its own statistics" if other == "itself" else f"{name} by those of {other}"
+
+
+def _name(normed_as: int | None, batches: Sequence[str]) -> str:
+    if normed_as is None:
+        return "all batches"
+    return "itself" if normed_as < 0 else batches[normed_as]
 
 
 def among_domains(

@@ -1,9 +1,10 @@
-"""Statistics of each batch, by which its cells are normalized."""
+"""Statistics by which cells are normalized: those of their batch, or of all cells."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import nn
 
 from scmamba.models.cell.model import CellModel
 from scmamba.nn.heads import CountHead
@@ -16,11 +17,16 @@ PRIOR_CELLS = 10.0
 
 
 def recompute_batch_statistics(model: CellModel, data: CellData) -> None:
-    """Normalize each batch by the statistics of all its cells, not by running ones."""
-    assert isinstance(model.cell_norm, DomainBatchNorm) and data.batch_ids is not None
-    ids = torch.from_numpy(data.batch_ids)
-    device = next(model.parameters()).device
-    model.cell_norm.set_statistics(pooled(model, data).to(device), ids.to(device), PRIOR_CELLS)
+    """Normalize by the statistics of all cells, or all of a batch, not by running ones."""
+    norm, cells = model.cell_norm, pooled(model, data).to(next(model.parameters()).device)
+    if isinstance(norm, DomainBatchNorm):
+        assert data.batch_ids is not None
+        norm.set_statistics(cells, torch.from_numpy(data.batch_ids).to(cells.device), PRIOR_CELLS)
+        return
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert norm.running_mean is not None and norm.running_var is not None
+    norm.running_mean.copy_(cells.mean(0))
+    norm.running_var.copy_(cells.var(0, correction=0))
 
 
 @torch.inference_mode()

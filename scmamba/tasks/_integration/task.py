@@ -12,12 +12,15 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba.learn.reference import Reference
+from scmamba.learn.soft_clusters import SoftClusters
 from scmamba.learn.training import IntegrationObjectives, IntegrationTraining
 from scmamba.models import CellModel
 from scmamba.models.checkpoint.weights import BACKBONE, fill
 from scmamba.pp.expression import Expression
+from scmamba.pp.normalize import log_normalize
 from scmamba.stream.data import CellData
 from scmamba.tasks._forward import cell_data
+from scmamba.tasks._integration.batch_effects import batches_compare
 from scmamba.tasks._integration.criteria import mixing
 from scmamba.tasks._integration.integrator import Integrator, Likelihood
 from scmamba.tasks._integration.learning import Learned, NetworkTask, finetune, learn
@@ -161,12 +164,15 @@ class FitTask:
 
     def _cells(self, data: CellData, counts: sparse.csr_matrix | None, panel: Panel) -> Cells:
         labels = None if self.labels is None else self.labels.codes
+        alone = labels is None and counts is not None
         return Cells(
             replace(data, batch_ids=self.batch_ids, labels=labels),
             counts,
             n_batches=len(self.batches),
             n_classes=0 if self.labels is None else len(self.labels.classes),
             genes=data.vocab.index(panel.names) if counts is None else None,
+            normed_by_batch=not alone
+            or batches_compare(log_normalize(counts), self.batch_ids, self.seed),
         )
 
     def _task(self, cells: Cells) -> NetworkTask:
@@ -175,15 +181,15 @@ class FitTask:
     def _fitted(
         self, learned: Learned, cells: Cells, panel: Panel, *, reads_panel: bool
     ) -> Integrator:
-        model = learned.model
+        model, ids = learned.model, self.batch_ids
+        correction = SoftClusters.fit(learned.embedding, ids, self.seed)
+        embedding = correction.correct(learned.embedding, ids)
         return Integrator(
             model=model,
             panel=panel,
             batches=self.batches,
             classes=() if self.labels is None else self.labels.classes,
-            reference=Reference.of(
-                learned.embedding, cells.batch_ids, cells.data.labels, self.seed
-            ),
+            reference=Reference.of(embedding, ids, cells.data.labels, self.seed),
             likelihood=self.likelihood,
             reads_panel=reads_panel,
             about={
@@ -197,7 +203,14 @@ class FitTask:
                     | {"mixing": c.mixing}
                     for stage, c in learned.criteria.items()
                 },
+                "normed": "by batch" if cells.normed_by_batch else "together",
+                "correction": {
+                    "clusters": correction.centers.shape[1],
+                    "moved": _moved(learned.embedding, embedding),
+                    "mixing": mixing(embedding, ids),
+                },
             },
+            correction=correction,
             history=learned.history,
             bag=learned.bag,
         )
@@ -211,6 +224,12 @@ class FitTask:
             "unit": str(self.found.unit),
             "n_labeled": 0 if self.labels is None else len(self.labels.rows),
         }
+
+
+def _moved(before: npt.NDArray[np.float32], after: npt.NDArray[np.float32]) -> float:
+    """Root mean square of how far cells moved, in units of their spread."""
+    spread = np.sqrt(((before - before.mean(0)) ** 2).sum(1).mean())
+    return float(np.sqrt(((after - before) ** 2).sum(1).mean()) / max(spread, 1e-9))
 
 
 def _known(panel: Panel, net: CellModel) -> Panel:

@@ -14,7 +14,7 @@ from scmamba.stream.cells import CellTrainBatch
 
 @dataclass(frozen=True)
 class Contrast:
-    """Two random gene subsets of a cell find each other among cells of the same batch.
+    """Two random gene subsets of a cell find each other among cells of the same batch, or all.
 
     Parameters
     ----------
@@ -22,6 +22,8 @@ class Contrast:
         Factor in the total loss.
     temperature
         Divisor of the cosine similarities, above 0.
+    within_batches
+        Whether a cell is told apart from cells of its own batch alone.
 
     Examples
     --------
@@ -36,11 +38,11 @@ class Contrast:
 
     weight: float = 1.0
     temperature: float = 0.2
+    within_batches: bool = True
     name: ClassVar[str] = "contrast"
     head: ClassVar[str] = ""
 
     def __call__(self, output: CellOutput, batch: CellTrainBatch) -> Tensor:
         """Mean over the gene subsets."""
-        return contrastive_loss(
-            output.cell_embedding, batch.rows, batch.batch_ids, self.temperature
-        )
+        batch_ids = batch.batch_ids if self.within_batches else None
+        return contrastive_loss(output.cell_embedding, batch.rows, batch_ids, self.temperature)
