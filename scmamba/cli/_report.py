@@ -55,16 +55,10 @@ def read_any(path: Path) -> Any:
 
     from scmamba.cli._cells import read_cells
     from scmamba.stream.groups import readable
+    from scmamba.stream.modalities.files import read_mudata
 
     if path.suffix == ".h5mu":
-        try:
-            import mudata
-        except ImportError as error:
-            raise ScmambaError(
-                "reading .h5mu needs mudata: pip install 'scmamba[multiomics]'"
-            ) from error
-        with readable(str(path)):
-            return mudata.read_h5mu(path)
+        return read_mudata(path)
     if path.suffix == ".h5ad":
         with readable(str(path)):
             return anndata.read_h5ad(path, backed="r")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pandas as pd
@@ -51,6 +53,28 @@ def read_several(path: Path) -> AnnData | Several:
             return _read(zarr.open_group(path, mode="r", use_consolidated=False), path)
         with h5py.File(path, "r") as file:
             return _read(file, path)
+
+
+def read_mudata(path: Path) -> Any:
+    """Read an .h5mu or .zarr file into a MuData.
+
+    Mudata's advice to callers of ``update`` is not for those who read a file, and is not shown.
+
+    Raises
+    ------
+    ScmambaError
+        Mudata is not installed, or the file is damaged.
+    """
+    try:
+        import mudata
+    except ImportError as error:
+        raise ScmambaError(
+            f"{path} becomes a MuData, and mudata is not installed: pip install "
+            "'scmamba[multiomics]'"
+        ) from error
+    with readable(str(path), "mudata.write"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module="mudata")
+        return mudata.read_h5mu(path) if path.suffix == ".h5mu" else mudata.read_zarr(path)
 
 
 def _read(group: Group, path: Path) -> AnnData | Several:

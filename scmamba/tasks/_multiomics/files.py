@@ -11,7 +11,7 @@ from scmamba._errors import ScmambaError
 from scmamba._files import atomic, writable
 from scmamba.jobs import AnyPath
 from scmamba.stream.formats import as_path
-from scmamba.stream.modalities.files import read_several
+from scmamba.stream.modalities.files import read_mudata, read_several
 
 
 def check_output(data: Any, output: AnyPath | None) -> None:
@@ -41,8 +41,7 @@ def opened(data: Any) -> Any:
     found = read_several(path)
     if isinstance(found, AnnData):
         return found
-    mudata = _mudata()
-    return mudata.read_h5mu(path) if path.suffix == ".h5mu" else mudata.read_zarr(path)
+    return read_mudata(path)
 
 
 def save(data: Any, output: AnyPath) -> None:
@@ -57,14 +56,3 @@ def save(data: Any, output: AnyPath) -> None:
 def _is_mudata_zarr(path: Path) -> bool:
     """Whether a folder is the zarr store of a MuData, which has a group of modalities."""
     return path.suffix == ".zarr" and (path / "mod").is_dir()
-
-
-def _mudata() -> Any:
-    try:
-        import mudata
-    except ImportError as error:
-        raise ScmambaError(
-            "results of a MuData are written with mudata, which is not installed: "
-            "pip install mudata"
-        ) from error
-    return mudata
