@@ -1,10 +1,10 @@
-"""A fitted predictor of sequences: predicts, scores, saves, loads."""
+"""A fitted predictor of sequences: predicts and scores."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,13 @@ import pandas as pd
 
 from scmamba._describe import Described, listed, scored
 from scmamba._errors import ScmambaError
-from scmamba.learn.artifact import Artifact, Saved, flattened, unflattened
 from scmamba.learn.fusion import Fusion
-from scmamba.learn.linear import Linear
 from scmamba.learn.neural import NeuralComponent
 from scmamba.metrics import ClassificationScores, RegressionScores
 from scmamba.tasks.sequence._batches import read as read_tokens
 from scmamba.tasks.sequence._inputs import Sequences, read_sequences
+from scmamba.tasks.sequence._saved import reading_predictor, save_predictor
 from scmamba.tasks.sequence._supervised.examples import embeddings
-from scmamba.tasks.sequence._supervised.features import Features
 from scmamba.tasks.sequence._supervised.forward import outputs, sequence_data
 from scmamba.tasks.sequence._supervised.linear import SequenceLinear
 from scmamba.tasks.sequence._supervised.scores import score
@@ -30,7 +28,6 @@ from scmamba.tasks.sequence._supervised.targets import Targets, read_labels
 from scmamba.tokens.nucleotides.tokenizer import NucleotideTokenizer
 
 PARTS = ("both", "linear", "neural")
-ARTIFACT = Artifact("predictor")
 Floats = npt.NDArray[np.float64]
 
 
@@ -222,24 +219,7 @@ class SequencePredictor(Described):
         ScmambaError
             The folder holds other files or cannot be written.
         """
-        content: dict[str, Any] = {
-            "targets": asdict(self.targets),
-            "fusion": asdict(self.fusion),
-            "both_strands": self.both_strands,
-            "max_length": self.max_length,
-            "about": self.about,
-            "validation": self.validation,
-        }
-        arrays = {} if self.neural.head is None else flattened("head", self.neural.head)
-        if self.linear is not None:
-            arrays |= flattened("linear", self.linear.linear)
-            content["linear"] = {
-                "kinds": self.linear.features.kinds,
-                "length": self.linear.features.length,
-                "both_strands": self.linear.both_strands,
-            }
-        members = self.neural.members
-        return ARTIFACT.save(path, content, arrays, members, self.history, self.tokenizer)
+        return save_predictor(self, path)
 
 
 def load(path: str | os.PathLike[str]) -> SequencePredictor:
@@ -267,58 +247,5 @@ def load(path: str | os.PathLike[str]) -> SequencePredictor:
     ...     sequence.load(f"{folder}/predictor").predict_proba(texts[:2]).columns.tolist()
     ['GC-rich', 'other']
     """
-    with ARTIFACT.reading(path) as saved:
-        if saved.version == 1:
-            _upgrade(saved)
-        content, arrays = saved.content, saved.arrays
-        entries = content["targets"].items()
-        targets: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entries}
-        head = unflattened(Linear, "head", arrays) if "head.coef" in arrays else None
-        backbone = getattr(saved.networks[0], "backbone", saved.networks[0])
-        tokenizer: Any = getattr(backbone, "tokenizer", None) or saved.tokenizer
-        return SequencePredictor(
-            targets=Targets(**targets),
-            linear=_linear(content.get("linear"), saved),
-            neural=NeuralComponent(saved.networks, head),
-            tokenizer=tokenizer,
-            both_strands=content["both_strands"],
-            fusion=Fusion.from_dict(content["fusion"]),
-            max_length=content["max_length"],
-            about=content["about"],
-            validation=content["validation"],
-            history=saved.history,
-        )
-
-
-def is_predictor(path: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds a saved predictor."""
-    return ARTIFACT.is_at(path)
-
-
-def _linear(entry: dict[str, Any] | None, saved: Saved) -> SequenceLinear | None:
-    if entry is None:
-        return None
-    features = Features(tuple(entry["kinds"]), entry["length"])
-    return SequenceLinear(
-        features, entry["both_strands"], unflattened(Linear, "linear", saved.arrays)
-    )
-
-
-def _upgrade(saved: Saved) -> None:
-    """Give the entries of format version 1 their present names."""
-    content, arrays = saved.content, saved.arrays
-    for name in ("coef", "intercept"):
-        if f"wide.{name}" in arrays:
-            arrays[f"linear.{name}"] = arrays.pop(f"wide.{name}")
-    if "wide" in content:
-        content["linear"] = content.pop("wide")
-    content["both_strands"] = content.pop("deep")["both_strands"]
-    content["fusion"] = Fusion.upgraded(content.pop("blend"), ())
-    if content["fusion"]["neural_weight"] == 0:
-        content["fusion"]["temperature"] = 1.0  # it was for averages of both components only
-    words = {"wide": "linear", "deep": "neural", "both": "both"}
-    content["validation"] = {
-        f"{words[component]}_{metric}": value
-        for name, value in content["validation"].items()
-        for component, _, metric in [name.partition("_")]
-    }
+    with reading_predictor(path) as fields:
+        return SequencePredictor(**fields)

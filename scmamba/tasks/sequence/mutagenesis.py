@@ -16,8 +16,8 @@ from scmamba.tasks.sequence._effects import likelihood_effects
 from scmamba.tasks.sequence._inputs import read_sequences
 from scmamba.tasks.sequence._model import Model, is_causal, language_model, needs_both_strands
 from scmamba.tasks.sequence._nucleotides import letters
+from scmamba.tasks.sequence._saved import is_predictor
 from scmamba.tasks.sequence._scorers import scorer, scores
-from scmamba.tasks.sequence.fitted import is_predictor
 from scmamba.tasks.sequence.fitted import load as load_predictor
 
 
