@@ -59,11 +59,10 @@ def test_a_constant_effect_has_no_correlation(model):
     assert (found["score"] == 0).all()
 
 
-@pytest.mark.parametrize("combinations", [1, 2])
-def test_a_short_list_holds_the_best_of_many(combinations):
+def test_a_short_list_holds_the_best_of_many():
     pytest.importorskip("pynndescent")
     rng = np.random.default_rng(0)
-    n = 60 if combinations == 2 else 1500  # with all pairs, 1,830
+    n = 60  # with all pairs, 1,830
     genes = [f"g{i}" for i in range(100)]
     modules = rng.normal(size=(12, 100))
     effects = rng.gamma(0.3, size=(n, 12)) @ modules + 0.5 * rng.normal(size=(n, 100))
@@ -72,8 +71,8 @@ def test_a_short_list_holds_the_best_of_many(combinations):
     model = perturb(adata, "gene", effects=True)
     for i in range(3):
         target = pd.Series(effects[3 * i] + effects[20 + i] + 0.5 * rng.normal(size=100), genes)
-        exact = model.reverse(target, change=True, combinations=combinations)
-        found = model.reverse(target, change=True, combinations=combinations, search="approximate")
+        exact = model.reverse(target, change=True, combinations=2)
+        found = model.reverse(target, change=True, combinations=2, search="approximate")
         pd.testing.assert_frame_equal(found, exact)
 
 
