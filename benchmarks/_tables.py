@@ -576,6 +576,9 @@ def perturbation_table(content: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+_MULTIOMICS = ("citeseq", "malt", "a549", "a549_orders")
+
+
 def multiomics_table(content: dict[str, Any]) -> str:
     """One table for each setting of a data set."""
     if "results" not in content:
@@ -678,7 +681,7 @@ def render() -> str:
         "stated_error": stated_error_table,
         "integration": integration_table,
         "integration_sets": integration_sets_table,
-        **{f"multiomics_{name}": multiomics_table for name in ("citeseq", "malt", "a549")},
+        **{f"multiomics_{name}": multiomics_table for name in _MULTIOMICS},
         "multiomics_length": multiomics_length_table,
         "perturbation_kang": perturbation_table,
         "perturbation_kang_full": perturbation_table,

@@ -195,8 +195,8 @@ def add_tokens(model: CellModel, tokens: Sequence[str], *, seed: int = 0) -> Cel
 def start_from_sequences(model: CellModel, genes: Sequence[str], embeddings: npt.ArrayLike) -> int:
     """Initialize gene embeddings of a model from sequence embeddings before training, in place.
 
-    Embeddings are standardized and reduced to at most ``d_model`` principal components; see
-    :meth:`scmamba.nn.embed.GeneEmbedding.init`.
+    Embeddings are standardized and reduced to at most ``d_model`` principal components, by
+    ``GeneEmbedding.init``.
 
     Parameters
     ----------
