@@ -22,8 +22,6 @@ SCORES = {
     "auroc": ("AUROC", 3),
     "cpu_seconds": ("processor seconds", 1),
 }
-_LOWER = ("rmse",)
-"""Scores of which the least is best."""
 
 
 def multiomics_rows(
@@ -41,7 +39,7 @@ def multiomics_rows(
         methods: dict[str, list[dict[str, Any]]] = {}
         for run in here:
             methods.setdefault(run["method"], []).append(run)
-        order = sorted(methods, key=lambda name: _rank(methods[name], known[0]))
+        order = sorted(methods, key=lambda name: _mean(methods[name], known[0]), reverse=True)
         body = [[name, *(_spread(methods[name], score) for score in known)] for name in order]
         yield title, ["", *(SCORES[name][0] for name in known)], body
 
@@ -63,13 +61,10 @@ def length_rows(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]
     return head, body
 
 
-def _rank(runs: list[dict[str, Any]], score: str) -> float:
-    """What rows are sorted by: the first score, methods without it last."""
+def _mean(runs: list[dict[str, Any]], score: str) -> float:
+    """Mean over seeds; methods without the score come last."""
     found = _values(runs, score)
-    if not found:
-        return float("inf")
-    mean = sum(found) / len(found)
-    return mean if score in _LOWER else -mean
+    return sum(found) / len(found) if found else float("-inf")
 
 
 def _values(runs: list[dict[str, Any]], score: str) -> list[float]:
@@ -81,7 +76,6 @@ def _spread(runs: list[dict[str, Any]], score: str) -> str:
     found, digits = _values(runs, score), SCORES[score][1]
     if not found:
         return ""
-    mean, low, high = (
-        f"{x:,.{digits}f}" for x in (sum(found) / len(found), min(found), max(found))
-    )
+    parts = (_mean(runs, score), min(found), max(found))
+    mean, low, high = (f"{x:,.{digits}f}" for x in parts)
     return mean if low == high or score == "cpu_seconds" else f"{mean} [{low}, {high}]"

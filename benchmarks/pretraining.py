@@ -158,8 +158,6 @@ def score(seeds: Sequence[int], data: Path, runs: Path, out: Path, n_cells: int)
             for row in rows[-len(every) :]:
                 method = row["method"]
                 row["knn_over_mini"] = difference(right[method], right[BASE])
-                for what, x in losses.get(method, {}).items():
-                    row[f"{what}_over_mini"] = difference(x, losses[BASE]["loss"])
                 print(row, flush=True)
             means = {"study": name, "method": "gene means", "seed": seed}
             rows.append({**means, "loss": float(losses["gene means"]["loss"].mean())})
