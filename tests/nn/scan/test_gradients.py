@@ -42,8 +42,9 @@ def test_no_digits_are_lost_in_long_sequences(
     """Against the same mixer in float64, which the recurrence checks above on short sequences.
 
     The loss is one whose terms do not cancel over the tokens: the sum of random ones would be as
-    small as the rounding of its terms. Those of ``dt_bias`` cancel with any loss; its error is
-    held against the gradient of the weights that make the same step sizes from tokens.
+    small as the rounding of its terms. Those of ``dt_bias`` cancel with any loss, so that it shows
+    systematic errors first, such as those of a polynomial for the exponential; rounding alone may
+    double with the order in which a processor adds.
     """
     d_model, headdim = sizes
     mixer = BidirectionalMamba2(d_model, d_state=16, headdim=headdim)
@@ -56,7 +57,5 @@ def test_no_digits_are_lost_in_long_sequences(
     got, names = gradients(u), ["u", *dict(mixer.named_parameters())]
     mixer.double()
     expected = gradients(u.detach().double().requires_grad_())
-    scale = {name: b.norm() for name, b in zip(names, expected, strict=True)}
-    scale["dt_bias"] = expected[names.index("in_proj.weight")][-mixer.nheads :].norm()
     for name, a, b in zip(names, got, expected, strict=True):
-        assert (a - b).norm() <= TOLERANCE * scale[name], name
+        assert (a - b).norm() <= (2 if name == "dt_bias" else 1) * TOLERANCE * b.norm(), name
