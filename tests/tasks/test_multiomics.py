@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import anndata as ad
@@ -296,7 +297,9 @@ def test_mudata_keeps_its_names_and_is_untouched_on_failure(tmp_path: Any) -> No
     assert mdata.obsm["X_scmamba"].shape == (40, 4)
     assert np.isfinite(mdata.mod["adt"].layers["scmamba_imputed"]).all()
     assert model.impute(mdata, "prot").columns[0] == "CD0_TotalSeqB"
-    multiomics(tmp_path / "cells.h5mu", model=model, output=tmp_path / "made.h5mu")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", category=FutureWarning, module="mudata")
+        multiomics(tmp_path / "cells.h5mu", model=model, output=tmp_path / "made.h5mu")
     made = mudata.read_h5mu(tmp_path / "made.h5mu")
     np.testing.assert_allclose(made.obsm["X_scmamba"], mdata.obsm["X_scmamba"], atol=1e-4)
     mudata.MuData({"rna": data["rna"], "adt": mdata.mod["adt"]}).write_zarr(tmp_path / "cells.zarr")

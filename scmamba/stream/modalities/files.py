@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,6 @@ def read_several(path: Path) -> AnnData | Several:
 def read_mudata(path: Path) -> Any:
     """Read an .h5mu or .zarr file into a MuData.
 
-    Mudata's advice to callers of ``update`` is not for those who read a file, and is not shown.
-
     Raises
     ------
     ScmambaError
@@ -72,9 +71,16 @@ def read_mudata(path: Path) -> Any:
             f"{path} becomes a MuData, and mudata is not installed: pip install "
             "'scmamba[multiomics]'"
         ) from error
-    with readable(str(path), "mudata.write"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning, module="mudata")
+    with readable(str(path), "mudata.write"), without_advice():
         return mudata.read_h5mu(path) if path.suffix == ".h5mu" else mudata.read_zarr(path)
+
+
+@contextmanager
+def without_advice() -> Iterator[None]:
+    """Read and write files without mudata's advice, which is for callers of its ``update``."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module="mudata")
+        yield
 
 
 def _read(group: Group, path: Path) -> AnnData | Several:

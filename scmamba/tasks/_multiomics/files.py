@@ -11,7 +11,7 @@ from scmamba._errors import ScmambaError
 from scmamba._files import atomic, writable
 from scmamba.jobs import AnyPath
 from scmamba.stream.formats import as_path
-from scmamba.stream.modalities.files import read_mudata, read_several
+from scmamba.stream.modalities.files import read_mudata, read_several, without_advice
 
 
 def check_output(data: Any, output: AnyPath | None) -> None:
@@ -50,7 +50,8 @@ def save(data: Any, output: AnyPath) -> None:
         if isinstance(data, AnnData):
             data.write_h5ad(temporary)
         else:
-            data.write_h5mu(temporary)
+            with without_advice():
+                data.write_h5mu(temporary)
 
 
 def _is_mudata_zarr(path: Path) -> bool:
