@@ -110,15 +110,17 @@ class TimeBudget:
         """Whether work that takes ``seconds`` fits into the time that is left."""
         return seconds <= self.seconds_left
 
-    def part(self, fraction: float) -> TimeBudget:
+    def part(self, fraction: float, reserve: float = 0.0) -> TimeBudget:
         """Return a budget for one stage, which starts now and writes to the same list of cuts.
 
         Parameters
         ----------
         fraction
             Fraction of the time that is left, in (0, 1].
+        reserve
+            Seconds of it to keep for what follows.
         """
-        return TimeBudget(self._minutes(fraction), self.clock, self.cuts)
+        return TimeBudget(self._minutes(fraction, reserve), self.clock, self.cuts)
 
     def for_each(self, n_jobs: int, n_workers: int = 1) -> float | None:
         """Minutes for each of ``n_jobs`` that run side by side; None without a limit.
@@ -155,10 +157,10 @@ class TimeBudget:
             "cut": "; ".join(map(str, self.cuts)) or "nothing",
         }
 
-    def _minutes(self, fraction: float) -> float | None:
+    def _minutes(self, fraction: float, reserve: float = 0.0) -> float | None:
         if self.max_minutes is None:
             return None
-        return max(self.seconds_left * fraction, 1e-3) / 60
+        return max((self.seconds_left - reserve) * fraction, 1e-3) / 60
 
 
 class Pace:

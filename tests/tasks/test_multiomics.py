@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import anndata as ad
@@ -182,6 +183,42 @@ def test_mamba_layers_start_as_the_identity(data: dict[str, AnnData]) -> None:
     one = model.map(small).embedding
     two = model.map({name: adata[:5].copy() for name, adata in small.items()}).embedding
     np.testing.assert_allclose(one[:5], two, atol=1e-4)
+
+
+def test_what_the_time_limit_cut_is_told() -> None:
+    """Of both networks, in the model and with the results."""
+    data = cells(n_cells=120, n_genes=60, n_peaks=0)
+    model = multiomics(data, training=replace(QUICK, epochs=100_000, max_minutes=0.02))
+    assert model.about["max_minutes"] == 0.02
+    for network in ("trial", "training"):
+        assert f"of 100000 epochs ({network})" in data["rna"].uns["scmamba"]["cut"]
+
+
+def test_time_for_predictors_is_kept_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much as they took after the first of two networks."""
+    from scmamba.tasks._multiomics import fit
+    from scmamba.train import TimeBudget
+
+    now, given = [0.0], {}
+    learn, tried = fit.learn, fit.try_predictors
+
+    def learning(*args: Any, text: str) -> Any:
+        given[text] = args[-1].seconds_left
+        return learn(*args, text=text)
+
+    def trying(*args: Any) -> Any:
+        now[0] += 12
+        return tried(*args)
+
+    monkeypatch.setattr(fit, "TimeBudget", lambda minutes: TimeBudget(minutes, lambda: now[0]))
+    monkeypatch.setattr(fit, "learn", learning)
+    monkeypatch.setattr(fit, "try_predictors", trying)
+    quick = MultiomicsTraining(epochs=1, n_latent=4, max_minutes=1)
+    for n_cells, left in ((120, {"trial": 24, "training": 60 - 12 - 12}), (40, {"training": 54})):
+        given.clear()
+        now[0] = 0.0
+        multiomics(cells(n_cells=n_cells, n_genes=60, n_peaks=0), training=quick)
+        assert given == pytest.approx(left)
 
 
 def test_pretrained_model_starts_a_fit(golden: Any) -> None:

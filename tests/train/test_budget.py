@@ -34,6 +34,8 @@ def test_parts_are_parts_of_what_is_left() -> None:
     assert (budget.seconds_used, budget.seconds_left) == (40, 80)
     part = budget.part(0.5)
     assert part.seconds_left == pytest.approx(40)
+    assert budget.part(0.5, reserve=20).seconds_left == pytest.approx(30)
+    assert budget.part(1.0, reserve=90).max_minutes > 0
     part.cut("epochs", 2.51, 8, "network 1 of 3")
     budget.extend([Cut("folds", 1, 3)])
     clock.now += 60

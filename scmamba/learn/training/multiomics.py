@@ -33,7 +33,9 @@ class MultiomicsTraining(Training):
     d_state
         States per head of these layers.
     max_minutes
-        Most minutes that fitting may take. None: no limit.
+        Most minutes that fitting may take, kept to a tenth where predictors of imputed values,
+        which are fitted in full, leave time for the network; what was shortened is told in
+        ``about``. None: no limit.
     mamba_epochs
         Passes with Mamba layers. None: 2.
     n_latent

@@ -15,11 +15,9 @@ from scmamba.tasks._labels import Labels
 from scmamba.tasks._multiomics.assemble import Modality, blocks_to_fit
 from scmamba.tasks._multiomics.batches import Cells
 from scmamba.tasks._multiomics.blocks import Block, Blocks
-from scmamba.tasks._multiomics.imputer import Imputer
-from scmamba.tasks._multiomics.learn import learn
+from scmamba.tasks._multiomics.learn import Learned, learn
 from scmamba.tasks._multiomics.model import MultiomicsModel
-from scmamba.tasks._multiomics.peaks import PeakModel
-from scmamba.tasks._multiomics.predictors import fit_predictors
+from scmamba.tasks._multiomics.predictors import Predictors, fit_predictors, try_predictors
 from scmamba.tasks._multiomics.reading import Input, Measured
 from scmamba.tasks._multiomics.recipe import Recipe
 from scmamba.tasks._multiomics.trained import Trained
@@ -29,7 +27,9 @@ _HELD, _MOST_HELD, _ENOUGH = 0.2, 2_000, 100
 """Fraction of the cells held out, the most of them, and the cells from which on any are."""
 _REFIT = 20_000
 """Cells up to which the network is trained again on all of them."""
-_TRIAL_TIME = 0.45
+_TRIAL_TIME, _ONLY_TIME, _RESERVE = 0.4, 0.75, 0.1
+"""Fractions of the time: for the first of two networks, for the only one, and for predictors that
+were not tried."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,9 @@ class FitTask:
             _say_places(whole)
         budget = TimeBudget(recipe.training.max_minutes)
         held = held_out(whole, recipe.seed)
-        trial = None
-        if len(held):
-            kept = np.setdiff1d(np.arange(len(whole)), held)
-            trial = learn(whole.take(kept), len(batches), recipe, budget.part(_TRIAL_TIME))
-        if trial is None or len(whole) <= _REFIT:
-            final = learn(whole, len(batches), recipe, budget.part(1.0))
-        else:
-            final = trial
+        final, tried = _learned(whole, held, len(batches), recipe, budget)
         trained = Trained(final.network, final.codings)
-        imputers, peaks = fit_predictors(whole, held, trial, trained, recipe)
+        found = fit_predictors(whole, trained, tried, recipe)
         back = np.argsort(order)
         cells = trained.cells(whole)
         latent = trained.embed(cells).mean
@@ -92,12 +85,13 @@ class FitTask:
             classes=() if self.labels is None else self.labels.classes,
             reference=Reference.of((latent @ scale)[back], ids, codes, recipe.seed),
             scale=scale,
-            imputers=imputers,
-            peaks=peaks,
+            imputers=found.imputers,
+            peaks=found.peaks,
             order=recipe.order,
-            about=self._about(
-                whole, len(held), imputers, peaks, recipe, final.network.sizes.n_layer
-            ),
+            about={
+                **self._about(whole, len(held), found, recipe, final.network.sizes.n_layer),
+                **budget.about,
+            },
             history=final.history,
             without_layers=None
             if final.bag is final.network
@@ -105,17 +99,11 @@ class FitTask:
         )
 
     def _about(
-        self,
-        whole: Blocks,
-        n_held: int,
-        imputers: dict[int, Imputer],
-        peaks: dict[int, PeakModel],
-        recipe: Recipe,
-        n_layer: int,
+        self, whole: Blocks, n_held: int, predictors: Predictors, recipe: Recipe, n_layer: int
     ) -> dict[str, Any]:
         reliability = {}
         for m, block in enumerate(whole.blocks):
-            found = (peaks[m] if m in peaks else imputers.get(m)) or None
+            found = predictors.peaks.get(m) or predictors.imputers.get(m)
             if found is not None and np.isfinite(found.reliability).any():
                 reliability[block.name] = float(np.nanmean(found.reliability))
         return {
@@ -139,11 +127,36 @@ class FitTask:
                 whole.names[m]: dict(
                     zip(("neural", "ridge", "neighbors"), one.weights, strict=True)
                 )
-                for m, one in imputers.items()
+                for m, one in predictors.imputers.items()
             },
             "reliability": reliability,
             "objectives": asdict(recipe.objectives),
         }
+
+
+def _learned(
+    whole: Blocks,
+    held: npt.NDArray[np.int64],
+    n_batches: int,
+    recipe: Recipe,
+    budget: TimeBudget,
+) -> tuple[Learned, Predictors]:
+    """Train without held-out cells, try predictors on these, and train on all cells.
+
+    Predictors are fitted again after the last network: the time that takes is kept back.
+    """
+    tried, reserve = Predictors(), _RESERVE * budget.seconds_left
+    if len(held):
+        kept, again = np.setdiff1d(np.arange(len(whole)), held), len(whole) <= _REFIT
+        part = budget.part(_TRIAL_TIME if again else _ONLY_TIME)
+        trial = learn(whole.take(kept), n_batches, recipe, part, text="trial")
+        since = budget.seconds_used
+        tried = try_predictors(whole, held, trial, recipe)
+        if not again:
+            return trial, tried
+        reserve = budget.seconds_used - since
+    part = budget.part(1.0, reserve)
+    return learn(whole, n_batches, recipe, part, text="training"), tried
 
 
 def _known(block: Block, one: Measured) -> Modality:

@@ -44,8 +44,10 @@ class Learned:
     bag: MultiomicsNetwork
 
 
-def learn(blocks: Blocks, n_batches: int, recipe: Recipe, budget: TimeBudget) -> Learned:
-    """Train a network on all cells of ``blocks``."""
+def learn(
+    blocks: Blocks, n_batches: int, recipe: Recipe, budget: TimeBudget, *, text: str
+) -> Learned:
+    """Train a network on all cells of ``blocks``; ``text`` names it where time cuts it short."""
     codings = tuple(Coding.of(block, blocks.batch_ids, n_batches) for block in blocks.blocks)
     cells = Cells.of(blocks, codings)
     network, anchors = built(blocks, cells, codings, n_batches, recipe)
@@ -54,8 +56,9 @@ def learn(blocks: Blocks, n_batches: int, recipe: Recipe, budget: TimeBudget) ->
     layers, config = recipe.training.n_layer or 0, recipe.config
     first = budget.part(_BAG_TIME if layers else 1.0)
     result = MultiomicsTrainer(network, cells, rows, recipe.objectives, Views(), config, first).fit(
-        "Training"
+        text
     )
+    budget.extend(result.cuts)
     set_statistics(network, cells)
     histories, bag = [result.history.assign(stage=BAG)], network
     if layers and recipe.training.mamba_epochs:
@@ -69,7 +72,8 @@ def learn(blocks: Blocks, n_batches: int, recipe: Recipe, budget: TimeBudget) ->
         views = Views(most=_LAYER_VALUES)
         result = MultiomicsTrainer(
             network, cells, rows, recipe.objectives, views, config, budget.part(1.0)
-        ).fit("Training with Mamba layers")
+        ).fit(f"{text} with Mamba layers")
+        budget.extend(result.cuts)
         set_statistics(network, cells)
         histories.append(result.history.assign(stage=FULL))
     return Learned(network, codings, pd.concat(histories), bag)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,50 +17,66 @@ from scmamba.tasks._multiomics.recipe import Recipe
 from scmamba.tasks._multiomics.trained import Trained
 
 
-def fit_predictors(
-    whole: Blocks,
-    held: npt.NDArray[np.int64],
-    trial: Learned | None,
-    trained: Trained,
-    recipe: Recipe,
-) -> tuple[dict[int, Imputer], dict[int, PeakModel]]:
-    """Fit imputers of all modalities, weighed by the trial on held-out cells."""
-    imputers: dict[int, Imputer] = {}
-    peaks: dict[int, PeakModel] = {}
-    cells, seed = trained.cells(whole), recipe.seed
-    judge = None if trial is None else Trained(trial.network, trial.codings)
+@dataclass(frozen=True)
+class Predictors:
+    """What imputes, by position of the modality: imputers of counts, and models of open peaks."""
+
+    imputers: dict[int, Imputer] = field(default_factory=dict)
+    peaks: dict[int, PeakModel] = field(default_factory=dict)
+
+
+def try_predictors(
+    whole: Blocks, held: npt.NDArray[np.int64], trial: Learned, recipe: Recipe
+) -> Predictors:
+    """Fit predictors to a network that has not seen the cells ``held``, and weigh them on these."""
+    judge, tried = Trained(trial.network, trial.codings), Predictors()
     kept = whole.take(np.setdiff1d(np.arange(len(whole)), held))
     unseen = whole.take(held)
     for m, block in enumerate(whole.blocks):
         if block.kind == "atac":
-            peaks[m] = start_peaks(block, recipe.order, seed)
-            if judge is not None:
-                peaks[m] = _weighed(peaks[m], judge, kept, unseen, m, recipe)
+            tried.peaks[m] = _weighed(judge, kept, unseen, m, recipe)
             continue
-        imputer = fit_imputer(trained, cells, m, seed)
+        imputer = fit_imputer(judge, judge.cells(kept), m, recipe.seed)
+        if imputer is not None:
+            tried.imputers[m] = validated(imputer, judge, judge.cells(unseen))
+    return tried
+
+
+def fit_predictors(
+    whole: Blocks, trained: Trained, tried: Predictors, recipe: Recipe
+) -> Predictors:
+    """Fit predictors to all cells, with weights and reliability of those that were tried."""
+    cells, found = trained.cells(whole), Predictors()
+    for m, block in enumerate(whole.blocks):
+        if block.kind == "atac":
+            found.peaks[m] = _like(
+                start_peaks(block, recipe.order, recipe.seed), tried.peaks.get(m)
+            )
+            continue
+        imputer = fit_imputer(trained, cells, m, recipe.seed)
         if imputer is None:
             continue
-        if judge is not None:
-            tried = fit_imputer(judge, judge.cells(kept), m, seed)
-            if tried is not None:
-                tried = validated(tried, judge, judge.cells(unseen))
-                imputer = replace(imputer, weights=tried.weights, reliability=tried.reliability)
-        imputers[m] = imputer
-    return imputers, peaks
+        if (one := tried.imputers.get(m)) is not None:
+            imputer = replace(imputer, weights=one.weights, reliability=one.reliability)
+        found.imputers[m] = imputer
+    return found
 
 
-def _weighed(
-    final: PeakModel, judge: Trained, kept: Blocks, unseen: Blocks, m: int, recipe: Recipe
-) -> PeakModel:
-    """Make a peak model for held-out cells, with the weights of one fitted to others."""
-    rows = unseen.blocks[m].rows
+def _like(final: PeakModel, tried: PeakModel | None) -> PeakModel:
+    """Return a model of peaks with the weights of one that was tried."""
+    if tried is None:
+        return final
+    names = ("coef", "center", "scale", "reliability")
+    return replace(final, **{name: getattr(tried, name) for name in names})
+
+
+def _weighed(judge: Trained, kept: Blocks, unseen: Blocks, m: int, recipe: Recipe) -> PeakModel:
+    """Make a model of peaks from the cells ``kept``, weighed on those that were held out."""
     tried = start_peaks(kept.blocks[m], recipe.order, recipe.seed)
-    some = unseen.take(rows)
-    fitted = fit_weights(
+    some = unseen.take(unseen.blocks[m].rows)
+    return fit_weights(
         tried,
         some.blocks[m],
         lambda block: decode_hidden(judge, some, m, block),
         recipe.seed,
     )
-    names = ("coef", "center", "scale", "reliability")
-    return replace(final, **{name: getattr(fitted, name) for name in names})
