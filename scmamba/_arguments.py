@@ -176,5 +176,4 @@ def check_minutes(value: float | None) -> None:
     ScmambaError
         It is 0, negative or not a number.
     """
-    if value is not None and not value > 0:
-        raise ScmambaError(f"max_minutes={value}; give a number above 0, or None for no limit")
+    check_number("max_minutes", value, low=0, open_low=True)

@@ -42,7 +42,12 @@ class ModelInfo:
     verification
         State of verification; begins with ``"unverified"``, ``"checked"`` or ``"locked"``.
     config
-        Configuration; before a model is fetched, the published one, or None if it is unknown.
+        Configuration; before a model is fetched, the published one, or None if it is unknown, and
+        of an annotator.
+    labels
+        Cell types that an annotator knows.
+    limits
+        What a model inside the package does not do.
 
     Examples
     --------
@@ -59,21 +64,26 @@ class ModelInfo:
     source: str
     verification: str
     config: CellConfig | SequenceConfig | None
+    labels: tuple[str, ...] = ()
+    limits: str = ""
 
     def __str__(self) -> str:
         """Return the information as text, one line per item."""
         size = "not fetched yet" if self.size is None else f"{self.size / 2**20:.1f} MiB on disk"
         n = self.n_parameters
         count = "number of parameters not known yet" if n is None else f"{n / 1e6:.1f} M parameters"
-        return "\n".join(
-            [
-                f"{self.name}: {count}, {size}",
-                f"  structure: {_structure(self.config)}",
-                f"  license: {self.license}",
-                f"  source: {self.source}",
-                f"  verification: {self.verification}",
-            ]
-        )
+        lines = [
+            f"{self.name}: {f'{len(self.labels)} cell types' if self.labels else count}, {size}",
+            f"  structure: {_structure(self.config)}",
+            f"  license: {self.license}",
+            f"  source: {self.source}",
+            f"  verification: {self.verification}",
+        ]
+        if self.labels:
+            lines[1] = f"  cell types: {', '.join(self.labels)}"
+        if self.limits:
+            lines.append(f"  limits: {self.limits}")
+        return "\n".join(lines)
 
 
 def info(name: str | os.PathLike[str]) -> ModelInfo:
@@ -175,6 +185,8 @@ def _inside(card: ShippedModel) -> ModelInfo:
         license=card.license,
         source=f"{card.kind} inside scmamba ({', '.join(card.tissues)}), made by: {card.recipe}",
         verification="locked: its card holds the sha256 of all files",
+        labels=card.labels,
+        limits=card.limits,
     )
 
 

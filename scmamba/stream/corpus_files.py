@@ -20,7 +20,7 @@ from scmamba.stream.corpus_settings import CorpusSettings
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.formats import as_path, check_file, format_of
 from scmamba.stream.source import open_cells
-from scmamba.tokens.cells.species import species_hint, upper_case_mouse
+from scmamba.tokens.cells.species import species_hint, upper_case_clone
 
 Texts = npt.NDArray[np.object_]
 T = TypeVar("T")
@@ -130,7 +130,7 @@ def usable(paths: Iterable[Path], settings: CorpusSettings) -> list[FileContent]
 
 def _species(genes: list[str]) -> str | None:
     """Species that gene names suggest; mouse symbols in upper case would pass for human ones."""
-    return species_hint(genes) or ("mouse" if upper_case_mouse(genes) else None)
+    return species_hint(genes) or ("mouse" if upper_case_clone(genes) else None)
 
 
 def attempted(

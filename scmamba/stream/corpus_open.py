@@ -13,7 +13,7 @@ from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba.stream.corpus import Corpus, CorpusFile
 from scmamba.stream.corpus_copies import CellHashes, find_copies
-from scmamba.stream.corpus_files import find_files, usable
+from scmamba.stream.corpus_files import FileContent, find_files, usable
 from scmamba.stream.corpus_genes import frequent, match_of, scans_of, vocabulary_of
 from scmamba.stream.corpus_scan import Scan
 from scmamba.stream.corpus_settings import CorpusSettings
@@ -70,6 +70,7 @@ def open_corpus(
     required = bool(settings.genes) or vocab is not None
     scans = scans_of(found, genes, base if required and vocab else genes, required, settings, cache)
     contents = [one.content for one in scans]
+    _check_keys(contents, settings)
     held = [one.name in settings.not_learned for one in contents]
     if all(held):
         raise ScmambaError("every data set is held out; leave one at least to learn from")
@@ -99,6 +100,18 @@ def open_corpus(
         )
     logger.info("%s", corpus)
     return corpus
+
+
+def _check_keys(contents: Sequence[FileContent], settings: CorpusSettings) -> None:
+    """Raise ScmambaError where no file has a column of ``obs`` that is named."""
+    columns = {"labels": "labels", "batch": "batches", "tissue": "tissues", "assay": "assays"}
+    for key, texts in columns.items():
+        name = getattr(settings, f"{key}_key")
+        if name is not None and not any((getattr(one, texts) != "").any() for one in contents):
+            raise ScmambaError(
+                f"data.{key}_key={name!r}: none of the {len(contents)} files has such a column of "
+                "obs with values; give the name of one that some files have, or leave it out"
+            )
 
 
 def _copies(

@@ -26,7 +26,7 @@ from scmamba.tasks._annotation_request import AnnotationRequest
 from scmamba.tasks._forward import block_values
 from scmamba.tokens.cells.genes import GeneMatch
 from scmamba.tokens.cells.orthologs import as_human
-from scmamba.tokens.cells.species import is_riken, species_hint, upper_case_mouse
+from scmamba.tokens.cells.species import species_hint, upper_case_clone
 
 _KEPT = ("confidence", "ood_score", "reason", "empty", "embedding")
 
@@ -65,11 +65,11 @@ def _check_genes(annotator: Annotator, found: Expressions, organism: str) -> Non
                 "human orthologs"
             ) from error
         raise
-    if organism == "human" and upper_case_mouse(names):
+    if organism == "human" and (clone := upper_case_clone(names)):
         logger.warning(
             "genes such as %s are those of mouse, in upper case, but are read as human genes; give "
             "organism='mouse', which reads only those with a human gene of the same symbol",
-            next(filter(is_riken, names)),
+            clone,
         )
 
 
@@ -79,13 +79,14 @@ def as_human_genes(found: Expressions, organism: str) -> Expressions:
         return found
     given = found.first.var_names.tolist()
     names = as_human(given, organism)
+    not_mouse = species_hint(given) is None and upper_case_clone(given) is None
     logger.warning(
         "organism=%r: %s of %s genes have a human gene of the same symbol and are read as its "
         "one-to-one ortholog, which is an approximation (no table of orthologs ships)%s",
         organism,
         f"{sum(map(bool, names)):,}",
         f"{len(names):,}",
-        "" if species_hint(given) else "; the names do not look like those of mouse, though",
+        "; the names do not look like those of mouse, though" if not_mouse else "",
     )
     return replace(found, first=replace(found.first, var_names=np.array(names, dtype=object)))
 

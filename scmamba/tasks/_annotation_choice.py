@@ -18,6 +18,7 @@ from scmamba.tasks._annotation_request import AnnotationRequest
 from scmamba.tasks._gather import gather
 from scmamba.tokens.cells.genes import resolve
 from scmamba.tokens.cells.orthologs import as_human
+from scmamba.tokens.cells.species import upper_case_clone
 
 _SAMPLE = 1_000
 """Cells that are tried with each annotator."""
@@ -83,6 +84,12 @@ def with_annotator(request: AnnotationRequest, jobs: Jobs) -> AnnotationRequest:
         100 * best.known,
         "the tried" if found.source.n_obs > _SAMPLE else "the",
     )
+    logger.info(
+        "it knows %s; cells of other types may be given one of these labels (limits: scmamba info "
+        "%s)",
+        ", ".join(best.card.labels),
+        best.card.name,
+    )
     return replace(request, saved=best.annotator)
 
 
@@ -101,7 +108,8 @@ def best_trial(found: Expressions, organism: str, seed: int) -> Trial:
     Raises
     ------
     ScmambaError
-        None finds half of its genes and knows half of the cells.
+        None finds half of its genes and knows half of the cells; or the genes are those of mouse,
+        in upper case, and are said to be human.
     """
     cards = [card for card in shipped_models() if card.kind == "annotator"]
     if not cards:
@@ -110,6 +118,11 @@ def best_trial(found: Expressions, organism: str, seed: int) -> Trial:
             "labels_key= (a column of adata.obs), reference= with it, or model="
         )
     cells = _some(found, seed)
+    if organism == "human" and (clone := upper_case_clone(cells.var_names.tolist())):
+        raise ScmambaError(
+            f"genes such as {clone} are those of mouse, in upper case; give organism='mouse', "
+            "which reads those with a human gene of the same symbol"
+        )
     names = as_human(cells.var_names.tolist(), organism)
     cells = replace(cells, var_names=np.array(names, dtype=object))
     trials = [_tried(card, cells) for card in cards]

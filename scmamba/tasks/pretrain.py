@@ -124,8 +124,8 @@ def pretrain(
     Parameters
     ----------
     files
-        An .h5ad or .zarr file, a folder with such files, or a list of both. Each file is a data
-        set, named like the file.
+        An .h5ad, .zarr or .h5mu file (of which the RNA is read), a folder with such files, or a
+        list of both. Each file is a data set, named like the file.
     config
         Settings; None: the defaults.
     model

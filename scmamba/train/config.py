@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from scmamba._arguments import check_minutes
+from scmamba._arguments import check_choice, check_count, check_minutes, check_number
 from scmamba._errors import ScmambaError
 
 Strategy = Literal["auto", "ddp", "fsdp"]
@@ -126,19 +126,18 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Check the values."""
         check_minutes(self.max_minutes)
-        for name in _POSITIVE:
-            value = getattr(self, name)
-            if value is not None and value != "auto" and not value > 0:
-                raise ScmambaError(f"{name}={value}; give a number above 0")
+        for name in _COUNTS:
+            if name != "devices" or self.devices != "auto":
+                check_count(name, getattr(self, name))
+        for name in ("lr", "clip", "adversary_lr"):
+            check_number(name, getattr(self, name), low=0, open_low=True)
         for name in ("warmup", "warmup_from", "ema", "mask_ratio"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ScmambaError(f"{name}={getattr(self, name)}; give a number in [0, 1)")
-        if not self.weight_decay >= 0:
-            raise ScmambaError(f"weight_decay={self.weight_decay}; give 0 or more")
-        _check_choice("strategy", self.strategy, get_args(Strategy))
-        _check_choice("precision", self.precision, get_args(Precision))
+            check_number(name, getattr(self, name), low=0, high=1, open_high=True, optional=False)
+        check_number("weight_decay", self.weight_decay, low=0, optional=False)
+        check_choice("strategy", self.strategy, get_args(Strategy))
+        check_choice("precision", self.precision, get_args(Precision))
         for name in self.loggers:
-            _check_choice("loggers", name, get_args(LoggerName))
+            check_choice("loggers", name, get_args(LoggerName))
         if self.strategy == "fsdp" and self.ema:
             raise ScmambaError(
                 f"strategy='fsdp' and ema={self.ema}: sharded weights cannot be averaged; "
@@ -190,7 +189,7 @@ class SequenceFitConfig(TrainConfig):
     >>> from scmamba.train import SequenceFitConfig
     >>> SequenceFitConfig(noise=1.5)
     Traceback (most recent call last):
-    scmamba._errors.ScmambaError: noise=1.5; give a number in [0, 1)
+    scmamba._errors.ScmambaError: noise=1.5; give a finite number of at least 0 and below 1
     """
 
     both_strands: bool = False
@@ -199,18 +198,14 @@ class SequenceFitConfig(TrainConfig):
     def __post_init__(self) -> None:
         """Check the values."""
         super().__post_init__()
-        if not 0 <= self.noise < 1:
-            raise ScmambaError(f"noise={self.noise}; give a number in [0, 1)")
+        check_number("noise", self.noise, low=0, high=1, open_high=True, optional=False)
 
 
-_POSITIVE = (
+_COUNTS = (
     "epochs",
     "batch_size",
     "token_budget",
     "accumulate_grad_batches",
-    "lr",
-    "clip",
-    "adversary_lr",
     "patience",
     "devices",
     "num_nodes",
@@ -233,8 +228,3 @@ _INCIDENTAL = (
     "loggers",
     "log_every_n_steps",
 )
-
-
-def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ScmambaError(f"{name}={value!r}; allowed: {', '.join(map(repr, allowed))}")

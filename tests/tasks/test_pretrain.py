@@ -235,6 +235,15 @@ def test_the_configuration_survives_yaml(tmp_path: Path) -> None:
     assert PretrainConfig.from_dict(chosen.to_dict()) == chosen
 
 
+def test_powers_of_ten_in_a_recipe_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("fit: {lr: 1e-3, epochs: 2}\n")
+    assert PretrainConfig.from_yaml(path).fit.lr == 0.001
+    path.write_text("fit: {epochs: ten}\n")
+    with pytest.raises(ScmambaError, match="epochs='ten'; give a whole number"):
+        PretrainConfig.from_yaml(path)
+
+
 @pytest.mark.parametrize(("name", "n_layer"), [("pretrain", 2), ("scmamba-mini", 0)])
 def test_the_recipes_that_come_with_the_sources_are_valid(name: str, n_layer: int) -> None:
     recipe = read_yaml(Path(__file__).resolve().parents[2] / "data" / f"{name}.yaml")
@@ -289,6 +298,7 @@ def test_a_start_from_components_needs_products(folder: Path) -> None:
         ({"objectives": {"cls_weight": 1}}, "give data.labels_key"),
         ({"data": {"block_cells": 0}}, "block_cells=0; give a whole number"),
         ({"data": {"prompts": {"study0": ["blood"]}}}, "give tissue and assay"),
+        ({"data": {"labels_key": "celltype"}}, "data.labels_key='celltype': none of the 3 files"),
         ({"fit": 3}, "fit=3; give a mapping"),
     ],
     ids=lambda value: None if isinstance(value, str) else next(iter(value)),

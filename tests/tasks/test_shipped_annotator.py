@@ -122,12 +122,14 @@ def test_mouse_genes_in_upper_case_are_noticed(blood: AnnData, caplog) -> None:
     riken = [f"{i:07}A{i:02}RIK" for i in range(50)]
     clones = AnnData(np.zeros((blood.n_obs, 50), np.float32), blood.obs, pd.DataFrame(index=riken))
     mouse = concat([blood, clones], axis=1, merge="same")
-    annotate(mouse, copy=True)
+    with pytest.raises(ScmambaError, match="such as 0000000A00RIK are those of mouse, in upper"):
+        annotate(mouse, copy=True)
+    annotate(mouse, model="blood", copy=True)  # it was asked for
     assert "genes such as 0000000A00RIK are those of mouse, in upper case" in caplog.text
     caplog.clear()
     annotate(mouse, organism="mouse", copy=True)
     annotate(blood, copy=True)
-    assert "in upper case" not in caplog.text
+    assert "in upper case" not in caplog.text and "do not look like" not in caplog.text
 
 
 def test_cells_that_fit_nothing_are_refused_and_left_alone(blood: AnnData) -> None:

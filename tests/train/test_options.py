@@ -282,10 +282,12 @@ def test_strategies() -> None:
         ({"strategy": "dp"}, "strategy='dp'; allowed: 'auto', 'ddp', 'fsdp'"),
         ({"precision": "8"}, "precision='8'; allowed"),
         ({"loggers": ("comet",)}, "loggers='comet'; allowed: 'csv'"),
-        ({"devices": 0}, "devices=0; give a number above 0"),
+        ({"devices": 0}, "devices=0; give a whole number of at least 1"),
         ({"accumulate_grad_batches": 0}, "accumulate_grad_batches=0"),
         ({"keep_last": 0}, "keep_last=0"),
-        ({"weight_decay": -1.0}, "weight_decay=-1.0; give 0 or more"),
+        ({"weight_decay": -1.0}, "weight_decay=-1.0; give a finite number of at least 0"),
+        ({"lr": "1e-3"}, "lr='1e-3'; give a finite number above 0"),
+        ({"epochs": "ten"}, "epochs='ten'; give a whole number of at least 1"),
     ],
 )
 def test_a_wrong_value_is_named(wrong, message) -> None:

@@ -78,6 +78,6 @@ def test_a_run_that_was_cut_can_be_continued(data, make, tmp_path) -> None:
 
 def test_minutes_are_a_field() -> None:
     assert TrainConfig(max_minutes=0.5).max_minutes == 0.5
-    with pytest.raises(ScmambaError, match="max_minutes=0; give a number above 0"):
+    with pytest.raises(ScmambaError, match="max_minutes=0; give a finite number above 0"):
         TrainConfig(max_minutes=0)
     assert "max_minutes" not in TrainConfig(max_minutes=0.5).decisive

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from scmamba._arguments import check_minutes
-from scmamba._errors import ScmambaError
+from scmamba._arguments import check_count, check_minutes, check_number
 
 
 @dataclass(frozen=True)
@@ -24,15 +23,10 @@ class Training:
     def __post_init__(self) -> None:
         check_minutes(self.max_minutes)
         for name, least in _LEAST.items():
-            value = getattr(self, name, None)
-            if value is not None and value < least:
-                raise ScmambaError(f"{name}={value}; give {least} or more")
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise ScmambaError(f"learning_rate={self.learning_rate}; give a number above 0")
+            check_count(name, getattr(self, name, None), least=least)
+        check_number("learning_rate", self.learning_rate, low=0, open_low=True)
         for name in ("ema", "dropout", "gene_dropout"):
-            value = getattr(self, name, None)
-            if value is not None and not 0 <= value < 1:
-                raise ScmambaError(f"{name}={value}; give a number in [0, 1)")
+            check_number(name, getattr(self, name, None), low=0, high=1, open_high=True)
 
     def filled(self, **chosen: Any) -> Self:
         """Return a copy in which each field that is None has the value given here."""

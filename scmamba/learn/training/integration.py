@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scmamba._errors import ScmambaError
+from scmamba._arguments import check_flag, check_number
 from scmamba.learn.training.base import Training
 
 _INTEGRATION_VISITS, _FINETUNE_VISITS = 380_000, 38_000
@@ -147,10 +147,10 @@ class IntegrationObjectives:
     explicit_zero: bool = False
 
     def __post_init__(self) -> None:
+        check_flag("explicit_zero", self.explicit_zero)
         for field in fields(self):
-            value = getattr(self, field.name)
-            if value is not None and not value >= 0:
-                raise ScmambaError(f"{field.name}={value}; give 0 (off) or more")
+            if field.name != "explicit_zero":
+                check_number(field.name, getattr(self, field.name), low=0)
 
     def for_values(self, *, counts: bool) -> IntegrationObjectives:
         """Return a copy without None, for counts or for other values, which are binned.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from scmamba._errors import ScmambaError
+from scmamba._arguments import check_number
 from scmamba.learn.training.base import Training
 
 _VISITS = 110_000
@@ -109,10 +109,7 @@ class MultiomicsObjectives:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if not getattr(self, field.name) >= 0:
-                raise ScmambaError(
-                    f"{field.name}={getattr(self, field.name)}; give 0 (off) or more"
-                )
+            check_number(field.name, getattr(self, field.name), low=0, optional=False)
 
     def of_kind(self, kind: str) -> float:
         """Weight of the likelihood of a kind of modality."""

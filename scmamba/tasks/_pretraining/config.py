@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from scmamba.train.config import FitConfig
 Adapt = Literal["full", "layers", "lora"]
 Start = Literal["random", "components"]
 _LISTS = (tuple, list)
+_POWER = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _USUAL = {"learning_rate": "lr", "max_epochs": "epochs", "n_layers": "n_layer"}
 """Names of other packages that are not spelt like ours."""
 
@@ -171,6 +173,7 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a YAML file with a mapping.
 
     ``genes: genes.txt`` under ``data`` is read from that file, one gene a line, beside the recipe.
+    Numbers such as ``1e-3``, which YAML takes for text, are read as numbers.
 
     Raises
     ------
@@ -188,7 +191,17 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     if isinstance(data, dict) and isinstance(data.get("genes"), str):
         listed = Path(path).parent / data["genes"]
         data["genes"] = [one.strip() for one in read_text(listed).splitlines() if one.strip()]
-    return content
+    return cast("dict[str, Any]", _with_numbers(content))
+
+
+def _with_numbers(value: Any) -> Any:
+    """Turn numbers of the form 1e-3 in a nested value into floats."""
+    if isinstance(value, dict):
+        return {key: _with_numbers(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_with_numbers(one) for one in value]
+    power = isinstance(value, str) and _POWER.fullmatch(value)
+    return float(value) if power else value
 
 
 def check_names(names: Any, known: Any, where: str = "") -> None:

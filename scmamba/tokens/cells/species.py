@@ -42,21 +42,19 @@ def species_hint(names: Sequence[str]) -> str | None:
     return "mouse" if symbols and sum(map(looks_like_mouse, symbols)) * 2 > len(symbols) else None
 
 
-def upper_case_mouse(names: Sequence[str]) -> bool:
-    """Whether names hold RIKEN clones in upper case: mouse symbols that were made to look human.
+def upper_case_clone(names: Sequence[str]) -> str | None:
+    """Return a RIKEN clone in upper case among mouse symbols that were made to look human, or None.
+
+    No human gene is called so; a few such names are no sign of mouse.
 
     Examples
     --------
-    >>> upper_case_mouse(["0610007P14RIK", "CD3E"] * 20), upper_case_mouse(["CD3E"])
-    (True, False)
+    >>> upper_case_clone(["CD3E", "0610007P14RIK"] * 20), upper_case_clone(["CD3E"])
+    ('0610007P14RIK', None)
     """
-    n = sum(map(is_riken, names))
-    return n >= _FEWEST_RIKEN and n > _RIKEN_SHARE * len(names)
-
-
-def is_riken(name: str) -> bool:
-    """Whether a name is a RIKEN clone in upper case, which no human gene is called by."""
-    return bool(_RIKEN_UPPER.fullmatch(name))
+    clones = [name for name in names if _RIKEN_UPPER.fullmatch(name)]
+    many = len(clones) >= _FEWEST_RIKEN and len(clones) > _RIKEN_SHARE * len(names)
+    return clones[0] if many else None
 
 
 def looks_like_mouse(name: str) -> bool:
