@@ -20,6 +20,14 @@ HEAD = [
 _BEST = ("accuracy", "macro_f1", "ece")
 
 
+RARE_HEAD = [
+    "query, type",
+    "cells in the reference",
+    "of its cells in the query, found",
+    "median confidence of those that were missed, at most",
+]
+
+
 def stated_error_rows(queries: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Head and body; of several draws the means, with the lowest and the highest error.
 
@@ -28,12 +36,39 @@ def stated_error_rows(queries: Sequence[Mapping[str, Any]]) -> tuple[list[str], 
     queries
         ``set``, ``query`` and ``methods`` of each.
     """
+    return HEAD, [_row(name, found) for name, found in _groups(queries).items()]
+
+
+def rare_types_rows(queries: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Head and body: types of fewer than 100 cells in the reference; of draws, means and ranges."""
+    body = []
+    for name, found in _groups(queries).items():
+        rare = [methods[OURS].get("rare", {}) for methods in found]
+        for kind in sorted({kind for one in rare for kind in one}):
+            rows = [one[kind] for one in rare if kind in one]
+            most = max(row["median_confidence_of_wrong"] for row in rows)
+            body.append([f"{name}, {kind}", *_spread(rows), f"{most:.2f}"])
+    return RARE_HEAD, body
+
+
+def _spread(rows: Sequence[Mapping[str, float]]) -> tuple[str, str]:
+    """Cells in the reference and recall."""
+    cells, recall = ([row[key] for row in rows] for key in ("reference", "recall"))
+    if len(rows) == 1:
+        return f"{cells[0]:.0f}", f"{recall[0]:.2f}"
+    low, high = min(recall), max(recall)
+    mean = f"{_mean(rows, 'recall', 2)} [{low:.2f}, {high:.2f}]"
+    return f"{min(cells):.0f} to {max(cells):.0f}", mean
+
+
+def _groups(queries: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Methods of each query, draws of the same cells together."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for one in queries:
         title, _, draw = str(one["query"]).rpartition(" ")
         name = title if draw.isdigit() else str(one["query"])
         groups.setdefault(f"{one['set']}: {name}", []).append(one["methods"])
-    return HEAD, [_row(name, found) for name, found in groups.items()]
+    return groups
 
 
 def _row(name: str, found: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -16,7 +16,7 @@ from _pretraining_tables import FEW as FEW_LABELS
 from _pretraining_tables import SCORES as ZERO_SHOT
 from _pretraining_tables import pretraining_rows
 from _shipped_tables import shipped_tables
-from _stated_error_table import stated_error_rows
+from _stated_error_table import rare_types_rows, stated_error_rows
 
 HERE = Path(__file__).parent
 SCORES = {
@@ -410,7 +410,8 @@ def stated_error_table(content: dict[str, Any]) -> str:
         f"{content['date'][:10]}, commit {', '.join(commits)}, {machine['threads']} threads of "
         f"{machine['cores']} cores ({machine['cpu']})."
     )
-    return f"{markdown(*stated_error_rows(queries))}\n\n{told}"
+    rare = f"Types of few cells:\n\n{markdown(*rare_types_rows(queries))}"
+    return f"{markdown(*stated_error_rows(queries))}\n\n{rare}\n\n{told}"
 
 
 def integration_table(content: dict[str, Any]) -> str:
