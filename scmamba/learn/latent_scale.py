@@ -51,9 +51,9 @@ def induced_metric(
     >>> bool(3.8 < metric[0, 0] / metric[1, 1] < 4.2)
     True
     """
-    centered = _centered(latent, batch_ids)
-    cross = (values.T @ centered).T  # as the latent is centered, the values need not be
-    spread = centered.T @ centered
+    inside = centered(latent, batch_ids)
+    cross = (values.T @ inside).T  # as the latent is centered, the values need not be
+    spread = inside.T @ inside
     ridge = _RIDGE * max(np.trace(spread) / len(spread), 1e-9)
     loadings = np.linalg.solve(spread + ridge * np.eye(len(spread)), cross)
     member, number = _members(batch_ids)
@@ -76,13 +76,20 @@ def scale_by(metrics: Sequence[Floats], latent: npt.NDArray[np.float32], batch_i
     batch_ids
         (n_cells,) from 0.
     """
-    centered = _centered(latent, batch_ids)
-    spread = centered.T @ centered
+    inside = centered(latent, batch_ids)
+    spread = inside.T @ inside
     squares, axes = np.linalg.eigh(np.sum(metrics, axis=0))
     largest = max(float(squares[-1]), _TINY)
     scale = (axes * np.sqrt(np.maximum(squares / largest, _SMALLEST))) @ axes.T
     kept = np.trace(scale @ spread @ scale) / max(np.trace(spread), _TINY)
     return np.asarray(scale / np.sqrt(kept if kept > 0 else 1.0))
+
+
+def centered(cells: npt.NDArray[np.floating], batch_ids: Ints) -> Floats:
+    """(n_cells, d) less the mean of each cell's batch; ``batch_ids`` (n_cells,) from 0."""
+    z = cells.astype(np.float64)
+    member, number = _members(batch_ids)
+    return np.asarray(z - ((member @ z) / number[:, None])[batch_ids])
 
 
 def _members(batch_ids: Ints) -> tuple[sparse.csr_matrix, Floats]:
@@ -91,9 +98,3 @@ def _members(batch_ids: Ints) -> tuple[sparse.csr_matrix, Floats]:
     ones = np.ones(len(batch_ids))
     member = sparse.csr_matrix((ones, (batch_ids, np.arange(len(ones)))))
     return member, np.maximum(np.bincount(batch_ids, minlength=n_batches), 1).astype(float)
-
-
-def _centered(latent: npt.NDArray[np.float32], batch_ids: Ints) -> Floats:
-    z = latent.astype(np.float64)
-    member, number = _members(batch_ids)
-    return np.asarray(z - ((member @ z) / number[:, None])[batch_ids])

@@ -2,9 +2,11 @@
 
 Cells belong to clusters in shares that depend on the angle to each center and on how rare their
 batch is there; within a cluster, each batch has an offset from the mean of all. Clusters and
-offsets are those of Harmony (Korsunsky et al., Nature Methods 2019), but for the shrinkage: an
-offset is multiplied by the positive part of 1 - s / |offset|^2, where s is the squared length that
-chance alone gives it (James and Stein, 1961), so that batches that mix already stay as they are.
+offsets are those of Harmony (Korsunsky et al., Nature Methods 2019), but for the shrinkage. An
+offset is shrunk towards the mean offset of its batch over all clusters, and that mean towards
+zero: what is shrunk is multiplied by the positive part of 1 - s / |it|^2, where s is the squared
+length that chance alone gives it (James and Stein, 1961). Batches that mix already stay as they
+are, and those of few cells are moved by what their clusters have in common.
 What is fitted are tables: the correction of a cell depends on that cell and its batch alone.
 """
 
@@ -193,10 +195,22 @@ def _moments(cells: Floats, shares: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _shrunk(offsets: Floats, chance: Floats, total: Floats) -> Floats:
-    """Shrink offsets (..., K, d) by the squared length (..., K) that chance gives them."""
-    squared = np.maximum((offsets**2).sum(-1), _TINY)
-    factor = np.where(total > _TINY, np.maximum(1 - chance / squared, 0), 0)
-    return np.asarray(factor[..., None] * offsets, np.float32)
+    """Shrink offsets (..., K, d) of clusters towards their mean, and that mean towards zero.
+
+    ``chance`` (..., K) is the squared length that chance gives them, ``total`` (..., K) the sum of
+    shares; clusters without cells have no offset.
+    """
+    weight = total / np.maximum(total.sum(-1, keepdims=True), _TINY)
+    mean = (weight[..., None] * offsets).sum(-2)
+    mean = _stein(mean, (weight**2 * chance).sum(-1))[..., None, :]
+    found = mean + _stein(offsets - mean, chance)
+    return np.asarray(np.where((total > _TINY)[..., None], found, 0), np.float32)
+
+
+def _stein(vectors: Floats, chance: Floats) -> Floats:
+    """Shrink vectors (..., d) by the squared length (...,) that chance gives them."""
+    squared = np.maximum((vectors**2).sum(-1), _TINY)
+    return np.asarray(np.maximum(1 - chance / squared, 0)[..., None] * vectors)
 
 
 def _spread(shares: Floats, offsets: Floats, batch_ids: Ints) -> Floats:

@@ -133,12 +133,14 @@ def integrate(
     Returns
     -------
     The integrator, or (copy, integrator) with ``copy=True``. Written are ``obsm["X_scmamba"]``
-    (n_obs, d) and ``uns["scmamba"]``. With ``correct``: ``layers["scmamba_corrected"]``, in counts
-    or bins as ``uns`` says, sparse, for the genes in ``var["scmamba_decoded"]`` alone. Decoded
-    values are model estimates: they vary less than measurements, so do not test for differential
-    expression on them. For mapped cells: ``obs["scmamba_distance"]`` to the reference (1 is usual
-    within it) and, where the reference has labels, ``obs["scmamba_cell_type"]`` and
-    ``obs["scmamba_confidence"]``, the fraction of the nearest reference cells that agree.
+    (n_obs, d) and ``uns["scmamba"]``. The embedding holds the ``training.n_latent`` dimensions of
+    the latent; of counts without labels, as many principal components follow where batches mix in
+    them too. With ``correct``: ``layers["scmamba_corrected"]``, in counts or bins as ``uns`` says,
+    sparse, for the genes in ``var["scmamba_decoded"]`` alone. Decoded values are model estimates:
+    they vary less than measurements, so do not test for differential expression on them. For mapped
+    cells: ``obs["scmamba_distance"]`` to the reference (1 is usual within it) and, where the
+    reference has labels, ``obs["scmamba_cell_type"]`` and ``obs["scmamba_confidence"]``, the
+    fraction of the nearest reference cells that agree.
 
     Raises
     ------
@@ -153,7 +155,7 @@ def integrate(
     >>> quick = scmamba.tasks.IntegrationTraining(epochs=1, n_layer=0, width=16, n_latent=5)
     >>> integrator = scmamba.tasks.integrate(adata, "batch", training=quick)
     >>> adata.obsm["X_scmamba"].shape, integrator.batches
-    ((60, 5), ('batch_0', 'batch_1'))
+    ((60, 10), ('batch_0', 'batch_1'))
     """
     request = IntegrationRequest.of(
         batch_key=batch_key,

@@ -25,6 +25,10 @@ def _slow_shares(fitted: SoftClusters, t: int, cell: np.ndarray, tilt: np.ndarra
     return shares / shares.sum()
 
 
+def _slow_shrunk(vector: np.ndarray, chance: float) -> np.ndarray:
+    return max(1 - chance / (vector @ vector), 0) * vector
+
+
 def test_a_cell_is_corrected_as_a_plain_loop_says() -> None:
     cells, batch_ids = _cells([0.0, 2.0, -1.0])
     fitted = SoftClusters.fit(cells, batch_ids, 0)
@@ -45,6 +49,7 @@ def test_offsets_of_a_new_batch_are_as_a_plain_loop_says() -> None:
     for t in range(len(_WIDTHS)):
         shares = np.array([_slow_shares(fitted, t, cell, 0.0) for cell in now])
         offsets = np.zeros_like(fitted.means[t], dtype=np.float64)
+        total, chance = np.zeros(len(offsets)), np.zeros(len(offsets))
         near = shares.argmax(1)
         within = [
             ((now[i] - fitted.means[t, k]) ** 2).sum() <= _REACH * fitted.variances[t, k]
@@ -53,9 +58,12 @@ def test_offsets_of_a_new_batch_are_as_a_plain_loop_says() -> None:
         for k in range(len(offsets)):
             w = shares[within, k]
             offset = w @ new[within] / w.sum() - fitted.means[t, k]
-            chance = fitted.variances[t, k] * (w**2).sum() / w.sum() ** 2
-            offsets[k] = max(1 - chance / (offset @ offset), 0) * offset
-        now = new - shares @ offsets
+            offsets[k], total[k] = offset, w.sum()
+            chance[k] = fitted.variances[t, k] * (w**2).sum() / w.sum() ** 2
+        weight = total / total.sum()
+        common = _slow_shrunk(weight @ offsets, (weight**2) @ chance)
+        kept = [_slow_shrunk(o - common, c) for o, c in zip(offsets, chance, strict=True)]
+        now = new - shares @ (common + np.stack(kept))
     np.testing.assert_allclose(fitted.correct_new(new), now, atol=2e-3)
 
 
@@ -84,6 +92,14 @@ def test_a_new_batch_meets_the_others_and_what_nobody_saw_does_not_count() -> No
     together = fitted.correct_new(np.concatenate([new, unseen]))
     np.testing.assert_allclose(together[: len(new)], found, atol=1e-4)
     assert np.linalg.norm(together[len(new) :] - unseen, axis=1).max() < 10
+
+
+def test_many_small_batches_are_moved_by_what_their_clusters_have_in_common() -> None:
+    shifts = list(np.linspace(-1.0, 1.0, 12))
+    cells, batch_ids = _cells(shifts, n=30)
+    found = SoftClusters.fit(cells, batch_ids, 0).correct(cells, batch_ids)
+    means = [[one[batch_ids == b, 3].mean() for b in range(12)] for one in (cells, found)]
+    assert np.var(means[1]) < 0.05 * np.var(means[0])
 
 
 @pytest.mark.parametrize("seed", [0, 1])

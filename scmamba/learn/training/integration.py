@@ -40,7 +40,8 @@ class IntegrationTraining(Training):
     mamba_epochs
         Passes with Mamba layers. None: a 25th of ``epochs``.
     n_latent
-        Dimensions of the embedding.
+        Dimensions of the latent, and so many principal components beside it, see
+        :func:`scmamba.tasks.integrate`.
     max_cells
         Most cells of files that are trained on, drawn with small batches whole; the others are
         mapped. Cells in memory are all trained on.

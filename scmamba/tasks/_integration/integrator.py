@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +22,13 @@ from scmamba.jobs import AnyPath, RowBlocks
 from scmamba.jobs.blocks import computed
 from scmamba.jobs.executor import open_executor
 from scmamba.learn.artifact import Artifact, flattened, unflattened
+from scmamba.learn.components import Components
 from scmamba.learn.reference import Reference
 from scmamba.learn.soft_clusters import SoftClusters
 from scmamba.models import CellModel
 from scmamba.nn.heads import LatentHead
 from scmamba.pp.expression import Expression
+from scmamba.pp.normalize import log_normalize
 from scmamba.stream.expressions import Expressions
 from scmamba.stream.formats import as_path
 from scmamba.stream.source import open_cells
@@ -46,10 +48,11 @@ if TYPE_CHECKING:
 ARTIFACT = Artifact("integrator")
 _OLD_NAMES = {"unit": "likelihood", "own_genes": "reads_panel", "usual": "median_knn_distance"}
 """Entries of folders of format version 1."""
-_CORRECTION = "correction"
-"""Prefix of its arrays."""
+_CORRECTION, _COMPONENTS = "correction", "components"
+"""Prefixes of their arrays."""
 Likelihood = Literal["counts", "bins", "nothing"]
 """What an integrator decodes."""
+_Part = TypeVar("_Part", SoftClusters, Components)
 AVERAGE = "average"
 """As of which batch expression is decoded, if as of all on average."""
 
@@ -79,6 +82,9 @@ class Integrator(Described):
     correction
         Offsets of batches within soft clusters, taken off every embedding; None for a model that is
         taken as it is, and for a folder that was saved without them.
+    components
+        Principal components that follow the latent in every embedding; None where it is the latent
+        alone.
     history
         Training curve, one row per epoch.
     bag
@@ -104,6 +110,7 @@ class Integrator(Described):
     reads_panel: bool
     about: dict[str, Any]
     correction: SoftClusters | None = field(default=None, compare=False)
+    components: Components | None = field(default=None, compare=False)
     history: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
     bag: CellModel | None = field(default=None, compare=False)
 
@@ -124,9 +131,10 @@ class Integrator(Described):
             entries[f"stage {stage}"] = f"{held}, batch entropy {scores['mixing']:.3f}"
         if "correction" in about:
             found = about["correction"]
+            linear = f"{n} principal components, " if (n := found.get("components", 0)) else ""
             entries["correction"] = (
-                f"{found['clusters']} soft clusters moved cells by {found['moved']:.3f} of the "
-                f"spread, batch entropy {found['mixing']:.3f}"
+                f"{linear}{found['clusters']} soft clusters moved cells by "
+                f"{found['moved']:.3f} of the spread, batch entropy {found['mixing']:.3f}"
             )
         return "Integrator", entries
 
@@ -168,7 +176,7 @@ class Integrator(Described):
         >>> quick = IntegrationTraining(epochs=1, n_layer=0, n_latent=5)
         >>> mapped = integrate(adata, "batch", training=quick).map(adata, "batch")
         >>> mapped.embedding.shape, mapped.normed_as["batch_1"]
-        ((60, 5), 'batch_1')
+        ((60, 10), 'batch_1')
         """
         cells = as_path(adata)
         path = cells if isinstance(cells, Path) else None
@@ -203,14 +211,20 @@ class Integrator(Described):
     def _states(
         self, reader: CellReader, found: Expression, names: npt.NDArray[np.object_]
     ) -> npt.NDArray[np.float32]:
-        """(n, d) cells before the statistics of their batch; of a zero-shot model, embedded.
+        """(n, d) cells before the statistics of their batch, and their principal components.
 
-        Blocks of cells can be given one after the other; ``names`` (n,) are their batches.
+        Of a zero-shot model: cells, embedded. Blocks of cells can be given one after the other;
+        ``names`` (n,) are their batches.
         """
         data = reader.tokens(found)
         if self.model.head(LatentHead) is None:
             return zero_shot(self.model, among_domains(self.model, self.batches, data, names))
-        return pooled(self.model, data).numpy()
+        states = pooled(self.model, data).numpy()
+        if self.components is None:
+            return states
+        counts = reader.counts(found)
+        assert counts is not None  # only beside a model that decodes them
+        return np.hstack([states, self.components.of(log_normalize(counts))])
 
     def _placed(
         self,
@@ -244,7 +258,7 @@ class Integrator(Described):
         Parameters
         ----------
         embedding
-            (n_cells, d) as :func:`scmamba.tasks.integrate` writes it.
+            (n_cells, d) as :func:`scmamba.tasks.integrate` writes it; its latent is read.
         depth
             (n_cells,) counts that each cell is to have over the panel; bins need none.
         batch
@@ -264,7 +278,8 @@ class Integrator(Described):
         wanted = range(len(self.batches)) if batch == AVERAGE else [self.batches.index(batch)]
         genes = self.model.vocab.index(self.panel.names) if self.model.vocab else np.arange(0)
         counts = depth if self.likelihood == "counts" else None
-        make = partial(corrected_blocks, self.model, embedding, genes, list(wanted), counts)
+        latent = embedding[:, : self.model.config.d_cell]
+        make = partial(corrected_blocks, self.model, latent, genes, list(wanted), counts)
         return RowBlocks((len(embedding), len(genes)), make)
 
     def _corrected_in(
@@ -300,6 +315,8 @@ class Integrator(Described):
         }
         if self.correction is not None:
             arrays |= flattened(_CORRECTION, self.correction)
+        if self.components is not None:
+            arrays |= flattened(_COMPONENTS, self.components)
         content = {
             "genes": self.panel.genes,
             "batches": self.batches,
@@ -340,7 +357,8 @@ class Integrator(Described):
                 likelihood=content["likelihood"],
                 reads_panel=content["reads_panel"],
                 about=content["about"],
-                correction=_correction(arrays),
+                correction=_part(SoftClusters, _CORRECTION, arrays),
+                components=_part(Components, _COMPONENTS, arrays),
                 history=saved.history,
             )
 
@@ -355,9 +373,9 @@ def _states(
     return {"states": integrator._states(reader, values, names[rows])}
 
 
-def _correction(arrays: Mapping[str, npt.NDArray[Any]]) -> SoftClusters | None:
-    found = any(name.startswith(f"{_CORRECTION}.") for name in arrays)
-    return unflattened(SoftClusters, _CORRECTION, arrays) if found else None
+def _part(kind: type[_Part], prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> _Part | None:
+    found = any(name.startswith(f"{prefix}.") for name in arrays)
+    return unflattened(kind, prefix, arrays) if found else None
 
 
 def check_batch(batch: str, known: tuple[str, ...]) -> None:

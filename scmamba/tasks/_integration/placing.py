@@ -58,7 +58,8 @@ def place_all(
     model, batches, reference, correction
         Of the integrator.
     states
-        (n, d) cells before the statistics of their batch; of a zero-shot model, embedded.
+        (n, d) cells before the statistics of their batch, followed by their principal components if
+        the integrator has them; of a zero-shot model, embedded.
     names
         (n,) batches.
     counts_of
@@ -71,7 +72,8 @@ def place_all(
     tried = {name: tried_rows(own) for name, own in rows.items() if name in new}
     wanted = np.sort(np.concatenate([np.zeros(0, np.int64), *tried.values()]))
     counts = counts_of(wanted) if len(wanted) and model.head(CountHead) is not None else None
-    embedding = np.empty((len(states), model.config.d_cell), np.float32)
+    states, linear = np.split(states, [model.config.encoder.d_model], axis=1)
+    embedding = np.empty((len(states), model.config.d_cell + linear.shape[1]), np.float32)
     normed_as = {}
     for name, own in rows.items():
         before, trial = torch.from_numpy(np.array(states[own])), None
@@ -80,11 +82,11 @@ def place_all(
             trial = Trial(before[at], counts[np.searchsorted(wanted, tried[name])])
         known = batches.index(name) if name in batches else None
         placed = place(model, before, trial, known)
-        embedding[own] = placed.embedding
+        embedding[own] = joined = np.hstack([placed.embedding, linear[own]])
         if correction is not None and known is None:
-            embedding[own] = correction.correct_new(placed.embedding)
+            embedding[own] = correction.correct_new(joined)
         elif correction is not None:
-            embedding[own] = correction.correct(placed.embedding, np.full(len(own), known))
+            embedding[own] = correction.correct(joined, np.full(len(own), known))
         normed_as[name or "all cells"] = _name(placed.normed_as, batches)
     if tried:
         logger.info(

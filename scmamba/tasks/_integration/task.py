@@ -12,7 +12,6 @@ from scipy import sparse
 
 from scmamba._errors import ScmambaError
 from scmamba.learn.reference import Reference
-from scmamba.learn.soft_clusters import SoftClusters
 from scmamba.learn.training import IntegrationObjectives, IntegrationTraining
 from scmamba.models import CellModel
 from scmamba.models.checkpoint.weights import BACKBONE, fill
@@ -21,6 +20,7 @@ from scmamba.pp.normalize import log_normalize
 from scmamba.stream.data import CellData
 from scmamba.tasks._forward import cell_data
 from scmamba.tasks._integration.batch_effects import batches_compare
+from scmamba.tasks._integration.correcting import Corrected, correct, correct_with_components
 from scmamba.tasks._integration.criteria import mixing
 from scmamba.tasks._integration.integrator import Integrator, Likelihood
 from scmamba.tasks._integration.learning import Learned, NetworkTask, finetune, learn
@@ -182,14 +182,13 @@ class FitTask:
         self, learned: Learned, cells: Cells, panel: Panel, *, reads_panel: bool
     ) -> Integrator:
         model, ids = learned.model, self.batch_ids
-        correction = SoftClusters.fit(learned.embedding, ids, self.seed)
-        embedding = correction.correct(learned.embedding, ids)
+        corrected = self._corrected(learned.embedding, cells)
         return Integrator(
             model=model,
             panel=panel,
             batches=self.batches,
             classes=() if self.labels is None else self.labels.classes,
-            reference=Reference.of(embedding, ids, cells.data.labels, self.seed),
+            reference=Reference.of(corrected.embedding, ids, cells.data.labels, self.seed),
             likelihood=self.likelihood,
             reads_panel=reads_panel,
             about={
@@ -205,15 +204,26 @@ class FitTask:
                 },
                 "normed": "by batch" if cells.normed_by_batch else "together",
                 "correction": {
-                    "clusters": correction.centers.shape[1],
-                    "moved": _moved(learned.embedding, embedding),
-                    "mixing": mixing(embedding, ids),
+                    "components": corrected.embedding.shape[1] - learned.embedding.shape[1],
+                    "clusters": corrected.correction.centers.shape[1],
+                    "moved": corrected.moved,
+                    "mixing": corrected.mixing,
                 },
             },
-            correction=correction,
+            correction=corrected.correction,
+            components=corrected.components,
             history=learned.history,
             bag=learned.bag,
         )
+
+    def _corrected(self, latent: npt.NDArray[np.float32], cells: Cells) -> Corrected:
+        """With components where distances in the latent mean expression, and batches still mix."""
+        if cells.counts is not None and not cells.n_classes:
+            values = log_normalize(cells.counts)
+            joined = correct_with_components(latent, values, self.batch_ids, self.seed)
+            if joined is not None:
+                return joined
+        return correct(latent, self.batch_ids, self.seed)
 
     def _about(self, model: CellModel) -> dict[str, Any]:
         return {
@@ -224,12 +234,6 @@ class FitTask:
             "unit": str(self.found.unit),
             "n_labeled": 0 if self.labels is None else len(self.labels.rows),
         }
-
-
-def _moved(before: npt.NDArray[np.float32], after: npt.NDArray[np.float32]) -> float:
-    """Root mean square of how far cells moved, in units of their spread."""
-    spread = np.sqrt(((before - before.mean(0)) ** 2).sum(1).mean())
-    return float(np.sqrt(((after - before) ** 2).sum(1).mean()) / max(spread, 1e-9))
 
 
 def _known(panel: Panel, net: CellModel) -> Panel:
