@@ -34,7 +34,11 @@ class PerturbationTraining(Training):
     d_state
         States per head of these layers.
     max_minutes
-        Most minutes that all networks of a fit may train. None: no limit.
+        Most minutes that the networks of a fit, one more than ``n_folds``, may train together. The
+        statistical model and its fits without what is held out come on top. What was cut is told
+        in ``about`` of the model, and how much that is depends on the speed of the machine: give
+        None, no limit, for results that do not. With Mamba layers and thousands of effects that
+        may take an hour.
     n_genes
         Genes that the network corrects: those with the largest measured effects.
     n_folds

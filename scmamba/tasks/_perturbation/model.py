@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from anndata import AnnData
@@ -108,6 +108,14 @@ class PerturbationModel(Described):
             names=["context", "perturbation", "dose"],
         )
         return pd.DataFrame(self.table.effects, index, self.genes)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """How it was made: the seed, and of a network its shares, its time and what was cut."""
+        told: dict[str, Any] = {"seed": self.seed}
+        if (residual := self.fitted.residual) is not None:
+            told |= {"residual_shares": dict(residual.shares), **residual.time}
+        return told
 
     @cached_property
     def validation(self) -> pd.DataFrame:
@@ -339,4 +347,6 @@ class PerturbationModel(Described):
         if self.fitted.residual is not None:
             shares = self.fitted.residual.shares.items()
             entries["neural residual"] = ", ".join(f"{v:.0%} for an unseen {k}" for k, v in shares)
+            if (cut := self.about.get("cut", "nothing")) != "nothing":
+                entries["cut by time"] = cut
         return "Perturbation model", entries

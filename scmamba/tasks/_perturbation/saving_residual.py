@@ -28,6 +28,7 @@ def residual_content(residual: Residual, arrays: dict[str, npt.NDArray[Any]]) ->
         "known": list(reader.known),
         "scale": reader.scale,
         "network": None,
+        "time": dict(residual.time),
     }
     if network is not None:
         arrays |= {_WEIGHTS + k: v.detach().numpy() for k, v in network.state_dict().items()}
@@ -57,4 +58,4 @@ def read_residual(
         network = ResidualNetwork(state["genes"], reader.d_perturbation, **content["network"])
         network.load_state_dict(state)
         network.eval()
-    return Residual(network, reader, content["shares"])
+    return Residual(network, reader, content["shares"], content.get("time", {}))

@@ -56,6 +56,14 @@ def test_what_the_flag_tells_is_learned(monkeypatch):
     np.testing.assert_array_equal(alone[0], found[1])
 
 
+def test_what_the_time_limit_cut_is_told():
+    training = PerturbationTraining(epochs=100_000, width=8, max_minutes=0.005)
+    residual = EffectModel(training=training).fit(_table(False)).residual
+    assert residual.time["max_minutes"] == 0.005
+    for network in range(1, 4):
+        assert f"of 100000 epochs (network {network} of 4)" in residual.time["cut"]
+
+
 def test_held_out_predictions_never_saw_their_perturbation():
     table = _table(False)
     examples = left_out(EffectModel(), table, 3, 0)

@@ -321,6 +321,7 @@ def test_a_network_is_saved_with_its_shares(tmp_path, monkeypatch):
     assert "50% for an unseen perturbation" in repr(model)
     model.save(tmp_path / "model")
     again = PerturbationModel.load(tmp_path / "model")
+    assert again.about == model.about and model.about["cut"] == "nothing"
     cells = adata[adata.obs["target"] == "control"]
     for one in (["gene_9"], ["gene_1"]):
         expected = model.predict(cells, one).X.toarray()

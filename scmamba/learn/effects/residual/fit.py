@@ -84,9 +84,9 @@ def fit_residual(
     correction = np.zeros_like(target)
     n = training.n_folds
     for fold in range(n):
-        seconds = budget.part(1 / (n + 1 - fold)).seconds_left
+        part, text = budget.part(1 / (n + 1 - fold)), f"network {fold + 1} of {n + 1}"
         held = examples.folds == fold
-        network = _trained(reader, table, examples, ~held, training, seed, seconds)
+        network = _trained(reader, table, examples, ~held, training, seed, part, text)
         correction[held] = _corrections(network, reader, table, examples, held)
     shares = {
         str(kind): choose_share(target[mine], correction[mine], trust[mine])
@@ -94,13 +94,12 @@ def fit_residual(
         for mine in [examples.unseen == kind]
     }
     logger.info("share of the neural residual by what is unseen: %s", shares)
-    if not any(shares.values()):
-        return Residual(None, reader, shares)
-    every = np.ones(len(target), bool)
-    seconds = budget.seconds_left
-    return Residual(
-        _trained(reader, table, examples, every, training, seed, seconds), reader, shares
-    )
+    final = None
+    if any(shares.values()):
+        part, text = budget.part(1.0), f"network {n + 1} of {n + 1}"
+        every = np.ones(len(target), bool)
+        final = _trained(reader, table, examples, every, training, seed, part, text)
+    return Residual(final, reader, shares, budget.about)
 
 
 def left_out(
@@ -155,9 +154,10 @@ def _trained(
     chosen: npt.NDArray[np.bool_],
     training: PerturbationTraining,
     seed: int,
-    seconds: float,
+    budget: TimeBudget,
+    text: str,
 ) -> ResidualNetwork:
-    """Train on chosen examples for at most ``seconds``."""
+    """Train on chosen examples; ``text`` names the network where the time is over earlier."""
     rows = examples.rows[chosen]
     tables = [] if reader.embeddings is None else list(reader.embeddings.tables.values())
     inputs = _inputs(reader, table, examples, chosen)
@@ -183,19 +183,19 @@ def _trained(
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, training.learning_rate, total_steps=steps + 1
         )
-        budget = TimeBudget(seconds / 60) if 0 < seconds < float("inf") else TimeBudget(None)
-        for epoch in range(training.epochs):
-            if budget.seconds_left == 0 or seconds == 0:
-                logger.info("time is over: %d of %d epochs", epoch, training.epochs)
+        orders = (torch.randperm(n) for _ in range(training.epochs))
+        batches = (batch for order in orders for batch in order.split(training.batch_size))
+        for step, batch in enumerate(batches):
+            if budget.seconds_left == 0:
+                budget.cut("epochs", training.epochs * step / steps, training.epochs, text)
                 break
-            for batch in torch.randperm(n).split(training.batch_size):
-                error = (network(*(x[batch] for x in inputs)) - target[batch]).square().mean(1)
-                loss = (trust[batch] * error).mean()
-                optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-                optimizer.step()
-                schedule.step()
+            error = (network(*(x[batch] for x in inputs)) - target[batch]).square().mean(1)
+            loss = (trust[batch] * error).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
     return network.eval()
 
 

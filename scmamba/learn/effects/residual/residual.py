@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -33,11 +33,14 @@ class Residual:
         Makes its inputs.
     shares
         Share of the correction by what is unseen; 0 where held-out effects do not favor it.
+    time
+        Time limit, time taken and what was cut; empty without a limit.
     """
 
     network: ResidualNetwork | None
     reader: Reader
     shares: Mapping[str, float]
+    time: Mapping[str, Any] = field(default_factory=dict)
 
     def correcting(self, perturbation: Perturbation, unseen: Unseen, effect: Effect) -> Effect:
         """Add the share of the correction to an effect; each cell by itself, not in a batch."""
