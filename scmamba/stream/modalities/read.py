@@ -11,6 +11,7 @@ import pandas as pd
 from scmamba._errors import ScmambaError
 from scmamba._log import logger
 from scmamba._text import label_texts, obs_column
+from scmamba.stream.modalities.cell_names import check_names
 from scmamba.stream.modalities.container import KINDS, Modalities
 from scmamba.stream.modalities.joined import joined
 from scmamba.stream.modalities.parts import Part, parts_of
@@ -56,7 +57,8 @@ def read_modalities(
     ------
     ScmambaError
         If ``data`` is of no supported type, a modality is missing, empty or without any value,
-        cells of one modality have the same name, peaks are not intervals or of several genome
+        cells of one modality have the same name, modalities name the same cells by barcodes with
+        and without a suffix, peaks are not intervals or of several genome
         builds, or values are negative or not finite.
 
     Examples
@@ -84,6 +86,7 @@ def read_modalities(
         if chosen:
             found[name] = joined(name, chosen, obs.index, batch)
     result = Modalities(found, obs)
+    check_names(result)
     places = [one.intervals for name, one in found.items() if name != "prot"]
     require_one_build(places, "genes (their places in var) and peaks")
     _report(result)
@@ -131,9 +134,11 @@ def _report(found: Modalities) -> None:
     if len(found) > 1 and not found.n_paired:
         apart = (found.measured.sum(1) < 2).all()
         logger.warning(
-            "no cell has %s%s",
+            "no cell has %s (cells are named %s)",
             "two modalities: nothing ties their embeddings together" if apart else "all modalities",
-            _hint(found),
+            ", ".join(
+                f"{found.obs.index[one.cells[0]]!r} in {name}" for name, one in found.items()
+            ),
         )
     places = found["atac"].intervals if "atac" in found else None
     if places is not None and not possible_builds(places):
@@ -145,17 +150,3 @@ def _report(found: Modalities) -> None:
     for name, one in found.items():
         if len(one.panels) > 1 and not one.panels.all(0).any():
             logger.warning("%s: no feature was measured in all cells", name)
-
-
-def _hint(found: Modalities) -> str:
-    """Say how names would match, where they do without the number of the lane."""
-    bare = found.obs.index.str.replace(r"[-_.]\d+$", "", regex=True)
-    groups = [set(bare[one.cells]) for one in found.values()]
-    n_shared = len(set.intersection(*groups))
-    if n_shared < 0.5 * min(map(len, groups)):
-        return ""
-    example = [found.obs.index[one.cells[0]] for one in found.values()]
-    return (
-        f", but {n_shared:,} would without the number at the end of their names "
-        f"({', '.join(map(repr, example))}): rename the cells of one modality if they are the same"
-    )

@@ -172,12 +172,29 @@ def test_one_modality_is_read(rna: ad.AnnData, capsys: pytest.CaptureFixture[str
     assert "no cell has all" not in capsys.readouterr().err
 
 
-def test_names_that_would_match(
+@pytest.mark.parametrize(
+    ("of_rna", "of_prot"),
+    [("{}-1", "{}"), ("{}", "s2_{}"), ("{}-1-rna", "{}-2-prot"), ("gex#{}-1", "{}_3")],
+)
+def test_names_that_would_match_by_barcode(
+    rna: ad.AnnData, prot: ad.AnnData, of_rna: str, of_prot: str
+) -> None:
+    rna.obs_names = [of_rna.format(name) for name in rna.obs_names]
+    prot.obs_names = [of_prot.format(name) for name in prot.obs_names]
+    told = f"'rna' .{of_rna.format('c0')!r}. and 'prot' .{of_prot.format('c0')!r}., but 12 would"
+    with pytest.raises(ScmambaError, match=told):
+        read_modalities({"rna": rna, "prot": prot})
+
+
+def test_other_cells_are_told_with_their_names(
     rna: ad.AnnData, prot: ad.AnnData, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rna.obs_names = [f"{name}-1" for name in rna.obs_names]
+    for names in ([f"other{i}-1" for i in range(12)], [f"c_{i}" for i in range(12)]):
+        prot.obs_names = names
+        assert read_modalities({"rna": rna, "prot": prot}).n_paired == 0
+        assert f"named 'c0' in rna, {names[0]!r} in prot" in capsys.readouterr().err
+    rna.obs_names = [f"rna_{i}" for i in range(12)]  # numbers are no barcodes
     assert read_modalities({"rna": rna, "prot": prot}).n_paired == 0
-    assert "but 12 would without the number" in capsys.readouterr().err
 
 
 def test_bad_input(rna: ad.AnnData, prot: ad.AnnData, atac: ad.AnnData) -> None:
