@@ -25,7 +25,8 @@ def multiomics(
         File to write: the same cells with the embedding; .h5mu where the input is a MuData, else
         .h5ad.
     model
-        Folder of a saved model, into which the cells are mapped.
+        Folder of a saved model, into which the cells are mapped. Folder or registered name of a
+        pretrained model of cells: a fit starts at its vectors.
     save_model
         Folder to save the fitted model to.
     report
@@ -36,6 +37,7 @@ def multiomics(
     from scmamba._keys import PREFIX
     from scmamba.cli._report import read_any
     from scmamba.tasks import multiomics as task
+    from scmamba.tasks._multiomics.model import is_multiomics
 
     if save_model is not None:
         writable_folder(save_model)
@@ -55,4 +57,14 @@ def multiomics(
             key_added=options.get("key_added", PREFIX),
         )
     print(fitted)
-    print(f"{output}: {len(fitted.reference.embedding):,} cells fitted")
+    done = "mapped" if model is not None and is_multiomics(model) else "fitted"
+    print(f"{output}: {_n_cells(output):,} cells {done}")
+
+
+def _n_cells(path: Path) -> int:
+    """Return how many cells a .h5ad or .h5mu file has."""
+    import h5py
+
+    with h5py.File(path) as file:
+        obs = file["obs"]
+        return len(obs[obs.attrs["_index"]])

@@ -21,6 +21,14 @@ from scmamba.tasks._multiomics.sizes import Order
 from scmamba.tasks._pretrained import pretrained
 
 ORDERS = ("genome", "vocabulary", "shuffled")
+OF_A_FIT = {
+    "labels_key": None,
+    "order": "genome",
+    "n_top_genes": 2000,
+    "training": None,
+    "objectives": None,
+}
+"""Options without a meaning where cells are mapped, and their defaults."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +81,17 @@ class MultiomicsRequest:
             given = getattr(self, name)
             if given is not None and not isinstance(given, kind):
                 raise ScmambaError(f"{name}={given!r}; give a scmamba.tasks.{kind.__name__}")
-            if given is not None and self.saved is not None:
-                raise ScmambaError(
-                    f"{name}= is for training, and model= is a fitted model that cells are mapped "
-                    "into without training; omit it"
-                )
+        if self.saved is not None:
+            self._check_mapping()
+
+    def _check_mapping(self) -> None:
+        """Raise ScmambaError where an option of a fit is given to a call that fits nothing."""
+        given = [f"{name}=" for name, usual in OF_A_FIT.items() if getattr(self, name) != usual]
+        if given:
+            raise ScmambaError(
+                f"for a fit alone: {', '.join(given)}; model= is a fitted model that cells are "
+                "mapped into without training: omit what is for a fit"
+            )
 
     def recipe(self) -> Recipe:
         """Return how the network is trained; a pretrained model is loaded."""

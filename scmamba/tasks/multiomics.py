@@ -65,8 +65,9 @@ def multiomics(
         ``obs`` column with cell types, known for some cells, which are transferred to others.
     model
         None: a model is fitted. A fitted one or its folder: the cells are mapped into it, without
-        training. A pretrained model of cells, its folder or registered name: a model is fitted
-        whose genes, batches and modalities start at the vectors of that model, and whose Mamba
+        training; ``labels_key``, ``order``, ``n_top_genes``, ``training`` and ``objectives`` are
+        refused. A pretrained model of cells, its folder or registered name: a model is fitted whose
+        genes, batches and modalities start at the vectors of that model, and whose Mamba
         layers (``training=MultiomicsTraining(n_layer=2)``) start as its first ones, at its width.
     modalities
         Names of modalities in the data by ours, ``{"rna": "GEX", "prot": "ADT"}``, where they
@@ -100,11 +101,13 @@ def multiomics(
     ``obsm["X_scmamba"]`` (n_obs, n_latent) from all modalities of a cell,
     ``obsm["X_scmamba_rna"]`` ... from one alone (NaN where it was not measured),
     ``obs["scmamba_weight_rna"]`` ..., the part of each modality in the embedding, and
-    ``uns["scmamba"]`` with what was measured where. With ``labels_key`` or for mapped cells of a
+    ``uns["scmamba"]`` with how many cells and features of each modality were measured in which
+    batch. With ``labels_key`` or for mapped cells of a
     model with labels: ``obs["scmamba_cell_type"]`` and ``obs["scmamba_confidence"]``, the fraction
     of the nearest fitted cells that agree. With ``impute``: ``layers["scmamba_imputed"]`` of each
     modality and ``var["scmamba_reliability"]``; of proteins in ``obsm``,
-    ``obsm["scmamba_imputed_prot"]``.
+    ``obsm["scmamba_imputed_prot"]``. A layer holds the cells of its modality alone;
+    ``model.impute(data, "prot")`` returns all cells.
 
     Raises
     ------

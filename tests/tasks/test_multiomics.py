@@ -294,11 +294,59 @@ def test_wrong_data_is_refused(data: dict[str, AnnData], model: MultiomicsModel)
         model.map({"rna": data["rna"], "atac": shifted}, batch_key="batch")
     with pytest.raises(ScmambaError, match="was not fitted"):
         model.impute(data, "spatial")
-    with pytest.raises(ScmambaError, match="give 0"):
+    with pytest.raises(ScmambaError, match="kl=-1; give"):
         MultiomicsObjectives(kl=-1)
 
 
-def test_files_and_command_line(tmp_path: Any) -> None:
+def test_what_is_for_a_fit_is_refused_where_cells_are_mapped(
+    data: dict[str, AnnData], model: MultiomicsModel
+) -> None:
+    """All that was given is named at once."""
+    given = {"order": "shuffled", "n_top_genes": 10, "labels_key": "cell_type", "training": QUICK}
+    with pytest.raises(ScmambaError, match="labels_key=, order=, n_top_genes=, training=; model="):
+        multiomics(data, batch_key="batch", model=model, **given)
+
+
+def test_layers_are_mapped_and_imputed_from(
+    data: dict[str, AnnData], model: MultiomicsModel
+) -> None:
+    """Counts in a layer are the same as in X."""
+    moved = {name: adata[:9].copy() for name, adata in data.items()}
+    part = {name: adata.copy() for name, adata in moved.items()}
+    for adata in moved.values():
+        adata.layers["counts"] = adata.X.copy()
+        adata.X = adata.X * 0.5
+    options = {"batch_key": "batch", "layer": "counts"}
+    expected = model.map(part, batch_key="batch").embedding
+    np.testing.assert_array_equal(model.map(moved, **options).embedding, expected)
+    imputed = model.impute(part, "prot", batch_key="batch")
+    np.testing.assert_array_equal(model.impute(moved, "prot", **options), imputed)
+
+
+def test_mapped_cells_print_a_summary(data: dict[str, AnnData], model: MultiomicsModel) -> None:
+    """Numbers of cells, no arrays."""
+    some = {"rna": data["rna"], "prot": data["prot"][:50].copy()}
+    text = repr(model.map(some, batch_key="batch"))
+    assert "150, embedded in 6 dimensions" in text and "measured in 50 cells" in text
+    assert "array(" not in text and len(text.splitlines()) < 8
+
+
+def test_features_of_two_panels_are_told_by_batch() -> None:
+    """Half of the cells, of one batch, were stained with four proteins of six."""
+    data = cells(n_cells=60, n_genes=60, n_peaks=0)
+    batch = data["rna"].obs["batch"].astype(str)
+    first, second = sorted(set(batch))
+    parts = [
+        {"rna": data["rna"][rows].copy(), "prot": data["prot"][rows, :n].copy()}
+        for rows, n in ((batch == first, 6), (batch == second, 4))
+    ]
+    model = multiomics(parts, batch_key="batch", training=MultiomicsTraining(epochs=1, n_latent=4))
+    told = model.about["measured_features_by_batch"]
+    n_genes = model.about["n_features"]["rna"]
+    assert told == {first: {"rna": n_genes, "prot": 6}, second: {"rna": n_genes, "prot": 4}}
+
+
+def test_files_and_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """An AnnData with proteins goes through the command; a saved model maps it again."""
     from scmamba.cli.main import main
 
@@ -312,9 +360,12 @@ def test_files_and_command_line(tmp_path: Any) -> None:
     assert main(fit) == 0
     first = ad.read_h5ad(made)
     assert first.obsm["scmamba_imputed_prot"].shape == (40, 6)
+    adata[:30].write_h5ad(tmp_path / "cells.h5ad")
+    assert "40 cells fitted" in capsys.readouterr().out
     assert main([*command, "--model", saved]) == 0
+    assert "30 cells mapped" in capsys.readouterr().out
     np.testing.assert_allclose(
-        ad.read_h5ad(made).obsm["X_scmamba"], first.obsm["X_scmamba"], atol=1e-4
+        ad.read_h5ad(made).obsm["X_scmamba"], first.obsm["X_scmamba"][:30], atol=1e-4
     )
     assert main([*command[:2], "--output", str(tmp_path / "made.h5mu")]) == 2
 

@@ -101,7 +101,9 @@ class FitTask:
     def _about(
         self, whole: Blocks, n_held: int, predictors: Predictors, recipe: Recipe, n_layer: int
     ) -> dict[str, Any]:
-        reliability = {}
+        reliability, given = {}, [*enumerate(sorted(set(self.batch_names.tolist())))]
+        n_batches = len(given)
+        covered = [block.covered_in(whole.batch_ids, n_batches).sum(1) for block in whole.blocks]
         for m, block in enumerate(whole.blocks):
             found = predictors.peaks.get(m) or predictors.imputers.get(m)
             if found is not None and np.isfinite(found.reliability).any():
@@ -118,7 +120,14 @@ class FitTask:
                     block.name: int(block.measured[whole.batch_ids == i].sum())
                     for block in whole.blocks
                 }
-                for i, name in enumerate(sorted(set(self.batch_names.tolist())))
+                for i, name in given
+                if name
+            },
+            "measured_features_by_batch": {
+                name: {
+                    block.name: int(n[i]) for block, n in zip(whole.blocks, covered, strict=True)
+                }
+                for i, name in given
                 if name
             },
             "n_features": {block.name: len(block.features) for block in whole.blocks},

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from scmamba._describe import Described
 from scmamba.learn.reference import Near, Reference
 from scmamba.tasks._multiomics.batches import Cells
 from scmamba.tasks._multiomics.trained import Trained
 
 
-@dataclass(frozen=True)
-class MappedCells:
+@dataclass(frozen=True, repr=False)
+class MappedCells(Described):
     """Cells in a fitted multi-omics model.
 
     Attributes
@@ -40,6 +42,19 @@ class MappedCells:
     weights: dict[str, npt.NDArray[np.float32]]
     measured: dict[str, npt.NDArray[np.bool_]]
     near: Near
+
+    def _summary(self) -> tuple[str, Mapping[str, str]]:
+        entries = {
+            "cells": f"{len(self.embedding):,}, embedded in {self.embedding.shape[1]} dimensions",
+            **{
+                name: f"measured in {int(there.sum()):,} cells, of mean weight "
+                f"{self.weights[name][there].mean() if there.any() else 0:.2f}"
+                for name, there in self.measured.items()
+            },
+            "distance": f"{np.nanmedian(self.near.distance):.2f} to the fitted cells (median; 1 is "
+            "usual)",
+        }
+        return "MappedCells", entries
 
 
 def mapped_cells(

@@ -114,6 +114,7 @@ class MultiomicsModel(Described):
         *,
         batch_key: str | None = None,
         modalities: Mapping[str, str] | None = None,
+        layer: str | Mapping[str, str] | None = None,
     ) -> MappedCells:
         """Bring new cells, with any of the modalities, into the embedding; nothing is trained.
 
@@ -126,13 +127,15 @@ class MultiomicsModel(Described):
             else one new batch. Batches that were fitted keep their place.
         modalities
             Names of modalities in the data by ours, where they differ: ``{"rna": "GEX"}``.
+        layer
+            Layer that holds counts, for all modalities or by modality; None: X.
 
         Raises
         ------
         ScmambaError
             No modality of the model is there, or one lacks half of its features.
         """
-        given = read_input(data, modalities, batch_key=batch_key)
+        given = read_input(data, modalities, layer, batch_key)
         return self._mapped(given, self._cells(given, batch_key))
 
     def _cells(self, given: Input, batch_key: str | None) -> Cells:
@@ -156,6 +159,7 @@ class MultiomicsModel(Described):
         relative: bool = False,
         batch_key: str | None = None,
         modalities: Mapping[str, str] | None = None,
+        layer: str | Mapping[str, str] | None = None,
     ) -> pd.DataFrame:
         """Predict one modality of cells, measured or not.
 
@@ -177,7 +181,7 @@ class MultiomicsModel(Described):
         relative
             For peaks: return log odds relative to how often each peak is open in all cells,
             instead of the probability that it is open.
-        batch_key, modalities
+        batch_key, modalities, layer
             See :meth:`map`.
 
         Returns
@@ -190,7 +194,7 @@ class MultiomicsModel(Described):
         ScmambaError
             The modality was not fitted, or never together with another one.
         """
-        given = read_input(data, modalities, batch_key=batch_key)
+        given = read_input(data, modalities, layer, batch_key)
         cells = self._cells(given, batch_key)
         m = self._position(modality)
         found = self._imputed(given, cells, m, log=log, relative=relative)
