@@ -66,7 +66,7 @@ def perturbation_lines(results: dict[str, Any], name: str) -> list[Line]:
 
 
 def multiomics_lines(results: dict[str, Any], name: str) -> list[Line]:
-    """Means over seeds of the first score of each setting."""
+    """Means over seeds of the first score of each setting; the interval is that of the seeds."""
     lines = []
     for (data, setting, figure), title in MULTIOMICS.items():
         if f"multiomics_{data}" != name:
@@ -77,7 +77,10 @@ def multiomics_lines(results: dict[str, Any], name: str) -> list[Line]:
                 found[run["method"]].append(run)
         rows = {method: _means(runs, figure) for method, runs in found.items()}
         if OURS in rows and peers(rows):
-            lines.append(_line(title, figure, rows))
+            line = _line(title, figure, rows)
+            values = ({run["seed"]: run[figure] for run in found[one]} for one in (OURS, line.peer))
+            spread = (line.difference[0], *_seed_range(*values))
+            lines.append(line._replace(difference=spread))
     return lines
 
 
@@ -115,6 +118,14 @@ def _line(title: str, figure: str, rows: Mapping[str, dict[str, Any]]) -> Line:
     ours, theirs = rows[OURS][figure], rows[peer][figure]
     spread = (ours - theirs, None, None)
     return Line(title, FIGURES[figure], ours, peer, theirs, spread, (rows[OURS], rows[peer]))
+
+
+def _seed_range(
+    ours: Mapping[int, float], theirs: Mapping[int, float]
+) -> tuple[float | None, float | None]:
+    """Lowest and highest difference over the seeds of both, where there are several."""
+    minus = [value - theirs[seed] for seed, value in ours.items() if seed in theirs]
+    return (min(minus), max(minus)) if len(minus) > 1 else (None, None)
 
 
 def _means(runs: Sequence[dict[str, Any]], figure: str) -> dict[str, Any]:

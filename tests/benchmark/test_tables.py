@@ -93,6 +93,18 @@ def test_lost_comparisons_stand_on_the_first_screen(scripts, tmp_path: Path) -> 
     assert [row[5] for row in table] == ["-0.100", "-0.050", "-0.100", "-0.100"]
 
 
+def test_rows_of_modalities_have_the_range_over_seeds(scripts, tmp_path: Path) -> None:
+    scores = {"scmamba": (0.9, 0.8), "totalVI": (0.7, 0.7)}
+    runs = [
+        {"method": name, "setting": "embedding", "seed": seed, "knn_accuracy": value}
+        for name, values in scores.items()
+        for seed, value in enumerate(values)
+    ]
+    (tmp_path / "multiomics_citeseq.json").write_text(json.dumps({"results": {"runs": runs}}))
+    (row,) = scripts["_overview"].overview(tmp_path)
+    assert row[5] == "+0.150 [+0.100, +0.200]"
+
+
 def test_results_that_are_there_are_drawn_in_present_words(scripts) -> None:
     page = scripts["_tables"].render()
     assert "wide alone" not in page.split("-->", 1)[1].replace("*", "").split("## Sequence")[0]
