@@ -53,3 +53,31 @@ def _over(rows: Sequence[dict[str, Any]], name: str) -> str:
     if not rows or rows[0].get(name) is None or rows[0]["method"] == "mini":
         return ""
     return "{:+.3f} ({:+.3f} to {:+.3f})".format(*rows[0][name])
+
+
+def integration_rows(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Batch correction by set and by what a fit starts from: means over seeds."""
+    scores = {"Bio conservation": 3, "Batch correction": 3, "Total": 3, "cpu_seconds": 1}
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((f"{row['set']} ({row['cells']:,} cells)", row["start"]), []).append(row)
+    body = []
+    for key, mine in groups.items():
+        means = {name: sum(row[name] for row in mine) / len(mine) for name in scores}
+        body.append([*key, *(f"{means[name]:.{digits}f}" for name, digits in scores.items())])
+    head = ["", "start", "bio conservation", "batch correction", "total", "processor seconds"]
+    return head, body
+
+
+def memory_rows(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Memory that was told before the start beside what training took."""
+    body = [
+        [
+            str(row["n_layer"]),
+            str(row["batch_size"]),
+            *(f"{row[name] / 1e9:.2f}" for name in ("told", "taken")),
+            f"{row['told'] / row['taken']:.2f}",
+        ]
+        for row in rows
+    ]
+    return ["Mamba layers", "cells in a batch", "GB told", "GB taken", "told over taken"], body

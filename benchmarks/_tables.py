@@ -14,7 +14,7 @@ from _overview import HEAD, overview
 from _perturbation_tables import ceiling_line, network_rows, perturbation_rows
 from _pretraining_tables import FEW as FEW_LABELS
 from _pretraining_tables import SCORES as ZERO_SHOT
-from _pretraining_tables import pretraining_rows
+from _pretraining_tables import integration_rows, memory_rows, pretraining_rows
 from _shipped_tables import shipped_tables
 from _stated_error_table import rare_types_rows, stated_error_rows
 
@@ -633,13 +633,30 @@ def pretraining_tasks_table(content: dict[str, Any]) -> str:
         [f"{n:,}", start, *(_number(_mean([r[k] for r in rows]), d) for k, d in names.items())]
         for (n, start), rows in groups.items()
     ]
+    head = ["labeled cells", "start", "accuracy", "macro-F1", "processor seconds"]
+    return f"{markdown(head, body)}\n\n{_told_of_tasks(content)}"
+
+
+def _told_of_tasks(content: dict[str, Any]) -> str:
+    """When, where and with which seeds rows were made."""
     machine, seeds = content["machine"], sorted({row["seed"] for row in content["rows"]})
-    told = (
+    return (
         f"{content['date'][:10]}, commit {content['commit']}, {machine['threads']} threads of "
         f"{machine['cores']} cores ({machine['cpu']}); seeds {', '.join(map(str, seeds))}."
     )
-    head = ["labeled cells", "start", "accuracy", "macro-F1", "processor seconds"]
-    return f"{markdown(head, body)}\n\n{told}"
+
+
+def pretraining_memory_table(content: dict[str, Any]) -> str:
+    """Memory told before the start and taken, and what it ran on."""
+    told = (
+        f"{content['date'][:10]}, commit {content['commit']}, torch {content['versions']['torch']}."
+    )
+    return f"{markdown(*memory_rows(content['rows']))}\n\n{told}"
+
+
+def pretraining_integration_table(content: dict[str, Any]) -> str:
+    """Batch correction from scratch and from a pretrained model: means over seeds."""
+    return f"{markdown(*integration_rows(content['rows']))}\n\n{_told_of_tasks(content)}"
 
 
 def network_table(content: dict[str, Any]) -> str:
@@ -689,6 +706,8 @@ def render() -> str:
         "perturbation_papalexi": perturbation_table,
         "pretraining": pretraining_table,
         "pretraining_tasks": pretraining_tasks_table,
+        "pretraining_integration": pretraining_integration_table,
+        "pretraining_memory": pretraining_memory_table,
         "perturbation_replogle": perturbation_table,
         "perturbation_op3": perturbation_table,
         "networks": network_table,

@@ -94,7 +94,7 @@ def fit_integrator(request: IntegrationRequest, inputs: Sequence[IntegrationInpu
     )
     if request.decodes:
         task.check_decodes()
-    return task.fit(request.start, finetune=request.finetune)
+    return task.fit(request.start, request.mode)
 
 
 def _rows_to_fit(
@@ -133,5 +133,5 @@ def call_digest(request: IntegrationRequest, jobs: Jobs) -> str:
     """Return one text that stands for all that decides the results."""
     saved = request.saved
     model = identity(request.model) if saved is None else f"{identity(saved.model)} {saved.about}"
-    options = repr(replace(request, model=None, saved=None))
+    options = repr(replace(request, model=None, saved=None, start=None))
     return digest(task="integrate", files=jobs.stamp(), model=model, options=options)

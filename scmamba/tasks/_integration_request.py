@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scmamba._errors import ScmambaError
@@ -14,6 +14,7 @@ from scmamba.learn.training import IntegrationObjectives, IntegrationTraining
 from scmamba.models import CellModel
 from scmamba.tasks._checks import check_at_least, check_folder
 from scmamba.tasks._integration.integrator import AVERAGE, Integrator, is_integrator
+from scmamba.tasks._pretrained import pretrained, starts_networks
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class IntegrationRequest:
         Names under which results are written.
     saved
         The integrator that ``model`` is or names; None where one has to be fitted.
+    start
+        The pretrained model that ``model`` is or names, or None.
     """
 
     batch_key: str
@@ -40,6 +43,7 @@ class IntegrationRequest:
     keys: Keys
     seed: int
     saved: Integrator | None = field(default=None, compare=False)
+    start: CellModel | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, *, key_added: str, seed: int | None, **options: Any) -> IntegrationRequest:
@@ -54,20 +58,25 @@ class IntegrationRequest:
         used = settings.seed if seed is None else seed
         made = cls(keys=Keys(key_added), seed=used, saved=_saved(options["model"]), **options)
         made._check()
+        model = made.model
+        if made.saved is None and model is not None and not isinstance(model, Integrator):
+            made = replace(made, start=pretrained(model))
+            made._check_start()
         return made
 
     @property
-    def finetune(self) -> bool:
-        """Whether a pretrained model is trained further."""
-        given = self.training is not None or self.objectives is not None
-        return self.start is not None and given
+    def mode(self) -> str:
+        """How ``model`` is used, if it is pretrained.
 
-    @property
-    def start(self) -> CellModel | str | os.PathLike[str] | None:
-        """The pretrained model to start from, or None."""
-        if self.saved is not None or isinstance(self.model, Integrator):
-            return None
-        return self.model
+        ``"scratch"`` without one; ``"initialize"``: a compact network starts from its gene
+        vectors; ``"finetune"``; or ``"zero-shot"``, as it is.
+        """
+        if self.start is None:
+            return "scratch"
+        if starts_networks(self.start):
+            return "initialize"
+        given = self.training is not None or self.objectives is not None
+        return "finetune" if given else "zero-shot"
 
     @property
     def decodes(self) -> bool:
@@ -102,14 +111,17 @@ class IntegrationRequest:
                     f"{name}= is for training, and model= is an integration that cells are mapped "
                     "into without training; omit it"
                 )
-        if self.finetune and self.training is not None and self.training.n_layer is not None:
-            raise ScmambaError(
-                f"training.n_layer={self.training.n_layer}: a pretrained model keeps its layers; "
-                "omit it"
-            )
         if self.decodes and self.saved is not None:
             self.saved._check_decodes(self.decoded_as)
-        if self.decodes and self.start is not None and not self.finetune:
+
+    def _check_start(self) -> None:
+        """Raise ScmambaError where options do not go with the pretrained model."""
+        n_layer = None if self.training is None else self.training.n_layer
+        if self.mode == "finetune" and n_layer is not None:
+            raise ScmambaError(
+                f"training.n_layer={n_layer}: a pretrained model keeps its layers; omit it"
+            )
+        if self.mode == "zero-shot" and self.decodes:
             raise ScmambaError(
                 "correct= needs a model that decodes expression, and a pretrained one that is used "
                 "as it is does not: give training=IntegrationTraining() to fine-tune it, or "
@@ -118,8 +130,10 @@ class IntegrationRequest:
 
     def training_for(self, n_cells: int) -> IntegrationTraining:
         """Return how the network is trained on ``n_cells`` cells, without None."""
-        given = self.training or IntegrationTraining()
-        return given.for_n(n_cells) if self.start is None else given.for_finetuning(n_cells)
+        given, mode = self.training or IntegrationTraining(), self.mode
+        if mode in ("scratch", "initialize"):
+            return given.for_n(n_cells, pretrained=mode == "initialize")
+        return given.for_finetuning(n_cells)
 
     def objectives_for(self, *, counts: bool) -> IntegrationObjectives:
         """Return the weights of the objectives for counts or for bins, without None."""

@@ -54,6 +54,11 @@ def model_genes(model: CellModel, found: Expression) -> GeneMatch:
     return match
 
 
+def starts_networks(model: CellModel) -> bool:
+    """Whether compact networks can start from its gene vectors: a bag of log-normalized values."""
+    return model.config.is_bag and model.config.encoder.value_type == "lognorm"
+
+
 def known_vectors(
     model: CellModel, names: Sequence[str]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:

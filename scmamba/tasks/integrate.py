@@ -81,9 +81,9 @@ def integrate(
 
     A network is trained on the cells themselves: it explains each cell's counts by a small latent
     vector and the batch, brings two random gene subsets of a cell together, and hides the batch
-    from an adversary. With ``model``, a pretrained one is used as it is or fine-tuned; or cells are
-    mapped into an integration that was fitted before. To map cells by the workers of a cluster, see
-    :meth:`Integrator.map`.
+    from an adversary. With ``model``, it starts from a pretrained one, or that is fine-tuned or
+    used as it is; or cells are mapped into an integration that was fitted before. To map cells by
+    the workers of a cluster, see :meth:`Integrator.map`.
 
     Parameters
     ----------
@@ -100,10 +100,12 @@ def integrate(
         ``objectives=IntegrationObjectives(cls=0, supcon=0)``. Missing values and ``"unknown"`` are
         no labels.
     model
-        None: a compact model is trained. A pretrained model, its folder or registered name: it is
-        used as it is, or fine-tuned where ``training`` or ``objectives`` is given. An integrator
-        or its folder: the cells are mapped into its integration, without training; of a list, each
-        file by itself.
+        None: a compact model is trained. A pretrained model, its folder or registered name: of one
+        without Mamba layers that reads log-normalized values, such as ``"scmamba-mini"``, the
+        compact model takes the gene vectors to start from, and fewer epochs; another one is used as
+        it is, or fine-tuned where ``training`` or ``objectives`` is given. An integrator or its
+        folder: the cells are mapped into its integration, without training; of a list, each file by
+        itself.
     layer
         Layer that holds the expression; None: ``X`` or ``.raw``, whichever holds counts.
     gene_key

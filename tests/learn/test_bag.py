@@ -11,9 +11,9 @@ from scmamba.learn.axes import fit_axes
 from scmamba.learn.bag import LabeledMatrix, fit_bag, outputs_of_matrix
 from scmamba.learn.training import AnnotationTraining
 from scmamba.models import CellModel
-from scmamba.tasks._annotation.gene_vectors import component_vectors
 from scmamba.tasks._annotation.networks import compact, compact_data, label_objective
 from scmamba.tasks._forward import forward
+from scmamba.tasks._gene_vectors import component_vectors
 from scmamba.train import FitConfig
 from scmamba.train.budget import TimeBudget
 

@@ -28,6 +28,8 @@ def test_nothing_is_left_open_but_what_held_out_examples_choose(kind) -> None:
 def test_fewer_cells_are_seen_from_a_pretrained_start() -> None:
     fresh, started = (AnnotationTraining().for_n(4_000, pretrained=p) for p in (False, True))
     assert (fresh.epochs, started.epochs) == (18, 7)
+    fresh, started = (IntegrationTraining().for_n(4_000, pretrained=p) for p in (False, True))
+    assert started.epochs == fresh.epochs // 3
 
 
 @pytest.mark.parametrize("kind", [AnnotationTraining, SequenceTraining])

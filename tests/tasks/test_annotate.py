@@ -23,8 +23,8 @@ from scmamba.pp.expression import expression
 from scmamba.tasks import AnnotationTraining, Annotator
 from scmamba.tasks._annotation import cells as cell_module
 from scmamba.tasks._annotation import networks, task
-from scmamba.tasks._annotation.gene_vectors import pretrained_vectors, start_vectors
 from scmamba.tasks._forward import cell_data
+from scmamba.tasks._gene_vectors import pretrained_vectors, start_vectors
 from scmamba.tasks._pretrained import model_genes
 from tests.tasks.tiny import TINY, annotate
 

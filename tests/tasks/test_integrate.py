@@ -22,8 +22,11 @@ from scmamba.models import CellModel
 from scmamba.stream import CellData
 from scmamba.tasks import IntegrationObjectives, IntegrationTraining, Integrator
 from scmamba.tasks import integrate as function
+from scmamba.tasks._integration import learning
 from scmamba.tasks._integration.criteria import mixing
 from scmamba.tasks._integration.matrix import MatrixBatches, matrix_of
+from scmamba.tasks._integration.network import GENE_SCALE
+from scmamba.tasks._integration_request import IntegrationRequest
 from scmamba.tokens.cells.tokenize import tokenize
 
 TINY = IntegrationTraining(
@@ -31,6 +34,10 @@ TINY = IntegrationTraining(
 )
 LAYERED = replace(TINY, n_layer=1)
 """With a Mamba layer, which needs no evidence as it was asked for."""
+BAG = {
+    "n_layer": 0, "value_type": "lognorm", "value_encoding": "product", "gene_norm": False,
+    "input_norm": "none", "final_norm": False, "pool": "mean",
+}  # fmt: skip
 
 
 def integrate(adata: ad.AnnData, batch_key: str = "batch", **options: Any) -> Any:
@@ -282,6 +289,58 @@ def test_fine_tuning_starts_from_the_model_and_leaves_it(
     assert batched.layers["scmamba_corrected"].nnz
     mapped = fitted.map(batched, "batch")
     np.testing.assert_allclose(mapped.embedding, batched.obsm["X_scmamba"], atol=1e-4)
+
+
+@pytest.mark.parametrize("n_layer", [0, 1])
+def test_a_compact_network_starts_from_a_pretrained_bag_of_genes(
+    batched, tiny_model: Callable[..., CellModel], tmp_path, monkeypatch, n_layer
+) -> None:
+    names = batched.var_names.tolist()
+    bag = tiny_model(names[2:], **BAG)
+    before = {name: t.clone() for name, t in bag.state_dict().items()}
+    started = []
+    train = learning.train_staged
+    monkeypatch.setattr(
+        learning, "train_staged", lambda own, n: started.append(own.build(0)) or train(own, n)
+    )
+    training = replace(TINY, n_layer=n_layer)
+    fitted = integrate(batched, model=bag, training=training, correct=True)
+    assert all(torch.equal(before[name], t) for name, t in bag.state_dict().items())
+    assert fitted.about["mode"] == "initialize" and fitted.reads_panel
+    assert fitted.model.config.encoder.n_layer == n_layer
+    vectors = started[0].gene_embedding.embedding.weight.detach().numpy()[: len(names)]
+    own, learned = vectors[:, :8], vectors[:, 8:16]
+    unknown = [fitted.panel.names.index(name) for name in names[:2]]
+    assert own[unknown].any(1).all() and not learned[unknown].any()
+    assert np.sqrt(np.mean(vectors[:, :16] ** 2)) == pytest.approx(GENE_SCALE, rel=1e-3)
+    table = bag.gene_embedding.embedding.weight.detach().numpy()
+    known = np.setdiff1d(np.arange(len(names)), unknown)
+    theirs = table[bag.vocab.index([fitted.panel.names[i] for i in known])]
+    turned = np.linalg.lstsq(theirs, learned[known], rcond=None)[0]
+    np.testing.assert_allclose(theirs @ turned, learned[known], atol=1e-4)
+    mapped = Integrator.load(fitted.save(tmp_path / "saved")).map(batched, "batch")
+    np.testing.assert_allclose(mapped.embedding, batched.obsm["X_scmamba"], atol=1e-4)
+
+
+def test_a_bag_of_genes_starts_a_network_without_training_given(
+    batched, tiny_model: Callable[..., CellModel]
+) -> None:
+    bag = tiny_model(batched.var_names.tolist(), **BAG)
+    for options in ({}, {"training": TINY}, {"objectives": IntegrationObjectives(ecs=1)}):
+        request = _request(model=bag, correct=True, **options)
+        assert request.mode == "initialize"
+        whole = request.training_for(3_800)
+        assert whole.epochs == (4 if "training" in options else 33)
+    layered = tiny_model(batched.var_names.tolist(), value_type="lognorm")
+    assert _request(model=layered).mode == "zero-shot"
+    assert _request(model=layered, training=IntegrationTraining()).mode == "finetune"
+    assert _request().mode == "scratch" and _request().training_for(3_800).epochs == 100
+
+
+def _request(**options: Any) -> IntegrationRequest:
+    given = dict.fromkeys(("labels_key", "model", "layer", "gene_key", "objectives", "training"))
+    rest = {"n_top_genes": None, "correct": False, "key_added": "scmamba", "seed": 0}
+    return IntegrationRequest.of(batch_key="batch", **{**given, **rest, **options})
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import numpy as np
 from scmamba._arguments import check_flag, check_number
 from scmamba.learn.training.base import Training
 
-_INTEGRATION_VISITS, _FINETUNE_VISITS = 380_000, 38_000
-"""Cells that an integrating network sees over all epochs, from scratch and in fine-tuning."""
+_VISITS, _VISITS_PRETRAINED, _FINETUNE_VISITS = 380_000, 127_000, 38_000
+"""Cells that an integrating network sees over all epochs: from scratch, from the gene vectors of a
+pretrained model, and in fine-tuning."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,14 @@ class IntegrationTraining(Training):
     ----------
     epochs
         Passes over the cells without Mamba layers, or of a pretrained model that is fine-tuned.
-        None: 6 to 200, fewer the more cells there are (fine-tuning: 3 to 20).
+        None: 6 to 200, fewer the more cells there are; a third from the gene vectors of a
+        pretrained model (fine-tuning: 3 to 20).
     learning_rate
         Peak learning rate of AdamW. None: 2e-3 (fine-tuning: 1e-4).
     batch_size
         Cells per step. None: 128 (fine-tuning: 32); half as many with Mamba layers.
     width
-        Width of a network that is trained from scratch.
+        Width of a compact network.
     n_layer
         Mamba layers of that network, added after ``epochs`` and kept. None: no layers; a pretrained
         model keeps its own.
@@ -76,9 +78,19 @@ class IntegrationTraining(Training):
         """
         return cls(**given).for_n(n_cells)
 
-    def for_n(self, n_cells: int) -> IntegrationTraining:
-        """Copy without None but for ``n_layer``, to train from scratch on ``n_cells`` cells."""
-        epochs = self.epochs or int(np.clip(_INTEGRATION_VISITS // max(n_cells, 1), 6, 200))
+    def for_n(self, n_cells: int, *, pretrained: bool = False) -> IntegrationTraining:
+        """Copy without None but for ``n_layer``, for a compact network of ``n_cells`` cells.
+
+        Parameters
+        ----------
+        n_cells
+            Number of cells.
+        pretrained
+            Whether the network starts from the gene vectors of a pretrained model, and sees fewer
+            cells.
+        """
+        visits, most = (_VISITS_PRETRAINED, 67) if pretrained else (_VISITS, 200)
+        epochs = self.epochs or int(np.clip(visits // max(n_cells, 1), 6, most))
         return self.filled(
             epochs=epochs, mamba_epochs=max(epochs // 25, 1), learning_rate=2e-3, batch_size=128
         )

@@ -26,13 +26,13 @@ from scmamba.models.device import resolve_device
 from scmamba.nn.heads import ClassHead
 from scmamba.nn.lora import add_lora
 from scmamba.stream.data import CellData
-from scmamba.tasks._annotation.gene_vectors import start_vectors
 from scmamba.tasks._annotation.networks import (
     LabelStages,
     label_objective,
     panel_outputs,
 )
 from scmamba.tasks._forward import Forward, forward
+from scmamba.tasks._gene_vectors import start_vectors
 from scmamba.train import FitConfig, TimeBudget, fit
 from scmamba.train.fit import FitResult
 

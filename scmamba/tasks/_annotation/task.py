@@ -36,7 +36,7 @@ from scmamba.tasks._annotation.validation import (
 )
 from scmamba.tasks._forward import cell_data
 from scmamba.tasks._panel import Panel, aligned, choose_panel
-from scmamba.tasks._pretrained import model_genes, pretrained
+from scmamba.tasks._pretrained import model_genes, pretrained, starts_networks
 from scmamba.tokens.cells.genes import resolve
 from scmamba.train import TimeBudget
 
@@ -238,7 +238,7 @@ def _resolved(mode: str, net: CellModel | None) -> str:
     """Return how a pretrained model is used, or ``"scratch"`` where there is none."""
     if net is None:
         return "scratch"
-    bag = net.config.is_bag and net.config.encoder.value_type == "lognorm"
+    bag = starts_networks(net)
     if mode == "initialize" and not bag:
         raise ScmambaError(
             "mode='initialize' is for models without Mamba layers that read log-normalized "

@@ -117,13 +117,14 @@ class Integrator(Described):
     def _summary(self) -> tuple[str, Mapping[str, str]]:
         about = self.about
         layers = self.model.config.encoder.n_layer
+        mode = f", {about['mode']}" if "mode" in about else ""
         entries = {
             "cells": f"{len(self.reference.embedding):,}, embedded in "
             f"{self.reference.embedding.shape[1]} dimensions",
             "batches": listed(self.batches),
             "cell types": listed(self.classes) if self.classes else "not given",
             "genes": f"{len(self.panel.chosen):,}, decoded as {self.likelihood}",
-            "network": f"{about['model']}, {layers} Mamba layers, seed {about['seed']}",
+            "network": f"{about['model']}{mode}, {layers} Mamba layers, seed {about['seed']}",
         }
         for stage, scores in about.get("criteria", {}).items():
             fit = scores["held_out_fit"]

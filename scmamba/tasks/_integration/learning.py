@@ -80,12 +80,15 @@ class NetworkTask:
         Weights of the objectives, without None.
     seed
         Of initial weights, held-out cells and batches.
+    vectors
+        (n_genes, k) vectors that a new network's genes start from; None: random ones.
     """
 
     cells: Cells
     training: IntegrationTraining
     objectives: IntegrationObjectives
     seed: int
+    vectors: npt.NDArray[np.float32] | None = None
 
     @property
     def config(self) -> TrainConfig:
@@ -128,7 +131,9 @@ class IntegrationStages:
     def build(self, n_layer: int) -> CellModel:
         """Make a network."""
         task = self.task
-        model = compact(task.cells, task.training, task.objectives, n_layer, task.seed)
+        model = compact(
+            task.cells, task.training, task.objectives, n_layer, task.seed, task.vectors
+        )
         if not n_layer:
             init_batch_statistics(model, task.cells)
         return model

@@ -110,8 +110,13 @@ def compact(
     objectives: IntegrationObjectives,
     n_layer: int,
     seed: int,
+    vectors: npt.NDArray[np.float32] | None = None,
 ) -> CellModel:
-    """Make a model of the genes of these cells; 0 layers make a bag of tokens."""
+    """Make a model of the genes of these cells; 0 layers make a bag of tokens.
+
+    The genes, first in the vocabulary, start from ``vectors`` (n_genes, k) if given, scaled to the
+    size that new ones have, else at random.
+    """
     config = CellConfig.of(
         n_genes=len(cells.data.vocab),
         d_model=training.width,
@@ -129,7 +134,10 @@ def compact(
         torch.manual_seed(seed)
         model = CellModel(config)
         with torch.no_grad():
-            model.gene_embedding.embedding.weight.mul_(GENE_SCALE)
+            table = model.gene_embedding.embedding.weight.mul_(GENE_SCALE)
+            if vectors is not None:
+                scaled = vectors * (GENE_SCALE / max(float(np.sqrt(np.mean(vectors**2))), 1e-9))
+                table[: len(scaled), : scaled.shape[1]] = torch.from_numpy(scaled)
     model.vocab = cells.data.vocab
     return model.to(resolve_device())
 

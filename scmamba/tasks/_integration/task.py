@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from scmamba._errors import ScmambaError
+from scmamba.learn.axes import fit_axes
 from scmamba.learn.reference import Reference
 from scmamba.learn.training import IntegrationObjectives, IntegrationTraining
 from scmamba.models import CellModel
@@ -19,6 +19,7 @@ from scmamba.pp.expression import Expression
 from scmamba.pp.normalize import log_normalize
 from scmamba.stream.data import CellData
 from scmamba.tasks._forward import cell_data
+from scmamba.tasks._gene_vectors import start_vectors
 from scmamba.tasks._integration.batch_effects import batches_compare
 from scmamba.tasks._integration.correcting import Corrected, correct, correct_with_components
 from scmamba.tasks._integration.criteria import mixing
@@ -29,7 +30,7 @@ from scmamba.tasks._integration.placing import zero_shot
 from scmamba.tasks._integration.reading import panel_tokens
 from scmamba.tasks._labels import Labels
 from scmamba.tasks._panel import Panel, aligned, choose_panel
-from scmamba.tasks._pretrained import model_genes, pretrained
+from scmamba.tasks._pretrained import model_genes
 from scmamba.tokens.cells.genes import resolve
 from scmamba.tokens.cells.vocab import Vocab
 
@@ -90,16 +91,27 @@ class FitTask:
                 f"objectives=IntegrationObjectives({off}=...)"
             )
 
-    def fit(
-        self, model: CellModel | str | os.PathLike[str] | None, *, finetune: bool
-    ) -> Integrator:
-        """Integrate with a compact model of these cells (None), or a pretrained one."""
-        if model is None:
-            return self._from_scratch()
-        net = pretrained(model)
-        return self._fine_tuned(net) if finetune else self._zero_shot(net)
+    def fit(self, net: CellModel | None, mode: str) -> Integrator:
+        """Integrate with a compact model of these cells, or a pretrained one.
 
-    def _from_scratch(self) -> Integrator:
+        Parameters
+        ----------
+        net
+            The pretrained model, or None.
+        mode
+            ``"scratch"``, ``"initialize"`` (a compact model starts from its gene vectors),
+            ``"finetune"`` or ``"zero-shot"``.
+        """
+        if net is None or mode == "initialize":
+            made = self._compact(net)
+        else:
+            made = self._fine_tuned(net) if mode == "finetune" else self._zero_shot(net)
+        about = {**made.about, "mode": mode}
+        if net is not None:
+            about |= {"model": net.name or "compact", "model_sha256": net.sha256}
+        return replace(made, about=about)
+
+    def _compact(self, start: CellModel | None) -> Integrator:
         panel = self._panel()
         match = panel.match(self.found)
         vocab = Vocab(panel.names)
@@ -107,7 +119,12 @@ class FitTask:
         data = panel_tokens(panel, vocab, self.found, match, binned=binned)
         counts = panel.linear(self.found, match) if self.likelihood == "counts" else None
         cells = self._cells(data, counts, panel)
-        return self._fitted(learn(self._task(cells)), cells, panel, reads_panel=True)
+        task = self._task(cells)
+        if start is not None:
+            values, width = panel.values(self.found, match), self.training.width
+            axes = fit_axes(values, width, self.seed)
+            task = replace(task, vectors=start_vectors(axes, width, start, panel.names, values))
+        return self._fitted(learn(task), cells, panel, reads_panel=True)
 
     def _fine_tuned(self, net: CellModel) -> Integrator:
         if net.config.n_input_norms:

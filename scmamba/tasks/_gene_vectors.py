@@ -1,4 +1,4 @@
-"""Vectors of genes from which the networks of an annotator start."""
+"""Vectors of genes from which compact networks start."""
 
 from __future__ import annotations
 
