@@ -185,40 +185,52 @@ def test_mamba_layers_start_as_the_identity(data: dict[str, AnnData]) -> None:
     np.testing.assert_allclose(one[:5], two, atol=1e-4)
 
 
-def test_what_the_time_limit_cut_is_told() -> None:
-    """Of both networks, in the model and with the results."""
-    data = cells(n_cells=120, n_genes=60, n_peaks=0)
+@pytest.mark.parametrize(("n_cells", "network"), [(120, "trial"), (40, "training")])
+def test_what_the_time_limit_cut_is_told(n_cells: int, network: str) -> None:
+    """In the model and with the results; without held-out cells there is no trial."""
+    data = cells(n_cells=n_cells, n_genes=60, n_peaks=0)
     model = multiomics(data, training=replace(QUICK, epochs=100_000, max_minutes=0.02))
     assert model.about["max_minutes"] == 0.02
-    for network in ("trial", "training"):
-        assert f"of 100000 epochs ({network})" in data["rna"].uns["scmamba"]["cut"]
+    assert f"of 100000 epochs ({network})" in model.about["cut"]
+    assert data["rna"].uns["scmamba"]["cut"] == model.about["cut"]
 
 
-def test_time_for_predictors_is_kept_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As much as they took after the first of two networks."""
+@pytest.mark.parametrize(
+    ("n_cells", "seconds", "given"),
+    [
+        (120, 10, {"trial": 24, "training": 60 - 20 - 2 * 10}),
+        (120, 20, {"trial": 24}),
+        (40, 10, {"training": 54}),
+    ],
+    ids=["two networks", "no time for the second", "none held out"],
+)
+def test_time_for_predictors_is_kept_back(
+    monkeypatch: pytest.MonkeyPatch, n_cells: int, seconds: int, given: dict[str, int]
+) -> None:
+    """As much as they took after the first of two networks, which takes 20 seconds of 60."""
     from scmamba.tasks._multiomics import fit
     from scmamba.train import TimeBudget
 
-    now, given = [0.0], {}
-    learn, tried = fit.learn, fit.try_predictors
+    now, found = [0.0], {}
+    learn, predictors = fit.learn, fit.fit_predictors
 
     def learning(*args: Any, text: str) -> Any:
-        given[text] = args[-1].seconds_left
-        return learn(*args, text=text)
+        found[text] = args[-1].seconds_left
+        learned = learn(*args, text=text)
+        now[0] += 20
+        return learned
 
-    def trying(*args: Any) -> Any:
-        now[0] += 12
-        return tried(*args)
+    def fitting(*args: Any) -> Any:
+        now[0] += seconds
+        return predictors(*args)
 
     monkeypatch.setattr(fit, "TimeBudget", lambda minutes: TimeBudget(minutes, lambda: now[0]))
     monkeypatch.setattr(fit, "learn", learning)
-    monkeypatch.setattr(fit, "try_predictors", trying)
+    monkeypatch.setattr(fit, "fit_predictors", fitting)
     quick = MultiomicsTraining(epochs=1, n_latent=4, max_minutes=1)
-    for n_cells, left in ((120, {"trial": 24, "training": 60 - 12 - 12}), (40, {"training": 54})):
-        given.clear()
-        now[0] = 0.0
-        multiomics(cells(n_cells=n_cells, n_genes=60, n_peaks=0), training=quick)
-        assert given == pytest.approx(left)
+    model = multiomics(cells(n_cells=n_cells, n_genes=60, n_peaks=0), training=quick)
+    assert found == pytest.approx(given)
+    assert ("1 of 2 networks" in model.about["cut"]) == (seconds == 20)
 
 
 def test_pretrained_model_starts_a_fit(golden: Any) -> None:

@@ -35,7 +35,8 @@ class MultiomicsTraining(Training):
     max_minutes
         Most minutes that fitting may take, kept to a tenth where predictors of imputed values,
         which are fitted in full, leave time for the network; what was shortened is told in
-        ``about``. None: no limit.
+        ``about``. Where little time is left, the network that held-out cells judge is not trained
+        again on all cells. None: no limit.
     mamba_epochs
         Passes with Mamba layers. None: 2.
     n_latent

@@ -17,7 +17,7 @@ from scmamba.tasks._multiomics.batches import Cells
 from scmamba.tasks._multiomics.blocks import Block, Blocks
 from scmamba.tasks._multiomics.learn import Learned, learn
 from scmamba.tasks._multiomics.model import MultiomicsModel
-from scmamba.tasks._multiomics.predictors import Predictors, fit_predictors, try_predictors
+from scmamba.tasks._multiomics.predictors import Predictors, fit_predictors, weigh_predictors
 from scmamba.tasks._multiomics.reading import Input, Measured
 from scmamba.tasks._multiomics.recipe import Recipe
 from scmamba.tasks._multiomics.trained import Trained
@@ -29,7 +29,9 @@ _REFIT = 20_000
 """Cells up to which the network is trained again on all of them."""
 _TRIAL_TIME, _ONLY_TIME, _RESERVE = 0.4, 0.75, 0.1
 """Fractions of the time: for the first of two networks, for the only one, and for predictors that
-were not tried."""
+were not fitted before."""
+_LEAST_TIME = 0.8
+"""Time of a second network, by that of the first, from which on it is trained."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class FitTask:
 
     def fit(self) -> MultiomicsModel:
         """Fit the model; cells count in the order of their names, whatever order they are in."""
+        budget = TimeBudget(self.recipe.training.max_minutes)
         batches = tuple(sorted(set(self.batch_names.tolist())))
         place = {name: i for i, name in enumerate(batches)}
         ids = np.array([place[name] for name in self.batch_names], np.int64)
@@ -66,11 +69,10 @@ class FitTask:
         recipe = replace(self.recipe, training=self.recipe.training.for_n(len(whole)))
         if recipe.training.n_layer and recipe.order == "genome":
             _say_places(whole)
-        budget = TimeBudget(recipe.training.max_minutes)
         held = held_out(whole, recipe.seed)
-        final, tried = _learned(whole, held, len(batches), recipe, budget)
+        final, weighed = _learned(whole, held, len(batches), recipe, budget)
         trained = Trained(final.network, final.codings)
-        found = fit_predictors(whole, trained, tried, recipe)
+        found = fit_predictors(whole, trained, weighed, recipe)
         back = np.argsort(order)
         cells = trained.cells(whole)
         latent = trained.embed(cells).mean
@@ -150,22 +152,28 @@ def _learned(
     recipe: Recipe,
     budget: TimeBudget,
 ) -> tuple[Learned, Predictors]:
-    """Train without held-out cells, try predictors on these, and train on all cells.
+    """Train without held-out cells, weigh predictors on these, and train on all cells.
 
-    Predictors are fitted again after the last network: the time that takes is kept back.
+    Predictors are fitted again after the last network: the time that takes is kept back. Where
+    little else is left, the first network stays.
     """
-    tried, reserve = Predictors(), _RESERVE * budget.seconds_left
+    weighed, reserve = Predictors(), _RESERVE * budget.seconds_left
     if len(held):
-        kept, again = np.setdiff1d(np.arange(len(whole)), held), len(whole) <= _REFIT
+        kept = whole.take(np.setdiff1d(np.arange(len(whole)), held))
+        again, start = len(whole) <= _REFIT, budget.seconds_used
         part = budget.part(_TRIAL_TIME if again else _ONLY_TIME)
-        trial = learn(whole.take(kept), n_batches, recipe, part, text="trial")
-        since = budget.seconds_used
-        tried = try_predictors(whole, held, trial, recipe)
+        trial = learn(kept, n_batches, recipe, part, text="trial")
+        judge, end = Trained(trial.network, trial.codings), budget.seconds_used
+        fitted = fit_predictors(kept, judge, Predictors(), recipe)
+        reserve = budget.seconds_used - end
+        weighed = weigh_predictors(fitted, judge, whole.take(held), recipe)
         if not again:
-            return trial, tried
-        reserve = budget.seconds_used - since
+            return trial, weighed
+        if budget.seconds_left - reserve < _LEAST_TIME * (end - start):
+            budget.cut("networks", 1, 2)
+            return trial, weighed
     part = budget.part(1.0, reserve)
-    return learn(whole, n_batches, recipe, part, text="training"), tried
+    return learn(whole, n_batches, recipe, part, text="training"), weighed
 
 
 def _known(block: Block, one: Measured) -> Modality:

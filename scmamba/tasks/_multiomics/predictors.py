@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-import numpy.typing as npt
-
 from scmamba.tasks._multiomics.blocks import Blocks
 from scmamba.tasks._multiomics.hidden_peaks import fit_weights
 from scmamba.tasks._multiomics.imputer import Imputer, fit_imputer, validated
-from scmamba.tasks._multiomics.learn import Learned
 from scmamba.tasks._multiomics.peaks import PeakModel, start_peaks
 from scmamba.tasks._multiomics.predict import decode_hidden
 from scmamba.tasks._multiomics.recipe import Recipe
@@ -23,23 +19,6 @@ class Predictors:
 
     imputers: dict[int, Imputer] = field(default_factory=dict)
     peaks: dict[int, PeakModel] = field(default_factory=dict)
-
-
-def try_predictors(
-    whole: Blocks, held: npt.NDArray[np.int64], trial: Learned, recipe: Recipe
-) -> Predictors:
-    """Fit predictors to a network that has not seen the cells ``held``, and weigh them on these."""
-    judge, tried = Trained(trial.network, trial.codings), Predictors()
-    kept = whole.take(np.setdiff1d(np.arange(len(whole)), held))
-    unseen = whole.take(held)
-    for m, block in enumerate(whole.blocks):
-        if block.kind == "atac":
-            tried.peaks[m] = _weighed(judge, kept, unseen, m, recipe)
-            continue
-        imputer = fit_imputer(judge, judge.cells(kept), m, recipe.seed)
-        if imputer is not None:
-            tried.imputers[m] = validated(imputer, judge, judge.cells(unseen))
-    return tried
 
 
 def fit_predictors(
@@ -70,13 +49,24 @@ def _like(final: PeakModel, tried: PeakModel | None) -> PeakModel:
     return replace(final, **{name: getattr(tried, name) for name in names})
 
 
-def _weighed(judge: Trained, kept: Blocks, unseen: Blocks, m: int, recipe: Recipe) -> PeakModel:
-    """Make a model of peaks from the cells ``kept``, weighed on those that were held out."""
-    tried = start_peaks(kept.blocks[m], recipe.order, recipe.seed)
+def weigh_predictors(
+    found: Predictors, trained: Trained, unseen: Blocks, recipe: Recipe
+) -> Predictors:
+    """Weigh predictors, and measure how reliable they are, on cells that were held out."""
+    cells = trained.cells(unseen)
+    imputers = {m: validated(one, trained, cells) for m, one in found.imputers.items()}
+    peaks = {m: _weighed(one, trained, unseen, m, recipe) for m, one in found.peaks.items()}
+    return Predictors(imputers, peaks)
+
+
+def _weighed(
+    model: PeakModel, trained: Trained, unseen: Blocks, m: int, recipe: Recipe
+) -> PeakModel:
+    """Weigh what a model of peaks reads, on peaks that are hidden in held-out cells."""
     some = unseen.take(unseen.blocks[m].rows)
     return fit_weights(
-        tried,
+        model,
         some.blocks[m],
-        lambda block: decode_hidden(judge, some, m, block),
+        lambda block: decode_hidden(trained, some, m, block),
         recipe.seed,
     )
