@@ -714,6 +714,7 @@ def render() -> str:
         "shipped_annotators": lambda content: shipped_tables(content, markdown),
         "sequence_classify": classify_table,
         "sequence_classify_capped": classify_table,
+        "sequence_classify_present": classify_table,
         "sequence_mrfp": regression_table,
         "sequence_plant_promoters": regression_table,
         "sequence_cds_decay": regression_table,

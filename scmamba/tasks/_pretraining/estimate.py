@@ -22,7 +22,7 @@ from scmamba.train import Objective
 from scmamba.train.data.corpus import CorpusEpochs
 from scmamba.train.objectives import total
 
-_HEAD_FLOATS, _LAYER_FLOATS = 12, 24
+_BAG_FLOATS, _HEAD_FLOATS, _LAYER_FLOATS = 3, 12, 24
 """Floats of width ``d_model`` that a token needs outside the layers, and of width ``expand *
 d_model`` in a layer, forward and backward; measured, and meant to be too large rather than not."""
 _TIMED = 3
@@ -151,7 +151,8 @@ def _activations(model: CellModel, config: PretrainConfig) -> int:
     most = min(views.max_tokens or c.n_genes, c.n_genes)
     length = most * (1 + views.unexpressed * (views.mask_low + views.mask_high) / 2) + 1
     n_layer = c.n_layer if not config.fit.activation_checkpointing else min(c.n_layer, 1)
-    floats = c.d_model * (_HEAD_FLOATS + _LAYER_FLOATS * c.expand * n_layer)
+    heads = _HEAD_FLOATS if c.n_layer else _BAG_FLOATS
+    floats = c.d_model * (heads + _LAYER_FLOATS * c.expand * n_layer)
     return int(4 * config.fit.batch_size * views.n_views * length * floats)
 
 
