@@ -76,37 +76,22 @@ def annotation_lines(results: dict[str, Any], name: str) -> list[Line]:
 
 
 def integration_lines(results: dict[str, Any], name: str) -> list[Line]:
-    """Total score with and without labels; the interval is the lowest and the highest seed."""
-    methods, lines = results["methods"], []
-    for ours, what in (("scmamba", ""), ("scmamba_labels", ", with labels")):
-        if ours not in methods:
-            continue
-        others = [
-            key
-            for key, row in methods.items()
-            if row["labels"] == methods[ours]["labels"] and not key.startswith(OURS)
-        ]
-        if not others:
-            continue
-        peer = max(others, key=lambda key: _mean(methods[key]["scores"]["Total"]))
-        totals = [
-            dict(zip(methods[key]["seeds"], methods[key]["scores"]["Total"], strict=True))
-            for key in (ours, peer)
-        ]
-        minus = [value - totals[1][seed] for seed, value in totals[0].items() if seed in totals[1]]
-        spread = (_mean(minus), min(minus), max(minus))
-        figures = _mean(list(totals[0].values())), methods[peer]["title"]
-        lines.append(
-            Line(
-                f"batch correction, four PBMC studies{what}",
-                "scib total",
-                *figures,
-                _mean(list(totals[1].values())),
-                spread,
-                (methods[ours], methods[peer]),
-            )
-        )
-    return lines
+    """Total score with labels; the interval is the lowest and the highest seed."""
+    methods, ours = results["methods"], f"{OURS}_labels"
+    others = [key for key, row in methods.items() if row["labels"] and not key.startswith(OURS)]
+    if ours not in methods or not others:
+        return []
+    peer = max(others, key=lambda key: _mean(methods[key]["scores"]["Total"]))
+    totals = [
+        dict(zip(methods[key]["seeds"], methods[key]["scores"]["Total"], strict=True))
+        for key in (ours, peer)
+    ]
+    minus = [value - totals[1][seed] for seed, value in totals[0].items() if seed in totals[1]]
+    means = [_mean(list(one.values())) for one in totals]
+    figures = means[0], methods[peer]["title"], means[1]
+    spread = (_mean(minus), min(minus), max(minus))
+    title = "batch correction, four PBMC studies, with labels"
+    return [Line(title, "scib total", *figures, spread, (methods[ours], methods[peer]))]
 
 
 def classify_lines(results: dict[str, Any], name: str) -> list[Line]:

@@ -85,17 +85,18 @@ def multiomics_lines(results: dict[str, Any], name: str) -> list[Line]:
 
 
 def set_lines(results: dict[str, Any], name: str) -> list[Line]:
-    """Mean total score over the data sets on which all methods without labels ran."""
+    """Mean total score, over seeds and then over sets on which all methods without labels ran."""
     sets = [one["methods"] for one in results["sets"].values()]
     shared = [key for key in PEERS if sets and all(key in methods for methods in sets)]
     if not shared or not all(OURS in methods for methods in sets):
         return []
     rows = {}
     for key in (OURS, *shared):
-        runs = [
-            {**run, "Total": run["scores"]["Total"]} for methods in sets for run in methods[key]
+        means = [
+            _means([{**run, "Total": run["scores"]["Total"]} for run in methods[key]], "Total")
+            for methods in sets
         ]
-        rows[PEERS.get(key, key)] = _means(runs, "Total")
+        rows[PEERS.get(key, key)] = _means(means, "Total")
     return [_line(f"batch correction, {len(sets)} data sets and designs", "Total", rows)]
 
 
