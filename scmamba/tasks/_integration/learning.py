@@ -13,7 +13,6 @@ from scmamba.learn.staged import BAG, FULL, train_staged
 from scmamba.learn.training import IntegrationObjectives, IntegrationTraining
 from scmamba.models.cell.model import CellModel
 from scmamba.nn.heads import BatchDiscriminator, CountHead, MVCHead
-from scmamba.pp.normalize import log_normalize
 from scmamba.stream import GeneSubsets
 from scmamba.tasks._forward import forward
 from scmamba.tasks._integration.criteria import Criteria, mixing
@@ -207,9 +206,9 @@ def _scaled(model: CellModel, task: NetworkTask) -> npt.NDArray[np.float32]:
     """
     cells = task.cells
     embedding = forward(model, cells.data).embedding
-    if cells.counts is None or cells.n_classes:
+    if cells.values is None:
         return embedding
-    scale = expression_scale(embedding, log_normalize(cells.counts), cells.batch_ids)
+    scale = expression_scale(embedding, cells.values, cells.batch_ids)
     scale_latent(model, scale)
     return np.asarray(embedding @ scale, np.float32)
 

@@ -48,6 +48,9 @@ class Cells:
         (n_cells, n_genes) counts that are decoded; None where only bins can be.
     n_batches, n_classes
         How many there are.
+    values
+        (n_cells, n_genes) log-normalized counts, in which distances are to mean expression; None
+        where only bins are decoded, and where labels shape the latent.
     genes
         (n_genes,) vocabulary ids of the genes that are decoded in bins; None for counts.
     normed_by_batch
@@ -59,7 +62,7 @@ class Cells:
     counts: sparse.csr_matrix | None
     n_batches: int
     n_classes: int = 0
-
+    values: sparse.csr_matrix | None = None
     genes: npt.NDArray[np.int64] | None = None
     normed_by_batch: bool = True
 

@@ -181,15 +181,15 @@ class FitTask:
 
     def _cells(self, data: CellData, counts: sparse.csr_matrix | None, panel: Panel) -> Cells:
         labels = None if self.labels is None else self.labels.codes
-        alone = labels is None and counts is not None
+        values = log_normalize(counts) if labels is None and counts is not None else None
         return Cells(
             replace(data, batch_ids=self.batch_ids, labels=labels),
             counts,
             n_batches=len(self.batches),
             n_classes=0 if self.labels is None else len(self.labels.classes),
+            values=values,
             genes=data.vocab.index(panel.names) if counts is None else None,
-            normed_by_batch=not alone
-            or batches_compare(log_normalize(counts), self.batch_ids, self.seed),
+            normed_by_batch=values is None or batches_compare(values, self.batch_ids, self.seed),
         )
 
     def _task(self, cells: Cells) -> NetworkTask:
@@ -235,9 +235,8 @@ class FitTask:
 
     def _corrected(self, latent: npt.NDArray[np.float32], cells: Cells) -> Corrected:
         """With components where distances in the latent mean expression, and batches still mix."""
-        if cells.counts is not None and not cells.n_classes:
-            values = log_normalize(cells.counts)
-            joined = correct_with_components(latent, values, self.batch_ids, self.seed)
+        if cells.values is not None:
+            joined = correct_with_components(latent, cells.values, self.batch_ids, self.seed)
             if joined is not None:
                 return joined
         return correct(latent, self.batch_ids, self.seed)
